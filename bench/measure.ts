@@ -1,6 +1,6 @@
 /** Measures calls, and summarizes their latencies in microseconds. */
 import { setTimeout } from "node:timers/promises";
-import { cpuOf } from "./usage.js";
+import { cpuMicros, sumOf } from "./usage.js";
 
 export type Figures = {
   readonly calls: number;
@@ -11,8 +11,16 @@ export type Figures = {
   readonly max: number;
 };
 
-/** The figures of calls, and the CPU time of all servers per call, in microseconds. */
-export type CpuFigures = Figures & { readonly cpu: number };
+/** The figures of calls, and CPU times per call in microseconds. */
+export type CpuFigures = Figures & {
+  /** Of all servers. */
+  readonly cpu: number;
+  readonly busiest: number;
+  /** Of the server with the second highest CPU time, or 0 if there is one server. */
+  readonly second: number;
+  /** Of this process. */
+  readonly client: number;
+};
 
 export interface Load {
   /** The number of calls that are in flight at any time. */
@@ -93,9 +101,14 @@ export async function measureWithCpu(
   load: Load,
   call: () => Promise<unknown>,
 ): Promise<CpuFigures> {
-  const before = cpuOf(servers);
+  const used = () => servers.map(({ pid }) => cpuMicros(pid));
+  const before = used();
+  const own = process.cpuUsage();
   const figures = await measure(load, call);
-  return { ...figures, cpu: (cpuOf(servers) - before) / figures.calls };
+  const { user, system } = process.cpuUsage(own);
+  const perServer = used().map((micros, i) => (micros - (before[i] as number)) / figures.calls);
+  const [busiest = 0, second = 0] = perServer.toSorted((a, b) => b - a);
+  return { ...figures, cpu: sumOf(perServer), busiest, second, client: (user + system) / figures.calls };
 }
 
 /** Returns the median of each figure. */

@@ -4,14 +4,11 @@
  * memory, and redis-server with `appendfsync always`, in turn. It also measures addBulk of BullMQ, if
  * test/libraries/npm is installed.
  */
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { repositoryRoot } from "../test/support/repository.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
+import { connectionTo, loadBullMq, makeJobs } from "./bullmq.js";
 import { alternate, median, medians } from "./measure.js";
 import { isSmoke, met, report, table } from "./report.js";
 import { startFace } from "./servers.js";
@@ -99,32 +96,12 @@ async function pipelines(): Promise<string> {
   return table([...HEAD, "÷ INCR", "goal"], rows);
 }
 
-/** The part of BullMQ that is used here. */
-interface BullMq {
-  readonly Queue: new (
-    name: string,
-    options: object,
-  ) => { addBulk(jobs: readonly object[]): Promise<unknown>; close(): Promise<void> };
-}
-
-/** Loads BullMQ from test/libraries/npm. @returns null if it is not installed there */
-async function loadBullMq(): Promise<BullMq | null> {
-  const folder = join(repositoryRoot, "test", "libraries", "npm");
-  try {
-    const path = createRequire(join(folder, "package.json")).resolve("bullmq");
-    return (await import(pathToFileURL(path).href)) as BullMq;
-  } catch {
-    return null;
-  }
-}
-
 /** Measures addBulk of BullMQ. @returns the text with the table, or "" if BullMQ is not installed */
 async function bulk(): Promise<string> {
   const library = await loadBullMq();
   if (library === null) return "";
-  const connection = (port: number) => ({ connection: { host: "127.0.0.1", port } });
-  const queues = TARGETS.map(({ port }) => new library.Queue("bench", connection(port)));
-  const jobs = Array.from({ length: UNITS }, (_, i) => ({ name: "paint", data: { colour: `colour ${i}` } }));
+  const queues = TARGETS.map(({ port }) => new library.Queue("bench", connectionTo(port)));
+  const jobs = makeJobs(UNITS);
   const runs = await alternate(queues, ROUNDS, async (queue) => {
     const startedAt = performance.now();
     await queue.addBulk(jobs);

@@ -9,10 +9,10 @@ import { buildRoot } from "../test/support/repository.js";
 
 const BENCHMARKS = [
   ...["fanout", "hot-path", "catch-up", "full-load", "resp", "documents", "document-hits", "memory"],
-  ...["lone-call", "decisions", "pipelines", "channels", "sql", "version-1", "start"],
+  ...["lone-call", "decisions", "decided-keys", "pipelines", "channels", "sql", "version-1", "start"],
 ];
 /** Benchmarks that run only if they are named. */
-const NAMED = ["peers", "scale", "failover", "keeper-failover"];
+const NAMED = ["peers", "scale", "failover", "keeper-failover", "go-client", "other-keys"];
 
 const args = process.argv.slice(2);
 const words = args.filter((word) => !word.startsWith("-"));

@@ -1,5 +1,6 @@
 /** The public types of a client. */
 
+import type { FeedEvent, FollowOptions } from "./live/follow.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-events.js";
 import type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 import type { CommandInput } from "./shared/command-input.js";
@@ -65,4 +66,10 @@ export interface Client extends CallingClient, CommandMethods {
    * `client.withOptions({ signal }).get("greeting")`.
    */
   withOptions(options: CallOptions): CommandMethods;
+  /**
+   * Iterates over the recorded writes of all clients: in their final order, or as they arrive at one daemon. Continue
+   * with `from` at the `position` of the last unit that your program has processed. The key needs permission for
+   * `TIMELINE LOG`, and the feed contains only units of which it may read all keys.
+   */
+  follow(options?: FollowOptions): AsyncIterableIterator<FeedEvent>;
 }

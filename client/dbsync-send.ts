@@ -5,20 +5,21 @@
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
+import type { FeedEvent, FollowOptions } from "./live/follow.js";
 import { type HostOptions, NodeHost } from "./node-host.js";
-import { OutboxClient } from "./outbox-client.js";
+import { deferredEvents, loaded, OutboxClient } from "./outbox-client.js";
 import { ALLOWED_VALUES } from "./settings/allowed-values.js";
 import type { CallOptions } from "./settings/call-options.js";
-import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
+import { type ClientSettings, readSendOptions, type SendOptions } from "./settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "./settings/default-options.js";
 import { loadSigningKey, type Signing, type SigningKey } from "./settings/signing-key.js";
-import { type Environment, realEnvironment } from "./shared/client-environment.js";
+import { type ClientEnvironment, realClientEnvironment } from "./shared/client-environment.js";
 import type { Argument, CommandInput } from "./shared/command-input.js";
 import { type CommandMethods, methodNames } from "./shared/commands.js";
-import { badSecret, DbsyncError } from "./shared/errors.js";
+import { badSecret, closedClient, DbsyncError } from "./shared/errors.js";
 import { frameTracer } from "./shared/frame-tracer.js";
 import type { ReplyValue } from "./shared/reply-value.js";
-import { withAuthorities } from "./shared/server-list.js";
+import { type Address, withAuthorities } from "./shared/server-list.js";
 import { readAuthorities } from "./shared/tls-connection.js";
 
 /**
@@ -52,10 +53,10 @@ export function dbsyncSend(
   try {
     if (surplus !== undefined) throw badSecret("options", ALLOWED_VALUES.callOptions);
     if (options === undefined) {
-      clientWithoutOptions ??= cachedClient(readOptions({}, defaults));
+      clientWithoutOptions ??= cachedClient(readSendOptions({}, defaults));
       return clientWithoutOptions.send(command);
     }
-    const settings = readOptions(options, defaults);
+    const settings = readSendOptions(options, defaults);
     return cachedClient(settings).sendWith(command, settings);
   } catch (error) {
     return Promise.reject(error);
@@ -81,7 +82,47 @@ export function dbsyncReset(): void {
  * @throws DbsyncError `bad-option`, `bad-config` or `bad-key`, synchronously
  */
 export function createClient(options: SendOptions | string = {}): Client {
-  return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
+  const settings = withLoadedAuthorities(readSendOptions(options, defaults));
+  const { client, key } = openClient(settings, warn, realClientEnvironment, true);
+  const closing = new AbortController();
+  return Object.assign(withCommands(client), {
+    follow: (follows: FollowOptions = {}) => followWith(follows, settings, key, closing.signal),
+    close() {
+      closing.abort(closedClient("closed", ""));
+      return OutboxClient.prototype.close.call(client);
+    },
+  });
+}
+
+/**
+ * Iterates over the change feed. Each iterator has its own connection, to one daemon at a time.
+ * @param closing  ends the iteration when its client is closed
+ * @throws DbsyncError `bad-option`
+ */
+export function followWith(
+  options: FollowOptions,
+  settings: ClientSettings,
+  key: SigningKey,
+  closing: AbortSignal,
+): AsyncIterableIterator<FeedEvent> {
+  const { servers } = settings;
+  const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal]);
+
+  const begin = async () => {
+    const { checkFollowOptions, follow } = await loaded(import("./live/follow.js"));
+    checkFollowOptions(options);
+    const open = (index: number) => {
+      const alone = { ...settings, servers: [servers[index] as Address], policy: "first" } as const;
+      return openClientWith(alone, realClientEnvironment, key);
+    };
+    return follow(options, {
+      servers: servers.map(({ text }) => text),
+      open,
+      environment: realClientEnvironment,
+      signal,
+    });
+  };
+  return deferredEvents(begin());
 }
 
 type CommandMethod = (this: Pick<OutboxClient, "call">, ...argv: Argument[]) => Promise<ReplyValue>;
@@ -133,9 +174,9 @@ function withOptions(this: OutboxClient, options: CallOptions): CommandMethods {
  * @param isSession  whether reads must see the client's acknowledged writes
  */
 export function openClient(
-  configured: Settings,
+  configured: ClientSettings,
   warned: (warning: string) => void,
-  environment: Environment = realEnvironment,
+  environment: ClientEnvironment = realClientEnvironment,
   isSession = false,
 ): { client: OutboxClient; key: SigningKey } {
   const settings = withLoadedAuthorities(configured);
@@ -151,8 +192,8 @@ export function openClient(
 
 /** Opens a client with a loaded key. */
 export function openClientWith(
-  settings: Settings,
-  environment: Environment,
+  settings: ClientSettings,
+  environment: ClientEnvironment,
   signing: Signing,
   options: HostOptions = {},
 ): OutboxClient {
@@ -160,7 +201,7 @@ export function openClientWith(
 }
 
 /** Loads the authorities that may sign the daemons' certificates. @throws DbsyncError `bad-option` */
-export function withLoadedAuthorities(settings: Settings): Settings {
+export function withLoadedAuthorities(settings: ClientSettings): ClientSettings {
   const { servers, authorities } = settings;
   if (authorities === null) return settings;
   return {
@@ -178,7 +219,7 @@ function defaults(): Defaults {
   return cachedDefaults;
 }
 
-function cachedClient(settings: Settings): OutboxClient {
+function cachedClient(settings: ClientSettings): OutboxClient {
   const name = nameOf(settings);
   const cached = clients.get(name);
   if (cached !== undefined) clients.delete(name);
@@ -204,9 +245,10 @@ function dropOne(): void {
  * Returns a name for the settings that two calls must have in common to share connections and a key. The remaining
  * settings belong to each call.
  */
-function nameOf(settings: Settings): string {
+function nameOf(settings: ClientSettings): string {
   const { servers, authorities, key, passphrase, cluster, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);
+
   return JSON.stringify([
     addresses,
     authorities?.ca.toString("latin1") ?? null,
@@ -220,7 +262,7 @@ function nameOf(settings: Settings): string {
   ]);
 }
 
-function keyName(key: Settings["key"]): string | number | null {
+function keyName(key: ClientSettings["key"]): string | number | null {
   if (key === null || typeof key === "string") return key;
   if (!(key instanceof KeyObject)) return key.toString("latin1");
   const number = keyNumbers.get(key) ?? ++keyCount;

@@ -10,10 +10,10 @@ import type { ReplyHandlers } from "./calls/pending-call.js";
 import { openClient } from "./dbsync-send.js";
 import type { OutboxClient } from "./outbox-client.js";
 import type { CallSettings } from "./settings/call-options.js";
-import { readOptions, type SendOptions } from "./settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/default-options.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
-import { type Environment, realEnvironment } from "./shared/client-environment.js";
+import { type ClientEnvironment, realClientEnvironment } from "./shared/client-environment.js";
 import { commandKindOf, isReadCommand } from "./shared/command-bytes.js";
 import type { CommandKind } from "./shared/commands.js";
 import { DbsyncError } from "./shared/errors.js";
@@ -35,7 +35,7 @@ const CACHED_DATABASES = 16;
  * An environment that delays signing until the client has read the commands that have already arrived from all
  * connections, because one envelope for many commands is far cheaper than one for each.
  */
-const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
+const ENVIRONMENT: ClientEnvironment = { ...realClientEnvironment, soon: (run) => void setImmediate(run) };
 
 /** An environment without defaults: it has no variables and no dbsync.ini. */
 const NOTHING = { folder: "", home: "", system: "" };
@@ -71,7 +71,7 @@ export class ForwardingClient {
     warned: (warning: string) => void,
   ): { carrier: ForwardingClient; fingerprint: string | null } {
     const variables = { DBSYNC_SERVERS: options.servers };
-    const settings = readOptions(options, () => readDefaults({ ...NOTHING, variables }));
+    const settings = readSendOptions(options, () => readDefaults({ ...NOTHING, variables }));
     const { client, key } = openClient(settings, warned, ENVIRONMENT, true);
     return { carrier: new ForwardingClient(client, settings), fingerprint: key.fingerprint };
   }
@@ -122,6 +122,31 @@ export class ForwardingClient {
     const envelope = { ...header, multi: true, if: conditions.length === 0 ? null : conditions };
     const bytes = commands.map(writeCommand);
     this.#client.forward(commands, bytes, commandKind, { ...settings, envelope }, carrying);
+  }
+
+  /**
+   * Sends reads as one unit. Their replies are those that more than half of the daemons have sent, regardless of the
+   * client's policy.
+   */
+  readTogether(commands: readonly Argv[], sender: ForwardingSender, carrying: ReplyHandlers): void {
+    const settings = this.#settingsFor(sender, "reads");
+    const envelope = { ...headerOf(sender.db), multi: true };
+    const bytes = commands.map(writeCommand);
+    this.#client.forward(commands, bytes, "reads", { ...settings, policy: "majority", envelope }, carrying);
+  }
+
+  /** Sends several commands as one unit on which the members of a list decide, regardless of the client's policy. */
+  decideTogether(
+    commands: readonly Argv[],
+    conditions: readonly Condition[],
+    sender: ForwardingSender,
+    carrying: ReplyHandlers,
+  ): void {
+    const settings = this.#settingsFor(sender, "writes");
+    const header = settings.envelope ?? headerOf(sender.db);
+    const envelope = { ...header, multi: true, if: conditions };
+    const bytes = commands.map(writeCommand);
+    this.#client.forward(commands, bytes, "writes", { ...settings, policy: "usual", envelope }, carrying);
   }
 
   close(): Promise<void> {

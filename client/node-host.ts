@@ -8,9 +8,9 @@ import { type CallMessage, isTraced, tracedCall } from "./calls/diagnostics-chan
 import type { CallParts } from "./calls/pending-call.js";
 import type { ClientHost, Method, StartCall } from "./outbox-client.js";
 import type { CallSettings } from "./settings/call-options.js";
-import type { Settings } from "./settings/client-settings.js";
+import type { ClientSettings } from "./settings/client-settings.js";
 import { type Signing, sealerOf } from "./settings/signing-key.js";
-import type { Environment } from "./shared/client-environment.js";
+import type { ClientEnvironment } from "./shared/client-environment.js";
 import type { CommandInput } from "./shared/command-input.js";
 import { commandsLabel } from "./shared/command-labels.js";
 import { DELIVERY_LINGER_MS } from "./shared/connections.js";
@@ -32,12 +32,12 @@ export interface HostOptions {
 }
 
 export class NodeHost implements ClientHost, OutboxOwner {
-  readonly environment: Environment;
-  readonly #settings: Settings;
+  readonly environment: ClientEnvironment;
+  readonly #settings: ClientSettings;
   readonly #sealer: Sealer;
   readonly #options: HostOptions;
   /** The versions for daemons whose address names none, or null if they are not set. */
-  readonly #versions: Settings["versions"];
+  readonly #versions: ClientSettings["versions"];
   readonly #legacyLinks: readonly LegacyLink[];
   #timer: DeadlineTimer | null = null;
   #outbox: Outbox | null = null;
@@ -48,7 +48,12 @@ export class NodeHost implements ClientHost, OutboxOwner {
   /** The time, once all calls have settled, at which connections stop keeping the process alive. */
   #lingerUntil = Number.POSITIVE_INFINITY;
 
-  constructor(settings: Settings, environment: Environment, signing: Signing, options: HostOptions) {
+  constructor(
+    settings: ClientSettings,
+    environment: ClientEnvironment,
+    signing: Signing,
+    options: HostOptions,
+  ) {
     this.environment = environment;
     this.#settings = settings;
     this.#sealer = sealerOf(signing.signer);
@@ -64,6 +69,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
     const { servers: addresses, cluster, keepalive } = this.#settings;
     const { isSession = false, trace = null, warn = () => {} } = this.#options;
     this.#timer = timer;
+
     this.#outbox = new Outbox({
       owner: this,
       environment,
@@ -117,13 +123,13 @@ export class NodeHost implements ClientHost, OutboxOwner {
   added(): void {
     this.#unsettled++;
     this.#lingerUntil = Number.POSITIVE_INFINITY;
-    this.#timer?.hold(true);
+    this.#timer?.keepProcessAlive(true);
   }
 
   settled(calls: number): void {
     this.#unsettled -= calls;
     if (this.#unsettled > 0) return;
-    if (this.#deliveries === 0) this.#timer?.hold(false);
+    if (this.#deliveries === 0) this.#timer?.keepProcessAlive(false);
     const now = this.environment.now();
     this.#lingerUntil = now + DELIVERY_LINGER_MS;
     this.#timer?.wakeBy(this.#lingerUntil, now);
@@ -135,7 +141,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
 
   ended(): void {
     this.#deliveries--;
-    if (this.#deliveries === 0 && this.#unsettled === 0) this.#timer?.hold(false);
+    if (this.#deliveries === 0 && this.#unsettled === 0) this.#timer?.keepProcessAlive(false);
   }
 
   signed(): void {}
@@ -158,7 +164,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
 
   /** Stops keeping the process alive, because all calls have settled. */
   #releaseProcess(now: number): void {
-    this.#timer?.hold(false);
+    this.#timer?.keepProcessAlive(false);
     this.#outbox?.fleet.releaseProcess(now);
     // If the process continues, a daemon still receives what is queued for it, unless it cannot be reached now.
     let next = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;

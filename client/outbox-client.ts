@@ -1,6 +1,7 @@
 /**
- * The client, in Node and in web pages: it makes calls, adds them to an outbox, and has one timer for all of them. Each
- * call is signed only once. A `ClientHost` supplies what differs between a process of Node and a page.
+ * The client, in Node and in web pages: it implements the public methods (send, call, multi, subscribe …).
+ * It checks each call, encodes its commands, and adds them to the outbox (version-2/outbox.ts), which signs the call
+ * once and sends it to the daemons. A `ClientHost` supplies what differs between a process of Node and a page.
  */
 import { hexOf, UNIT_COMMANDS_MAX } from "../protocol/version-2/envelope.js";
 import { unitOrderKey } from "../protocol/version-2/unit-names.js";
@@ -15,21 +16,21 @@ import {
   type TypedCallOptions,
 } from "./settings/call-options.js";
 import { onAbort, removeAbortListener } from "./shared/abort-listeners.js";
-import type { Environment } from "./shared/client-environment.js";
-import { commandKindOf, commandName, inputBytes, isReadCommand } from "./shared/command-bytes.js";
+import type { ClientEnvironment } from "./shared/client-environment.js";
+import { commandKindOf, inputBytes, isReadCommand, isWritersCommand } from "./shared/command-bytes.js";
 import type { CommandInput } from "./shared/command-input.js";
 import { callLabel, commandLabel, commandsLabel } from "./shared/command-labels.js";
 import type { CommandKind } from "./shared/commands.js";
 import { DeadlineTimer } from "./shared/deadline-timer.js";
 import { abortedCall, closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
-import type { ReplyValue, Shape } from "./shared/reply-value.js";
+import type { ReplyValue, ResultShape } from "./shared/reply-value.js";
 import type { Sealer } from "./shared/sealer.js";
 import type { Outbox } from "./version-2/outbox.js";
 
 /** The process or the web page that a client runs in. */
 export interface ClientHost {
-  readonly environment: Environment;
-  /** Whether sendings are pending, including those of settled calls. */
+  readonly environment: ClientEnvironment;
+  /** Whether calls are still being sent to daemons, including calls that are already settled. */
   readonly isBusy: boolean;
   /** Calls `opened` with the outbox: in Node immediately, in a page once its code and its key are loaded. */
   open(timer: DeadlineTimer, opened: (outbox: Outbox) => void): void;
@@ -37,13 +38,17 @@ export interface ClientHost {
   waitForOutbox(ms: number): Promise<Outbox>;
   /** Returns the sealer of subscriptions. */
   sealer(): Promise<Sealer>;
-  /** Returns the promise of a call. @param method  the method of the client that was called */
+  /** Returns the promise of a call. @param method  the called method of the client: error stacks begin at its caller */
   promise<Result>(
     start: StartCall<Result>,
     commands: readonly CommandInput[],
     method: Method,
   ): Promise<Result>;
-  /** Returns a call in the form in which it is made. @throws DbsyncError `busy` */
+  /**
+   * Accepts a call: a page counts it until it settles.
+   * @returns the call, with the handlers that the outbox must call
+   * @throws DbsyncError `busy`: too many calls are unanswered
+   */
   accept(parts: CallParts): CallParts;
   /** Checks a call with the versions of the daemons. @throws DbsyncError  no daemon can support the call */
   check(inputs: CallParts["inputs"], settings: CallSettings, now: number): void;
@@ -55,9 +60,10 @@ export interface ClientHost {
   close(code: "closed" | "reset", now: number): void;
 }
 
-export type Method = (...given: never[]) => unknown;
+/** A public method of the client. */
+export type Method = (...args: never[]) => unknown;
 
-/** A call whose commands are bytes already. Its errors do not name its inputs. */
+/** A call whose commands are already encoded. Its errors do not name its inputs. */
 export interface ForwardedCall extends Pick<CallParts, "inputs" | "bytes" | "settings"> {
   readonly commandKind: CommandKind;
 }
@@ -72,7 +78,7 @@ export type StartCall<Result> = (
 export class OutboxClient implements CallingClient {
   readonly #settings: CallSettings & ListeningOptions;
   readonly #host: ClientHost;
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #timer: DeadlineTimer;
   /** The outbox, or null if a page has not loaded it yet. */
   #outbox: Outbox | null = null;
@@ -123,16 +129,18 @@ export class OutboxClient implements CallingClient {
   }
 
   /**
-   * Sends bytes for a program that forwards commands: one command or, with `multi`, several. `to` receives the reply
-   * unchanged. Requires version 2.
+   * Sends commands that are already encoded, for a program that forwards them. Requires version 2.
+   * @param bytes  one command; a list of commands if `settings.envelope.multi` is set
+   * @param handlers  receive the unchanged reply, or the error
    */
   forward(
     inputs: CallParts["inputs"],
     bytes: CallParts["bytes"],
     commandKind: CommandKind,
     settings: CallSettings,
-    { resolve, reject }: ReplyHandlers,
+    handlers: ReplyHandlers,
   ): void {
+    const { resolve, reject } = handlers;
     const now = this.#environment.now();
     this.#begin({ shape: "reply", inputs, bytes, settings, now, resolve, reject }, commandKind);
   }
@@ -156,7 +164,7 @@ export class OutboxClient implements CallingClient {
     return last === null ? null : hexOf(unitOrderKey(last.at, last.seq, last.id, last.index));
   }
 
-  /** Whether sendings are pending, including those of settled calls. */
+  /** Whether calls are still being sent to daemons, including calls that are already settled. */
   get isBusy(): boolean {
     return this.#host.isBusy;
   }
@@ -191,8 +199,8 @@ export class OutboxClient implements CallingClient {
       (resolve, reject, traceparent) => {
         const read = readCallOptions(options, this.#settings);
         const settings = isMulti ? { ...read, envelope: { ...read.envelope, multi: true } } : read;
-        const asked = settings.buffers && shape === "value" ? "buffers" : shape;
-        this.#start(asked, inputs, settings, resolve, reject, traceparent);
+        const requestedShape = settings.buffers && shape === "value" ? "buffers" : shape;
+        this.#start(requestedShape, inputs, settings, resolve, reject, traceparent);
       },
       isMulti ? (inputs as readonly CommandInput[]) : [inputs as CommandInput],
       method,
@@ -201,7 +209,7 @@ export class OutboxClient implements CallingClient {
 
   /** Starts a call. Errors before anything is sent are thrown; later errors reject the call. */
   #start(
-    shape: Shape,
+    shape: ResultShape,
     inputs: CommandInput | readonly CommandInput[],
     options: CallSettings,
     resolve: (result: never) => void,
@@ -211,12 +219,15 @@ export class OutboxClient implements CallingClient {
     const isMulti = options.envelope?.multi === true;
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, labelOf(inputs, isMulti));
     if (options.signal?.aborted) throw abortedCall(options.signal, labelOf(inputs, isMulti));
+
     const now = this.#environment.now();
-    const isOwn = traceparent === undefined || options.traceparent !== null;
-    const settings = isOwn ? options : { ...options, traceparent };
+    const hasOwnTrace = traceparent === undefined || options.traceparent !== null;
+    const settings = hasOwnTrace ? options : { ...options, traceparent };
+
     this.#host.check(inputs, settings, now);
     if (isMulti && !(Array.isArray(inputs) && inputs.length > 0 && inputs.length <= UNIT_COMMANDS_MAX))
       throw new DbsyncError("bad-command", `multi accepts 1 to ${UNIT_COMMANDS_MAX} commands`);
+
     const bytes = inputBytes(inputs, isMulti);
     const kind = isMulti
       ? unitKindOf(inputs as readonly CommandInput[])
@@ -224,24 +235,27 @@ export class OutboxClient implements CallingClient {
     this.#begin({ shape, inputs, bytes, settings, now, resolve, reject }, kind);
   }
 
-  /** Adds a call to the outbox, or rejects it if the outbox does not accept it. */
+  /** Adds a call to the outbox once the outbox is loaded. */
   #begin(parts: CallParts, commandKind: CommandKind): void {
     const { signal } = parts.settings;
     const call = signal === null ? new PendingCall(this.#host.accept(parts)) : this.#abortable(parts, signal);
-    if (this.#outbox !== null) this.#add(call, commandKind, this.#outbox, parts.now);
-    else
-      this.#host.waitForOutbox(parts.settings.timeout).then(
-        (outbox) => this.#add(call, commandKind, outbox, this.#environment.now()),
-        (problem) => {
-          if (!call.isSettled) call.reject(problem);
-        },
-      );
+    if (this.#outbox !== null) {
+      this.#add(call, commandKind, this.#outbox, parts.now);
+      return;
+    }
+
+    this.#host.waitForOutbox(parts.settings.timeout).then(
+      (outbox) => this.#add(call, commandKind, outbox, this.#environment.now()),
+      (problem) => {
+        if (!call.isSettled) call.reject(problem);
+      },
+    );
   }
 
   /** Makes a call that listens to its signal until it settles. */
   #abortable(parts: CallParts, signal: AbortSignal): PendingCall {
     const aborted = () => this.#abort(call, signal);
-    const call = new PendingCall(this.#host.accept(withoutListener(parts, signal, aborted)));
+    const call = new PendingCall(this.#host.accept(removingListenerWhenSettled(parts, signal, aborted)));
     onAbort(signal, aborted);
     return call;
   }
@@ -254,6 +268,7 @@ export class OutboxClient implements CallingClient {
     }
   }
 
+  /** Adds a call to the outbox, or rejects it if the outbox does not accept it. */
   #add(call: PendingCall, commandKind: CommandKind, outbox: Outbox, now: number): void {
     if (call.isSettled) return;
     try {
@@ -302,7 +317,7 @@ export function loaded<Module>(module: Promise<Module>): Promise<Module> {
 }
 
 /** Returns a call that removes the listener of its signal when it settles. */
-function withoutListener(parts: CallParts, signal: AbortSignal, listener: () => void): CallParts {
+function removingListenerWhenSettled(parts: CallParts, signal: AbortSignal, listener: () => void): CallParts {
   const { resolve, reject } = parts;
   return {
     ...parts,
@@ -326,30 +341,19 @@ function unitKindOf(commands: readonly CommandInput[]): CommandKind {
 }
 
 /**
- * Returns an iterator over the events of `coming`, before they are ready, because code or a key may have to be loaded
- * first.
- * @param coming  if it rejects, the first `next` rejects
+ * Returns an iterator whose first `next` waits for the real iterator, because code or a key may have to be loaded.
+ * @param loading  if it rejects, the first `next` rejects
  */
 export function deferredEvents<Event>(
-  coming: Promise<AsyncIterableIterator<Event>>,
+  loading: Promise<AsyncIterableIterator<Event>>,
 ): AsyncIterableIterator<Event> {
-  coming.catch(() => {});
+  loading.catch(() => {});
   const iterator: AsyncIterableIterator<Event> = {
-    next: async () => await (await coming).next(),
-    return: async () => (await (await coming).return?.()) ?? { value: undefined, done: true },
+    next: async () => await (await loading).next(),
+    return: async () => (await (await loading).return?.()) ?? { value: undefined, done: true },
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;
-}
-
-/**
- * Whether a command is `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text,
- * so callers that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command,
- * so its name is here and not in the generated file. Source: docs/protocol-v2.md "Units".
- */
-export function isWritersCommand(command: CommandInput): boolean {
-  const name = commandName(command);
-  return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }
 
 /**

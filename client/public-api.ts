@@ -4,6 +4,7 @@ export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/diagno
 export type { Client } from "./client.js";
 // biome-ignore lint/performance/noBarrelFile: the package's one entry; no file inside imports it
 export { createClient, dbsyncReset, dbsyncSend } from "./dbsync-send.js";
+export type { FeedEvent, FeedLost, FeedUnit, FeedWaiting, FollowOptions } from "./live/follow.js";
 export type {
   ChannelEvent,
   ChannelInput,

@@ -40,12 +40,14 @@ export class CertificateError extends Error {
 
 /** Loads and checks both files. @throws CertificateError */
 export function loadCertificatePair(files: CertificateFiles): CertificatePair {
-  const certificateFile = read(files.certificate, "public");
-  const keyFile = read(files.key, "private");
+  const certificateFile = readBlocks(files.certificate, "public");
+  const keyFile = readBlocks(files.key, "private");
+
   const chain = certificatesIn(files.certificate, certificateFile.blocks);
   const own = chain[0] as X509Certificate;
   const key = privateKeyIn(files.key, keyFile.blocks);
   requireMatch(files, chain, key.object);
+
   return {
     certificatePem: certificateFile.blocks.map(({ text }) => text).join(""),
     keyPem: key.text,
@@ -59,7 +61,7 @@ export function loadCertificatePair(files: CertificateFiles): CertificatePair {
 
 /** Loads only the private key, to generate a new certificate for the same key. @throws CertificateError */
 export function loadCertificateKey(file: string): KeyObject {
-  const { object } = privateKeyIn(file, read(file, "private").blocks);
+  const { object } = privateKeyIn(file, readBlocks(file, "private").blocks);
   const { asymmetricKeyType: kind } = object;
   if (kind !== "rsa") {
     throw new CertificateError(
@@ -69,7 +71,7 @@ export function loadCertificateKey(file: string): KeyObject {
   return object;
 }
 
-function read(file: string, due: "private" | "public"): { blocks: PemBlock[]; warnings: string[] } {
+function readBlocks(file: string, due: "private" | "public"): { blocks: PemBlock[]; warnings: string[] } {
   try {
     const { bytes, warnings } = readKeyFile(file, due);
     return { blocks: pemBlocks(bytes), warnings };
@@ -93,6 +95,7 @@ function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certific
       `${file} contains ${other} instead of a certificate. Correct the path, or ${MAKE_ONE}`,
     );
   }
+
   return certificates.map(({ text }) => {
     try {
       return new X509Certificate(text ?? "");
@@ -114,6 +117,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
       `${file} contains ${found}; expected the private key of the certificate. Correct the path.`,
     );
   }
+
   if (isEncrypted(block)) {
     const legacy = needsLegacyProvider(block) ? "-provider legacy -provider default " : "";
     throw new CertificateError(
@@ -121,6 +125,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
         `Make a copy without one: openssl pkey ${legacy}-in ${shellWord(file)} -out tls-key.pem`,
     );
   }
+
   const text = block.text ?? "";
   try {
     return { text, object: createPrivateKey(text) };

@@ -11,7 +11,7 @@ import { fingerprint } from "./fingerprint.js";
 import { encodePem } from "./pem.js";
 
 /** The maximum number of names in one certificate. All of them are sent in every handshake. */
-export const MAX_NAMES = 100;
+export const NAMES_MAX = 100;
 
 const RSA_BITS = 2048;
 const RSA_EXPONENT = 65537;
@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 /** How far `notBefore` is set before the time of creation, for clients with slow clocks. */
 const BACKDATE_MS = 3_600_000;
 /** The maximum length of a common name. Source: RFC 5280, A.1, ub-common-name. */
-const MAX_COMMON_NAME = 64;
+const COMMON_NAME_MAX = 64;
 /** The types of alternative names. Source: RFC 5280, 4.2.1.6. */
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
@@ -61,6 +61,7 @@ export async function makeCertificate(options: {
   const pki = forgePki();
   const key = options.key ?? (await newKey());
   const notAfter = new Date(now + days * DAY_MS);
+
   const certificate = pki.createCertificate();
   certificate.publicKey = pki.publicKeyFromPem(
     createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
@@ -68,8 +69,9 @@ export async function makeCertificate(options: {
   certificate.serialNumber = newSerial();
   certificate.validity.notBefore = new Date(now - BACKDATE_MS);
   certificate.validity.notAfter = notAfter;
+
   const subject = [
-    { name: "commonName", value: names.find(({ length }) => length <= MAX_COMMON_NAME) ?? "dbsyncd" },
+    { name: "commonName", value: names.find(({ length }) => length <= COMMON_NAME_MAX) ?? "dbsyncd" },
   ];
   certificate.setSubject(subject);
   certificate.setIssuer(subject);
@@ -80,11 +82,13 @@ export async function makeCertificate(options: {
     { name: "subjectAltName", altNames: names.map(alternativeName) },
     { name: "subjectKeyIdentifier" },
   ]);
+
   const asn1 = forgeAsn1();
   const toBeSigned = () => Buffer.from(asn1.toDer(certificate.tbsCertificate).getBytes(), "latin1");
   const signer = { sign: () => sign("sha256", toBeSigned(), key).toString("latin1") };
   certificate.sign(signer as unknown as Parameters<typeof certificate.sign>[0], forgeSha256().create());
   const der = Buffer.from(asn1.toDer(pki.certificateToAsn1(certificate)).getBytes(), "latin1");
+
   return {
     keyPem: encodePem("PRIVATE KEY", key.export({ type: "pkcs8", format: "der" })),
     certificatePem: encodePem("CERTIFICATE", der),

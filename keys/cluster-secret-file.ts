@@ -1,6 +1,6 @@
 /**
  * The file with a cluster's secret, with which its daemons authenticate to each other: one line of 64 hexadecimal
- * digits, in the same file on each machine. Source: docs/protocol-v2.md "Members".
+ * digits, in the same file on each machine. Source: docs/member-protocol.md.
  */
 import { randomBytes } from "node:crypto";
 import { discard, publishNew, stage, writingFailure } from "./atomic-file.js";
@@ -51,14 +51,14 @@ Next:
  */
 export function readClusterSecret(file: string): { secret: Buffer; warnings: readonly string[] } {
   const origin = { name: file, file, due: "private" } as const;
-  const { bytes, warnings } = read(file);
+  const { bytes, warnings } = readSecretFile(file);
   const text = bytes.toString("latin1").replace(/\r?\n$/, "");
   if (!/^[\da-f]{64}$/i.test(text))
     throw new KeyFileError("secret-damaged", origin, { detail: "has other contents" });
   return { secret: Buffer.from(text, "hex"), warnings };
 }
 
-function read(file: string): ReturnType<typeof readKeyFile> {
+function readSecretFile(file: string): ReturnType<typeof readKeyFile> {
   const origin = { name: file, file, due: "private" } as const;
   try {
     return readKeyFile(file, "private");

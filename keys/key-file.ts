@@ -8,7 +8,7 @@ import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { isSmallOrderKey } from "../protocol/small-order-keys.js";
 import { fingerprint } from "./fingerprint.js";
 import { KeyFileError, type KeyOrigin } from "./key-file-errors.js";
-import { type KeySource, MAX_PASSPHRASE_BYTES, originOf, readKeyFile } from "./key-source.js";
+import { type KeySource, originOf, PASSPHRASE_BYTES_MAX, readKeyFile } from "./key-source.js";
 import {
   contentOf,
   contentWithoutPem,
@@ -43,7 +43,7 @@ export interface LoadedKey {
 }
 
 const ED25519_POINT_BYTES = 32;
-const MIN_RSA_BITS = 2048;
+const RSA_BITS_MIN = 2048;
 const RSA_EXPONENT = 65537n;
 
 /** OpenSSL 3's error for ciphers of its legacy provider. */
@@ -71,9 +71,9 @@ export function needsLegacyProvider({ text }: PemBlock): boolean {
  */
 export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions = {}): LoadedKey {
   const origin = originOf(source, "private");
-  if (source instanceof KeyObject) return accept(source, origin, options, []);
+  if (source instanceof KeyObject) return acceptKey(source, origin, options, []);
   const { block, warnings } = readBlock(source, origin);
-  return accept(openPrivateKey(block, origin, options.passphrase), origin, options, warnings);
+  return acceptKey(openPrivateKey(block, origin, options.passphrase), origin, options, warnings);
 }
 
 /**
@@ -83,12 +83,12 @@ export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions
  */
 export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): LoadedKey {
   const origin = originOf(source, "public");
-  if (source instanceof KeyObject) return accept(source, origin, options, []);
+  if (source instanceof KeyObject) return acceptKey(source, origin, options, []);
   const { block, warnings } = readBlock(source, origin);
   try {
-    return accept(createPublicKey(block.text ?? ""), origin, options, warnings);
+    return acceptKey(createPublicKey(block.text ?? ""), origin, options, warnings);
   } catch (error) {
-    throw error instanceof KeyFileError ? error : damaged(block, origin, error);
+    throw error instanceof KeyFileError ? error : damagedKey(block, origin, error);
   }
 }
 
@@ -101,14 +101,17 @@ function readBlock(
     "file" in source
       ? readKeyFile(source.file, origin.due)
       : { bytes: typeof source.pem === "string" ? Buffer.from(source.pem) : source.pem, warnings: [] };
+
   if (bytes.length === 0) throw new KeyFileError("empty", origin);
   if (hasEscapedLines(bytes)) throw new KeyFileError("escaped-lines", origin);
+
   const blocks = pemBlocks(bytes);
   const block = blocks[0];
   if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), origin);
   if (blocks.length > 1) {
     throw new KeyFileError("several", origin, { detail: blocks.map(({ label }) => label).join(", ") });
   }
+
   const content = contentOf(block.label);
   if (content === origin.due && isOneLine(block)) throw new KeyFileError("one-line", origin);
   if (content === origin.due) return { block, warnings };
@@ -126,21 +129,21 @@ function openPrivateKey(
   if (encrypted && block.text !== null) {
     if (passphrase === undefined)
       throw new KeyFileError(needsLegacyProvider(block) ? "old-encryption" : "passphrase-missing", origin);
-    if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_BYTES) {
-      throw new KeyFileError("passphrase-too-long", origin, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+    if (Buffer.byteLength(passphrase) > PASSPHRASE_BYTES_MAX) {
+      throw new KeyFileError("passphrase-too-long", origin, { detail: `${PASSPHRASE_BYTES_MAX} bytes` });
     }
   }
   try {
     return createPrivateKey({ key: block.text ?? "", ...(encrypted ? { passphrase } : {}) });
   } catch (error) {
-    if (!encrypted || damageOf(block) !== null) throw damaged(block, origin, error);
+    if (!encrypted || damageOf(block) !== null) throw damagedKey(block, origin, error);
     throw new KeyFileError(isUnsupported(error) ? "old-encryption" : "passphrase-wrong", origin, {
       cause: error,
     });
   }
 }
 
-function damaged(block: PemBlock, origin: KeyOrigin, cause: unknown): KeyFileError {
+function damagedKey(block: PemBlock, origin: KeyOrigin, cause: unknown): KeyFileError {
   const detail = damageOf(block) ?? `its contents are not the "${block.label}" that its label states`;
   return new KeyFileError("damaged", origin, { detail, cause });
 }
@@ -148,7 +151,7 @@ function damaged(block: PemBlock, origin: KeyOrigin, cause: unknown): KeyFileErr
 /**
  * Checks that a key is the expected half, has an allowed type, size and exponent, and works.
  */
-function accept(
+function acceptKey(
   key: KeyObject,
   origin: KeyOrigin,
   options: LoadKeyOptions,
@@ -183,8 +186,8 @@ function requireKind(key: KeyObject, origin: KeyOrigin, kinds: readonly KeyKind[
 
 function requireRsaParameters(key: KeyObject, origin: KeyOrigin): void {
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength < MIN_RSA_BITS) {
-    const detail = `${modulusLength} bits, and ${MIN_RSA_BITS} is the minimum that is safe`;
+  if (modulusLength < RSA_BITS_MIN) {
+    const detail = `${modulusLength} bits, and ${RSA_BITS_MIN} is the minimum that is safe`;
     throw new KeyFileError("too-few-bits", origin, { detail });
   }
   if (publicExponent !== RSA_EXPONENT) {

@@ -16,7 +16,7 @@ import {
 export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;
 
 /** The maximum size of a key file. An encrypted RSA-16384 key has 13 KB. */
-const MAX_FILE_BYTES = 1 << 18;
+const FILE_BYTES_MAX = 1 << 18;
 
 const GROUP_MAY_READ = 0o040;
 const ALL_MAY_READ = 0o004;
@@ -42,7 +42,7 @@ export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnin
     const stat = fstatSync(descriptor);
     if (stat.isDirectory()) throw new KeyFileError("is-folder", origin);
     const bytes = readAll(descriptor);
-    if (bytes === null) throw new KeyFileError("too-big", origin, { detail: `${MAX_FILE_BYTES} bytes` });
+    if (bytes === null) throw new KeyFileError("too-big", origin, { detail: `${FILE_BYTES_MAX} bytes` });
     const warning = modeWarning(file, due, stat.mode & PERMISSION_BITS);
     return { bytes, warnings: warning === null ? [] : [warning] };
   } catch (error) {
@@ -69,7 +69,7 @@ export function errnoOf(error: unknown): string {
 
 /** Reads a file or pipe to its end. Returns null if it is longer than the limit. */
 function readAll(descriptor: number): Buffer | null {
-  const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
+  const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
   let length = 0;
   while (length < buffer.length) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null);
@@ -93,7 +93,7 @@ function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
 }
 
 /** The maximum length, in bytes, of a passphrase that node:crypto accepts to decrypt a key. */
-export const MAX_PASSPHRASE_BYTES = 1024;
+export const PASSPHRASE_BYTES_MAX = 1024;
 
 /**
  * Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files.
@@ -119,8 +119,8 @@ export function readPassphraseFile(file: string): { passphrase: Buffer; warnings
   if (end < 0) end = bytes.length;
   if (end > 0 && bytes[end - 1] === CARRIAGE_RETURN) end--;
   if (end === 0) throw new KeyFileError("passphrase-empty", origin);
-  if (end > MAX_PASSPHRASE_BYTES) {
-    throw new KeyFileError("passphrase-too-long", origin, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+  if (end > PASSPHRASE_BYTES_MAX) {
+    throw new KeyFileError("passphrase-too-long", origin, { detail: `${PASSPHRASE_BYTES_MAX} bytes` });
   }
   return { passphrase: bytes.subarray(0, end), warnings };
 }

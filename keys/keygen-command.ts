@@ -6,7 +6,7 @@ import { isIPv6 } from "node:net";
 import { dirname, join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { discard, makeFolder, publishNew, publishOver, stage, writingFailure } from "./atomic-file.js";
-import { type CertificatePem, isCertificateName, MAX_NAMES, makeCertificate } from "./certificate.js";
+import { type CertificatePem, isCertificateName, makeCertificate, NAMES_MAX } from "./certificate.js";
 import { CertificateError, loadCertificateKey } from "./certificate-pair.js";
 import { writeClusterSecret } from "./cluster-secret-file.js";
 import {
@@ -84,13 +84,14 @@ Exit codes:
 export async function keygen(argv: readonly string[], streams: KeygenStreams): Promise<number> {
   let options: Options;
   try {
-    options = parse(argv, streams);
+    options = parseOptions(argv, streams);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
     throw error;
   }
+
   try {
-    await run(options, streams);
+    await writeFiles(options, streams);
     return EXIT_OK;
   } catch (error) {
     if (!(error instanceof KeyFileError || error instanceof CertificateError)) throw error;
@@ -142,7 +143,7 @@ function errorText(text: string, program: Command): string {
   return `dbsync-keygen: too many arguments: "${word}". dbsync-keygen accepts only options, such as --out keys.\n${hint}`;
 }
 
-function parse(argv: readonly string[], streams: KeygenStreams): Options {
+function parseOptions(argv: readonly string[], streams: KeygenStreams): Options {
   const program = makeKeygen(streams);
   program.parse(argv, { from: "user" });
   const parsed = program.opts<{
@@ -153,10 +154,12 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     passphraseFile?: string;
     force?: boolean;
   }>();
+
   const type = KEY_TYPES.find((type) => type === parsed.type) ?? KEY_TYPES[0];
   if (type !== "rsa" && program.getOptionValueSource("bits") === "cli") {
     program.error(`error: option '--bits' is for RSA keys; a key of type ${type} has only one size`);
   }
+
   return {
     type,
     bits: KEY_BITS.find((bits) => String(bits) === parsed.bits) ?? KEY_BITS[0],
@@ -174,6 +177,7 @@ function certificateOptions(program: Command): CertificateOptions | null {
   const parsed = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
   const isSet = (name: string) => program.getOptionValueSource(name) === "cli";
   const isCertificate = parsed.certificate === true;
+
   const others = isCertificate ? ["type", "bits", "passphraseFile"] : ["san", "days", "keepKey"];
   const other = program.options.find(
     (option) => others.includes(option.attributeName()) && isSet(option.attributeName()),
@@ -183,12 +187,14 @@ function certificateOptions(program: Command): CertificateOptions | null {
       `error: option '${other.long}' ${isCertificate ? "cannot be combined with" : "requires"} '--certificate'`,
     );
   }
+
   if (!isCertificate) return null;
   if (parsed.san === undefined) {
     program.error(
       "error: option '--certificate' requires the daemon's names: --san db1.example.org,10.0.0.1",
     );
   }
+
   const { san: names = [], days, keepKey = false, out, name = null, force = false } = parsed;
   return { names, days, keepKey, out, name, force };
 }
@@ -214,7 +220,7 @@ function plainFileName(name: string): string {
   );
 }
 
-async function run(options: Options, streams: KeygenStreams): Promise<void> {
+async function writeFiles(options: Options, streams: KeygenStreams): Promise<void> {
   if (options.clusterSecret !== null) {
     streams.stdout.write(writeClusterSecret(options.clusterSecret));
     return;
@@ -223,15 +229,18 @@ async function run(options: Options, streams: KeygenStreams): Promise<void> {
     streams.stdout.write(await writeCertificate(options.certificate));
     return;
   }
+
   const passphrase = options.passphraseFile === null ? null : readPassphraseFile(options.passphraseFile);
   for (const warning of passphrase?.warnings ?? []) {
     streams.stderr.write(`dbsync-keygen: warning: ${warning}\n`);
   }
+
   const paths = keyPairPaths(options.out, options.name);
   prepareKeyPairFiles(paths, options);
   if (options.type === "rsa" && options.bits > KEY_BITS[0] && streams.stderr.isTTY === true) {
     streams.stderr.write(`Generating a key of ${options.bits} bits; this can take several seconds …\n`);
   }
+
   const pair = await generateKeyPair({ ...options, passphrase: passphrase?.passphrase });
   writeKeyPair(pair, paths, options);
   streams.stdout.write(summary(options, paths, pair.fingerprint));
@@ -270,7 +279,7 @@ function nextSteps({ name, passphraseFile }: Options, paths: KeyPairPaths): stri
 }
 
 const DEFAULT_DAYS = 825;
-const MAX_DAYS = 3650;
+const DAYS_MAX = 3650;
 const CERTIFICATE_MODE = 0o644;
 
 interface CertificateOptions {
@@ -315,17 +324,18 @@ async function writeCertificate(options: CertificateOptions): Promise<string> {
     privateFile: join(options.out, `${prefix}tls-key.pem`),
     publicFile: join(options.out, `${prefix}tls-cert.pem`),
   };
+
   const key = options.keepKey ? loadCertificateKey(paths.privateFile) : null;
   if (key === null) prepareKeyPairFiles(paths, options);
   const made = await makeCertificate({ names: options.names, days: options.days, key, now: Date.now() });
   if (key === null) {
     const { keyPem: privatePem, certificatePem: publicPem, fingerprint } = made;
     writeKeyPair({ privatePem, publicPem, fingerprint }, paths, options);
-  } else replace(paths.publicFile, made.certificatePem);
+  } else replaceFile(paths.publicFile, made.certificatePem);
   return certificateSummary(options, paths, made);
 }
 
-function replace(file: string, text: string): void {
+function replaceFile(file: string, text: string): void {
   let staged: string | null = null;
   try {
     staged = stage(file, text, CERTIFICATE_MODE);
@@ -345,7 +355,7 @@ function certificateSummary(options: CertificateOptions, paths: KeyPairPaths, ma
   const host = isIPv6(first) ? `[${first}]` : first.replace(/^\*\./, "NAME.");
   const next = options.keepKey
     ? `  the daemon   detects the new file within a minute, or immediately after kill -HUP
-  clients      need no change: the key is the same`
+  clients      need no change if their entry has the fingerprint (#sha256:…); in a file of --ca, replace the certificate`
     : `  the daemon   dbsyncd --tls-cert ${shellWord(paths.publicFile)} --tls-key ${shellWord(paths.privateFile)}
   clients      use the entry: dbsyncs://${host}:1111#sha256:${made.fingerprint}`;
   return `private key  ${paths.privateFile} (${options.keepKey ? "kept" : "mode 0600"}; for the daemon only)
@@ -367,14 +377,14 @@ function readNames(text: string, before: string[] = []): string[] {
     );
   }
   const all = [...new Set([...before, ...names])];
-  if (all.length > MAX_NAMES) throw new InvalidArgumentError(`At most ${MAX_NAMES} names.`);
+  if (all.length > NAMES_MAX) throw new InvalidArgumentError(`At most ${NAMES_MAX} names.`);
   return all;
 }
 
 function readDays(text: string): number {
   const days = Number(text);
-  if (!/^\d+$/.test(text) || days < 1 || days > MAX_DAYS)
-    throw new InvalidArgumentError(`Expected 1 to ${MAX_DAYS}.`);
+  if (!/^\d+$/.test(text) || days < 1 || days > DAYS_MAX)
+    throw new InvalidArgumentError(`Expected 1 to ${DAYS_MAX}.`);
   return days;
 }
 
@@ -406,7 +416,7 @@ export function keyPairPaths(folder: string, name: string | null): KeyPairPaths 
  */
 function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boolean }): void {
   const taken = [paths.privateFile, paths.publicFile].filter(isTaken);
-  if (taken.length > 0 && !options.force) throw exists(taken);
+  if (taken.length > 0 && !options.force) throw alreadyExists(taken);
   const folder = dirname(paths.privateFile);
   try {
     if (!existsSync(folder)) makeFolder(folder);
@@ -428,9 +438,11 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
     { path: paths.privateFile, text: pair.privatePem, mode: PRIVATE_MODE },
     { path: paths.publicFile, text: pair.publicPem, mode: PUBLIC_MODE },
   ];
+
   const staged: { from: string; path: string }[] = [];
   const placed: string[] = [];
   let path = paths.privateFile;
+
   try {
     for (const file of files) {
       path = file.path;
@@ -444,7 +456,7 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
     }
   } catch (error) {
     if (!options.force) for (const file of placed) rmSync(file, { force: true });
-    throw errnoOf(error) === "EEXIST" ? exists([path]) : notWritable(path, error);
+    throw errnoOf(error) === "EEXIST" ? alreadyExists([path]) : notWritable(path, error);
   } finally {
     for (const file of staged) discard(file.from);
   }
@@ -460,7 +472,7 @@ function isTaken(path: string): boolean {
   }
 }
 
-function exists(taken: readonly string[]): KeyFileError {
+function alreadyExists(taken: readonly string[]): KeyFileError {
   return new KeyFileError("exists", { name: taken.join(" and "), file: taken[0] ?? null, due: "private" });
 }
 

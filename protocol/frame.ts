@@ -8,7 +8,7 @@ import { MalformedFrame } from "./errors.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** The maximum number of characters between the two colons, as in the original. */
-const MAX_LENGTH_CHARS = 10;
+const LENGTH_CHARS_MAX = 10;
 
 /** Programs that may have connected by mistake, by the first byte that they send. */
 const BEGINNERS: Readonly<Record<number, string>> = {
@@ -93,16 +93,19 @@ export class FrameParser {
         at = this.#readUsualHeader(chunk, at) || this.#readHeader(chunk, at);
         if (this.#missing !== 0) continue;
       }
+
       const end = Math.min(chunk.length, at + this.#missing);
       const part = chunk.subarray(at, end);
       this.#missing -= end - at;
       this.#offset += end - at;
       at = end;
+
       const unfinished = this.unfinished;
+      // A payload that is complete within the chunk stays a view of it; only the parts of longer ones are copied.
       if (this.#missing === 0 && unfinished.length === 0) payloads.push(part);
       else unfinished.append(part, part.length, unfinished.length + part.length + this.#missing);
       if (this.#missing > 0) continue;
-      if (unfinished.length > 0) payloads.push(unfinished.take(unfinished.length));
+      if (unfinished.length > 0) payloads.push(unfinished.takeBytes(unfinished.length));
       this.#missing = -1;
     }
     return payloads;
@@ -116,13 +119,15 @@ export class FrameParser {
     if (this.version !== 2 || this.#headerChars > 0) return 0;
     for (let i = 0; i < TAGS[2].length; i++) if (chunk[start + i] !== TAGS[2].charCodeAt(i)) return 0;
     const digits = start + TAGS[2].length;
+
     let at = digits;
     let length = 0;
     for (; chunk[at] !== COLON; at++) {
       const digit = (chunk[at] ?? 0) - ZERO;
-      if (digit < 0 || digit > 9 || at - digits >= MAX_LENGTH_CHARS || chunk[digits] === ZERO) return 0;
+      if (digit < 0 || digit > 9 || at - digits >= LENGTH_CHARS_MAX || chunk[digits] === ZERO) return 0;
       length = length * 10 + digit;
     }
+
     if (length === 0 || length > this.#maxPayloadBytes) return 0;
     this.#offset += at + 1 - start;
     this.#missing = length;
@@ -178,7 +183,7 @@ export class FrameParser {
    * decimal.
    */
   #readLengthChar(byte: number): boolean {
-    if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
+    if (this.#headerChars - this.#lengthStart >= LENGTH_CHARS_MAX) return false;
     if (byte >= ZERO && byte <= NINE) {
       if (this.version === 2 && this.#digits > 0 && this.#length === 0) return false;
       this.#length = this.#length * 10 + (byte - ZERO);

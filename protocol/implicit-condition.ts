@@ -1,7 +1,7 @@
 /**
  * Commands that write only if a key is absent or present. If the members have decided on such a command, its condition
  * is not evaluated again: the fold runs the command without it, or not at all. Clients request a decision on such a
- * command. Source: docs/protocol-v2.md "Decisions".
+ * command. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "./byte-string.js";
 import { NIL, ONE, type Reply, ZERO } from "./reply.js";
@@ -67,6 +67,7 @@ function requiresAbsence(argv: Argv): boolean | null {
 export function implicitCondition(argv: Argv): ImplicitCondition | null {
   const [name = "", key = "", field = ""] = argv;
   const counted = { expected: 0, applied: ONE, unmet: ZERO } as const;
+
   switch (upperCase(name)) {
     case "SETNX":
       return { check: ["EXISTS", key], unconditional: ["SET", ...argv.slice(1)], ...counted };

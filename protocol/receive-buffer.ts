@@ -59,7 +59,7 @@ export class ReceiveBuffer {
   }
 
   /** Removes and returns bytes. They are not overwritten later. */
-  take(count: number): Buffer {
+  takeBytes(count: number): Buffer {
     const taken = this.bytes.subarray(this.at, this.at + count);
     // A buffer that contains nothing else is returned without a copy.
     const isAlone = this.#isOwn && this.at === 0 && count === this.end;

@@ -29,12 +29,17 @@ export interface RequestSocket {
 }
 
 /**
- * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in
- * time. malformed: the received bytes are not an answer. unexpected: an answer arrived without a request. dropped: by
- * the caller.
+ * The reason why a connection ended:
+ * - `closed`: the server closed it
+ * - `broken`: the system reported an error
+ * - `late`: no answer arrived in time
+ * - `malformed`: the received bytes are not an answer
+ * - `unexpected`: an answer arrived without a request
+ * - `dropped`: the caller closed it
  */
 export type EndCause = "closed" | "broken" | "late" | "malformed" | "unexpected" | "dropped";
 
+/** The error of the requests that were not answered when a connection ended. */
 export class ConnectionEnd extends Error {
   readonly why: EndCause;
 
@@ -65,7 +70,7 @@ export interface RequestClientOptions<Answer> {
 
 interface Waiter<Answer> {
   /** Handles a part of the answer. Returns whether it was the last one. */
-  take(answer: Answer): boolean;
+  receivePart(answer: Answer): boolean;
   fail(end: ConnectionEnd): void;
 }
 
@@ -77,6 +82,7 @@ export class RequestClient<Answer> {
   readonly #waiting: Waiter<Answer>[] = [];
   #answerMs: number;
   #end: ConnectionEnd | null = null;
+  /** Cancels the timeout of the pending answer; null: none is set. */
   #cancel: (() => void) | null = null;
 
   /** Creates a client. @param options.socket  a connected or connecting socket without another reader */
@@ -105,20 +111,22 @@ export class RequestClient<Answer> {
     return this.#waiting.length;
   }
 
-  /** Sends a request and resolves with its answer. Rejects with ConnectionEnd. */
+  /** Sends a request, and resolves with its answer. Rejects with ConnectionEnd. */
   request(request: ByteString): Promise<Answer> {
     return new Promise((resolve, fail) => {
       const take = (answer: Answer) => {
         resolve(answer);
         return true;
       };
-      this.#send(request, { take, fail });
+      this.#send(request, { receivePart: take, fail });
     });
   }
 
   /**
-   * Sends a request and yields the parts of its answer as they arrive. Throws ConnectionEnd. If the iteration stops
-   * early, the connection ends.
+   * Sends a request, and yields the parts of its answer as they arrive. If the iteration stops early, the connection
+   * ends. While many parts wait to be read, the socket is paused.
+   * @param isLast  whether a part is the last one of the answer
+   * @throws ConnectionEnd
    */
   async *requestParts(
     request: ByteString,
@@ -126,10 +134,12 @@ export class RequestClient<Answer> {
   ): AsyncGenerator<Answer, void, undefined> {
     const { socket } = this.#options;
     const parts: Answer[] = [];
-    let [hasLast, wake] = [false, () => {}];
+    let hasLast = false;
+    let wake = () => {};
     let failure: ConnectionEnd | null = null;
+
     this.#send(request, {
-      take(part) {
+      receivePart(part) {
         parts.push(part);
         if (parts.length === PARTS_MAX) socket.pause();
         hasLast = isLast(part);
@@ -141,6 +151,7 @@ export class RequestClient<Answer> {
         wake();
       },
     });
+
     try {
       for (;;) {
         if (parts.length === 0) {
@@ -184,7 +195,7 @@ export class RequestClient<Answer> {
     if (this.#end !== null) return;
     if (this.#options.isSilence === true && this.#waiting.length > 0) this.#setTimer();
     try {
-      this.#take(chunk);
+      this.#parse(chunk);
     } catch (problem) {
       this.close(
         "malformed",
@@ -193,12 +204,13 @@ export class RequestClient<Answer> {
     }
   }
 
-  #take(chunk: Buffer): void {
+  /** Parses received bytes, and passes the answers on. */
+  #parse(chunk: Buffer): void {
     const { reader, handlesMessage, hasMessages } = this.#options;
     reader.push(chunk);
     for (let answer = reader.next(); answer !== null; answer = reader.next()) {
       if (handlesMessage?.(answer) === true) continue;
-      if (!this.#answered(answer)) return;
+      if (!this.#passOn(answer)) return;
     }
     if (reader.problem !== null) this.close("malformed", reader.problem);
     // Otherwise these bytes would be treated as the answer to the next request.
@@ -206,13 +218,14 @@ export class RequestClient<Answer> {
       this.#closeUnexpected();
   }
 
-  #answered(answer: Answer): boolean {
+  /** Passes an answer, or a part of one, to the oldest request. @returns whether the connection continues */
+  #passOn(answer: Answer): boolean {
     const [waiter] = this.#waiting;
     if (waiter === undefined) {
       this.#closeUnexpected();
       return false;
     }
-    if (!waiter.take(answer)) return true;
+    if (!waiter.receivePart(answer)) return true;
     this.#waiting.shift();
     this.#cancel?.();
     this.#cancel = null;
@@ -224,6 +237,7 @@ export class RequestClient<Answer> {
     this.close("unexpected", "an answer without a request");
   }
 
+  /** Restarts the timeout of the pending answer, unless there is no limit. */
   #setTimer(): void {
     const milliseconds = this.#answerMs;
     this.#cancel?.();

@@ -5,7 +5,10 @@
 
 /** The groups of the sidebar. The build fails if a page of docs/ is missing here: see `sidebar`. */
 export const groups = [
-  { text: "Start", pages: ["README.md", "docs/tour.md", "docs/first-contact.md", "docs/active-active.md"] },
+  {
+    text: "Start",
+    pages: ["README.md", "docs/tour.md", "docs/first-contact.md", "docs/active-active.md", "docs/README.md"],
+  },
   {
     text: "Production",
     pages: [
@@ -13,6 +16,7 @@ export const groups = [
       "install.md",
       "docs/setup.md",
       "docs/docker.md",
+      "docs/kubernetes.md",
       "docs/operations.md",
       "docs/runbooks.md",
       "docs/scale.md",
@@ -32,11 +36,13 @@ export const groups = [
       "docs/api/testing.md",
       "docs/client-package.md",
       "docs/recipes.md",
+      "docs/change-feed.md",
       "docs/from-redis.md",
       "docs/migration.md",
       "docs/moving-from-php-dbsync.md",
       "docs/php.md",
       "docs/python.md",
+      "docs/go.md",
       "docs/browsers.md",
     ],
   },
@@ -56,11 +62,24 @@ export const groups = [
   },
   {
     text: "Guarantees",
-    pages: ["docs/consistency.md", "docs/keys.md", "docs/compatibility.md", "SECURITY.md"],
+    pages: [
+      "docs/consistency.md",
+      "docs/which-guarantee.md",
+      "docs/keys.md",
+      "docs/compatibility.md",
+      "SECURITY.md",
+    ],
   },
   {
     text: "Reference",
-    pages: ["docs/protocol-v2.md", "docs/protocol.md", "CHANGELOG.md", "bench/RESULTS.md"],
+    pages: [
+      "docs/protocol-v2.md",
+      "docs/member-protocol.md",
+      "docs/protocol.md",
+      "docs/formats.md",
+      "CHANGELOG.md",
+      "bench/RESULTS.md",
+    ],
   },
   { text: "Code", pages: ["docs/architecture.md", "CONTRIBUTING.md"] },
 ];

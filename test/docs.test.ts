@@ -60,12 +60,15 @@ function userFolder(): string {
   mkdirSync(join(modules, "dbsyncd"));
   cpSync(join(repositoryRoot, "package.json"), join(modules, "dbsyncd/package.json"));
   symlinkSync(buildRoot, join(modules, "dbsyncd/dist"));
+
   for (const [name, path] of Object.entries(manifest.bin)) {
     const program = join(buildRoot, path.replace(/^dist\//, ""));
     chmodSync(program, 0o755);
     symlinkSync(program, join(modules, ".bin", name));
   }
-  cpSync(join(repositoryRoot, "examples"), join(folder, "examples"), { recursive: true });
+
+  for (const part of ["clients", "examples"])
+    cpSync(join(repositoryRoot, part), join(folder, part), { recursive: true });
   // The Python on the PATH may not find Debian's packages.
   if (existsSync("/usr/bin/python3")) symlinkSync("/usr/bin/python3", join(modules, ".bin", "python3"));
   return folder;
@@ -154,12 +157,14 @@ function runScript(
     ...more,
     npm_config_update_notifier: "false",
   };
+
   const child = spawn("timeout", [...limit, "bash", "-euo", "pipefail", "-c", script], {
     cwd,
     env,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk));
   return new Promise((resolve) => {
@@ -197,27 +202,32 @@ const unmeasured = (output: string): string =>
 test("the first two command lines of README.md work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
+
   const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
   for (const file of ownFiles()) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(repositoryRoot, file), join(copy, file));
   }
+
   const start = await runScript("npm install --no-audit --no-fund && npm start -- --once", copy);
   assert.equal(start.code, 0, start.output);
   assert.match(
     start.output,
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
   );
+
   const [, shown = ""] = /^```\n( {2}INCR [\s\S]*?)^```$/m.exec(readDocument("README.md")) ?? [];
   assert.match(shown, /is stopped/);
   assert.ok(
     unmeasured(start.output).includes(unmeasured(shown)),
     `${start.output}\ndoes not contain\n${shown}`,
   );
+
   // From here on, the dependencies of the copy are installed.
   const page = await runScript(DASHBOARD_OF_START, copy);
   assert.equal(page.code, 0, page.output);
   assert.match(page.output, /^200 dbsync$/m);
+
   const tested = await runScript("npm test -- protocol/frame", copy);
   assert.equal(tested.code, 0, tested.output);
   assert.match(tested.output, /pass [1-9]/);
@@ -250,23 +260,28 @@ test("the tour and its programs, and the program of client/README.md, work line 
 }, async () => {
   const { document } = await withFreePorts(readDocument("docs/tour.md"));
   const folder = userFolder();
+
   const [first = "", second = ""] = blocks(document, "js");
   const others = blocks(readDocument("client/README.md"), "js");
   const programs = [`${first}${second}`, ...others].map(printing);
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
+
   const tour = blocks(document, "sh").map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
   // The last block stops the daemons that the programs need.
   const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
+
   const { code, output } = await runScript(askingNpxOnce(script), folder, {
     DBSYNCD_PORT: String(await freePort()),
   });
   assert.equal(code, 0, output);
+
   for (const [, port] of document.matchAll(/^npx dbsyncd .*?(?:-p|--resp|--json) (\d+)/gm))
     assert.ok(
       await isFree(Number(port)),
       `the last block of docs/tour.md does not stop the daemon on port ${port}`,
     );
+
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
     printed.map((line) => JSON.parse(line.slice(PRINTED.length)) as unknown),
@@ -287,7 +302,6 @@ const PAGES = [
   "install.md",
   "docs/setup.md",
   "docs/operations.md",
-  "docs/production.md",
   "docs/keys.md",
   "docs/redis-clients.md",
   "docs/active-active.md",
@@ -296,19 +310,17 @@ const PAGES = [
   "docs/json-clients.md",
   "docs/php.md",
   "docs/python.md",
+  "docs/go.md",
 ];
 
 /** The pages whose blocks wait for their daemons. These run exactly as printed. */
 const WAITING_PAGES = [
   "docs/active-active.md",
+  "docs/go.md",
   "docs/migration.md",
   "docs/php.md",
-  "docs/production.md",
   "docs/python.md",
 ];
-
-/** The page whose daemons read their ports from files. */
-const CONFIGURED_PAGE = "docs/production.md";
 
 for (const page of PAGES)
   test(`the blocks of ${page} work in order, as an ordinary user`, {
@@ -317,7 +329,8 @@ for (const page of PAGES)
       withoutRedis ||
       skipWithout("nc") ||
       skipWithout("php") ||
-      skipWithout("python3-cryptography"),
+      skipWithout("python3-cryptography") ||
+      skipWithout("go"),
   }, async () => {
     const { document, port } = await withFreePorts(readDocument(page));
     const folder = userFolder();
@@ -326,8 +339,7 @@ for (const page of PAGES)
       ? asPrinted.join("\n")
       : `${WAIT_FOR}${asPrinted.map(waitingForServers).join("\n")}`;
     const { code, output } = await runScript(script, folder, {
-      // The variable takes precedence over a configuration file.
-      ...(page === CONFIGURED_PAGE ? {} : { DBSYNCD_PORT: port }),
+      DBSYNCD_PORT: port,
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
     });
     assert.equal(code, 0, output);
@@ -353,6 +365,13 @@ test("links between documents lead to existing files and headings", () => {
     }
 });
 
+test("docs/README.md names each page of docs", () => {
+  const index = readDocument("docs/README.md");
+  const pages = readdirSync(join(repositoryRoot, "docs")).filter((name) => name.endsWith(".md"));
+  for (const page of pages.filter((name) => name !== "README.md"))
+    assert.ok(index.includes(`](${page})`), `add docs/${page} to docs/README.md`);
+});
+
 test("the index of the decisions lists each page with its title", () => {
   const folder = join(repositoryRoot, "docs/decisions");
   const pages = readdirSync(folder).filter((name) => /^\d/.test(name));
@@ -365,8 +384,11 @@ test("the index of the decisions lists each page with its title", () => {
 });
 
 test("SECURITY.md names only existing tests of each attacker", () => {
-  const [, table = ""] = readDocument("SECURITY.md").split("| tested by |");
-  const cells = [...table.matchAll(/^\| .* \| ((?:test|faces)\/[^|]*) \|$/gm)].map(([, cell = ""]) => cell);
+  const [, ...tables] = readDocument("SECURITY.md").split("| tested by |");
+  assert.equal(tables.length, 2);
+  const cells = [...tables.join("").matchAll(/^\| .* \| ((?:test|faces)\/[^|]*) \|$/gm)].map(
+    ([, cell = ""]) => cell,
+  );
   assert.ok(cells.length >= 10);
   for (const group of cells.flatMap((cell) => cell.split("; "))) {
     const [first = "", ...others] = group.split(", ");

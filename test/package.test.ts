@@ -65,24 +65,29 @@ before(() => {
       "tools/history",
       "tools/proxy",
     ].map((folder) => `${folder}/README.md`),
+    "clients",
     "docs",
     "examples",
   ]) {
     cpSync(join(repositoryRoot, name), join(source, name), { recursive: true });
   }
   cpSync(buildRoot, join(source, "dist"), { recursive: true });
+
   // docs/docker.md creates these files in this folder, and examples/browser others.
   for (const name of ["production/private.pem", "production/cluster.secret", "browser/root-private.pem"])
     writeFileSync(join(source, "examples", name), "");
+
   // npm runs prepack and postpack around the packing. The copy is built already.
   const original = readFileSync(join(source, "package.json"), "utf8");
   changeManifest("hide", source);
   const printed = npm(["pack", "--json", "--ignore-scripts"], source);
   changeManifest("show", source);
   assert.equal(readFileSync(join(source, "package.json"), "utf8"), original);
+
   const [report] = JSON.parse(printed) as [{ filename: string; files: { path: string }[] }];
   packedFiles = report.files.map(({ path }) => path);
   packed = join(source, report.filename);
+
   mkdirSync(join(scratch, "user"));
   writeFileSync(join(scratch, "user/package.json"), "{}");
   npm(["install", "--no-audit", "--no-fund", "--prefer-offline", packed], join(scratch, "user"));
@@ -109,6 +114,7 @@ test("the package contains programs, the library and documents, but no keys, tes
   assert.ok(packedFiles.includes("dist/types/client/public-api.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
   for (const face of FACE_NAMES) assert.ok(packedFiles.includes(`faces/${face}/README.md`), face);
+
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
   const named = readme.matchAll(/(?:\]\((?!https?:)|^(?:sh|php|python3) )([^)#\s]+)/gm);
   for (const [, name = ""] of named)
@@ -116,10 +122,12 @@ test("the package contains programs, the library and documents, but no keys, tes
       packedFiles.some((file) => file === name || file.startsWith(`${name}/`)),
       `README names ${name}`,
     );
+
   const stray = packedFiles.filter((file) =>
     /\.pem$|\.secret$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
   );
   assert.deepEqual(stray, []);
+
   // Other declarations describe the inside of the programs, which are bundled.
   assert.deepEqual(
     packedFiles.filter((file) => /\.d\.c?ts$/.test(file) && !file.startsWith("dist/types/")),
@@ -220,19 +228,22 @@ test("dbsyncd/testing loads the code of a face's commands, also for CommonJS", (
   assert.equal(node(imported, "module"), "1-1 OK");
 });
 
-test("the Debian package, installed into an empty root, has programs, manual pages, the unit and its configuration", {
+test("the Debian package, installed into an empty root, has programs, manual pages, the units and what docs/production.md copies", {
   skip: isOnPath("dpkg-deb") ? false : "dpkg-deb is not installed",
 }, () => {
   const umask = process.umask(0o077);
   const file = makeDebianPackage(packed, scratch);
   process.umask(umask);
+
   const root = join(scratch, "root");
   const dpkg = (...args: string[]) => execFileSync("dpkg-deb", args, { encoding: "utf8" });
   dpkg("--extract", file, root);
+
   assert.match(dpkg("--field", file, "Depends"), /^nodejs \(>= 20\.19\)$/m);
   assert.match(dpkg("--ctrl-tarfile", file), /conffiles/);
   const closed = dpkg("--contents", file).match(/^(?:d(?!rwxr-xr-x)|-(?!rw[-x]r-[-x]r-[-x])).*$/gm);
   assert.deepEqual(closed, null, "a umask closes no file of the package");
+
   for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
     const { status, stdout, stderr } = spawnSync(join(root, "usr/bin", program), ["--version"], {
       encoding: "utf8",
@@ -240,9 +251,40 @@ test("the Debian package, installed into an empty root, has programs, manual pag
     assert.deepEqual([status, /^\d+\.\d+\.\d+\s*$/.test(stdout)], [0, true], `${program}: ${stderr}`);
     assert.ok(existsSync(join(root, `usr/share/man/man1/${program}.1.gz`)), program);
   }
+
+  const { packages } = JSON.parse(readFileSync(join(repositoryRoot, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { readonly version: string }>;
+  };
+  const library = join(root, "usr/lib/dbsync");
+  const included = Object.keys(packages).filter(
+    (path) => path !== "" && existsSync(join(library, path, "package.json")),
+  );
+  assert.ok(included.includes("node_modules/lmdb") && included.length > 20, included.join());
+
+  for (const path of included) {
+    const { version } = JSON.parse(readFileSync(join(library, path, "package.json"), "utf8")) as {
+      version: string;
+    };
+    assert.equal(version, packages[path]?.version, `${path}: the lock file has another version`);
+  }
+
   const unit = readFileSync(join(root, "usr/lib/systemd/system/dbsyncd.service"), "utf8");
   const [, program = "", config = ""] = /^ExecStart=(\S+) --config (\S+)$/m.exec(unit) ?? [];
   assert.ok(existsSync(join(root, program)), program);
+
+  const page = readFileSync(join(repositoryRoot, "docs/production.md"), "utf8");
+  const copied = readdirSync(join(repositoryRoot, "examples/production")).filter((name) =>
+    page.includes(name.replace(/\.(?:service|timer)$/, "")),
+  );
+  assert.ok(copied.length > 10);
+  for (const name of copied)
+    assert.ok(
+      ["usr/lib/systemd/system", "usr/share/doc/dbsyncd/examples"].some((folder) =>
+        existsSync(join(root, folder, name)),
+      ),
+      `docs/production.md needs ${name}`,
+    );
+
   // The package contains no key: the administrator copies public keys into this folder.
   execFileSync(join(root, "usr/bin/dbsync-keygen"), ["--out", join(root, "etc/dbsync/keys")], {
     stdio: "ignore",

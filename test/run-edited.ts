@@ -1,7 +1,7 @@
 /**
- * `npm run test:file -- test/daemon/store/scan.test.ts`: compiles only the files that were edited since the last build,
- * without a type check, and runs the test files whose path contains one of the words. For a file of the
- * product, it runs the tests that are nearest to it.
+ * `npm run test:file -- test/daemon/store/database.test.ts`: compiles only the files that were edited since the last
+ * build, without a type check, and runs the test files whose path contains one of the words. For a file of the product,
+ * it runs the tests that are nearest to it.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -23,11 +23,12 @@ async function main(args: readonly string[]): Promise<void> {
   const files = filesOf(args);
   if (files.length === 0) {
     console.error(
-      "State the path of a test file, or of a source file: npm run test:file -- test/daemon/store/scan.test.ts",
+      "State the path of a test file, or of a source file: npm run test:file -- test/daemon/store/database.test.ts",
     );
     process.exitCode = 2;
     return;
   }
+
   const paths = files.map((file) => join(buildRoot, file));
   console.log(`Running ${files.join(", ")}`);
   if (edited.some((file) => !isOfTests(file)) && usesBundles(paths, buildRoot)) await bundle();

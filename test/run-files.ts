@@ -24,7 +24,7 @@ const silence = setTimeout(() => {
 const resetSilence = () => void silence.refresh();
 
 /** The maximum number of failed files that run again. If more files fail, the cause is not a busy machine. */
-const AGAIN_MAX = 3;
+const AGAIN_MAX = 8;
 
 const print = (text: string): void => void process.stdout.write(text);
 

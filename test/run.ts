@@ -1,7 +1,7 @@
 /**
  * `npm test`: installs the missing requirements of the tests or prints how to, then runs every test file.
  * `npm test -- store system` runs the files whose path contains one of the words. DBSYNC_FULL=1 runs
- * everything in full; with a number in DBSYNC_PART too, only a third of the files runs in full, and the others as
+ * everything in full; with a number in DBSYNC_PART too, only a fifth of the files runs in full, and the others as
  * without DBSYNC_FULL.
  */
 import { spawn } from "node:child_process";
@@ -40,7 +40,8 @@ These were the usual tests. There are more:
   npm run mutants                      breaks the rules one by one; a test must fail for each
   npm run chaos                        two daemons compared with two Redis servers, under the same faults
   npm run chaos -- --minutes 30        daemons that are killed, disconnected, damaged, evicted, replaced and upgraded
-  npm run chaos -- --rounds 32         whether the units that the members decide are linearizable, under all faults`;
+  npm run chaos -- --rounds 32         whether the units that the members decide are linearizable, under all faults
+  npm run chaos -- --rounds 32 --decided-keys   the same for the commands of unmodified clients on decided keys`;
 
 function main(words: readonly string[]): void {
   const isComplete = installMissing();
@@ -49,6 +50,7 @@ function main(words: readonly string[]): void {
     process.exitCode = 1;
     return;
   }
+
   const pathsOf = (paths: readonly string[]) => paths.map((path) => join(buildRoot, path));
   const chosen = chosenFiles(testFiles(buildRoot), words);
   const { inFull, usual } = plannedFiles(chosen, {
@@ -56,16 +58,19 @@ function main(words: readonly string[]): void {
     part: process.env["DBSYNC_PART"],
     areNamed: words.length > 0,
   });
+
   if (inFull.length + usual.length === 0) {
     console.error(`No path of a test file contains ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
+
   // The temporary folder of all tests. A test that leaves a file there is found, and the file does not remain.
   const scratch = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
   // Some tests run programs as another user, who has to reach their folders, but not to list them.
   chmodSync(scratch, 0o711);
   process.env["TMPDIR"] = scratch;
+
   const programsOf = (files: readonly string[], name: string, inFull: boolean) => ({
     long: pathsOf(files.filter((file) => isLong(file, { inFull }))),
     shared: together(pathsOf(files.filter((file) => !isLong(file, { inFull }))), {
@@ -74,11 +79,13 @@ function main(words: readonly string[]): void {
       name,
     }),
   });
+
   const first = programsOf(inFull, "together", isFull);
   const others = programsOf(usual, "together-usual", false);
   if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...pathsOf(inFull), ...first.shared].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
   const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
+
   const count = inFull.length + usual.length;
   console.log(`Running the test files (${count}), at most ${LANES} at the same time. Next: the failures.`);
   runFiles(paths, ({ hasFailed }) => {
@@ -118,6 +125,7 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: true,
   });
+
   let hasFailed = false;
   leader.once("message", () => (hasFailed = true));
   const endGroup = () => {
@@ -127,6 +135,7 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
       // The group no longer has any process.
     }
   };
+
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);
   leader.once("exit", (code) => {
     endGroup();

@@ -1,5 +1,5 @@
 /**
- * The part of Node's Buffer that version 2 needs, because browsers have no Buffer. The bundle uses it
+ * The part of Node's Buffer that version 2 of the protocol needs, because browsers have no Buffer. The bundle uses it
  * (test/support/make-browser-module.ts), and a test compares it with Node's.
  */
 
@@ -13,6 +13,7 @@ class ByteBuffer extends Uint8Array {
     const bytes = this.subarray(start, end);
     if (encoding === "utf8") return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     if (encoding === "hex") return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    // The remaining encoding is latin1.
     let text = "";
     for (let at = 0; at < bytes.length; at += CODES_PER_CALL)
       text += String.fromCharCode(...bytes.subarray(at, at + CODES_PER_CALL));
@@ -21,6 +22,7 @@ class ByteBuffer extends Uint8Array {
 
   /** Writes latin1, the only encoding that the client writes. */
   write(text: string, startOrEncoding: number | "latin1" = 0, _encoding: "latin1" = "latin1"): number {
+    // Number("latin1") is NaN.
     const start = Number(startOrEncoding) || 0;
     const length = Math.min(text.length, this.length - start);
     for (let i = 0; i < length; i++) this[start + i] = text.charCodeAt(i);
@@ -61,6 +63,7 @@ function from(
   if (encodingOrStart === "utf8") return new ByteBuffer(new TextEncoder().encode(source));
   if (encodingOrStart === "hex")
     return new ByteBuffer(Array.from(source.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16)));
+  // The remaining encoding is latin1.
   const bytes = new ByteBuffer(source.length);
   bytes.write(source);
   return bytes;
@@ -83,6 +86,7 @@ function concat(pieces: readonly Uint8Array[]): ByteBuffer {
 export const Buffer = {
   from,
   alloc,
+  // Browsers always fill new memory with zeros.
   allocUnsafe: alloc,
   allocUnsafeSlow: alloc,
   concat,

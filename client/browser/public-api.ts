@@ -6,8 +6,9 @@ import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-opt
 import { badOption } from "../shared/errors.js";
 import type { Address } from "../shared/server-list.js";
 import type { BrowserClient, BrowserOptions } from "./browser-client.js";
+import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
-import { browserSocket, type MakeSocket, WebEnvironment, WebPage } from "./web-page.js";
+import { WebPage } from "./web-page.js";
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";
@@ -39,6 +40,7 @@ export function createClient(options: BrowserOptions): BrowserClient {
     makeSocket,
     ...call
   } = options;
+
   const servers = readServers(serverList);
   const defaults = {
     timeout: TIMEOUT_MS_MAX,
@@ -51,12 +53,14 @@ export function createClient(options: BrowserOptions): BrowserClient {
   const base = { ...defaults, buffers: false, servers };
   const identity = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
   const settings = { ...base, ...readCallOptions(call as object, base), ...identity, changed, recovered };
+
   const page = new WebPage(
     settings,
     new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
   );
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => page.retry());
+
   const client = new OutboxClient(settings, page);
   for (const name of ["outbox", "unkept", "daemons"] as const)
     Object.defineProperty(client, name, { get: () => page[name] });
@@ -88,6 +92,7 @@ function addressOf(entry: string): Address | null {
   } catch {
     return null;
   }
+
   const { protocol, hostname, port } = url;
   const isSecure = protocol === "wss:";
   url.hash = "";

@@ -8,7 +8,7 @@ import { PendingCall, sizeOf } from "../calls/pending-call.js";
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { Environment } from "../shared/client-environment.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import { inputBytes } from "../shared/command-bytes.js";
 import type { CommandInput } from "../shared/command-input.js";
 import type { CommandKind } from "../shared/commands.js";
@@ -47,11 +47,11 @@ interface Locks {
 
 /** The part of a web page that the store uses. */
 export interface StoringPage {
-  readonly environment: Environment;
+  readonly environment: ClientEnvironment;
   /** Whether further calls with this number of bytes are within the page's limits. */
   hasRoomFor(calls: number, bytes: number): boolean;
   /** Counts an unanswered call. @returns a function that is called when it has settled */
-  hold(call: Waiting, bytes: number): () => void;
+  countUnanswered(call: Waiting, bytes: number): () => void;
   /** Receives the result of a call of an earlier page. */
   readonly recovered: (end: Recovered) => void;
   /** Called when `problem` has changed. */
@@ -157,6 +157,7 @@ export class StoredEnvelopes {
       };
       this.#hold(this.#owner, held).catch(reject);
     });
+
     this.#channel = new BroadcastChannel(this.#prefix);
     this.#channel.onmessage = ({ data }: { data: string }) => this.#await(store, data);
     return store;
@@ -174,6 +175,7 @@ export class StoredEnvelopes {
   async #adopt(store: IndexedStore<StoredEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
     if (this.#closing.signal.aborted) return;
+
     const found = await store.rename(`${this.#prefix}${owner}/`, this.#isReadable, this.#newName);
     if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, stored] of found) {
@@ -201,7 +203,7 @@ export class StoredEnvelopes {
     const pending = calls.map(({ inputs, settings: before, since, until }) => {
       const bytes = inputBytes(inputs, before.envelope?.multi === true);
       const waiting = { command: inputs, since, until };
-      const release = page.hold({ ...waiting, isRecovered: true }, sizeOf(bytes));
+      const release = page.countUnanswered({ ...waiting, isRecovered: true }, sizeOf(bytes));
       const end = (value: BrowserReply, error: DbsyncError | null) => {
         release();
         queueMicrotask(() => page.recovered({ ...waiting, value, error }));
@@ -218,6 +220,7 @@ export class StoredEnvelopes {
         reject: (error) => end(null, error as DbsyncError),
       });
     });
+
     const batch = { commandKind: company, options, envelope: { ...envelope, message } };
     return this.#outbox.resume(pending, batch, now);
   }
@@ -237,6 +240,7 @@ export class StoredEnvelopes {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const { environment } = this.#page;
     const ahead = environment.wallClock() - environment.now();
+
     return {
       format: FORMAT,
       company: commandKind,

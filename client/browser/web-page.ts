@@ -1,23 +1,23 @@
 /**
- * The web page of a client, and its clock, timers and WebSockets: it loads the key and the outbox, limits and lists the
- * unanswered calls, and stores those that are signed. Calls wait for each daemon that is unreachable, until their
- * deadlines. The modules for version 2 and for IndexedDB are loaded when first used.
+ * The web page of a client: it loads the key and the outbox, limits and lists the unanswered calls, and stores those
+ * that are signed. Calls wait for each daemon that is unreachable, until their deadlines. The modules for version 2 and
+ * for IndexedDB are loaded when first used.
  */
-import type { ByteString } from "../../protocol/byte-string.js";
-import { bytesOfHex, HASH_BYTES, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
+import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { type CallParts, sizeOf } from "../calls/pending-call.js";
 import { type ClientHost, loaded, type StartCall } from "../outbox-client.js";
 import type { CallSettings } from "../settings/call-options.js";
-import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/client-environment.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import { tooLong } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
-import type { Seal, Sealer } from "../shared/sealer.js";
-import type { Address, Endpoint } from "../shared/server-list.js";
+import type { Sealer } from "../shared/sealer.js";
+import type { Address } from "../shared/server-list.js";
 import type { CallBatch } from "../version-2/call-batch.js";
 import type { Outbox, OutboxOwner } from "../version-2/outbox.js";
 import type { BrowserDaemon, Recovered, Waiting } from "./browser-client.js";
 import type { StoredEnvelopes, StoringPage } from "./stored-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
+import { WebSealer } from "./web-sealer.js";
 
 /** The maximum number of unanswered calls, and the maximum size of their commands in bytes. */
 const CALLS_MAX = 1000;
@@ -35,7 +35,7 @@ export interface WebSettings extends CallSettings {
 
 export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   readonly isBusy = false;
-  readonly environment: Environment;
+  readonly environment: ClientEnvironment;
   readonly recovered: (end: Recovered) => void;
   readonly #settings: WebSettings;
   readonly #key: Promise<WebKey>;
@@ -54,7 +54,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   #isClosed = false;
   #isNotifying = false;
 
-  constructor(settings: WebSettings, environment: Environment, key: Promise<WebKey>) {
+  constructor(settings: WebSettings, environment: ClientEnvironment, key: Promise<WebKey>) {
     this.#settings = settings;
     this.environment = environment;
     this.recovered = settings.recovered;
@@ -111,9 +111,11 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     const size = sizeOf(bytes);
     if (size > BYTES_MAX) throw new DbsyncError("bad-command", tooLong(size, BYTES_MAX));
     if (!this.hasRoomFor(1, size)) throw new DbsyncError("busy", `${this.#held.size} calls wait`);
+
     const since = this.environment.wallClock();
     const until = since + settings.timeout;
-    const release = this.hold({ command: inputs, since, until, isRecovered: false }, size);
+    const release = this.countUnanswered({ command: inputs, since, until, isRecovered: false }, size);
+
     return {
       ...parts,
       resolve(result) {
@@ -134,7 +136,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     return this.#held.size + calls <= CALLS_MAX && this.#heldBytes + bytes <= BYTES_MAX;
   }
 
-  hold(call: Waiting, bytes: number): () => void {
+  countUnanswered(call: Waiting, bytes: number): () => void {
     this.#held.add(call);
     this.#heldBytes += bytes;
     this.notifyChanged();
@@ -223,11 +225,13 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   async #load(): Promise<Outbox> {
     const { servers: addresses, cluster, keyName } = this.#settings;
     const [timer, opened] = this.#client as Parameters<ClientHost["open"]>;
+
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = keyName === null ? null : loaded(import("./stored-envelopes.js"));
     // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
     // as unhandled.
     Promise.allSettled([loading, storing]);
+
     const sealer = await this.sealer();
     const { Outbox } = await loading;
     const outbox = new Outbox({
@@ -247,6 +251,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });
+
     this.#outbox = outbox;
     opened(outbox);
     if (storing !== null) this.#storedEnvelopes = this.#openStore(storing, outbox);
@@ -276,112 +281,5 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   /** Calls `act` with the store once it is loaded, in the order of the calls. Does nothing if there is no store. */
   #withStore(act: (store: StoredEnvelopes) => void): void {
     this.#storedEnvelopes?.then((store) => store && act(store));
-  }
-}
-
-/** The signer of envelopes with WebCrypto, which is asynchronous. */
-class WebSealer implements Sealer {
-  readonly keyId: ByteString;
-  readonly seal = null;
-  readonly #key: WebKey["privateKey"];
-
-  private constructor(keyId: ByteString, { privateKey }: WebKey) {
-    this.keyId = keyId;
-    this.#key = privateKey;
-  }
-
-  static async of(key: WebKey): Promise<WebSealer> {
-    return new WebSealer(await sha256(key.spki), key);
-  }
-
-  nonce(): ByteString {
-    return Buffer.from(crypto.getRandomValues(new Uint8Array(NONCE_BYTES))).toString("latin1");
-  }
-
-  async sealAsync(bytes: Buffer): Promise<Seal> {
-    const data = bytes as Uint8Array<ArrayBuffer>;
-    const [signature, id] = await Promise.all([
-      crypto.subtle.sign(this.#key.algorithm.name, this.#key, data),
-      sha256(data),
-    ]);
-    return { signature: Buffer.from(signature), id };
-  }
-}
-
-async function sha256(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<ByteString> {
-  return Buffer.from(await crypto.subtle.digest("SHA-256", bytes)).toString("latin1");
-}
-
-/** The subprotocol of `--ws`. */
-const PROTOCOL = "dbsync2";
-
-/** The part of WebSocket that the client uses, so that tests can replace it. */
-interface Messages {
-  binaryType: string;
-  readonly bufferedAmount: number;
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null;
-  onclose: ((event: { readonly code: number }) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(bytes: Uint8Array<ArrayBuffer>): void;
-  close(): void;
-}
-
-export type MakeSocket = (url: string, protocol: string) => Messages;
-
-export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
-
-/** The machine counts as having slept if the wall clock has advanced this much further than performance.now(). */
-const SLEEP_MS = 1_000;
-
-/** The environment of a client in a browser: its clock, its timers, and WebSockets. */
-export class WebEnvironment implements Environment {
-  readonly random = Math.random;
-  /** Milliseconds that the machine has slept: performance.now() stops during sleep, and the daemons' clocks do not. */
-  #slept = 0;
-  #ahead = Number.POSITIVE_INFINITY;
-  readonly #makeSocket: MakeSocket;
-
-  constructor(makeSocket: MakeSocket) {
-    this.#makeSocket = makeSocket;
-  }
-
-  now(): number {
-    const awake = performance.now();
-    const ahead = Date.now() - awake;
-    if (ahead > this.#ahead + SLEEP_MS) this.#slept += ahead - this.#ahead;
-    this.#ahead = ahead;
-    return awake + this.#slept;
-  }
-
-  wallClock(): number {
-    return Date.now();
-  }
-
-  soon(run: () => void): void {
-    queueMicrotask(run);
-  }
-
-  setTimer(ms: number, fire: () => void): Timer {
-    const timeout = setTimeout(fire, ms);
-    return { cancel: () => clearTimeout(timeout), hold() {} };
-  }
-
-  openSocket({ text = "" }: Endpoint, events: SocketEvents): ClientSocket {
-    const socket = this.#makeSocket(text, PROTOCOL);
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => events.opened();
-    socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // Browsers do not report to pages why a connection was closed.
-    socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
-    socket.onerror = () => {};
-    return {
-      write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
-      unsentBytes: () => socket.bufferedAmount,
-      destroy() {
-        socket.onopen = socket.onmessage = socket.onclose = null;
-        socket.close();
-      },
-    };
   }
 }

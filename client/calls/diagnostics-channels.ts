@@ -5,7 +5,7 @@
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Stage } from "../shared/errors.js";
-import type { Report } from "../shared/outcome.js";
+import type { CallReport } from "../shared/outcome.js";
 import type { Address } from "../shared/server-list.js";
 import type { Sending } from "./sending.js";
 
@@ -63,6 +63,7 @@ export function tracedCall<Result>(message: CallMessage, run: () => Promise<Resu
 export function publishOutcome(sending: Sending, now: number): void {
   // For a version 1 daemon, the outcome of each delivery has already been published.
   if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
+
   const { address, batch, failure, writtenAt } = sending;
   const { envelope, units } = batch;
   const message: OutcomeMessage = {
@@ -78,7 +79,7 @@ export function publishOutcome(sending: Sending, now: number): void {
 
 export function publishDelivery(of: {
   readonly address: Address;
-  readonly report: Report | null;
+  readonly report: CallReport | null;
   readonly writtenAt: number;
 }): void {
   const { address, report, writtenAt } = of;
@@ -95,7 +96,7 @@ export function publishVersion(address: string, version: 1 | 2): void {
   versions.publish(message);
 }
 
-function outcomeFields(failure: Exclude<Report, { ok: true }> | null) {
+function outcomeFields(failure: Exclude<CallReport, { ok: true }> | null) {
   if (failure === null) return { status: "ok" } as const;
   const { stage, detail, written } = failure;
   return { status: "failed", stage, detail, effect: written ? "unknown" : "not-applied" } as const;

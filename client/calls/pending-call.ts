@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { CommandInput } from "../shared/command-input.js";
-import type { Shape, Waiter } from "../shared/reply-value.js";
+import type { ResultShape, Waiter } from "../shared/reply-value.js";
 
 /** The handlers of a forwarded command. Exactly one of the two is called, once. */
 export interface ReplyHandlers {
@@ -13,7 +13,7 @@ export interface ReplyHandlers {
 
 /** The fields of a new call. `now` is the time of the call. */
 export interface CallParts {
-  readonly shape: Shape;
+  readonly shape: ResultShape;
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
   readonly settings: CallSettings;
@@ -23,7 +23,7 @@ export interface CallParts {
 }
 
 export class PendingCall implements Waiter {
-  readonly shape: Shape;
+  readonly shape: ResultShape;
   /**
    * The command as the caller passed it; several for `multi`. The client builds version 1 commands from it.
    */

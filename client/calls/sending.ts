@@ -5,7 +5,13 @@ import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.j
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { CommandKind } from "../shared/commands.js";
 import { SLACK_MS } from "../shared/connections.js";
-import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
+import {
+  type CallAnswer,
+  type CallFailure,
+  type CallReport,
+  hasFailedCondition,
+  isCatchingUp,
+} from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-conversion.js";
 import type { Address } from "../shared/server-list.js";
 import type { PendingCall } from "./pending-call.js";
@@ -44,7 +50,7 @@ export interface SentBatch {
   readonly calls: readonly PendingCall[];
   readonly sendings: readonly Sending[];
   answered(sending: Sending, message: ResultMessage, now: number): void;
-  failed(sending: Sending, failure: Failure): void;
+  failed(sending: Sending, failure: CallFailure): void;
   reported(sending: Sending, call: PendingCall, now: number): void;
   reset(): void;
   close(now: number): void;
@@ -75,15 +81,15 @@ export class Sending {
   writes = 0;
   /** The time at which the sending ended. */
   endedAt = 0;
-  failure: Failure | null = null;
+  failure: CallFailure | null = null;
   /** A refusal that is final unless the batch can be signed again. */
-  refusal: Failure | null = null;
+  refusal: CallFailure | null = null;
   /** Whether the daemon has refused the batch because of its date and has not answered since. */
   hasRefusedDate = false;
   /** The envelope that was or will be written; its batch may have been signed again since. */
   envelope: SignedEnvelope | null = null;
   /** One delivery for each call, in the state `separate`. */
-  deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
+  deliveries: { readonly report: CallReport | null; readonly writtenAt: number }[] | null = null;
   /** Whether the daemon may still need the calls individually, so that their batch must not free them. */
   needsCalls = false;
   /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
@@ -93,6 +99,8 @@ export class Sending {
    * catching up.
    */
   isCatchingUp = false;
+  /** Whether the daemon has answered that the members have placed the batch, which did not request a decision. */
+  isPlaced = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
   #replies: readonly PlainReply[] | null = null;
@@ -126,6 +134,7 @@ export class Sending {
   storeReplies(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
+    this.isPlaced = flags.some(namesPlaced);
     this.hasRefusedDate = false;
   }
 
@@ -152,7 +161,7 @@ export class Sending {
   }
 
   /** Returns this daemon's report on a call, or null if there is none yet. */
-  report(index: number): Report | null {
+  report(index: number): CallReport | null {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
     const reply = this.#replies?.[index];
@@ -160,7 +169,7 @@ export class Sending {
   }
 
   /** Returns the failure to report for this daemon if a call ends before the daemon has answered. */
-  givenUp(index: number, stage: SilentStage, now: number): Failure {
+  givenUp(index: number, stage: SilentStage, now: number): CallFailure {
     if (this.refusal !== null) return this.refusal;
     const writtenAt = this.deliveries === null ? this.writtenAt : (this.deliveries[index]?.writtenAt ?? -1);
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
@@ -187,15 +196,26 @@ export class Sending {
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
   }
 
-  #reportOf(reply: PlainReply, own: ByteString): Answer | Failure {
+  #reportOf(reply: PlainReply, own: ByteString): CallAnswer | CallFailure {
     const at = this.endedAt;
     const flags = this.isCatchingUp ? `${own} catching-up`.trimStart() : own;
     if (reply.kind === "error") {
       const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
       return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };
     }
+    if (this.#isContradiction(reply, flags))
+      return { ok: false, stage: "garbage", detail: CONTRADICTION, written: true, at };
     const isForAll = this.hasPeers && !NOT_LIVE.test(flags);
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
+  }
+
+  /**
+   * Whether a reply contradicts its flags. A majority may agree on an outcome of which only a lying daemon has sent a
+   * reply so far: it could add a lock's OK to `unmet`, or nil to a unit that was applied.
+   */
+  #isContradiction({ kind }: PlainReply, flags: ByteString): boolean {
+    if (hasFailedCondition(flags)) return kind !== "nil-array";
+    return kind === "nil-array" && this.batch.options?.multi === true;
   }
 
   /** Restores the state before the batch was signed. The daemon has applied no part of it. */
@@ -210,8 +230,12 @@ export class Sending {
 
 /** The prefix of the error that replaces an answer that was too long. */
 const EXECUTED = "TOOLONG ";
+/** The detail of a report whose reply contradicts its flags. */
+const CONTRADICTION = "its reply contradicts its flags";
 /** The flag of a command that is recorded but has changed nothing so far. */
 const PROVISIONAL = /\bprovisional\b/;
+/** Whether the members have decided on the position of a unit without a request of its client. */
+const namesPlaced = (flags: ByteString): boolean => flags.includes("placed");
 /** The flags of a daemon that is missing data from its peers, or cannot know whether it is. */
 const NOT_LIVE = /\b(isolated|catching-up)\b/;
 
@@ -269,6 +293,7 @@ export class InFlightEnvelopes {
     sending.writtenAt = now;
     sending.writes++;
     this.#sendings.add(sending);
+
     if (doesWait(sending)) this.#waitingBytes += message.length;
     else {
       this.#due.add(sending);

@@ -13,8 +13,8 @@ export interface OpenEvent {
 /**
  * A gap: events may be missing. After `lost`, the iterator continues with `open` once it has reached another daemon.
  * - `lost`: the connection or the daemon was lost
- * - `members`: a connection between daemons was opened or lost, or a daemon had more messages for another daemon than
- *   that daemon could accept
+ * - `members`: a connection between daemons was opened or lost, or a daemon dropped messages for another daemon, which
+ *   read them too slowly
  * - `keys`: any key may have changed, because all keys were replaced in one step
  * - `slow`: events arrived faster than this program read them from the iterator
  */
@@ -65,24 +65,27 @@ export interface ListenOptions {
 /** The maximum number of events that wait for the iterator. */
 const EVENTS_MAX = 10_000;
 
-/** The bounded queue of events for one iterator. If it is full, events are dropped and replaced by a gap event. */
+/**
+ * The iterator that `subscribe` or `watch` returns, with a bounded queue of events. If the queue is full, events are
+ * dropped and replaced by a gap event.
+ */
 export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
   readonly #events = new Queue<Event>();
-  /** Whether the newest event is the gap in place of dropped events. */
+  /** Whether the newest queued event is a gap event that replaces dropped events. */
   #isOverflowing = false;
-  #waiting: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
+  #pendingNexts: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
   #error: Error | null = null;
   #isOver = false;
-  readonly #onLeft: (queue: EventQueue<Event>) => void;
+  readonly #onReturn: (queue: EventQueue<Event>) => void;
 
-  /** Creates a queue. @param onLeft  called when the caller has ended the iteration */
-  constructor(onLeft: (queue: EventQueue<Event>) => void) {
-    this.#onLeft = onLeft;
+  /** Creates a queue. @param onReturn  called when the caller has ended the iteration */
+  constructor(onReturn: (queue: EventQueue<Event>) => void) {
+    this.#onReturn = onReturn;
   }
 
   push(event: Event): void {
     if (this.#isOver || this.#error !== null) return;
-    const waiting = this.#waiting.shift();
+    const waiting = this.#pendingNexts.shift();
     if (waiting !== undefined) waiting.resolve({ value: event, done: false });
     else if (this.#events.size < EVENTS_MAX) {
       this.#events.push(event);
@@ -94,13 +97,13 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
   fail(error: Error): void {
     if (this.#isOver || this.#error !== null) return;
     this.#error = error;
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const { reject } of this.#pendingNexts.splice(0)) reject(error);
   }
 
   /** Ends the iteration, after the queued events. */
   end(): void {
     this.#isOver = true;
-    for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+    for (const { resolve } of this.#pendingNexts.splice(0)) resolve({ value: undefined, done: true });
   }
 
   next(): Promise<IteratorResult<Event>> {
@@ -108,14 +111,14 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     if (event !== undefined) return Promise.resolve({ value: event, done: false });
     if (this.#error !== null) return Promise.reject(this.#error);
     if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.#pendingNexts.push({ resolve, reject }));
   }
 
   return(): Promise<IteratorResult<Event>> {
     this.#events.takeAll();
     if (!this.#isOver) {
       this.end();
-      this.#onLeft(this);
+      this.#onReturn(this);
     }
     return Promise.resolve({ value: undefined, done: true });
   }

@@ -1,7 +1,7 @@
 /** Checks the options of one call and applies the defaults. */
 import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
-import type { Form } from "../shared/outcome.js";
+import type { TextForm } from "../shared/outcome.js";
 import type { CallPolicy, Policy } from "../shared/policy.js";
 import { ALLOWED_VALUES, atMostServers, unknownOption } from "./allowed-values.js";
 import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
@@ -42,7 +42,7 @@ export interface TypedCallOptions extends CallOptions {
 export interface CallSettings {
   readonly timeout: number;
   readonly policy: CallPolicy;
-  readonly format: Form;
+  readonly format: TextForm;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
   /** The trace context, or null if the call is not traced. */
@@ -76,6 +76,7 @@ export function readCallOptions(
   // The value may be an argument of a command, which messages must not show.
   if (typeof options !== "object" || options === null) throw badSecret("options", ALLOWED_VALUES.callOptions);
   checkOptions(options, CALL_OPTIONS, CALL_CHECKS);
+
   return {
     timeout: timeoutFor(options, base.timeout),
     policy: options.policy === undefined ? base.policy : policyFor(options.policy, base.servers),

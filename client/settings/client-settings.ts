@@ -60,7 +60,7 @@ export interface SendOptions extends CallOptions {
 }
 
 /** The options with all defaults applied. `key` is a path, PEM text or a key object, or null to send unsigned. */
-export interface Settings extends CallSettings {
+export interface ClientSettings extends CallSettings {
   readonly servers: readonly Address[];
   /**
    * The option `ca`, not loaded yet, and its source for messages, or null to trust the authorities that Node.js trusts.
@@ -106,13 +106,15 @@ const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
  * @param defaults  called only if `servers` or `key` is missing, or if `versions` is missing and needed
  * @throws DbsyncError `bad-option`, naming the option, its value and the allowed values; the errors of `defaults`
  */
-export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
+export function readSendOptions(options: SendOptions | string, defaults: () => Defaults): ClientSettings {
   const values: SendOptions = typeof options === "string" ? { servers: options } : options;
   checkOptions(values, SEND_OPTIONS, CHECKS, SECRETS);
+
   // The other settings of dbsync.ini and of the environment belong to the servers named there.
   const found = values.servers === undefined ? defaults() : null;
   const servers = found?.servers ?? parseServers(values.servers);
   const key = (values.key === undefined ? defaults().signkey : values.key) || null;
+
   return {
     servers,
     authorities: authoritiesFor(servers, values.ca, defaults),
@@ -142,10 +144,10 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
  */
 function versionsFor(
   values: SendOptions,
-  key: Settings["key"],
+  key: ClientSettings["key"],
   servers: readonly Address[],
   defaults: () => Defaults,
-): Settings["versions"] {
+): ClientSettings["versions"] {
   const matters = key !== null || values.key === undefined || values.servers === undefined;
   return matters && servers.some(({ versions }) => versions === null) ? defaults().versions : null;
 }
@@ -155,7 +157,7 @@ export function authoritiesFor(
   servers: readonly Endpoint[],
   ca: SendOptions["ca"],
   defaults: () => Defaults,
-): Settings["authorities"] {
+): ClientSettings["authorities"] {
   if (!servers.some(needsAuthorities)) return null;
   if (ca !== undefined) return { ca, from: "ca" };
   const { ca: file, caFrom } = defaults();

@@ -14,7 +14,7 @@ import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
-import type { Settings } from "./client-settings.js";
+import type { ClientSettings } from "./client-settings.js";
 
 /** Signs one text, which ends with a NUL. Tests replace it to count signatures. */
 export type Signer = (text: Buffer) => Buffer;
@@ -46,8 +46,8 @@ export interface SigningKey extends Signing {
 
 /** The settings that name the key. */
 interface KeyOptions {
-  readonly key: Settings["key"];
-  readonly passphrase: Settings["passphrase"];
+  readonly key: ClientSettings["key"];
+  readonly passphrase: ClientSettings["passphrase"];
 }
 
 /** Loads the key of a client. @throws DbsyncError `bad-key`, with the error from keys/ as its cause */
@@ -83,7 +83,7 @@ export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
 }
 
 /** Whether a key option names a file. All other texts are PEM. */
-export function isFile(key: Settings["key"]): key is string {
+export function isFile(key: ClientSettings["key"]): key is string {
   return typeof key === "string" && !key.includes("-----BEGIN");
 }
 

@@ -13,15 +13,15 @@ import {
   TLS_ONLY,
 } from "./tls-connection.js";
 
-/** A timer. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
+/** A timer. It keeps the process alive until it fires or is cancelled, unless `keepProcessAlive` changes that. */
 export interface Timer {
   cancel(): void;
   /** Sets whether the timer keeps the process alive. */
-  hold(held: boolean): void;
+  keepProcessAlive(held: boolean): void;
 }
 
 /** A byte stream to one daemon. Waiting for bytes does not keep the process alive. */
-export interface ClientSocket {
+export interface DaemonSocket {
   write(bytes: Buffer): void;
   /** Closes the socket immediately. No event follows. */
   destroy(): void;
@@ -49,7 +49,7 @@ export interface SocketError {
   readonly stage?: "tls" | undefined;
 }
 
-export interface Environment {
+export interface ClientEnvironment {
   /** Returns the milliseconds of a monotonic clock with an arbitrary start. */
   now(): number;
   /** Returns the milliseconds since 1970 by this machine's clock, which may be wrong and may jump. */
@@ -60,11 +60,11 @@ export interface Environment {
   /** Returns a random number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
   /** Begins to connect. Events are emitted later, never during this call. */
-  openSocket(endpoint: Endpoint, events: SocketEvents): ClientSocket;
+  openSocket(endpoint: Endpoint, events: SocketEvents): DaemonSocket;
 }
 
 /** The environment of a real process. */
-export const realEnvironment: Environment = {
+export const realClientEnvironment: ClientEnvironment = {
   now: () => performance.now(),
   wallClock: Date.now,
   soon: process.nextTick,
@@ -73,7 +73,7 @@ export const realEnvironment: Environment = {
     const timeout = setTimeout(fire, ms);
     return {
       cancel: () => clearTimeout(timeout),
-      hold: (held) => void (held ? timeout.ref() : timeout.unref()),
+      keepProcessAlive: (held) => void (held ? timeout.ref() : timeout.unref()),
     };
   },
   openSocket({ host, port, tls }, events) {
@@ -100,6 +100,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
     socket.unref();
     events.opened();
   });
+
   let isFirst = true;
   socket.on("data", (chunk: Buffer) => {
     if (isFirst && isTlsAlert(chunk)) {
@@ -110,6 +111,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
     isFirst = false;
     events.received(chunk);
   });
+
   return socket;
 }
 
@@ -122,6 +124,7 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
     socket.destroy();
     closed(error);
   };
+
   const socket = connectTls(endpoint, {
     secured() {
       stage = "open";
@@ -135,12 +138,14 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
     const isExplained = stage !== "tls" || error?.stage !== undefined;
     events.closed(isExplained ? error : { message: handshakeFailure(error), stage: "tls" });
   });
+
   socket.on("connect", () => {
     socket.unref();
     socket.setNoDelay(true);
     stage = "tls";
     overdue = setTimeout(() => fail({ message: HANDSHAKE_TIMEOUT, stage: "tls" }), HANDSHAKE_MS).unref();
   });
+
   socket.on("data", (chunk: Buffer) => events.received(chunk));
   return socket;
 }

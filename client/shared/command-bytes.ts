@@ -47,6 +47,17 @@ export function isReadCommand(command: CommandInput): boolean {
   return typeof name === "string" && COMMAND_KINDS.get(upperCased(name)) === "reads";
 }
 
+/**
+ * Whether a command is `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text,
+ * so callers that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command,
+ * so its name is here and not in the generated file. Source: docs/protocol-v2.md "Units".
+ */
+export function isWritersCommand(command: CommandInput): boolean {
+  const name = commandName(command);
+  // Compare the length first, because each `call` is checked.
+  return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
+}
+
 export function commandKindOf(command: CommandInput): CommandKind {
   const name = commandName(command);
   if (name === undefined || typeof name === "number" || typeof name === "bigint") return "writes";
@@ -96,6 +107,7 @@ export function textArguments(command: CommandInput): string | readonly string[]
     if (exactBytesOfText(command) === null) throw badCommand(command, `the line is ${HALF_CHARACTER}`);
     return command;
   }
+
   if (!Array.isArray(command)) throw notACommand(command);
   return command.map((argument, index) => {
     if (typeof argument === "string")

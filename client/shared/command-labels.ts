@@ -5,7 +5,7 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Argument, CommandInput } from "./command-input.js";
 import { keyedCommands } from "./commands.js";
-import type { Shape } from "./reply-value.js";
+import type { ResultShape } from "./reply-value.js";
 
 /** The commands whose first argument is a key. The first argument of any other command may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;
@@ -17,7 +17,7 @@ const NEEDS_QUOTES = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** The commands of a call: several if `bytes` is a list. */
 export interface LabelledCall {
-  readonly shape?: Shape;
+  readonly shape?: ResultShape;
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
 }

@@ -1,27 +1,27 @@
 /**
  * One timer for all deadlines of a client, so a call that settles in time needs no separate timer. It is set for the
- * earliest known time; when it expires, its owner sets it for the next one. It also decides whether the process stays
- * alive; sockets do not.
+ * earliest known deadline. When it expires, the client calls `wakeBy` again with the next deadline. The timer also
+ * decides whether the process stays alive; sockets do not.
  */
-import type { Environment, Timer } from "./client-environment.js";
+import type { ClientEnvironment, Timer } from "./client-environment.js";
 
 export class DeadlineTimer {
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #wake: () => void;
   #timer: Timer | null = null;
   #time = Number.POSITIVE_INFINITY;
-  #held = false;
+  #isKeepingAlive = false;
 
   /**
    * Creates a timer that is not set.
    * @param wake  called at the time set or slightly later, after which the timer is not set
    */
-  constructor(environment: Environment, wake: () => void) {
+  constructor(environment: ClientEnvironment, wake: () => void) {
     this.#environment = environment;
     this.#wake = wake;
   }
 
-  /** Sets the timer to `time`, unless it expires earlier. */
+  /** Makes the timer expire at `time`, in milliseconds by `environment.now()`, or earlier if it was set to. */
   wakeBy(time: number, now = this.#environment.now()): void {
     if (time >= this.#time) return;
     this.#timer?.cancel();
@@ -31,16 +31,17 @@ export class DeadlineTimer {
       this.#time = Number.POSITIVE_INFINITY;
       this.#wake();
     });
-    this.#timer.hold(this.#held);
+    this.#timer.keepProcessAlive(this.#isKeepingAlive);
   }
 
   /** Sets whether the timer, while it is set, keeps the process alive. */
-  hold(held: boolean): void {
-    if (held === this.#held) return;
-    this.#held = held;
-    this.#timer?.hold(held);
+  keepProcessAlive(isKeepingAlive: boolean): void {
+    if (isKeepingAlive === this.#isKeepingAlive) return;
+    this.#isKeepingAlive = isKeepingAlive;
+    this.#timer?.keepProcessAlive(isKeepingAlive);
   }
 
+  /** Cancels the timer, which can be set again. */
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;

@@ -1,4 +1,4 @@
-/** One daemon's outcome of one call: internally as bytes (`Report`), for callers as text (`Outcome`, in errors.ts). */
+/** One daemon's outcome of a call: internally as bytes (`CallReport`), for callers as text (`Outcome`, errors.ts). */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainValue } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -11,14 +11,14 @@ import type { Outcome, Stage } from "./errors.js";
 export type Format = "text" | "php-dbsync";
 
 /** A format, or `bytes`: text in which each character is a byte, for callers that write it as bytes. */
-export type Form = Format | "bytes";
+export type TextForm = Format | "bytes";
 
 /**
  * A successful answer. `values` has one value for each database of the daemon, and is empty for nil. In version 2 there
  * is one value, and `reply` is the original reply; in version 1 it is null. `at` is the time of the answer by the
  * client's monotonic clock, in milliseconds.
  */
-export interface Answer {
+export interface CallAnswer {
   readonly ok: true;
   readonly values: readonly ByteString[];
   readonly reply: PlainValue | null;
@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 /** A failure. `written`: whether the daemon may have applied the command or may still apply it. */
-export interface Failure {
+export interface CallFailure {
   readonly ok: false;
   readonly stage: Stage;
   readonly detail: string;
@@ -40,13 +40,14 @@ export interface Failure {
   readonly flags?: ByteString;
 }
 
-export type Report = Answer | Failure;
+export type CallReport = CallAnswer | CallFailure;
 
 /**
  * Whether the daemon had already answered a later command on the same keys. The daemon's answers then contradict the
  * order of the commands, so this answer does not count as agreement.
  */
-export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
+export const isLate = ({ flags = "" }: CallReport): boolean =>
+  flags !== "" && flags.split(" ").includes("late");
 
 /** Whether flags say that the daemon is missing writes that its peers have, for example after a restart. */
 export const isCatchingUp = (flags: ByteString): boolean =>
@@ -57,7 +58,7 @@ export const hasFailedCondition = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("unmet");
 
 /** Returns the value for the caller, that of the daemon's first database; null for nil. */
-export function valueText(values: readonly ByteString[], format: Form): string | null {
+export function valueText(values: readonly ByteString[], format: TextForm): string | null {
   const first = values[0];
   if (first === undefined) return null;
   if (format === "bytes") return first;
@@ -66,11 +67,11 @@ export function valueText(values: readonly ByteString[], format: Form): string |
 
 /** Converts a report for the caller. @param of.isRead  whether the command only reads */
 export function outcomeOf(
-  report: Report,
+  report: CallReport,
   of: {
     readonly address: string;
     readonly startedAt: number;
-    readonly format: Form;
+    readonly format: TextForm;
     /** The form in which the caller wants the result. */
     readonly shape: string;
     readonly isRead: boolean;
@@ -80,6 +81,7 @@ export function outcomeOf(
   // People read the outcomes of an error, so they are text even if the caller requests bytes.
   const format = of.format === "bytes" && shape !== "outcomes" ? "text" : of.format;
   const ms = Math.max(0, report.at - startedAt);
+
   if (report.ok) {
     const bytes = shape === "outcomes" ? report.values : report.values.map(legible);
     const values = format === "bytes" ? bytes : bytes.map(textOfBytes);
@@ -87,6 +89,7 @@ export function outcomeOf(
     const flags = report.flags === "" ? [] : report.flags.split(" ");
     return { address, status: "ok", value: valueText(bytes, format), values, version, flags, ms };
   }
+
   const effect = report.written && !isRead ? "unknown" : "not-applied";
   return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
 }
@@ -97,7 +100,7 @@ function legible(bytes: ByteString): ByteString {
 }
 
 /** Returns the text of the first command error, or "" if there is none. */
-export function replyError(reports: readonly (Report | null)[]): string {
+export function replyError(reports: readonly (CallReport | null)[]): string {
   for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
   return "";
 }

@@ -1,6 +1,7 @@
 /** Determines the result of a call from the daemons' reports. The functions are pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Answer, hasFailedCondition, isCatchingUp, isLate, type Report } from "./outcome.js";
+import type { PlainReply } from "../../protocol/reply.js";
+import { type CallAnswer, type CallReport, hasFailedCondition, isCatchingUp, isLate } from "./outcome.js";
 
 /**
  * A rule for the result of a call:
@@ -24,25 +25,26 @@ export type CallPolicy = Policy | "usual";
 
 /**
  * A policy, or the rule for a unit with conditions: the report on which more than half of all servers agree. These
- * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers do not
- * count. `outcome`: answers of a daemon that is catching up do not count either. `decision`: the members of a list
+ * servers report that the unit was applied, with replies that are nil or 0 in the same places; that a condition did not
+ * hold; or the same failure. If more than half of all servers have sent the same reply, it is this one. Late answers do
+ * not count. `outcome`: answers of a daemon that is catching up do not count either. `decision`: the members of a list
  * decide on the unit, so each daemon that has the decision reports its outcome; only the reply of a daemon that is
  * catching up may lack earlier writes.
  */
-export type Rule = Policy | "outcome" | "decision";
+export type ResultRule = Policy | "outcome" | "decision";
 
 /**
  * Returns the rule that determines the result of a call.
  * @param hasConditions  whether its unit has conditions (`if`)
  * @param isDecided  whether the members of a list decide on it
  */
-export function ruleFor(policy: CallPolicy, hasConditions: boolean, isDecided = false): Rule {
+export function ruleFor(policy: CallPolicy, hasConditions: boolean, isDecided = false): ResultRule {
   if (policy !== "usual") return policy;
   if (hasConditions) return isDecided ? "decision" : "outcome";
   return isDecided ? "majority" : "first";
 }
 
-export type FailureCode =
+export type ResultFailureCode =
   | "all-failed"
   | "reply"
   | "refused"
@@ -61,10 +63,10 @@ export type FailureCode =
 export type Verdict =
   | { readonly kind: "wait" }
   | { readonly kind: "linger" }
-  | { readonly kind: "value"; readonly answer: Answer }
-  | { readonly kind: "failed"; readonly code: FailureCode };
+  | { readonly kind: "value"; readonly answer: CallAnswer }
+  | { readonly kind: "failed"; readonly code: ResultFailureCode };
 
-type Reports = readonly (Report | null)[];
+type Reports = readonly (CallReport | null)[];
 
 const WAIT: Verdict = { kind: "wait" };
 const LINGER: Verdict = { kind: "linger" };
@@ -76,33 +78,34 @@ const LATE: Verdict = { kind: "failed", code: "late-answers" };
  * @param final    whether to decide with the reports received so far
  * @param refusers  the number of daemons that have refused the command's date and not answered since
  */
-export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0): Verdict {
+export function judge(rule: ResultRule, reports: Reports, final: boolean, refusers = 0): Verdict {
   switch (rule) {
     case "first":
-      return judgeFirst(reports, final, refusers);
+      return judgeByFirst(reports, final, refusers);
     case "majority":
-      return judgeMajority(reports, final);
+      return judgeByMajority(reports, final);
     case "all-equal":
-      return judgeAllEqual(reports, final);
+      return judgeByAllEqual(reports, final);
     case "outcome":
     case "decision":
-      return judgeOutcome(reports, final, rule === "decision");
+      return judgeByOutcome(reports, final, rule === "decision");
     default:
-      return judgeNumber(rule === "all" ? reports.length : rule, reports, final);
+      return judgeByNumber(rule === "all" ? reports.length : rule, reports, final);
   }
 }
 
 /** Whether an answer is nil; version 1 returns an empty list in the same form. */
-function isMiss(answer: Answer): boolean {
+function isMiss(answer: CallAnswer): boolean {
   return answer.values.length === 0;
 }
 
-function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict {
+function judgeByFirst(reports: Reports, final: boolean, refusers: number): Verdict {
   let silent = false;
   let erred = false;
-  let miss: Answer | null = null;
-  let catchingUp: Answer | null = null;
+  let miss: CallAnswer | null = null;
+  let catchingUp: CallAnswer | null = null;
   let misses = 0;
+
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
@@ -115,6 +118,8 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
       misses++;
     }
   }
+
+  // That daemon may be missing writes, so the remaining daemons have a chance to answer first.
   if (catchingUp !== null) return silent && !final ? LINGER : { kind: "value", answer: catchingUp };
   const isDisputed = misses <= refusers;
   if (silent && miss !== null && isDisputed && !erred) return WAIT;
@@ -124,7 +129,7 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
 }
 
 /** Judges a number or `all`. This rule waits for every daemon before it fails, like `all-equal`. */
-function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
+function judgeByNumber(needed: number, reports: Reports, final: boolean): Verdict {
   const all = answersOf(reports);
   const answers = all.filter((answer) => !isLate(answer));
   const [first] = answers;
@@ -137,10 +142,11 @@ function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict 
   return { kind: "failed", code: needed >= reports.length ? "not-all-answered" : "too-few-answers" };
 }
 
-function judgeMajority(reports: Reports, final: boolean): Verdict {
-  const groups: Report[][] = [];
+function judgeByMajority(reports: Reports, final: boolean): Verdict {
+  const groups: CallReport[][] = [];
   let answered = 0;
   let late = 0;
+
   for (const report of reports) {
     if (report === null || !(report.ok || report.stage === "reply")) continue;
     answered++;
@@ -148,14 +154,16 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
       late++;
       continue;
     }
-    const group = groups.find(([other]) => sameAnswer(report, other as Report));
+    const group = groups.find(([other]) => sameAnswer(report, other as CallReport));
     if (group === undefined) groups.push([report]);
     else group.push(report);
   }
+
   const group = groups.find(({ length }) => 2 * length > reports.length);
   const report = group?.[0];
   if (report !== undefined)
     return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
+
   if (isSilent(reports) && !final) return WAIT;
   if (answered === 0) return failure(reports);
   if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
@@ -164,19 +172,23 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
 
 /** The reports of one outcome. */
 interface SameOutcome {
-  count: number;
+  readonly all: CallReport[];
   /** The last one of a daemon that is not catching up, or null. */
-  complete: Report | null;
-  readonly first: Report;
+  complete: CallReport | null;
 }
 
 /**
  * Judges `outcome` and `decision`. These rules fail as soon as no outcome can reach a majority, so a client that wants
  * a lock does not wait longer than necessary.
  */
-function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Verdict {
+function judgeByOutcome(reports: Reports, final: boolean, isDecided: boolean): Verdict {
   const outcomes = new Map<string, SameOutcome>();
-  let [silent, answered, late, behind, highest] = [0, 0, 0, 0, 0];
+  let silent = 0;
+  let answered = 0;
+  let late = 0;
+  let behind = 0;
+  let highest = 0;
+
   for (const report of reports) {
     if (report === null) {
       silent++;
@@ -189,18 +201,20 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
     else if (isBehind && !isDecided) behind++;
     else {
       const word = outcomeWord(report);
-      const same = outcomes.get(word) ?? { count: 0, complete: null, first: report };
+      const same = outcomes.get(word) ?? { all: [], complete: null };
       outcomes.set(word, same);
-      same.count++;
+      same.all.push(report);
       if (!isBehind) same.complete = report;
-      highest = Math.max(highest, same.count);
+      highest = Math.max(highest, same.all.length);
     }
   }
-  const agreed = [...outcomes.values()].find(({ count }) => 2 * count > reports.length);
+
+  const agreed = [...outcomes.values()].find(({ all }) => 2 * all.length > reports.length);
   if (agreed !== undefined) {
     const isContradicted = [...outcomes.values()].some((one) => one !== agreed && one.complete !== null);
-    return judgeAgreed(agreed, isContradicted, final || silent === 0);
+    return judgeAgreedOutcome(agreed, isContradicted, final || silent === 0, reports.length);
   }
+
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
   // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive
   // first.
@@ -211,29 +225,55 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
 
 /**
  * Judges an outcome on which a majority agrees. The members decide whether a unit is applied, but each daemon runs its
- * commands itself, so the reply of a daemon that is not catching up is preferred.
+ * commands itself, so the reply of a daemon that is not catching up is preferred. One daemon may lie about the reply,
+ * so that of a majority is used. There may be none, because the daemons had different plain writes.
  * @param isContradicted  whether a daemon that is not catching up reports another outcome
  */
-function judgeAgreed({ complete, first }: SameOutcome, isContradicted: boolean, final: boolean): Verdict {
-  const report = complete ?? first;
-  if (complete === null && !hasFailedCondition(report.flags ?? "")) {
+function judgeAgreedOutcome(
+  { all, complete }: SameOutcome,
+  isContradicted: boolean,
+  final: boolean,
+  servers: number,
+): Verdict {
+  const [first] = all as [CallReport];
+  if (complete === null && !hasFailedCondition(first.flags ?? "")) {
     if (!final) return WAIT;
     if (isContradicted) return { kind: "failed", code: "answers-differ" };
   }
+
+  const shared = all.find(
+    (report) =>
+      (complete === null || !isCatchingUp(report.flags ?? "")) &&
+      2 * all.filter((other) => sameAnswer(report, other)).length > servers,
+  );
+
+  if (shared === undefined && !final) return LINGER;
+  const report = shared ?? complete ?? first;
   return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
 }
 
-/** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */
-function outcomeWord(report: Report): string {
+/**
+ * Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data, but not in
+ * which of them are nil, 0 or an error: otherwise, one lying daemon could change whether a client has a lock
+ * (`SET … NX`, `SETNX`).
+ */
+function outcomeWord(report: CallReport): string {
   if (!report.ok) return `failed: ${report.detail}`;
-  return hasFailedCondition(report.flags) ? "unmet" : "applied";
+  if (hasFailedCondition(report.flags)) return "unmet";
+  const { reply } = report;
+  if (reply?.kind !== "array") return isMiss(report) || isNothing(reply) ? "applied: nothing" : "applied";
+  return reply.items.reduce((word, item, index) => (isNothing(item) ? `${word} ${index}` : word), "applied:");
 }
+
+const isNothing = (reply: PlainReply | null): boolean =>
+  reply !== null &&
+  (isNil(reply) || reply.kind === "error" || (reply.kind === "integer" && reply.value === 0));
 
 /**
  * Judges `all-equal`. This rule waits for every daemon even if one has failed, because the error reports the outcome of
  * each.
  */
-function judgeAllEqual(reports: Reports, final: boolean): Verdict {
+function judgeByAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);
   const [first] = answers;
@@ -256,14 +296,32 @@ function isSilent(reports: Reports): boolean {
   return reports.includes(null);
 }
 
-function answersOf(reports: Reports): Answer[] {
-  return reports.filter((report): report is Answer => report?.ok === true);
+function answersOf(reports: Reports): CallAnswer[] {
+  return reports.filter((report): report is CallAnswer => report?.ok === true);
 }
 
-function sameAnswer(left: Report, right: Report): boolean {
-  if (left.ok && right.ok) return same(left.values, right.values);
+function sameAnswer(left: CallReport, right: CallReport): boolean {
+  if (left.ok && right.ok) return same(left.values, right.values) && haveSameForm(left.reply, right.reply);
   return !left.ok && !right.ok && left.detail === right.detail;
 }
+
+/** Whether replies with the same text have the same parts: a text joins the elements of a list by line feeds. */
+const haveSameForm = (left: PlainReply | null, right: PlainReply | null): boolean =>
+  left === null || right === null || isSameReply(left, right);
+
+function isSameReply(left: PlainReply, right: PlainReply): boolean {
+  if (left.kind === "array") {
+    if (right.kind !== "array" || left.items.length !== right.items.length) return false;
+    return left.items.every((item, index) => isSameReply(item, right.items[index] as PlainReply));
+  }
+  if (left.kind === "bulk") return right.kind === "bulk" && left.bytes === right.bytes;
+  if (left.kind === "integer") return right.kind === "integer" && left.value === right.value;
+  if ("text" in left) return right.kind === left.kind && right.text === left.text;
+  // Versions of Redis differ in the form of nil.
+  return isNil(left) && isNil(right);
+}
+
+const isNil = ({ kind }: PlainReply): boolean => kind === "nil" || kind === "nil-array";
 
 function same(left: readonly ByteString[], right: readonly ByteString[]): boolean {
   return left.length === right.length && left.every((value, index) => value === right[index]);

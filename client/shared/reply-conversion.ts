@@ -4,8 +4,8 @@ import type { PlainReply, PlainValue } from "../../protocol/reply.js";
 import { plainText } from "../../protocol/version-1/response-v1.js";
 import { failureText, type LabelledCall, replyLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
-import { type Answer, type Form, valueText } from "./outcome.js";
-import type { ReplyValue, Shape } from "./reply-value.js";
+import { type CallAnswer, type TextForm, valueText } from "./outcome.js";
+import type { ReplyValue, ResultShape } from "./reply-value.js";
 
 /**
  * Returns the result of a call.
@@ -13,9 +13,9 @@ import type { ReplyValue, Shape } from "./reply-value.js";
  * @param call    the call, for errors inside the answer
  */
 export function resultOf(
-  answer: Answer,
-  shape: Shape,
-  format: Form,
+  answer: CallAnswer,
+  shape: ResultShape,
+  format: TextForm,
   call: LabelledCall | null,
 ): ReplyValue | PlainReply {
   if (shape === "reply" && answer.reply !== null) return answer.reply;

@@ -12,11 +12,11 @@ export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError 
  * The form of a result: `text` is text as in version 1, `value` and `buffers` are typed values, `reply` is the
  * unchanged reply, and `outcomes` are the outcomes of all daemons, which other code collects.
  */
-export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
+export type ResultShape = "text" | "value" | "buffers" | "reply" | "outcomes";
 
 /** The handlers of a result, and its form. Exactly one of the two handlers is called, once. */
 export interface Waiter {
-  readonly shape: Shape;
+  readonly shape: ResultShape;
   /**
    * Handles the result.
    * @param result  from `resultOf`; for the shape `outcomes` an object that contains the outcomes

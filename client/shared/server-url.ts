@@ -11,20 +11,24 @@ export interface ServerAddress extends Endpoint {
 export interface UrlForm {
   readonly scheme: string;
   readonly port: number;
+  /** The error about a text of another form; undefined: a sentence that states the form. */
+  readonly expected?: string;
 }
 
 /**
  * Parses `scheme://[user:password@]host[:port]` and `schemes://…#sha256:…`.
  * @throws RangeError  states the expected form
  */
-export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerAddress {
+export function parseServerUrl(text: string, { scheme, port, expected }: UrlForm): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isKnown = url?.protocol === `${scheme}:` || url?.protocol === `${scheme}s:`;
   if (!isKnown || url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "") {
     throw new RangeError(
-      `The form is ${scheme}://host or ${scheme}://host:port (default port ${port}), optionally with user:password@ before the host; with TLS ${scheme}s://…`,
+      expected ??
+        `The form is ${scheme}://host or ${scheme}://host:port (default port ${port}), optionally with user:password@ before the host; with TLS ${scheme}s://…`,
     );
   }
+
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? port : Number(url.port),

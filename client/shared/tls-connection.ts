@@ -9,11 +9,12 @@ import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import { fingerprint } from "../../keys/fingerprint.js";
+import { presentFields } from "../../protocol/present-fields.js";
 import { badOption } from "./errors.js";
 import type { TlsPeer } from "./server-list.js";
 
 /** The oldest supported version. Earlier ones are insecure. */
-const MIN_VERSION = "TLSv1.2";
+const VERSION_MIN = "TLSv1.2";
 
 /** The first bytes of the alert that a TLS server sends to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
@@ -35,16 +36,17 @@ export function connectTls(
   const session = sessions.get(tls);
   // A session may be resumed only once (RFC 8446, C.4).
   sessions.delete(tls);
+
   const socket = connect({
     host,
     port,
-    minVersion: MIN_VERSION,
+    minVersion: VERSION_MIN,
     // `reasonNotToTrust` checks the certificate and gives a more detailed reason than the error's code.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,
-    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
-    ...(session === undefined ? {} : { session }),
+    ...presentFields({ ca: tls.authorities, session }),
   });
+
   let isProven = false;
   let offered: Buffer | null = null;
   socket.on("session", (latest: Buffer) => {
@@ -61,6 +63,7 @@ export function connectTls(
     if (offered !== null) sessions.set(tls, offered);
     handlers.secured(socket);
   });
+
   return socket;
 }
 
@@ -149,6 +152,7 @@ export function isTlsAlert(chunk: Buffer): boolean {
 export function readAuthorities(ca: string | Buffer, option: string): string {
   const source = ca.toString();
   const isText = source.includes("-----BEGIN");
+
   let text = source;
   try {
     if (!isText) text = readFileSync(source, "utf8");
@@ -160,6 +164,7 @@ export function readAuthorities(ca: string | Buffer, option: string): string {
       error,
     );
   }
+
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     if (blocks.length === 0) throw new Error("no certificate");

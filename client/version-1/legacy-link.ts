@@ -13,33 +13,21 @@
  * Source: docs/protocol-v2.md "hello".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { unreadable } from "../../protocol/errors.js";
-import { FrameParser } from "../../protocol/frame.js";
-import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
 import { publishDelivery, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
-import { frameOf, type Signer, type Signing, textOf } from "../settings/signing-key.js";
+import type { Signing } from "../settings/signing-key.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
-import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
-import { textArguments } from "../shared/command-bytes.js";
-import type { CommandInput } from "../shared/command-input.js";
-import { commandLabel, commandsLabel } from "../shared/command-labels.js";
-import {
-  Backoff,
-  CONNECT_MS,
-  closeReason,
-  DELIVERY_LINGER_MS,
-  OVERDUE_MS,
-  STALL_MS,
-} from "../shared/connections.js";
-import { DbsyncError, needsVersion2, type Stage } from "../shared/errors.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
+import { Backoff, CONNECT_MS, DELIVERY_LINGER_MS, OVERDUE_MS, STALL_MS } from "../shared/connections.js";
+import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import type { Failure, Report } from "../shared/outcome.js";
+import type { CallFailure, CallReport } from "../shared/outcome.js";
 import type { Address, Versions } from "../shared/server-list.js";
+import { CallFrames } from "./call-frames.js";
+import { ConnectionV1 } from "./connection-v1.js";
 
-const ONLY_RSA = "supports only RSA keys";
 const NOT_CONNECTED = "the connection attempt was not answered";
 const NEVER_SENT = "never sent: other calls were ahead of it";
 
@@ -57,7 +45,7 @@ interface Delivery {
   readonly deadline: number;
   /** The time at which the frame was passed to a socket, or -1 before that. It is never sent twice. */
   writtenAt: number;
-  report: Report | null;
+  report: CallReport | null;
 }
 
 /**
@@ -67,7 +55,7 @@ interface Delivery {
 export function makeLegacyLinks(
   addresses: readonly Address[],
   versions: Versions | null,
-  environment: Environment,
+  environment: ClientEnvironment,
   { sign, signer }: Signing,
   trace: FrameTracer | null,
 ): readonly LegacyLink[] {
@@ -94,7 +82,7 @@ export class LegacyLink {
   /** Whether the user has allowed only version 1, so that the client sends no hello. */
   readonly #isOnly: boolean;
   #turnedOnAt = 0;
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #frames: CallFrames;
   /** The links of the client. */
   readonly #all: readonly LegacyLink[];
@@ -111,7 +99,7 @@ export class LegacyLink {
     address: Address;
     index: number;
     isOnly: boolean;
-    environment: Environment;
+    environment: ClientEnvironment;
     frames: CallFrames;
     all: readonly LegacyLink[];
     trace: FrameTracer | null;
@@ -190,6 +178,7 @@ export class LegacyLink {
     sending.state = "separate";
     sending.deliveries ??= [];
     sending.openDeliveries++;
+
     const frame = this.#frames.of(call);
     if (typeof frame === "string") {
       const report = { ok: false, stage: "version-1", detail: frame, written: false, at: now } as const;
@@ -197,10 +186,13 @@ export class LegacyLink {
       this.#report(sending, call);
       return;
     }
-    const [{ address }, { deadline, size }] = [sending, call];
-    const bytes = frame.length + size;
+
+    const { address } = sending;
+    const { deadline } = call;
+    const bytes = frame.length + call.size;
     const delivery = { sending, call, address, frame, bytes, deadline, writtenAt: -1, report: null };
     sending.deliveries.push(delivery);
+
     this.#sweep(now);
     if (!insist && this.isBackingOff(now)) {
       const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
@@ -217,6 +209,7 @@ export class LegacyLink {
     this.#sweep(now);
     const connection = this.#connection;
     const written = this.#written;
+
     if (connection?.state === "connecting" && this.#connectBy <= now) {
       connection.close();
       this.lost("connect", NOT_CONNECTED, true, now);
@@ -309,8 +302,13 @@ export class LegacyLink {
     if (this.#connection !== null || first === undefined) return;
     // The attempt may outlive the first command, because commands with longer timeouts may follow.
     this.#connectBy = Math.max(first.deadline, now + CONNECT_MS);
-    const [address, environment, trace] = [this.#address, this.#environment, this.#trace];
-    this.#connection = new ConnectionV1({ address, environment, trace, link: this, now });
+    this.#connection = new ConnectionV1({
+      address: this.#address,
+      environment: this.#environment,
+      trace: this.#trace,
+      link: this,
+      now,
+    });
   }
 
   /** Closes the connection. @returns the delivery that waited for its answer, or null */
@@ -336,7 +334,7 @@ export class LegacyLink {
     for (const delivery of this.#queue.takeAll()) this.#end(delivery, failure(stage, detail, delivery, now));
   }
 
-  #end(delivery: Delivery, report: Report): void {
+  #end(delivery: Delivery, report: CallReport): void {
     delivery.report = report;
     publishDelivery(delivery);
     this.#report(delivery.sending, delivery.call);
@@ -348,147 +346,8 @@ export class LegacyLink {
   }
 }
 
-const failure = (stage: Stage, detail: string, { writtenAt }: Delivery, at: number): Failure => ({
+const failure = (stage: Stage, detail: string, { writtenAt }: Delivery, at: number): CallFailure => ({
   ...({ ok: false, stage, detail } as const),
   written: writtenAt >= 0,
   at,
 });
-
-/** The frames of a client's calls. A call is signed once, and every daemon receives the same bytes. */
-class CallFrames {
-  /** Null if there is no key, or if version 1 does not support it. */
-  readonly #sign: Signer | null;
-  readonly #isUnsupported: boolean;
-  readonly #frames = new WeakMap<PendingCall, Buffer>();
-
-  constructor(sign: Signer | null, hasKey: boolean) {
-    this.#sign = sign;
-    this.#isUnsupported = hasKey && sign === null;
-  }
-
-  /** @throws DbsyncError `bad-command`, `bad-key`: version 1 does not support the call */
-  check(inputs: PendingCall["inputs"], { envelope }: CallSettings): void {
-    const command = inputs as CommandInput;
-    if (envelope?.multi) throw needsVersion2(commandsLabel(inputs as readonly CommandInput[]));
-    if (envelope !== null) throw needsVersion2(commandLabel(command));
-    if (this.#isUnsupported)
-      throw new DbsyncError("bad-key", `every daemon speaks version 1, which ${ONLY_RSA}`);
-    textOf(textArguments(command), command);
-  }
-
-  /** Returns the frame of a call, or the reason why version 1 does not support the call. */
-  of(call: PendingCall): Buffer | string {
-    if (call.settings.envelope?.multi) return "multi";
-    if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
-    if (this.#isUnsupported) return `it ${ONLY_RSA}`;
-    try {
-      // Version 1 has only texts as replies, so it does not support a call that forwards them unchanged.
-      const command = call.shape === "reply" ? [] : (call.inputs as CommandInput);
-      const frame = this.#frames.get(call) ?? frameOf(textArguments(command), this.#sign);
-      this.#frames.set(call, frame);
-      return frame;
-    } catch (error) {
-      if (error instanceof DbsyncError && error.code === "bad-command") return error.message;
-      throw error;
-    }
-  }
-}
-
-/**
- * The maximum length of a reply. A longer one is refused before any of it is stored, so that a hostile server cannot
- * exhaust the memory.
- */
-const REPLY_BYTES_MAX = 64 * 1024 * 1024;
-
-/**
- * A version 1 connection, which carries one call: a command is written, the next frame is its answer, and then the
- * client closes the connection. A kept connection would need to detect whether the daemon closes it after each answer
- * (`-c`) or after 3 s, because a command that is written at that moment is lost without an answer. The link receives
- * either `answered` or `lost`, once, unless it closes the connection first.
- *
- *   connecting ──opened──► waiting ──answer──► closed
- *        └────────────────────┴────closed, garbage, close()──► closed
- *
- * Source: test/vectors/php-dbsync/README.md "Connections, timeouts, limits".
- */
-class ConnectionV1 implements SocketEvents {
-  state: "connecting" | "waiting" | "closed" = "connecting";
-  /** The time of the attempt to connect or, once the command has been written, of writing it. */
-  since: number;
-  readonly #address: Address;
-  readonly #environment: Environment;
-  readonly #link: LegacyLink;
-  readonly #trace: FrameTracer | null;
-  readonly #socket: ClientSocket;
-  readonly #parser = new FrameParser(REPLY_BYTES_MAX);
-
-  constructor(parts: {
-    address: Address;
-    environment: Environment;
-    link: LegacyLink;
-    trace: FrameTracer | null;
-    now: number;
-  }) {
-    this.#address = parts.address;
-    this.#environment = parts.environment;
-    this.#link = parts.link;
-    this.#trace = parts.trace;
-    this.since = parts.now;
-    this.#socket = this.#environment.openSocket(parts.address, this);
-  }
-
-  /** Writes the command. Called once, when the connection is established. */
-  send(frame: Buffer, now: number): void {
-    this.state = "waiting";
-    this.since = now;
-    this.#trace?.(this.#address.text, "sent", frame);
-    this.#socket.write(frame);
-  }
-
-  /** Closes immediately, without notifying the link. */
-  close(): void {
-    if (this.state === "closed") return;
-    this.state = "closed";
-    this.#socket.destroy();
-  }
-
-  /** Whether the connection would keep the process alive, because it is not established yet or has unsent bytes. */
-  holdsProcess(): boolean {
-    return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
-  }
-
-  opened(): void {
-    this.#link.opened(this.#environment.now());
-  }
-
-  received(chunk: Buffer): void {
-    this.#trace?.(this.#address.text, "received", chunk);
-    let values: ByteString[] | null = null;
-    try {
-      const [payload] = this.#parser.split(chunk);
-      if (payload !== undefined) values = readResponsePayload(payload);
-    } catch (error) {
-      this.#lose("garbage", unreadable(error));
-      return;
-    }
-    if (values !== null) {
-      this.close();
-      this.#link.answered(values, this.#environment.now());
-    } else if (this.#parser.malformed !== null) this.#lose("garbage", this.#parser.malformed.message);
-  }
-
-  closed(error: SocketError | null): void {
-    const isConnecting = this.state === "connecting";
-    const open = error?.syscall === "write" ? "send" : "no-reason";
-    const { stage, detail } = closeReason(error, isConnecting ? null : open);
-    if (!isConnecting && error?.stage === undefined && this.#parser.isMidRequest)
-      this.#lose("garbage", "closed in the middle of an answer");
-    else this.#lose(stage, detail);
-  }
-
-  #lose(stage: Stage, detail: string): void {
-    const wasConnecting = this.state === "connecting";
-    this.close();
-    this.#link.lost(stage, detail, wasConnecting, this.#environment.now());
-  }
-}

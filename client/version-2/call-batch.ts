@@ -16,8 +16,8 @@ import type { CommandKind } from "../shared/commands.js";
 import { MISS_LINGER_MS } from "../shared/connections.js";
 import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import { abortDetail, DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
-import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
-import { judge, type Rule, ruleFor } from "../shared/policy.js";
+import { type CallFailure, type CallReport, outcomeOf, replyError, valueText } from "../shared/outcome.js";
+import { judge, type ResultRule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-conversion.js";
 import { waitingReasons } from "../shared/sentences.js";
 import type { Address } from "../shared/server-list.js";
@@ -145,6 +145,7 @@ export class CallBatch implements SentBatch {
       return;
     }
     if (units !== this.units) throw reader.malformed("expected one reply for each unit of the envelope");
+
     const replies: PlainReply[] = [];
     const flags: ByteString[] = [];
     try {
@@ -156,6 +157,7 @@ export class CallBatch implements SentBatch {
     } catch (problem) {
       throw problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem));
     }
+
     sending.storeReplies(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;
@@ -167,7 +169,7 @@ export class CallBatch implements SentBatch {
   }
 
   /** Records that a daemon will not answer. */
-  failed(sending: Sending, failure: Failure): void {
+  failed(sending: Sending, failure: CallFailure): void {
     if (sending.state === "ended") return;
     sending.failure = failure;
     const before = this.unsettled;
@@ -237,7 +239,7 @@ export class CallBatch implements SentBatch {
     this.#reportSettled(before);
   }
 
-  #ruleOf({ policy, envelope }: CallSettings): Rule {
+  #ruleOf({ policy, envelope }: CallSettings): ResultRule {
     if (policy !== "usual") return policy;
     return ruleFor(policy, (this.options?.if ?? envelope?.if) != null, this.decides);
   }
@@ -270,6 +272,7 @@ export class CallBatch implements SentBatch {
     if (call === undefined || !isOpen(call)) return;
     const isOver = now >= call.deadline;
     const reports = isOver ? this.#reports(index, now, "timeout") : this.#reports(index, now, null);
+
     const { shape, settings } = call;
     if (shape === "outcomes") {
       if (reports.includes(null)) return;
@@ -278,6 +281,7 @@ export class CallBatch implements SentBatch {
       call.resolve({ outcomes: this.#outcomes(call, end) });
       return;
     }
+
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
     const verdict = judge(this.#ruleOf(settings), reports, final, refusers);
@@ -307,7 +311,7 @@ export class CallBatch implements SentBatch {
     call: PendingCall,
     code: ErrorCode,
     detail: string,
-    reports: readonly (Report | null)[],
+    reports: readonly (CallReport | null)[],
     cause?: unknown,
   ): void {
     const outcomes = this.#outcomes(call, reports);
@@ -320,7 +324,7 @@ export class CallBatch implements SentBatch {
    * Returns the reports of all daemons on a call.
    * @param silent  the stage for daemons that have not answered, or null to return null for them
    */
-  #reports(index: number, now: number, silent: SilentStage | null): (Report | null)[] {
+  #reports(index: number, now: number, silent: SilentStage | null): (CallReport | null)[] {
     return this.sendings.map((sending) => {
       const report = sending.report(index);
       if (report !== null || silent === null) return report;
@@ -342,7 +346,11 @@ export class CallBatch implements SentBatch {
    * Returns the reports of an aborted call, with null for the daemons that have not received it and will not. They
    * never receive an envelope that is not signed.
    */
-  #withoutUnsent(reports: readonly (Report | null)[], call: PendingCall, now: number): (Report | null)[] {
+  #withoutUnsent(
+    reports: readonly (CallReport | null)[],
+    call: PendingCall,
+    now: number,
+  ): (CallReport | null)[] {
     return reports.map((report, index) => {
       const isUnsigned = this.sendings[index]?.state === "waiting";
       const end = isUnsigned ? report : this.#afterEnd(report, index, call, now);
@@ -354,14 +362,14 @@ export class CallBatch implements SentBatch {
    * Returns a daemon's report on a call that ends now. If the daemon may still receive the call, because the envelope
    * is sent for later calls or the deadline is not over, the call may still be applied.
    */
-  #afterEnd(report: Report | null, index: number, call: PendingCall, now: number): Report | null {
+  #afterEnd(report: CallReport | null, index: number, call: PendingCall, now: number): CallReport | null {
     const sending = this.sendings[index] as Sending;
     if (report === null || report.ok || report.written || sending.isMissing) return report;
     if (report.stage !== "timeout" && report.stage !== "not-awaited") return report;
     return sending.mayReceive(call, now) ? { ...report, written: true } : report;
   }
 
-  #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
+  #outcomes(call: PendingCall, reports: readonly (CallReport | null)[]): Outcome[] {
     return reports.flatMap((report, index) => {
       if (report === null) return [];
       const { startedAt, shape, settings } = call;

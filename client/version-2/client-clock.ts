@@ -3,7 +3,7 @@
  * based on a monotonic clock, so setting the machine's time does not affect it. Callers pass all times. Source:
  * docs/protocol-v2.md "Clocks".
  */
-import { dateAfter } from "../../protocol/version-2/envelope.js";
+import { dateAfter, isLaterDate } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 
 /** The maximum time that an envelope may be dated ahead of the daemons' clock; they accept up to 5 s. */
@@ -83,4 +83,4 @@ function middleOf(offsets: readonly number[]): number {
 const NEVER: EnvelopeDate = { at: 0, seq: 0 };
 
 const laterOf = (one: EnvelopeDate, other: EnvelopeDate): EnvelopeDate =>
-  other.at > one.at || (other.at === one.at && other.seq > one.seq) ? other : one;
+  isLaterDate(other, one) ? other : one;

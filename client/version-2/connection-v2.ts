@@ -13,7 +13,12 @@ import {
   OtherProtocol,
   writeClientHello,
 } from "../../protocol/version-2/messages-v2.js";
-import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
+import type {
+  ClientEnvironment,
+  DaemonSocket,
+  SocketError,
+  SocketEvents,
+} from "../shared/client-environment.js";
 import { closeReason } from "../shared/connections.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
@@ -53,16 +58,16 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   /** Whether a byte has arrived. */
   hasReceived = false;
   readonly #address: Address;
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #owner: ConnectionV2Owner<Message>;
   readonly #read: (payload: Buffer) => Message;
   readonly #trace: FrameTracer | null;
-  readonly #socket: ClientSocket;
+  readonly #socket: DaemonSocket;
   readonly #parser: FrameParser;
 
   constructor(parts: {
     address: Address;
-    environment: Environment;
+    environment: ClientEnvironment;
     owner: ConnectionV2Owner<Message>;
     /** Parses a daemon's message. */
     read: (payload: Buffer) => Message;
@@ -116,6 +121,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
     this.hasReceived = true;
+
     // An exception while parsing is caused by the received bytes, and ends only this connection.
     let isReading = true;
     try {

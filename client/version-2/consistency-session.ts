@@ -2,8 +2,8 @@
  * Implements "read your own writes": it tracks which of a client's acknowledged writes each daemon may be missing.
  * Commands reach a daemon in order, so a link needs no proof while its connection lasts and its daemon accepts every
  * write. If a link was lost, if its daemon has refused a write that another daemon has answered, or if it has not
- * answered one on which the members of a list decide, the answer to an envelope with `after` proves that the daemon has
- * caught up. Source: docs/consistency.md "Your own writes".
+ * answered one on which the members of a list decide or which they place, the answer to an envelope with `after` proves
+ * that the daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
@@ -18,7 +18,7 @@ import { hasConditions } from "./shared-envelopes.js";
 const SESSION_MS = 30_000;
 
 /** The newest write that a daemon has acknowledged. */
-export interface LastWrite extends EnvelopeDate {
+export interface AcknowledgedWrite extends EnvelopeDate {
   readonly id: ByteString;
   readonly index: number;
   /** The time at which the answer arrived. */
@@ -34,10 +34,10 @@ export interface MissedWrite extends EnvelopeDate {
 }
 
 export class ConsistencySession {
-  lastWrite: LastWrite | null = null;
+  lastWrite: AcknowledgedWrite | null = null;
   readonly #isOn: boolean;
   /** The newest acknowledged write of a batch whose command kind is `writes`. */
-  #last: LastWrite | null = null;
+  #last: AcknowledgedWrite | null = null;
   /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
   /**
@@ -82,19 +82,27 @@ export class ConsistencySession {
     clearNamed(this.#missed, daemon, envelope.after);
     clearNamed(this.#undecided, daemon, envelope.after);
     if (batch.isRead) return;
+
     const { at, seq, id } = envelope;
     const last = this.lastWrite;
     if (last === null || at > last.at || (at === last.at && seq > last.seq))
       this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
+
     if (!this.#isOn || batch.commandKind !== "writes") return;
     clearAt(this.#missed, daemon, envelope);
     clearAt(this.#undecided, daemon, envelope);
     this.#last = this.lastWrite;
-    for (const { isMissing, isTaken, index } of batch.sendings) {
+
+    for (const { isMissing, index } of batch.sendings)
       if (isMissing) this.#miss(this.#missed, index, batch, now);
-      // A daemon that has received a unit on which members decide has it only when it knows the decision.
-      else if (batch.decides && index !== daemon && !isTaken) this.#miss(this.#undecided, index, batch, now);
-    }
+    if (batch.decides) this.placed(daemon, batch, now);
+  }
+
+  /** Records that a daemon has answered a batch on which the members decide: others have it with the decision. */
+  placed(daemon: number, batch: SentBatch, now: number): void {
+    if (!this.#isOn || batch.commandKind !== "writes") return;
+    for (const { isMissing, isTaken, index } of batch.sendings)
+      if (index !== daemon && !isMissing && !isTaken) this.#miss(this.#undecided, index, batch, now);
   }
 
   /** Records that a daemon has refused a batch or will not answer it. */

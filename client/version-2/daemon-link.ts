@@ -19,7 +19,7 @@ import {
 import { publishVersion } from "../calls/diagnostics-channels.js";
 import { InFlightEnvelopes, type Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
-import type { Environment } from "../shared/client-environment.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import {
   Backoff,
   CONNECT_MS,
@@ -33,12 +33,13 @@ import {
 import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import type { Failure } from "../shared/outcome.js";
-import type { Address, Versions } from "../shared/server-list.js";
+import type { CallFailure } from "../shared/outcome.js";
+import type { Address } from "../shared/server-list.js";
 import type { LegacyLink } from "../version-1/legacy-link.js";
 import type { ClientClock } from "./client-clock.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import type { ConsistencySession } from "./consistency-session.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { clusterOrNoKey, disagreement, isSigningMismatch } from "./signing-terms.js";
 
 /**
@@ -74,7 +75,7 @@ export class DaemonLink implements ConnectionV2Owner {
   readonly #all: readonly DaemonLink[];
   readonly #clock: ClientClock;
   readonly #session: ConsistencySession;
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #timer: DeadlineTimer;
   readonly #settings: FleetSettings;
   /** Whether the user has stated that the daemon speaks version 2. */
@@ -106,7 +107,7 @@ export class DaemonLink implements ConnectionV2Owner {
     all: readonly DaemonLink[];
     clock: ClientClock;
     session: ConsistencySession;
-    environment: Environment;
+    environment: ClientEnvironment;
     timer: DeadlineTimer;
     settings: FleetSettings;
     address: Address;
@@ -156,7 +157,7 @@ export class DaemonLink implements ConnectionV2Owner {
   }
 
   /** Returns the last failure to connect, as the failure of a sending. */
-  failure(now: number): Failure {
+  failure(now: number): CallFailure {
     const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
     return { ok: false, stage, detail, written: false, at: now };
   }
@@ -205,6 +206,16 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#queue.takeWhere((other) => other === sending);
   }
 
+  /**
+   * Ends a sending without an answer. Its effect is unknown even if it was never written: the daemon may receive it
+   * from another member.
+   */
+  giveUp(sending: Sending, now: number): void {
+    this.withdraw(sending);
+    this.#inFlight.remove(sending);
+    this.#end(sending, { ok: false, stage: "not-awaited", detail: "", written: true, at: now });
+  }
+
   tick(now: number): void {
     const { state } = this;
     const since = this.#connection?.since ?? now;
@@ -215,6 +226,7 @@ export class DaemonLink implements ConnectionV2Owner {
     else if (this.isGreetingAgain && now >= this.#greetedAgainAt + CONNECT_MS)
       this.#lose("lost", "another hello was not answered", now);
     else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
+
     this.#expire(now);
     if (this.#queue.length > 0) this.ensureConnected(now, false);
     this.#pump(now);
@@ -266,10 +278,12 @@ export class DaemonLink implements ConnectionV2Owner {
       if (this.state === "greeting") this.#lose("refused", this.#connectionRefusal, now);
       return;
     }
+
     this.lastAnswerAt = now;
     const isProven = message.kind !== "result" || this.#answered(sending, message, now);
     this.#inFlight.remove(sending);
     if (!isProven) this.#handlers.notProven(sending, now);
+
     if (message.kind !== "refused") return;
     this.#clock.update(this, message.clock, sending.writtenAt, now);
     if (message.newest !== undefined) this.#clock.seen(message.newest);
@@ -298,12 +312,10 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#connectionRefusal = "";
     this.#takesTrace = false;
     this.#timer.wakeBy(now + CONNECT_MS);
-    const { address } = this;
-    const [environment, trace] = [this.#environment, this.#trace];
     this.#connection = new ConnectionV2({
-      address,
-      environment,
-      trace,
+      address: this.address,
+      environment: this.#environment,
+      trace: this.#trace,
       owner: this,
       read: readDaemonMessage,
       now,
@@ -317,12 +329,14 @@ export class DaemonLink implements ConnectionV2Owner {
       this.#lose("refused", problem, now);
       return;
     }
+
     this.#takesTrace = hello.knows.includes(KNOWS_TRACE);
     this.#hasSpoken = true;
     this.#isUncertain = false;
     this.legacy?.ruleOut();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
+
     const sentAt = this.isGreetingAgain ? this.#greetedAgainAt : (this.#connection?.since ?? now);
     this.#greetedAgainAt = -1;
     this.#hasPeers = (hello.members ?? 0) > 0;
@@ -346,6 +360,7 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#session.answered(index, batch, message.units, now);
     if (sending.isCatchingUp && batch.isRead) return false;
     batch.answered(sending, message, now);
+    if (sending.isPlaced) this.#session.placed(index, batch, now);
     return true;
   }
 
@@ -414,6 +429,7 @@ export class DaemonLink implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
+
     if (this.#queue.length > 0 && this.legacy?.isEmpty === false) {
       // Envelopes must not overtake the commands that are still in flight on the legacy link.
       this.#timer.wakeBy(now + DRAIN_MS);
@@ -424,6 +440,7 @@ export class DaemonLink implements ConnectionV2Owner {
       if (this.state !== "speaking" || this.isGreetingAgain) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
+
     while (this.#inFlight.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
@@ -482,21 +499,8 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#end(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }
 
-  #end(sending: Sending, failure: Failure): void {
+  #end(sending: Sending, failure: CallFailure): void {
     sending.batch.failed(sending, failure);
     this.#session.failed(sending.index, sending.batch, failure.at);
   }
-}
-
-export interface FleetSettings {
-  readonly addresses: readonly Address[];
-  /** The cluster's id, 32 bytes, or "" to query the daemons. */
-  readonly cluster: ByteString;
-  /** The versions for daemons whose address names none, or null if they are not set. */
-  readonly versions: Versions | null;
-  readonly keepalive: boolean;
-  /** Whether signed calls wait for unreachable daemons until their deadline; otherwise they fail immediately. */
-  readonly isPatient: boolean;
-  /** Whether reads must see the client's acknowledged writes; otherwise each call is independent. */
-  readonly isSession: boolean;
 }

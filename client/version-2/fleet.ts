@@ -1,6 +1,6 @@
 /**
- * A client's daemons: their links, their common clock and cluster, and the batches that they refuse. The fleet chooses
- * for each daemon between its link in version 2 and its legacy link.
+ * A client's daemons: their links, and their common clock and cluster. The fleet chooses for each daemon between its
+ * link in version 2 and its legacy link.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,18 +8,20 @@ import type { EnvelopeDate, RefusedMessage } from "../../protocol/version-2/mess
 import { publishOutcome } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Environment } from "../shared/client-environment.js";
-import { MISS_LINGER_MS } from "../shared/connections.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import type { Failure } from "../shared/outcome.js";
+import type { CallFailure } from "../shared/outcome.js";
 import type { LegacyLink } from "../version-1/legacy-link.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
-import { ConsistencySession, type LastWrite } from "./consistency-session.js";
-import { DaemonLink, type FleetSettings, type LinkHandlers } from "./daemon-link.js";
+import { type AcknowledgedWrite, ConsistencySession } from "./consistency-session.js";
+import { DaemonLink, type LinkHandlers } from "./daemon-link.js";
+import type { FleetSettings } from "./fleet-settings.js";
+import { RefusedBatches } from "./refused-batches.js";
 import { hasConditions } from "./shared-envelopes.js";
 import { clusterOrNoKey } from "./signing-terms.js";
+import { UndecidedBatches } from "./undecided-batches.js";
 
 /**
  * The maximum number of times a batch is signed. If a daemon refuses more dates than that, its clock is unusable.
@@ -44,13 +46,14 @@ export class Fleet {
   /** When a daemon last reported its capabilities; negative: none has since they were requested. */
   greetedAt = NEVER;
   readonly #held: RefusedBatches;
+  readonly #undecided: UndecidedBatches;
 
   constructor(parts: {
     /** Called when the cluster or the state of a daemon has changed. */
     changed: (now: number) => void;
     /** Called with a batch that must be signed again. */
-    again: (batch: SentBatch) => void;
-    environment: Environment;
+    signAgain: (batch: SentBatch) => void;
+    environment: ClientEnvironment;
     timer: DeadlineTimer;
     settings: FleetSettings;
     /** The links to the daemons that may speak version 1. */
@@ -68,6 +71,7 @@ export class Fleet {
     this.#live = parts.live;
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.session = new ConsistencySession(addresses.length, settings.isSession);
+
     const all: DaemonLink[] = [];
     const { clock, session } = this;
     const handlers: LinkHandlers = {
@@ -76,7 +80,7 @@ export class Fleet {
       turnedLegacy: this.#turnedLegacy,
       refused: this.#refused,
       notProven: this.#notProven,
-      connectionFailed: this.#reconsider,
+      connectionFailed: this.#daemonChanged,
     };
     const shared = { handlers, all, clock, session, environment, timer, settings, isSigned, trace };
     for (const [at, address] of addresses.entries()) {
@@ -84,14 +88,16 @@ export class Fleet {
       all.push(new DaemonLink({ ...shared, address, legacy }));
     }
     this.links = all;
+
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, timer);
-    this.#held = new RefusedBatches(this.votes, this.links, parts.again, timer);
+    this.#held = new RefusedBatches(this.votes, this.links, parts.signAgain, timer);
+    this.#undecided = new UndecidedBatches(this.links, timer);
   }
 
   /** The newest write that a daemon has acknowledged. */
-  get lastWrite(): LastWrite | null {
+  get lastWrite(): AcknowledgedWrite | null {
     return this.session.lastWrite;
   }
 
@@ -196,17 +202,18 @@ export class Fleet {
   /** Handles the end of a sending. */
   ended(sending: Sending, now: number): void {
     publishOutcome(sending, now);
-    this.#held.reconsider(sending.batch, now);
+    this.#held.reviewBatch(sending.batch, now);
   }
 
   tick(now: number): void {
     if (this.cluster === "") this.#decide(now);
     for (const link of this.links) link.tick(now);
     this.#held.tick(now);
+    this.#undecided.tick(now);
   }
 
   nextTick(): number {
-    let time = Math.min(this.votes.nextTick(), this.#held.nextTick());
+    let time = Math.min(this.votes.nextTick(), this.#held.nextTick(), this.#undecided.nextTick());
     for (const link of this.links) time = Math.min(time, link.nextTick());
     return time;
   }
@@ -234,7 +241,7 @@ export class Fleet {
       if (sending.state === "waiting" && sending.refusal === null) legacy.takeOver(sending, insist, now);
     }
     // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
-    this.#reconsider(now);
+    this.#daemonChanged(now);
   };
 
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
@@ -251,21 +258,23 @@ export class Fleet {
     if (batch.unsettled > 0 && batch.signatures < SIGNATURES_MAX) {
       sending.refusal = notYet(now);
       sending.state = "waiting";
-      this.#held.hold(batch, now);
+      this.#held.holdBatch(batch, now);
     } else batch.failed(sending, notYet(now));
-    this.#held.reconsider(batch, now);
+    this.#held.reviewBatch(batch, now);
   };
 
   readonly #refused = (link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void => {
     const { code, sentence, effect } = message;
     const detail = `${code}: ${sentence}`;
+
     // If the envelope was also written to an earlier connection that was lost, the daemon may have applied it then,
     // although it refuses the envelope now.
     const written = effect === "unknown" || sending.writes > 1;
-    const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
+    const failure: CallFailure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
     sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
     const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isConfigured;
+
     const maySignAgain =
       (sending.hasRefusedDate || isForCluster) &&
       (batch.isRead || !failure.written) &&
@@ -274,11 +283,13 @@ export class Fleet {
     if (maySignAgain) {
       sending.refusal = failure;
       sending.state = "waiting";
-      this.#held.hold(batch, now);
+      this.#held.holdBatch(batch, now);
     } else batch.failed(sending, failure);
+
     if (isForCluster && this.votes.handleRefusal(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
     this.session.failed(sending.index, batch, now);
-    this.#held.reconsider(batch, now);
+    this.#undecided.refused(sending, code, now);
+    this.#held.reviewBatch(batch, now);
   };
 
   #link(sending: Sending): DaemonLink {
@@ -294,7 +305,7 @@ export class Fleet {
   }
 
   /** Reconsiders the cluster, and the batches that wait for it, because a daemon's state has changed. */
-  readonly #reconsider = (now: number): void => {
+  readonly #daemonChanged = (now: number): void => {
     this.#decide(now);
     this.#changed(now);
   };
@@ -303,120 +314,15 @@ export class Fleet {
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
     this.#changed(now);
-    this.#held.reconsiderAll(now);
+    this.#held.reviewAll(now);
   }
 }
 
 /** Returns the failure of a read that a daemon may have answered without the client's writes. */
-const notYet = (at: number): Failure => ({
+const notYet = (at: number): CallFailure => ({
   ok: false,
   stage: "refused",
   written: false,
   at,
   detail: "not-yet: It may be missing this client's writes. Try again later.",
 });
-
-/**
- * Batches that a daemon has refused and that the client may sign again: with another date, for another cluster, or with
- * the write that a daemon must have before it answers. A write is signed again only if no daemon can have applied it. A
- * read may run twice, and is signed again immediately if no other daemon is expected to answer soon.
- */
-class RefusedBatches {
-  readonly #votes: ClusterVotes;
-  readonly #links: readonly DaemonLink[];
-  readonly #again: (batch: SentBatch) => void;
-  readonly #timer: DeadlineTimer;
-  /** The held batches, each with the time at which it is reconsidered even if no daemon has answered by then. */
-  readonly #held = new Map<SentBatch, number>();
-
-  constructor(
-    votes: ClusterVotes,
-    links: readonly DaemonLink[],
-    again: (batch: SentBatch) => void,
-    timer: DeadlineTimer,
-  ) {
-    this.#votes = votes;
-    this.#links = links;
-    this.#again = again;
-    this.#timer = timer;
-  }
-
-  /** Holds a batch that a daemon has refused. The caller then calls `reconsider`. */
-  hold(batch: SentBatch, now: number): void {
-    if (this.#held.has(batch)) return;
-    const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
-    this.#held.set(batch, until);
-    this.#timer.wakeBy(until);
-  }
-
-  /** Decides whether a held batch is signed again, fails, or waits for the remaining daemons. */
-  reconsider(batch: SentBatch, now: number): void {
-    const until = this.#held.get(batch);
-    if (until === undefined) return;
-    const { sendings } = batch;
-    const isOpen = sendings.some(({ state }) => state === "written");
-    const isWanted = batch.unsettled > 0 && now < batch.deadline;
-    const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
-    const isUnproven = sendings.some(({ refusal, isCatchingUp }) => refusal !== null && isCatchingUp);
-    const maySendTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
-    if (!isWanted) this.#fail(batch);
-    else if (maySendTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
-      this.#signAgain(batch);
-    else if (!(isOpen || (batch.isUntouched && this.#mayChangeCluster(batch)))) this.#fail(batch);
-  }
-
-  reconsiderAll(now: number): void {
-    for (const batch of this.#held.keys()) this.reconsider(batch, now);
-  }
-
-  tick(now: number): void {
-    for (const [batch, until] of this.#held) {
-      if (until > now && batch.unsettled > 0) continue;
-      this.reconsider(batch, now);
-      if (this.#held.has(batch)) this.#held.set(batch, batch.deadline);
-    }
-  }
-
-  nextTick(): number {
-    let time = Number.POSITIVE_INFINITY;
-    for (const until of this.#held.values()) time = Math.min(time, until);
-    return time;
-  }
-
-  /** Fails all held batches. */
-  close(): void {
-    for (const batch of this.#held.keys()) this.#fail(batch);
-  }
-
-  /** Whether the batch would be signed again for the same cluster. */
-  #isForSameCluster({ envelope }: SentBatch): boolean {
-    return this.#votes.conflict === null && envelope?.cluster === this.#votes.cluster;
-  }
-
-  #linkOf({ index }: Sending): DaemonLink {
-    return this.#links[index] as DaemonLink;
-  }
-
-  #signAgain(batch: SentBatch): void {
-    this.#held.delete(batch);
-    for (const sending of batch.sendings)
-      if (sending.state === "queued") this.#linkOf(sending).withdraw(sending);
-    batch.reset();
-    this.#again(batch);
-  }
-
-  /** Whether an answer is pending that may change the cluster. */
-  #mayChangeCluster({ sendings }: SentBatch): boolean {
-    return sendings.some(
-      (sending) =>
-        sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isGreetingAgain),
-    );
-  }
-
-  #fail(batch: SentBatch): void {
-    this.#held.delete(batch);
-    for (const sending of batch.sendings) {
-      if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);
-    }
-  }
-}

@@ -12,7 +12,7 @@ import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope } from "../calls/sending.js";
-import type { Environment } from "../shared/client-environment.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import { argvOf, commandName } from "../shared/command-bytes.js";
 import type { Argument, CommandInput } from "../shared/command-input.js";
 import { callLabel, tooLong } from "../shared/command-labels.js";
@@ -23,8 +23,8 @@ import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { LegacyLink } from "../version-1/legacy-link.js";
 import { CallBatch, type SignedBatch } from "./call-batch.js";
-import type { FleetSettings } from "./daemon-link.js";
 import { Fleet } from "./fleet.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { SharedOptions, withConditions } from "./shared-envelopes.js";
 import { isSigning } from "./signing-terms.js";
 
@@ -59,7 +59,7 @@ const GREETING_MS = 5000;
 export class Outbox {
   readonly fleet: Fleet;
   readonly #owner: OutboxOwner;
-  readonly #environment: Environment;
+  readonly #environment: ClientEnvironment;
   readonly #timer: DeadlineTimer;
   readonly #sealer: Sealer;
   readonly #settings: FleetSettings;
@@ -80,7 +80,7 @@ export class Outbox {
 
   constructor(parts: {
     owner: OutboxOwner;
-    environment: Environment;
+    environment: ClientEnvironment;
     timer: DeadlineTimer;
     sealer: Sealer;
     settings: FleetSettings;
@@ -93,8 +93,13 @@ export class Outbox {
     this.#timer = parts.timer;
     this.#sealer = parts.sealer;
     this.#settings = parts.settings;
-    const [isSigned, live] = [isSigning(parts.sealer), this.#live];
-    this.fleet = new Fleet({ ...parts, isSigned, live, changed: this.#changed, again: this.#again });
+    this.fleet = new Fleet({
+      ...parts,
+      isSigned: isSigning(parts.sealer),
+      live: this.#live,
+      changed: this.#changed,
+      signAgain: this.#signAgain,
+    });
   }
 
   /**
@@ -103,20 +108,12 @@ export class Outbox {
    */
   admit(call: PendingCall): void {
     this.fleet.votes.recheckConflict(call.startedAt);
-    if (this.fleet.conflict !== null)
-      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
+    if (this.fleet.conflict !== null) throw refusedCall(call, "clusters-differ", this.fleet.conflict);
     if (call.size > WAITING_BYTES_MAX)
-      throw new DbsyncError("bad-command", tooLong(call.size, WAITING_BYTES_MAX), {
-        command: callLabel(call),
-      });
-    if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
-      throw new DbsyncError(
-        "busy",
-        `${this.#waitingCalls} commands are not signed yet; send fewer at a time`,
-        {
-          command: callLabel(call),
-        },
-      );
+      throw refusedCall(call, "bad-command", tooLong(call.size, WAITING_BYTES_MAX));
+    const waiting = this.#waitingCalls;
+    if (waiting >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
+      throw refusedCall(call, "busy", `${waiting} commands are not signed yet; send fewer at a time`);
   }
 
   /** Accepts a call that has been admitted. */
@@ -132,6 +129,7 @@ export class Outbox {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.add(batch, call, now);
+
     if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
       this.#changed(now);
@@ -251,7 +249,7 @@ export class Outbox {
   }
 
   /** Signs a batch again, in its original position. */
-  readonly #again = (sent: SentBatch): void => {
+  readonly #signAgain = (sent: SentBatch): void => {
     this.#unanswered.delete(sent);
     for (const batch of this.#live) {
       if (batch !== sent) continue;
@@ -318,16 +316,18 @@ export class Outbox {
     // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
     if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
     batch.signatures++;
+
     if (isIdle && sealer.seal !== null) {
-      batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
+      batch.envelope = sealDraft(draft, sealer.seal(draft.bytes), batch.wait);
       this.#offer(batch, now);
       return;
     }
+
     this.#isSigning = true;
     sealer.sealAsync(draft.bytes).then(
       (seal) => {
         this.#isSigning = false;
-        batch.envelope = sealed(draft, seal, batch.wait);
+        batch.envelope = sealDraft(draft, seal, batch.wait);
         const signedAt = this.#environment.now();
         if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
         else this.#offer(batch, signedAt);
@@ -393,6 +393,9 @@ export function requestsDecision(
   return CONDITIONAL_NAME.test(name) && hasImplicitCondition(argvOf(command));
 }
 
+const refusedCall = (call: PendingCall, code: ErrorCode, detail: string): DbsyncError =>
+  new DbsyncError(code, detail, { command: callLabel(call) });
+
 /** An unsigned envelope. */
 interface Draft {
   readonly at: number;
@@ -428,7 +431,7 @@ function draftOf(
 }
 
 /** Adds the seal to an envelope. @param wait  the condition that the answer waits for */
-function sealed({ at, seq, cluster, after, bytes }: Draft, seal: Seal, wait: Wait | null): SignedEnvelope {
+function sealDraft({ at, seq, cluster, after, bytes }: Draft, seal: Seal, wait: Wait | null): SignedEnvelope {
   return {
     at,
     seq,

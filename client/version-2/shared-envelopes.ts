@@ -1,6 +1,6 @@
 /**
  * Chooses the calls on which members decide that share an envelope, and returns their conditions. A daemon refuses an
- * envelope as a whole, so that no call may be a reason for it. Source: docs/protocol-v2.md "Decisions".
+ * envelope as a whole, so that no call may be a reason for it. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { SHARING_NAME } from "../../protocol/implicit-condition.js";

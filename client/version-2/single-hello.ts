@@ -3,7 +3,7 @@
  * Source: docs/protocol-v2.md "hello".
  */
 import { type DaemonMessage, type Hello, readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
-import type { Environment } from "../shared/client-environment.js";
+import type { ClientEnvironment } from "../shared/client-environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
@@ -20,7 +20,7 @@ const MESSAGE_BYTES_MAX = 64 * 1024;
  *   half of `roundTrip`.
  * - `closed`: the daemon closed the connection without an answer to the hello, as daemons do that speak only version 1.
  */
-export type Greeting =
+export type GreetingResult =
   | {
       readonly kind: "hello";
       readonly hello: Hello;
@@ -35,9 +35,13 @@ export type Greeting =
  * Greets a daemon. Never rejects.
  * @param timeout  the milliseconds after which the greeting fails
  */
-export function readHello(address: Address, environment: Environment, timeout: number): Promise<Greeting> {
+export function readHello(
+  address: Address,
+  environment: ClientEnvironment,
+  timeout: number,
+): Promise<GreetingResult> {
   return new Promise((resolve) => {
-    const done = (greeting: Greeting) => {
+    const done = (greeting: GreetingResult) => {
       timer.cancel();
       resolve(greeting);
     };
@@ -51,8 +55,8 @@ class Greeter implements ConnectionV2Owner {
   /** Not used, because no envelope follows the hellos. */
   readonly isSigned = true;
   readonly others = null;
-  readonly #environment: Environment;
-  readonly #done: (greeting: Greeting) => void;
+  readonly #environment: ClientEnvironment;
+  readonly #done: (greeting: GreetingResult) => void;
   readonly #connection: ConnectionV2;
   readonly #startedAt: number;
   #connecting = -1;
@@ -60,9 +64,9 @@ class Greeter implements ConnectionV2Owner {
   #sentWall = 0;
   #answers = 0;
   /** The fastest greeting so far. */
-  #best: Extract<Greeting, { kind: "hello" }> | null = null;
+  #best: Extract<GreetingResult, { kind: "hello" }> | null = null;
 
-  constructor(address: Address, environment: Environment, done: (greeting: Greeting) => void) {
+  constructor(address: Address, environment: ClientEnvironment, done: (greeting: GreetingResult) => void) {
     this.#environment = environment;
     this.#done = done;
     this.#startedAt = environment.now();
@@ -110,18 +114,20 @@ class Greeter implements ConnectionV2Owner {
     // Assume that the daemon read its clock in the middle of the round trip. It sends whole milliseconds, so the exact
     // time was half a millisecond later on average.
     const clockDifference = hello.clock + 0.5 - (this.#sentWall + roundTrip / 2);
+
     if (this.#best === null || roundTrip < this.#best.roundTrip)
       this.#best = { kind: "hello", hello, connecting: this.#connecting, roundTrip, clockDifference };
     if (++this.#answers === HELLOS) {
       this.#end(this.#best);
       return;
     }
+
     this.#sentAt = this.#environment.now();
     this.#sentWall = this.#environment.wallClock();
     this.#connection.greet();
   }
 
-  #end(greeting: Greeting): void {
+  #end(greeting: GreetingResult): void {
     this.#connection.close();
     this.#done(this.#best ?? greeting);
   }

@@ -25,20 +25,18 @@ import {
 } from "../../protocol/version-2/messages-v2.js";
 import { refusalText } from "../engine/answers/refusals.js";
 import { type EnvelopeAnswer, isProofOfPermission, type RefusedEnvelope } from "../engine/answers/request.js";
-import { noteSlowEnvelope } from "../engine/slow-log/slow-log.js";
-import { ClientConnection } from "../net/connections/client-connection.js";
-import { type ClientSocket, SharedInput } from "../net/connections/client-socket.js";
-import { type ClientDoing, type Closing, closing, Dialect, type Served } from "../net/connections/dialect.js";
-import { type ForeignClient, foreignClient } from "../net/connections/foreign-client.js";
-import { DaemonListener, type DaemonListenerParts } from "./daemon-listener.js";
+import { logSlowEnvelope } from "../engine/slow-log/slow-log.js";
+import type { ClientConnection } from "../net/connections/client-connection.js";
+import type { ClientSocket } from "../net/connections/client-socket.js";
 import {
-  DbsyncServer,
-  type DbsyncService,
-  type EventSources,
-  type FrameOrClose,
-  type MembersHello,
-  type Session,
-} from "./dbsync-server.js";
+  type ClientDoing,
+  type CloseAnswer,
+  closing,
+  Dialect,
+  type Served,
+} from "../net/connections/dialect.js";
+import { type ForeignClient, foreignClient } from "../net/connections/foreign-client.js";
+import type { DbsyncServer, EventSources, FrameOrClose, MembersHello, Session } from "./dbsync-server.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
 import { SessionV1 } from "./session-v1.js";
 
@@ -80,7 +78,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
 
   override accepts(pending: number): boolean {
     // Either version serves a request if no other request is pending.
-    return pending === 0 || this.#session === null || this.#session.takes(pending);
+    return pending === 0 || this.#session === null || this.#session.canServe(pending);
   }
 
   override get heldBytes(): number {
@@ -112,7 +110,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return { kind: "hand-over", take, otherwise };
   }
 
-  problem(isEnded: boolean): Closing | null {
+  problem(isEnded: boolean): CloseAnswer | null {
     const { malformed } = this.parser;
     if (malformed !== null)
       return { ...this.#sessionOf().malformed(malformed.message), offset: malformed.offset };
@@ -195,13 +193,14 @@ export class SessionV2 implements Session {
     this.#live?.clear();
   }
 
-  takes(pending: number): boolean {
+  canServe(pending: number): boolean {
     return pending - this.#waiting < UNANSWERED_MAX;
   }
 
   serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose> {
     const isFirst = !this.#hasServed;
     this.#hasServed = true;
+
     let message: ClientMessage;
     try {
       message = readClientMessage(payload);
@@ -210,12 +209,14 @@ export class SessionV2 implements Session {
       if (problem instanceof OtherProtocol) return this.#otherProtocol(problem.found);
       throw problem;
     }
+
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
       this.isOnlyHere = message.role === "client" && message.members === 0;
       return isMember ? { kind: "members-hello", hello: message } : this.#hello();
     }
     if (message.kind === "listen") return this.#listen(message);
+
     const { body, wait, traceparent } = message;
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
@@ -223,10 +224,12 @@ export class SessionV2 implements Session {
     const answer = pipeline.handleEnvelope(message, this.#replyBytesMax, null, this);
     const worked = environment.uptime() - startedAt;
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
+
     if (!(answer instanceof Promise)) {
       observer.answered(worked);
       return this.#frameOf(answer, body);
     }
+
     // A pending request that does not wait for other daemons has passed a check that proves the client's right. For
     // other requests, the answer proves it.
     this.isProven ||= wait === undefined;
@@ -253,15 +256,15 @@ export class SessionV2 implements Session {
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
     const envelope = { body, remote: this.#connection.remote, name: label, milliseconds, traceparent };
-    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), max: limits.slowlogLength });
+    logSlowEnvelope(slowLog, envelope, { now: environment.clock(), max: limits.slowlogLength });
   }
 
-  malformed(detail: string): Closing {
+  malformed(detail: string): CloseAnswer {
     const frame = this.#refuse({ kind: "refused", id: "", code: "malformed", detail, effect: "not-applied" });
     return closing("malformed", detail, frame);
   }
 
-  #otherProtocol(found: string): Closing {
+  #otherProtocol(found: string): CloseAnswer {
     const clock = this.#server.host.environment.clock();
     const code = "other-protocol";
     const sentence = `${refusalText(code)} It was ${found}.`;
@@ -289,17 +292,19 @@ export class SessionV2 implements Session {
   }
 
   #hello(): string {
-    const { pipeline, daemon, condition, takesVersion1, events } = this.#server.service;
+    const { pipeline, daemon, condition, acceptsVersion1, events } = this.#server.service;
     const { signers, recording } = pipeline;
     const { members } = recording;
     const { state } = condition();
+
     const knows = [
       signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED,
       ...(events === null ? [] : [KNOWS_LISTEN]),
       KNOWS_TRACE,
       ...(recording.decides ? [KNOWS_DECISIONS] : []),
     ];
-    const versions = takesVersion1 ? [1, PROTOCOL] : [PROTOCOL];
+
+    const versions = acceptsVersion1 ? [1, PROTOCOL] : [PROTOCOL];
     const clock = this.#server.host.environment.clock();
     const own = { versions, daemon, cluster: signers?.cluster ?? "", clock, state, members, knows };
     return writeFrame(writeHello({ kind: "hello", role: "daemon", ...own }), PROTOCOL);
@@ -316,9 +321,10 @@ export class SessionV2 implements Session {
       const head = { id, daemon, clock: environment.clock(), newest: pipeline.recording.newest, units };
       return writeFrame(writeResult(head, replies), PROTOCOL);
     }
+
     const { code, detail } = answer;
     const { refusals, observer } = this.#server.host;
-    refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
+    refusals.logRefusal(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
     observer.refused(this.listener, code);
     return this.#refuse(answer);
   }
@@ -342,28 +348,5 @@ export class SessionV2 implements Session {
     const refused = { id, code, sentence, clock, effect };
     const { newest } = this.#server.service.pipeline.recording;
     return writeFrame(writeRefused(code === "too-old" ? { ...refused, newest } : refused), PROTOCOL);
-  }
-}
-
-/** The listener on the daemon's main port (-p), for versions 1 and 2 of the protocol. */
-export class DbsyncListener extends DaemonListener {
-  constructor(
-    parts: Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector">,
-    service: DbsyncService,
-  ) {
-    super({
-      ...parts,
-      // The version of a connection is known only after its first frame.
-      name: "dbsync",
-      options: { address: "-b", port: "-p" },
-      fullText: "",
-      connector(host) {
-        const server = new DbsyncServer(host, service, 0);
-        // Input is copied: envelopes may wait, be recorded or be forwarded, and a member's connection is handed over.
-        const input = new SharedInput(true);
-        const dialectOf = (connection: ClientConnection<Buffer>) => new DbsyncDialect(server, connection);
-        return (accepted) => new ClientConnection(input.take(accepted), host, dialectOf);
-      },
-    });
   }
 }

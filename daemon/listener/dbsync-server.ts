@@ -8,7 +8,7 @@ import type { Channels } from "../engine/channels/channels.js";
 import { type KeyChanges, KeyWatchers } from "../engine/channels/key-watchers.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
-import type { ClientDoing, Closing } from "../net/connections/dialect.js";
+import type { ClientDoing, CloseAnswer } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
 /**
@@ -28,7 +28,7 @@ export interface DbsyncService {
   /** The log of slow commands, or null if no slow log is written. */
   readonly slowLog: SlowLog | null;
   /** Whether --require permits version 1. */
-  readonly takesVersion1: boolean;
+  readonly acceptsVersion1: boolean;
   /** Whether each connection closes after one answer (php-dbsync's option -c); for version 1 only. */
   readonly closeAfterAnswer: boolean;
   /** Takes over the connections of other daemons after their hello; null if daemons are served like clients. */
@@ -54,7 +54,7 @@ export class DbsyncServer {
 }
 
 /** A frame, or the reason why the connection is closed. */
-export type FrameOrClose = string | Closing;
+export type FrameOrClose = string | CloseAnswer;
 
 /** The hello of another daemon, whose connection is handed over. */
 export interface MembersHello {
@@ -71,7 +71,7 @@ export interface Session {
   /** Whether the client has proved that it may send commands here. */
   readonly isProven: boolean;
   /** Returns whether another request may be served while the given number of requests is pending. */
-  takes(pending: number): boolean;
+  canServe(pending: number): boolean;
   serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose>;
   readonly doing?: ClientDoing;
   /** The number of bytes that are held in memory for the client. */
@@ -79,7 +79,7 @@ export interface Session {
   /** Called when the connection has closed. */
   disconnected?(): void;
   /** Returns the close reason for a malformed stream. */
-  malformed(detail: string): Closing;
+  malformed(detail: string): CloseAnswer;
 }
 
 /** A database in memory. */

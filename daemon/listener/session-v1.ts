@@ -7,13 +7,13 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 import {
-  type Answer,
+  type CommandAnswer,
   isProofOfPermission,
   type Refused,
   type Request,
   refused,
 } from "../engine/answers/request.js";
-import { type Closing, closing } from "../net/connections/dialect.js";
+import { type CloseAnswer, closing } from "../net/connections/dialect.js";
 import type { DbsyncServer, FrameOrClose, Session } from "./dbsync-server.js";
 
 export class SessionV1 implements Session {
@@ -32,34 +32,34 @@ export class SessionV1 implements Session {
    * Returns whether the next request may be served. A request waits until the previous request has been answered,
    * because answers have no id.
    */
-  takes(pending: number): boolean {
+  canServe(pending: number): boolean {
     return pending === 0;
   }
 
   serve(payload: Buffer): FrameOrClose | Promise<FrameOrClose> {
-    const { pipeline, takesVersion1 } = this.#server.service;
+    const { pipeline, acceptsVersion1 } = this.#server.service;
     const { environment } = this.#server.host;
-    if (!takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
+    if (!acceptsVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request, this);
     // The answer is a promise if the request waits for a database, which requires a verified signature.
     this.isProven ||= answer instanceof Promise || isProofOfPermission(answer);
     return answer instanceof Promise
-      ? answer.then((one) => this.#frameOf(one, startedAt))
+      ? answer.then((settled) => this.#frameOf(settled, startedAt))
       : this.#frameOf(answer, startedAt);
   }
 
-  /** Ends the query of the client. */
+  /** Stops the current query of the client, which checks `isGone`. */
   disconnected(): void {
     this.isGone = true;
   }
 
-  malformed(detail: string): Closing {
+  malformed(detail: string): CloseAnswer {
     return closing("malformed", detail);
   }
 
-  #frameOf(answer: Answer, startedAt: number): FrameOrClose {
+  #frameOf(answer: CommandAnswer, startedAt: number): FrameOrClose {
     const { environment, observer, limits } = this.#server.host;
     observer.answered(environment.uptime() - startedAt);
     const frame = answerFrame(answer, limits.maxOutputBytes);
@@ -71,29 +71,28 @@ export class SessionV1 implements Session {
 
 /**
  * Returns the request in a frame's payload.
- * @param signed  whether this daemon accepts only signed commands
+ * @param isSigned  whether this daemon accepts only signed commands, and not only unsigned ones
  */
-function requestOf(payload: Buffer, signed: boolean): Request | Refused {
+function requestOf(payload: Buffer, isSigned: boolean): Request | Refused {
+  // A signed command is itself a frame, which begins with "ds:".
   const hasInnerFrame =
     payload.length > 2 && payload[0] === 0x64 && payload[1] === 0x73 && payload[2] === 0x3a;
-  if (signed && !hasInnerFrame) return refused("unsigned", `a payload of ${payload.length} bytes`);
-  if (!signed && hasInnerFrame) return refused("not-due", `a payload of ${payload.length} bytes`);
+  if (isSigned && !hasInnerFrame) return refused("unsigned", `a payload of ${payload.length} bytes`);
+  if (!isSigned && hasInnerFrame) return refused("not-due", `a payload of ${payload.length} bytes`);
   try {
-    return readCommandPayload(payload, signed);
+    return readCommandPayload(payload, isSigned);
   } catch (problem) {
     if (problem instanceof MalformedFrame) return refused("malformed", `${problem.message} of the payload`);
     throw problem;
   }
 }
 
-/**
- * Returns the response frame, or the reason why there is none. @param maxChars  maximum length of a frame in characters
- */
-function answerFrame(answer: Answer, maxChars: number): string | Refused {
+/** Returns the response frame, or the reason why there is none. @param charsMax  the maximum length of a frame */
+function answerFrame(answer: CommandAnswer, charsMax: number): string | Refused {
   if (answer.kind === "refused") return answer;
   try {
     const frame = writeResponseFrame(answer.replies.map(replyText));
-    return frame.length <= maxChars ? frame : refused("answer-too-long", `${frame.length} bytes`);
+    return frame.length <= charsMax ? frame : refused("answer-too-long", `${frame.length} bytes`);
   } catch (problem) {
     // V8 limits the length of a string.
     if (problem instanceof RangeError) return refused("answer-too-long", problem.message);

@@ -9,7 +9,7 @@ import { parse, TomlError } from "smol-toml";
 import { nearestName } from "../../protocol/nearest-name.js";
 import { UnusableFile } from "../net/process/service.js";
 import { insteadOf } from "./absent-options.js";
-import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
+import { attributeOf, type OptionRow, optionName } from "./option-row.js";
 import type { OptionTable } from "./option-table.js";
 import { WrongType } from "./value-forms.js";
 
@@ -22,18 +22,19 @@ export function applyConfigFile(program: Command, table: OptionTable, file: stri
   const text = readText(file);
   const rows = Object.values<OptionRow>(table.rows);
   for (const [name, value] of Object.entries(parseToml(text, file))) {
-    const row = rows.find((one) => nameOf(one) === name);
+    const row = rows.find((one) => optionName(one) === name);
     const location = `${file}, line ${lineOf(text, name)}`;
     if (row === undefined) {
       const instead = insteadOf(name);
       if (instead !== null) throw new UnusableFile(`${location}: ${name}. ${instead}`, 2);
-      const meant = nearestName(name, rows.map(nameOf));
+      const meant = nearestName(name, rows.map(optionName));
       throw new UnusableFile(
         `${location}: unknown name "${name}". ${meant === null ? "" : `Did you mean ${meant}? `}` +
           "Names are those of dbsyncd --help-all, without dashes.",
         2,
       );
     }
+
     const attribute = attributeOf(row);
     const source = program.getOptionValueSource(attribute);
     const parsed = parseValue(row, value, { location, folder: dirname(file) });
@@ -48,7 +49,7 @@ function parseValue(
   { location, folder }: { readonly location: string; readonly folder: string },
 ): unknown {
   const { form, example } = row;
-  const name = nameOf(row);
+  const name = optionName(row);
   try {
     return form.fromFile(value, { folder, example });
   } catch (problem) {

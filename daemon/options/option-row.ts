@@ -1,13 +1,13 @@
 /** The definition of an option. */
 import type { OrderAddress } from "./addresses/order-address.js";
-import type { Form } from "./value-forms.js";
+import type { OptionForm } from "./value-forms.js";
 
 export interface OptionRow<Value = unknown> {
   /** The flags in commander's syntax: `-s, --sign-key <file>`; an option without `<…>` is a switch. */
   readonly flags: string;
   readonly help: string;
   /** Parses, checks and formats the value. */
-  readonly form: Form<Exclude<Value, null>>;
+  readonly form: OptionForm<Exclude<Value, null>>;
   /** The default, or null if there is none. */
   readonly fallback: Value;
   /**
@@ -23,7 +23,10 @@ export interface OptionRow<Value = unknown> {
   readonly clients?: string;
   /** Whether the value is the address of another listener, whose option has the name of the setting; default: no. */
   readonly isListener?: true;
-  /** Names of settings that the option requires. */
+  /**
+   * Names of settings that a command line with the option's example needs. They are for tests only: the check at the
+   * start may accept other settings instead.
+   */
   readonly needs?: readonly string[];
   /** The section of the help, which options of faces state; default: the section of limits, or of clients. */
   readonly section?: FaceSection;
@@ -69,7 +72,7 @@ export interface UserListeners {}
 /** Checks that form and default have the same type, and derives the type of the value from both. */
 export function row<Value, const Fallback extends Value | null>(
   parts: Omit<OptionRow<Value>, "form" | "fallback"> & {
-    readonly form: Form<Value>;
+    readonly form: OptionForm<Value>;
     readonly fallback: Fallback;
   },
 ): OptionRow<Value | Fallback> {
@@ -83,18 +86,18 @@ export function flagsOf(names: readonly string[], conjunction: "and" | "or"): st
 }
 
 /** Returns the name in the long flag, such as `sign-key`, which is also the name in the configuration file. */
-export function nameOf({ flags }: OptionRow): string {
+export function optionName({ flags }: OptionRow): string {
   return /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
 }
 
 /** Returns the name under which commander stores the value, such as `signKey`. */
 export function attributeOf(row: OptionRow): string {
-  return nameOf(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
+  return optionName(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
 }
 
 export const ENVIRONMENT_PREFIX = "DBSYNCD_";
 
 /** Returns the name of the environment variable, such as `DBSYNCD_SIGN_KEY`. */
 export function environmentNameOf(row: OptionRow): string {
-  return `${ENVIRONMENT_PREFIX}${nameOf(row).replaceAll("-", "_").toUpperCase()}`;
+  return `${ENVIRONMENT_PREFIX}${optionName(row).replaceAll("-", "_").toUpperCase()}`;
 }

@@ -9,17 +9,17 @@ import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log-settings.js";
 import { type BackendSpecification, parseSpecifications } from "./database-list.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { LIMITS, type LimitName } from "./limits.js";
-import { type FaceSettings, nameOf, type OptionRow, row, type UserListeners } from "./option-row.js";
+import { type FaceSettings, type OptionRow, optionName, row, type UserListeners } from "./option-row.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import {
   choice,
   formatLimit,
   type LimitRow,
-  limit,
+  limitForm,
   path,
   paths,
-  plain,
-  text,
+  plainForm,
+  textForm,
   toggle,
 } from "./value-forms.js";
 
@@ -33,7 +33,7 @@ const COMMON = {
   bind: row({
     flags: "-b, --bind <address>",
     help: "address or host name to listen on",
-    form: plain(parseBind),
+    form: plainForm(parseBind),
     fallback: "127.0.0.1",
     reload: "restart",
     example: "localhost",
@@ -42,7 +42,7 @@ const COMMON = {
   port: row({
     flags: "-p, --port <port>",
     help: "port; 0: any free port",
-    form: plain(parsePort),
+    form: plainForm(parsePort),
     fallback: 1111,
     reload: "restart",
     example: "1112",
@@ -59,7 +59,7 @@ const COMMON = {
   database: row({
     flags: "-d, --database <list>",
     help: "where commands are executed: memory; redis:host:port, several separated by commas; redis-cluster:host:port,…; redis-sentinel:name@host:port,…; or dbsync:host:port,…: other daemons, for which this one signs",
-    form: text<readonly BackendSpecification[]>(parseSpecifications, (all) =>
+    form: textForm<readonly BackendSpecification[]>(parseSpecifications, (all) =>
       all.map(({ name }) => name).join(","),
     ),
     fallback: MEMORY_DATABASE,
@@ -263,7 +263,7 @@ type NamedRow = readonly [name: string, row: OptionRow];
 /** Returns the rows with each added row after the one that it names, and then those that name none of them. */
 function ordered(rows: readonly NamedRow[], added: readonly NamedRow[]): NamedRow[] {
   const all = new Set([...rows, ...added].map(([name]) => name));
-  const sorted = added.toSorted(([, one], [, other]) => (nameOf(one) < nameOf(other) ? -1 : 1));
+  const sorted = added.toSorted(([, one], [, other]) => (optionName(one) < optionName(other) ? -1 : 1));
   const withFollowers = (one: NamedRow): NamedRow[] => [
     one,
     ...sorted.filter(([, { after }]) => after === one[0]).flatMap(withFollowers),
@@ -281,7 +281,7 @@ function optionsOf<Table extends LimitRows>(limits: Table) {
       const made = row({
         flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
         help: one.summary,
-        form: limit(one),
+        form: limitForm(one),
         fallback: one.fallback,
         reload: one.restart === true ? "restart" : "immediately",
         example: formatLimit(one, other),

@@ -9,7 +9,7 @@ import { isLoopback } from "../net/process/host-and-port.js";
 import { fail, StartError } from "../net/process/service.js";
 import { parseSpecifications } from "./database-list.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
-import { attributeOf, nameOf } from "./option-row.js";
+import { attributeOf, optionName } from "./option-row.js";
 import { COMPAT_DATABASE, type OptionName } from "./option-table.js";
 import type { OptionProgram } from "./parse-options.js";
 import { refuseOpen } from "./reachable-addresses.js";
@@ -59,12 +59,14 @@ export function settingsOf(program: OptionProgram): Settings {
   const { compat } = values;
   const isShared = values.peers.length > 0 || values.order !== null;
   const defaultV1 = isShared ? "off" : values.data === null ? "local" : "gateway";
+
   const settings: Settings = {
     ...withLimits(values, program),
     v1: values.v1 ?? defaultV1,
     differences: compat === null ? [] : differencesOf(chosenOf(program)),
     table,
   };
+
   validateTls(settings);
   for (const { checkOptions } of faces) checkOptions?.(settings, table.userListeners);
   validate(settings);
@@ -120,6 +122,7 @@ function validateMemory(settings: Settings): void {
     fail(
       "--maxmemory limits the database in this daemon's memory: leave it out, and set the limit on the server of -d.",
     );
+
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))
     fail(
@@ -146,7 +149,7 @@ export function restartNames(before: Settings, after: Settings): string[] {
         !appliesImmediately(name, before) &&
         !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
     )
-    .map((name) => nameOf(rows[name]));
+    .map((name) => optionName(rows[name]));
 }
 
 /** Returns the settings `before` with the values of `after` that apply without a restart. */

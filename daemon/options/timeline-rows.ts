@@ -16,15 +16,15 @@ import {
   HOUR,
   KIB,
   type LimitRow,
-  list,
+  listForm,
   MIB,
   MINUTE,
   parseRetention,
   path,
   paths,
-  plain,
+  plainForm,
   SECOND,
-  text,
+  textForm,
 } from "./value-forms.js";
 
 const PEERS_MAX = 64;
@@ -51,7 +51,7 @@ export const TIMELINE = {
   fsync: row({
     flags: "--fsync <when>",
     help: "when writes are synced to the disk; always: before each answer; interval=MS: at this interval; never: when the system does it",
-    form: text<Fsync>(parseFsync, formatFsync),
+    form: textForm<Fsync>(parseFsync, formatFsync),
     fallback: "always",
     reload: "restart",
     example: "never",
@@ -61,7 +61,7 @@ export const TIMELINE = {
   peers: row({
     flags: "--peer <host:port>",
     help: "another daemon of the cluster (repeatable); #ed25519:… pins its key",
-    form: list<PeerAddress>({ parse: parsePeer, format: formatPeer, check: checkPeers }),
+    form: listForm<PeerAddress>({ parse: parsePeer, format: formatPeer, check: checkPeers }),
     fallback: [],
     reload: "timeline",
     example: "db2:1111",
@@ -83,7 +83,7 @@ export const TIMELINE = {
     help:
       "replace this daemon's data by the snapshot of this member, without further checks; the old data is moved to replaced/ in the data folder. " +
       "Use this only if dbsync status says so, and remove the option afterwards",
-    form: text(parseMemberId, hexOf),
+    form: textForm(parseMemberId, hexOf),
     fallback: null,
     reload: "timeline",
     example: "ab".repeat(32),
@@ -93,7 +93,7 @@ export const TIMELINE = {
   retain: row({
     flags: "--retain <days>",
     help: "how long recorded commands stay in the folder: a number of days, a time such as 12h, or forever",
-    form: text(parseRetention, formatRetention),
+    form: textForm(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",
     example: "7",
@@ -125,7 +125,7 @@ export const CLUSTER = {
   clusterName: row({
     flags: "--cluster-name <text>",
     help: "name of the cluster; daemons with the same name and keys form one",
-    form: plain(parseClusterName),
+    form: plainForm(parseClusterName),
     fallback: "dbsync",
     reload: "restart",
     example: "other",
@@ -134,7 +134,7 @@ export const CLUSTER = {
   window: row({
     flags: "--window <past,future>",
     help: "how far the date of a signed command may be before and after this daemon's clock",
-    form: text(parseDateWindow, formatDateWindow),
+    form: textForm(parseDateWindow, formatDateWindow),
     fallback: DATE_WINDOW_DEFAULT,
     reload: "restart",
     example: "10s,2s",
@@ -240,6 +240,18 @@ export const TIMELINE_LIMITS = {
       "with --peer or --order: after a pause longer than this (stopped, suspended, a long garbage collection), a daemon counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
     reason:
       "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
+    restart: true,
+  },
+  majorityTimeout: {
+    flag: "majority-timeout",
+    unit: "time",
+    fallback: 600,
+    min: 100,
+    max: 15 * SECOND,
+    summary:
+      "with --peer: if the members decide nothing, and no majority of them answers within this time, what waits for their decision gets an error; up to 1.5 s if members were slow before",
+    reason:
+      "a daemon that is cut off answers commands on decided keys within a second; members that are too busy to answer in time need longer",
     restart: true,
   },
   snapshotEntries: {

@@ -17,7 +17,7 @@ export interface FileContext {
   readonly example: string;
 }
 
-export interface Form<Value> {
+export interface OptionForm<Value> {
   /** Sets commander's parser for the option. */
   prepare(option: Option): Option;
   /** Parses a TOML value. @throws WrongType @throws RangeError */
@@ -31,7 +31,7 @@ export interface Form<Value> {
 export class WrongType extends Error {}
 
 /** The form of a switch. */
-export const toggle: Form<boolean> = {
+export const toggle: OptionForm<boolean> = {
   prepare: (option) => option,
   fromFile: (value) => {
     if (typeof value === "boolean") return value;
@@ -41,7 +41,7 @@ export const toggle: Form<boolean> = {
 };
 
 /** Returns the form of a value that is one of several words. */
-export function choice<const Choice extends string>(choices: readonly Choice[]): Form<Choice> {
+export function choice<const Choice extends string>(choices: readonly Choice[]): OptionForm<Choice> {
   return {
     prepare: (option) => option.choices(choices),
     fromFile: (value) => {
@@ -54,7 +54,7 @@ export function choice<const Choice extends string>(choices: readonly Choice[]):
 }
 
 /** Returns a form whose values are shown unchanged. @param parse  parses a text */
-export function plain<Value extends string | number>(parse: (text: string) => Value): Form<Value> {
+export function plainForm<Value extends string | number>(parse: (text: string) => Value): OptionForm<Value> {
   return {
     prepare: (option) => option.argParser((text: string) => explained(() => parse(text))),
     fromFile: (value) => parse(textOf(value)),
@@ -63,10 +63,10 @@ export function plain<Value extends string | number>(parse: (text: string) => Va
 }
 
 /** Returns a form made of a parser and a formatter. @param format  the inverse of `parse` */
-export function text<Value>(
+export function textForm<Value>(
   parse: (text: string) => Value,
   format: (value: Value) => string,
-): Form<Value> & { describe(value: Value): string } {
+): OptionForm<Value> & { describe(value: Value): string } {
   return {
     prepare: (option) => option.argParser((value: string) => explained(() => parse(value))),
     fromFile: (value) => parse(textOf(value)),
@@ -76,16 +76,16 @@ export function text<Value>(
 }
 
 /** The form of the address of a listener. */
-export const listenAddress: Form<ListenAddress> = text(parseHostAndPort, formatHostAndPort);
+export const listenAddress: OptionForm<ListenAddress> = textForm(parseHostAndPort, formatHostAndPort);
 
 /** Returns the same form for a flag that may have no value. @param port  the port that it then means */
-export const listenAddressOr = (port: string): Form<ListenAddress> => ({
+export const listenAddressOr = (port: string): OptionForm<ListenAddress> => ({
   ...listenAddress,
   prepare: (option) => listenAddress.prepare(option.preset(port)),
 });
 
-export function limit(row: LimitRow): Form<number> {
-  const form = text(
+export function limitForm(row: LimitRow): OptionForm<number> {
+  const form = textForm(
     (value) => parseLimit(row, value),
     (value) => formatLimit(row, value),
   );
@@ -93,14 +93,14 @@ export function limit(row: LimitRow): Form<number> {
 }
 
 /** The form of a file or folder. */
-export const path: Form<string> = {
-  ...plain(parsePath),
+export const path: OptionForm<string> = {
+  ...plainForm(parsePath),
   fromFile: (value, { folder }) =>
     typeof value === "string" && value !== "" ? resolve(folder, value) : parsePath(textOf(value)),
 };
 
 /** The form of several files or folders; the option is repeated for each. */
-export const paths: Form<readonly string[]> = {
+export const paths: OptionForm<readonly string[]> = {
   prepare: (option) =>
     option.argParser((value: string, before: readonly string[]) =>
       explained(() => [...before, parsePath(value)]),
@@ -129,12 +129,13 @@ export interface ListParts<Item> {
  * Returns a form of several values. The option may be repeated, or may have several values separated by commas, because
  * an environment variable cannot be repeated.
  */
-export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
+export function listForm<Item>({ parse, format, check }: ListParts<Item>): OptionForm<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {
     const items = [...before, ...texts.map((one) => parse(one.trim()))];
     check(items);
     return items;
   };
+
   return {
     prepare: (option) =>
       option.argParser((value: string, before?: readonly Item[]) =>

@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
 import type { ServiceAddress } from "../../protocol/members/service-address.js";
-import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import type { Replica } from "../cluster/node/replica.js";
 import type { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { Backend } from "../engine/backends/backend.js";
 import type { CommandPath } from "../engine/backends/command-path.js";
@@ -17,7 +17,7 @@ import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { DaemonListenerParts } from "../listener/daemon-listener.js";
-import type { ByteBudget } from "../net/connections/connection-registry.js";
+import type { ByteBudget } from "../net/connections/byte-budget.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
@@ -47,8 +47,8 @@ export interface Core extends DaemonOptions {
   readonly observer: Metrics;
   readonly slowLog: SlowLog;
   readonly channels: Channels;
-  /** The recorded writes, or null if writes are not recorded. */
-  readonly replica: RecordedWrites | null;
+  /** The owner of the recorded writes, or null if writes are not recorded. */
+  readonly replica: Replica | null;
   readonly backends: readonly Backend[];
   /** Returns the path of users' commands if the database is not in memory, otherwise null. */
   readonly path: (() => Promise<CommandPath>) | null;
@@ -84,11 +84,11 @@ export interface RedisAddresses {
  * of the object after it was passed to its readers. The readers must therefore store the object, and never one of its
  * functions.
  */
-export interface Figures extends InspectedDaemon {
+export interface LiveFigures extends InspectedDaemon {
   /** The key ring, or null if commands are unsigned. */
   readonly ring: () => KeyRing | null;
   /** Sets the watcher that is notified of recorded entries, or removes it (null). */
-  readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
+  readonly watchRecorded: (watcher: EntryWatcher | null) => void;
   /** The port for browsers, or null if there is none. */
   readonly ws: () => DashboardFrame["ws"];
   /** The data folder, or null if there is none. */
@@ -104,13 +104,13 @@ export interface Figures extends InspectedDaemon {
   readonly faceHealth: () => Readonly<Record<string, unknown>>;
 }
 
-type RecordedWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
+type EntryWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
 
 export interface Component {
   /** A service, started in the order of registration and stopped in reverse order. */
   readonly service?: Service;
   /** The figures that the component reports. */
-  readonly figures?: Partial<Figures>;
+  readonly figures?: Partial<LiveFigures>;
   /**
    * Checks the values that the component needs from new settings.
    * @returns a function that applies the values, called after all components have checked their values
@@ -128,7 +128,7 @@ interface DescribedDaemon {
 
 export class Components {
   /** Figures of all components; null or 0 for components that are not registered. */
-  readonly figures: Figures;
+  readonly figures: LiveFigures;
   readonly #list: Component[] = [];
 
   constructor(daemon: DescribedDaemon, environment: Environment) {
@@ -166,7 +166,7 @@ export class Components {
 function noFigures({
   clock,
   uptime,
-}: Environment): Omit<Figures, "settings" | "health" | "condition" | "folder"> {
+}: Environment): Omit<LiveFigures, "settings" | "health" | "condition" | "folder"> {
   return {
     clock,
     uptime,

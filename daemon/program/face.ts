@@ -4,7 +4,7 @@
  * import() when an option needs it.
  */
 
-import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import type { Replica } from "../cluster/node/replica.js";
 import type { ReplicaContext, StartThread, ThreadTasks } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import type { CommandPath } from "../engine/backends/command-path.js";
@@ -18,8 +18,8 @@ import type { BackendSpecification } from "../options/database-list.js";
 import type { FaceOptions } from "../options/parse-options.js";
 import type { Settings } from "../options/settings.js";
 import type { FaceFamilies } from "../store/family-code.js";
-import type { Core, DaemonOptions, Figures } from "./components.js";
-import type { Sources } from "./inspection/inspected-daemon.js";
+import type { Core, DaemonOptions, LiveFigures } from "./components.js";
+import type { MetricSources } from "./inspection/inspected-daemon.js";
 
 /** The address of a listener that is started. */
 export interface ListenerAddress {
@@ -46,7 +46,7 @@ export interface NamedFigureServer {
 export interface OpenedFace {
   /** The listeners by the names of their options, in the order in which they are started. */
   readonly listeners: ReadonlyMap<string, DaemonListener>;
-  readonly figures: Partial<Figures>;
+  readonly figures: Partial<LiveFigures>;
   /**
    * Checks the values that the face needs from new settings.
    * @returns a function that applies the values
@@ -69,14 +69,14 @@ export interface Face extends FaceFamilies, FaceOptions {
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
   readonly checkFiles?: (settings: Settings) => Promise<void>;
   /** Imports the face's metrics, by their names. The file metrics.ts adds the face's figures to `FaceFigures`. */
-  readonly metrics?: () => Promise<MetricTable<Sources>>;
+  readonly metrics?: () => Promise<MetricTable<MetricSources>>;
   /**
    * Creates the server of the figures, which is started first and stopped last; null without its option.
    * @param faces  all faces of this build
    */
   readonly openFigureServer?: (
     options: DaemonOptions,
-    figures: Figures,
+    figures: LiveFigures,
     faces: readonly Face[],
   ) => Promise<NamedFigureServer | null>;
   /** Creates the database that an item of -d names, or returns null if it belongs to another face. */
@@ -84,12 +84,12 @@ export interface Face extends FaceFamilies, FaceOptions {
     specification: BackendSpecification,
     options: DaemonOptions,
   ) => Promise<MadeBackend | null>;
-  /** Creates the recorder of writes, or returns null if this face does not record them. */
-  readonly openRecorder?: (context: ReplicaContext) => Promise<RecordedWrites | null>;
+  /** Creates the owner of the recorded writes, or returns null if this face does not record them. */
+  readonly openReplica?: (context: ReplicaContext) => Promise<Replica | null>;
   /** Creates the service that mirrors the recorded writes, or returns null. @param current  returns the settings */
   readonly openMirror?: (
     options: DaemonOptions,
-    recorded: RecordedWrites,
+    replica: Replica,
     current: () => Settings,
   ) => Promise<Service | null>;
   /**

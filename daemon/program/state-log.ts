@@ -26,7 +26,7 @@ export class StateLog implements Service {
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.check(), CHECK_EVERY_MS).unref();
+    this.#timer = setInterval(() => this.logChange(), CHECK_EVERY_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -60,7 +60,7 @@ export class StateLog implements Service {
   }
 
   /** Logs the state if it has changed whether, or why, writes are refused. */
-  check(): void {
+  logChange(): void {
     const { state, reason } = this.#condition();
     const { refusal, problem } = DAEMON_STATES[state];
     if (state === this.#logged || state === "starting" || state === "stopping") return;

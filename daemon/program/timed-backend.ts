@@ -1,9 +1,9 @@
 /**
- * Measures the time of a backend's answers for /metrics; not for a database in memory, where reading the clock would be
- * expensive.
+ * A backend that measures the time of another backend's answers for /metrics. It does not wrap a database in
+ * memory, where reading the clock would be expensive.
  */
 
-import type { Backend, Outcome } from "../engine/backends/backend.js";
+import type { Backend, BackendOutcome } from "../engine/backends/backend.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Metrics } from "./inspection/metrics.js";
 
@@ -61,11 +61,14 @@ export class TimedBackend implements Backend {
   }
 
   /** Counts an answer when it arrives. An immediate outcome did not come from the database and is not counted. */
-  #timed(startedAt: number, outcome: Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
+  #timed(
+    startedAt: number,
+    outcome: BackendOutcome | Promise<BackendOutcome>,
+  ): BackendOutcome | Promise<BackendOutcome> {
     if (!(outcome instanceof Promise)) return outcome;
     return outcome.then((settled) => {
-      const failed = settled.kind === "failed" && settled.code !== "not-carried";
-      this.#metrics.applied(this.name, this.#environment.uptime() - startedAt, failed);
+      const hasFailed = settled.kind === "failed" && settled.code !== "not-carried";
+      this.#metrics.applied(this.name, this.#environment.uptime() - startedAt, hasFailed);
       return settled;
     });
   }

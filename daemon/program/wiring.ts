@@ -3,12 +3,13 @@ import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { acceptsWrites, DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import type { Replica } from "../cluster/node/replica.js";
 import type { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
-import { type MemoryLimit, makeMemoryLimit, workingMemoryLimits } from "../engine/memory/memory-limit.js";
+import { type MemoryLimit, makeMemoryLimit } from "../engine/memory/memory-limit.js";
+import { workingMemoryLimits } from "../engine/memory/query-memory.js";
 import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
 import { Broadcasts } from "../engine/pipeline/publish-messages.js";
@@ -17,9 +18,9 @@ import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
-import { DbsyncListener } from "../listener/dbsync-dialect.js";
+import { DbsyncListener } from "../listener/dbsync-listener.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
-import { ByteBudget } from "../net/connections/connection-registry.js";
+import { ByteBudget } from "../net/connections/byte-budget.js";
 import { knowProtocols } from "../net/connections/foreign-client.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
@@ -76,6 +77,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
   const address = await bindAddressOf(settings);
   const { gate, pin } = await addGate(options, components);
   const figureServer = await addFigureServer(options, components);
+
   const isRecorded = signers !== null && hasTimeline(settings);
   const made = isRecorded
     ? []
@@ -84,8 +86,8 @@ export async function wire(options: BuildOptions, components: Components): Promi
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, max: limits.maxRemembered });
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
-  const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
-  const page: RecordedWrites["page"] = () => figureServer?.server.address ?? null;
+  const arrived: Replica["arrived"] = (entries) => pipeline.arrived(entries);
+  const page: Replica["page"] = () => figureServer?.server.address ?? null;
   const named: NamedDaemon | null = await namedDaemonOf(identity.id, options, components, () => own);
   const context = { ...options, identity, arrived, page, clientTotals: () => figures.metrics.totals, named };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
@@ -93,6 +95,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
   addDatabases(settings, backends, components);
   if (replica !== null) await addMirror(options, replica, components);
   const memory = addMemory(options, backends, components);
+
   const pipeline: Pipeline = new Pipeline({
     signers,
     memory,
@@ -127,6 +130,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
     named,
     budget: new ByteBudget(settings.limits, (isBounded) => memory.garbage.change("answers", isBounded)),
   };
+
   const listeners = await addListeners({ ...options, ...own }, address, components);
   const stateLog = new StateLog(condition, log);
   components.add({ service: stateLog });
@@ -141,21 +145,24 @@ async function addListeners(
 ): Promise<Pick<Wired, "listener" | "opened">> {
   const { settings, pipeline, replica, faces } = core;
   const { limits } = settings;
+
   const service: DbsyncService = {
     ...core,
     events: isOwnMemory(settings)
       ? new EventSources(core.channels, core.backends[0] as Partial<WatchedDatabase>)
       : null,
     closeAfterAnswer: settings.close,
-    takesVersion1: settings.require === "v1" && settings.v1 !== "off",
+    acceptsVersion1: settings.require === "v1" && settings.v1 !== "off",
     members: replica?.takeMember ?? null,
   };
+
   const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
   const opened: OpenedFace[] = [];
   for (const { open } of faces) {
     const face = (await open?.(core, service, faces)) ?? null;
     if (face !== null) opened.push(face);
   }
+
   const all = [listener, ...opened.flatMap((face) => [...face.listeners.values()])];
   components.add({
     service: {
@@ -181,6 +188,7 @@ async function addListeners(
       };
     },
   });
+
   for (const { figures } of opened) components.add({ figures });
   return { listener, opened };
 }
@@ -271,7 +279,7 @@ async function addReplica(
   context: ReplicaContext & Build,
   broadcasts: Broadcasts,
   components: Components,
-): Promise<RecordedWrites> {
+): Promise<Replica> {
   const replica = await openReplica(context, broadcasts);
   components.add({
     service: replica,
@@ -287,9 +295,9 @@ async function addReplica(
   return replica;
 }
 
-async function openReplica(context: ReplicaContext & Build, broadcasts: Broadcasts): Promise<RecordedWrites> {
-  const recorder = await firstOf(context.faces, ({ openRecorder }) => openRecorder?.(context));
-  if (recorder !== null) return recorder;
+async function openReplica(context: ReplicaContext & Build, broadcasts: Broadcasts): Promise<Replica> {
+  const replica = await firstOf(context.faces, (face) => face.openReplica?.(context));
+  if (replica !== null) return replica;
   if (context.settings.order !== null) throw missingFace("--order");
   const { openNode } = await import("../cluster/node/cluster-node.js");
   return await openNode(context, broadcasts);
@@ -318,11 +326,7 @@ async function addBackends(
   return made;
 }
 
-async function addMirror(
-  options: BuildOptions,
-  replica: RecordedWrites,
-  components: Components,
-): Promise<void> {
+async function addMirror(options: BuildOptions, replica: Replica, components: Components): Promise<void> {
   const { settings } = components.figures;
   const mirror = await firstOf(options.faces, ({ openMirror }) => openMirror?.(options, replica, settings));
   if (mirror !== null) components.add({ service: mirror });

@@ -7,26 +7,21 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Database } from "./database.js";
 import type { KeyRing } from "./key-ring.js";
-import type { KeyEntry } from "./keyspace/keyspace.js";
+import { type KeyEntry, versionOf } from "./keyspace/keyspace.js";
 import type { KeyRecord } from "./rights/key-record.js";
 import { type Digest64, DigestMix } from "./values/digest-mix.js";
 import { typeName } from "./values/value.js";
 
-/** Returns a line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */
+/** Returns a line for each key: database, key, type, expiry time, version, value; in the order of keys. */
 export function canonicalState(database: Database): string[] {
   return database.keyspaces.flatMap((keyspace, db) =>
     [...keyspace.entries]
       .sort((a, b) => (a.key < b.key ? -1 : 1))
-      .map(({ key, value, expire, writer }) =>
-        JSON.stringify([
-          db,
-          key,
-          typeName(value),
-          expire,
-          writer,
-          typeof value === "string" ? value : value.canonical(),
-        ]),
-      ),
+      .map((entry) => {
+        const { key, value, expire } = entry;
+        const content = typeof value === "string" ? value : value.canonical();
+        return JSON.stringify([db, key, typeName(value), expire, versionOf(entry), content]);
+      }),
   );
 }
 
@@ -57,22 +52,24 @@ export function hashOfKey(db: number, key: ByteString, salt: number): number {
 }
 
 /**
- * Returns the digest of a key's name, type, value, expiry time and last writer. It is fast and the same everywhere, but
+ * Returns the digest of a key's name, type, value, expiry time and version. It is fast and the same everywhere, but
  * does not protect against forgery. The digest of a large value covers only a part, which the salt selects, so each
  * comparison checks a different part. The consumer groups of a stream are
- * left out, because changes to them do not change the key's last writer.
+ * left out; the version contains their last writer.
  */
-export function digestOfEntry(db: number, { key, value, expire, writer }: KeyEntry, salt: number): Digest64 {
+export function digestOfEntry(db: number, entry: KeyEntry, salt: number): Digest64 {
+  const { key, value, expire } = entry;
   const mix = new DigestMix(salt);
   mix.number(db);
   mix.text(key);
   mix.number(expire);
-  mix.text(writer);
+  mix.text(versionOf(entry));
   mix.text(typeName(value));
   if (typeof value === "string") mix.string(value);
   else {
     mix.begin(value.size);
     value.addTo(mix);
   }
+
   return mix.digest;
 }

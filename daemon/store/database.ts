@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { finishReply } from "../../protocol/lazy-replies.js";
 import { array, type Reply } from "../../protocol/reply.js";
-import type { Condition } from "../../protocol/version-2/envelope.js";
+import { type Condition, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import type { ChangeObserver } from "./change-observer.js";
 import { commandTable } from "./command-table.js";
@@ -17,7 +17,7 @@ import {
   UNCOUNTED_EFFORT,
 } from "./keyspace/effort-budget.js";
 import { KeyUsage, type Lookups } from "./keyspace/key-usage.js";
-import { isExpired, Keyspace } from "./keyspace/keyspace.js";
+import { isExpired, Keyspace, versionOf } from "./keyspace/keyspace.js";
 import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/string-parts.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
@@ -79,7 +79,7 @@ export class Database {
    * @param at milliseconds since 1970
    */
   expiredKeys(at: number): number {
-    return this.#keyspaces.reduce((sum, keyspace) => sum + keyspace.expired(at), this.#expired);
+    return this.#keyspaces.reduce((sum, keyspace) => sum + keyspace.countExpired(at), this.#expired);
   }
 
   /**
@@ -194,7 +194,27 @@ export class Database {
   }
 
   /**
-   * Runs units that may still be refused.
+   * Runs units that may still be refused. Their events are reported afterwards, and dropped if the function throws.
+   * @param stepsMax maximum number of steps of all units together
+   * @throws BudgetExceeded if a command exceeds it; that command has changed nothing
+   */
+  runRefusable<Result>(stepsMax: number, run: () => Result): Result {
+    const { observer } = this;
+    if (observer === null) return this.withBudget(stepsMax, run);
+
+    observer.holdEvents();
+    let isDone = false;
+    try {
+      const result = this.withBudget(stepsMax, run);
+      isDone = true;
+      return result;
+    } finally {
+      observer.releaseEvents(isDone);
+    }
+  }
+
+  /**
+   * Runs units under a budget that is only for them, because they are not recorded yet.
    * @param stepsMax maximum number of steps of all units together
    * @throws BudgetExceeded if a command exceeds it; that command has changed nothing
    */
@@ -208,7 +228,7 @@ export class Database {
    * @throws UnitReadsExceeded if they exceed it; the caller undoes what the unit has written
    */
   readingTogether<Result>(run: () => Result, weight = 1): Result {
-    return this.#reads.together(run, weight);
+    return this.#reads.readingTogether(run, weight);
   }
 
   /** The number of steps that the units of the latest budget have used. */
@@ -217,8 +237,8 @@ export class Database {
   }
 
   /** Runs reads between two units that share a budget: their steps do not count for the units. */
-  aside<Result>(run: () => Result): Result {
-    return this.#effort.aside(run);
+  runUncounted<Result>(run: () => Result): Result {
+    return this.#effort.runUncounted(run);
   }
 
   /**
@@ -226,17 +246,19 @@ export class Database {
    * return an error.
    * @param stepsMax maximum number of steps; default: the limit for units
    */
-  sharing<Result>(run: () => Result, stepsMax?: number): Result {
-    return this.#effort.sharing(run, stepsMax);
+  withSharedBudget<Result>(run: () => Result, stepsMax?: number): Result {
+    return this.#effort.withSharedBudget(run, stepsMax);
   }
 
   /**
    * Whether all conditions hold: the last writer of a condition's key must be the unit that the condition names or, if
-   * it names no unit, the key must be absent.
+   * it names no unit, the key must be absent. If it names two units, they must be the version of a stream.
    * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   holds(conditions: readonly Condition[], at: number): boolean {
-    return conditions.every(({ db, key, writer }) => writer === this.writerOf(db, key, at));
+    const found = ({ db, key, writer }: Condition) =>
+      writer.length > UNIT_ID_BYTES ? this.versionOf(db, key, at) : this.writerOf(db, key, at);
+    return conditions.every((condition) => condition.writer === found(condition));
   }
 
   /**
@@ -246,6 +268,21 @@ export class Database {
   writerOf(db: number, key: ByteString, at: number): ByteString {
     const entry = this.#keyspaces[db]?.find(key);
     return entry === undefined || isExpired(entry, at) ? "" : entry.writer;
+  }
+
+  /**
+   * Returns a key's version, which differs after each change of the key: the unit that changed it last and, for a
+   * stream, the unit that changed its consumer groups last. Empty if the key is absent.
+   * @param at milliseconds since 1970; a key that has expired by then is absent
+   */
+  versionOf(db: number, key: ByteString, at: number): ByteString {
+    const entry = this.#keyspaces[db]?.find(key);
+    return entry === undefined || isExpired(entry, at) ? "" : versionOf(entry);
+  }
+
+  /** Sets the function that returns whether the members of a list decide on each write to a key. */
+  set isDecided(isDecided: (db: number, key: ByteString) => boolean) {
+    this.#data.isDecided = isDecided;
   }
 
   /** Whether the current commands are applied again, because a late entry was inserted before them. */
@@ -278,28 +315,13 @@ export class Database {
     this.observer?.replaced();
   }
 
-  /** Runs a unit that may be refused, and reports its events afterwards. If the function throws, they are dropped. */
-  reportingAfter<Result>(run: () => Result): Result {
-    const { observer } = this;
-    if (observer === null) return run();
-    observer.holdEvents();
-    let isDone = false;
-    try {
-      const result = run();
-      isDone = true;
-      return result;
-    } finally {
-      observer.releaseEvents(isDone);
-    }
-  }
-
   /**
    * Runs units and undoes them, without notifying the observer and without counting look-ups.
    * @param stepsMax maximum number of steps of all units together
    * @param run receives the array to which it adds the undo records
    * @throws BudgetExceeded if a command exceeds it
    */
-  tryOut<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result): Result {
+  runAndUndo<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result): Result {
     const { observer } = this;
     const expired = this.#expired;
     const { hits, misses } = this.lookups;
@@ -322,7 +344,7 @@ export class Database {
   reportExpired(at: number): void {
     if (this.observer === null) return;
     for (const [db, keyspace] of this.#keyspaces.entries())
-      for (const key of keyspace.takeExpired(at)) this.observer.removed(db, key, "expired");
+      for (const key of keyspace.takeNewlyExpired(at)) this.observer.removed(db, key, "expired");
   }
 
   /**
@@ -388,7 +410,7 @@ export class Database {
   ): Reply | null {
     const before = records.length;
     const reply = this.#effort.bound(argv, (effort) => {
-      if (command.isStatement) effort.work(STATEMENT_STEPS);
+      if (command.isStatement) effort.countSteps(STATEMENT_STEPS);
       const isFolded = unit.seq !== undefined && !effort.areUnrecorded;
       if (command.writes || command.isQuery || !isFolded)
         return this.#apply(command, argv, unit, records, effort);
@@ -465,7 +487,8 @@ export class Database {
         ? []
         : lookUpKeys(this.#keyspaces[unit.db], command.lookedUp(command.keys, argv), unit.at);
     const reply = this.#carryOut(command, argv, unit);
-    if (reply.kind !== "error") for (const { key, isFound } of looked) this.#data.lookups.note(key, isFound);
+    if (reply.kind !== "error")
+      for (const { key, isFound } of looked) this.#data.lookups.recordLookup(key, isFound);
     return reply;
   }
 

@@ -11,6 +11,7 @@ import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./command
 import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand, patternWordOf } from "./key-command.js";
 import { Acl } from "./rights/acl.js";
+import { NEW_KEY_RULES } from "./rights/acl-rules.js";
 import { DecidedPatterns } from "./rights/decided-patterns.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
@@ -78,9 +79,11 @@ export class KeyRing implements Ring {
     const known = this.#records.get(id);
     if (known?.role === role) return known;
     if (known !== undefined) throw custom(`ERR the same key has two roles, ${known.role} and ${role}`);
+
     const acl = new Acl(RIGHTS[role], this.#table);
     const facts = readSpki(spki);
     if (this.isFull) throw full();
+
     return this.#put({
       id,
       spki,
@@ -150,6 +153,7 @@ export class KeyRing implements Ring {
       }
     }
     if (acl.isUnlimited || this.#mayDecide(record, unit)) return null;
+
     for (const argv of unit) {
       const historyCommand = commandOfPast(argv);
       const denial =
@@ -157,8 +161,10 @@ export class KeyRing implements Ring {
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;
+
     const forbidden = conditions.find(({ key }) => !acl.mayRead(key));
     if (forbidden === undefined) return null;
+
     return error(`NOPERM this key may not read key '${echoed(forbidden.key)}' of "if": no rule allows it`);
   }
 
@@ -170,16 +176,31 @@ export class KeyRing implements Ring {
    * @param at the unit's date
    */
   introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
+    const spki = this.#introduced(unit, key);
+    return spki === null ? null : (this.#records.get(key) ?? daemonRecord(key, spki, at, this.#table));
+  }
+
+  /** Whether `introduction` returns a record. None is created, because parsing its rights takes long. */
+  introduces(unit: readonly (readonly ByteString[])[], key: ByteString): boolean {
+    return this.#introduced(unit, key) !== null;
+  }
+
+  /** Returns the public key (SPKI) of a daemon that adds itself; null: the unit is another one, or unusable. */
+  #introduced(unit: readonly (readonly ByteString[])[], key: ByteString): ByteString | null {
     const [argv] = unit;
     if (argv === undefined || unit.length !== 1 || !isKeyCommand(argv)) return null;
+
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure || command.name !== "CLUSTER|ADD" || this.#hasRoots()) return null;
+
     const known = this.#records.get(key);
     if (known !== undefined && known.role !== "daemon") return null;
+
     try {
       const spki = spkiOfText(argv[2] as ByteString);
       if (this.#hash(spki) !== key) return null;
-      return known ?? daemonRecord(key, spki, at, this.#table);
+      if (known === undefined) readSpki(spki);
+      return spki;
     } catch (failure) {
       if (failure instanceof CommandFailure) return null;
       throw failure;
@@ -201,8 +222,10 @@ export class KeyRing implements Ring {
   execute(argv: readonly ByteString[], unit: Omit<KeyUnit, "signer">, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const run = keyHandlers.get(command.name);
     if (run === undefined) throw new Error(`${command.name} is not a command on keys`);
+
     try {
       const { at, db, id, isDecided = false } = unit;
       return run(this, argv, { at, db, id, signer, isDecided });
@@ -247,7 +270,7 @@ export class KeyRing implements Ring {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
-    const acl = new Acl(rules ?? RIGHTS[request.role], this.#table);
+    const acl = new Acl(rules ?? RIGHTS[request.role], this.#table, NEW_KEY_RULES);
     const known = this.#records.get(id);
     if (known?.revokedAt != null)
       throw custom("ERR this key was revoked, and a revoked key cannot be added again: generate a new pair");
@@ -256,6 +279,7 @@ export class KeyRing implements Ring {
       throw custom("ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules");
     }
     if (this.isFull) throw full();
+
     return this.#put({
       id,
       spki,
@@ -272,7 +296,7 @@ export class KeyRing implements Ring {
 
   setRules(record: KeyRecord, rules: readonly ByteString[]): void {
     if (record.revokedAt !== null) throw custom("ERR this key was revoked: its rules can no longer change");
-    const acl = new Acl(rules, this.#table);
+    const acl = new Acl(rules, this.#table, NEW_KEY_RULES);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
   }
@@ -289,11 +313,13 @@ export class KeyRing implements Ring {
       throw custom(
         `ERR the current version of the semantics is ${this.semantics}: only version ${next} can follow, not ${number}`,
       );
+
     this.semantics = number;
     this.changes++;
     const table = this.known.table(number);
     this.table = table;
     if (table === null || table === this.#table) return;
+
     this.#table = table;
     for (const record of this.#records.values()) this.#put({ ...record, acl: new Acl(record.rules, table) });
   }
@@ -329,9 +355,8 @@ const full = () => custom(`ERR the ring is full: ${KEYS_MAX} keys`);
 function denialOf(acl: Acl, argv: readonly ByteString[], table: CommandIndex): ErrorReply | null {
   const command = table.resolve(argv);
   let denial: string | null;
-  if (!(command instanceof CommandFailure))
-    denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);
-  else if (table.isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
+  if (!(command instanceof CommandFailure)) denial = acl.denial(command, argv);
+  else if (table.isForeign(argv)) denial = acl.unlistedDenial(argv[0] as ByteString);
   else return command.reply;
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);
 }

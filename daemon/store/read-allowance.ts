@@ -123,6 +123,7 @@ export class FoldedReads {
     this.#index = index;
     this.#step = step;
     if (this.#count.isExceeded) return unitReadsExceeded().reply;
+
     const { reply, steps } = run();
     this.#count.add(steps, argv, reply);
     return reply;
@@ -141,6 +142,7 @@ export interface Reads {
 export function allowanceOf({ command, argv, db }: Reads, keyspaces: readonly Keyspace[]): number {
   const commands = [command].flat();
   const calls = (Array.isArray(command) ? argv : [argv]) as readonly (readonly ByteString[])[];
+  // A key that several arguments name counts once, or repeating it would allow any number of steps.
   const entries = new Map<KeyEntry, ByteString>();
   let steps = 0;
   for (const [i, call] of calls.entries()) {
@@ -151,9 +153,11 @@ export function allowanceOf({ command, argv, db }: Reads, keyspaces: readonly Ke
         for (const entry of found) if (entry !== undefined) entries.set(entry, entry.key);
       }
   }
+
   for (const [{ value, expire }, key] of entries) {
     if (typeof value !== "string") steps += READ_STEPS_PER_ELEMENT * value.size;
     steps += READ_STEPS_PER_BYTE * estimatedBytes(key, value, expire, SAMPLED_ELEMENTS);
   }
+
   return steps;
 }

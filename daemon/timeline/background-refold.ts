@@ -7,7 +7,7 @@ import { BACKGROUND_TURN_MS, runTurn } from "../../protocol/steps.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, OrderKey } from "./entries/entry.js";
 import type { EntryStore } from "./entry-store.js";
-import { type Fold, trim } from "./fold/fold.js";
+import { cutToSize, type Fold } from "./fold/fold.js";
 import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-environment.js";
@@ -84,7 +84,7 @@ export class BackgroundRefold {
 
   /** Whether the new fold already includes an entry that was stored when the refold started. */
   hasFolded(orderKey: OrderKey): boolean {
-    const isFound = !this.#unreadable.has(orderKey.id) && !this.#entryStore.isRemoved(orderKey.id);
+    const isFound = !this.#unreadable.has(orderKey.id) && !this.#entryStore.damage.isRemoved(orderKey.id);
     return this.#refold?.isPast(orderKey) === true && isFound;
   }
 
@@ -138,10 +138,11 @@ export class BackgroundRefold {
     const { storage, uptime, soon, log } = this.#parts;
     const { making } = this.#entryStore;
     const from = making?.newestUpTo(plan.tailEnd) ?? null;
-    if (from === null && storage.mark("pruned") !== null) {
+    if (from === null && storage.readMark("pruned") !== null) {
       this.#fail(new Error(NO_BEGINNING), failed);
       return;
     }
+
     const refold = new Refold({
       ...this.#parts,
       ...plan,
@@ -155,7 +156,9 @@ export class BackgroundRefold {
         this.#onDamaged(orderKey);
       },
     });
+
     this.#refold = refold;
+
     let reportAt = uptime() + PROGRESS_EVERY_MS;
     const step = (): void => {
       if (this.#isStopped) return;
@@ -169,13 +172,14 @@ export class BackgroundRefold {
         if (!(problem instanceof DamagedSnapshot) || from === null) this.#fail(problem as Error, failed);
         else {
           log.error({ snapshot: from, reason: problem.message }, DAMAGED);
-          making?.forget(from);
+          making?.dropSnapshot(from);
           plan.index?.clear();
           this.#unreadable.clear();
           this.#begin(plan, done, failed);
         }
         return;
       }
+
       if (uptime() >= reportAt) {
         reportAt = uptime() + PROGRESS_EVERY_MS;
         log.info({ entries: refold.entries }, "folding the timeline");
@@ -199,6 +203,7 @@ export class BackgroundRefold {
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
+
     const newCommands = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_PER_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
@@ -206,12 +211,15 @@ export class BackgroundRefold {
     // to be folded again together with those commands.
     const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
     for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
-    trim(fold, plan.tailBytes, this.#cutTo(plan));
+
+    cutToSize(fold, plan.tailBytes, this.#cutTo(plan));
+
     const left = this.#missedCommands;
     if (this.#missed.length > 0) {
       this.#parts.soon(() => this.#mergeMissed(fold, plan, left, done));
       return;
     }
+
     this.#isRunning = false;
     this.#refold = null;
     done(fold);
@@ -224,7 +232,9 @@ export class BackgroundRefold {
       commands += envelope.commands.length;
       return i > 0 && commands > max;
     });
+
     const taken = this.#missed.splice(0, beyond < 0 ? this.#missed.length : beyond);
+
     this.#missedCommands = 0;
     this.#missedFrom = Number.POSITIVE_INFINITY;
     for (const entry of this.#missed) this.#countMissed(entry);

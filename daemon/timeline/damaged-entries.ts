@@ -49,7 +49,7 @@ export class DamagedEntries {
    * dated ahead of the clock do not count until their date.
    */
   get lastAt(): number | null {
-    return this.#folding.entryStore.lastDamagedUpTo(this.#parts.clock());
+    return this.#folding.entryStore.damage.lastUpTo(this.#parts.clock());
   }
 
   /**
@@ -74,7 +74,7 @@ export class DamagedEntries {
    */
   #removable(): readonly OrderKey[] {
     const { entryStore, waiting, isServing } = this.#folding;
-    const orderKeys = entryStore.damagedUpTo(this.#parts.clock());
+    const orderKeys = entryStore.damage.upTo(this.#parts.clock());
     const last = orderKeys.at(-1);
     return last !== undefined && isServing && waiting.hasNoneUpTo(last.at) ? orderKeys : [];
   }
@@ -84,9 +84,11 @@ export class DamagedEntries {
     const outcomes = await inTurns(this.#copyAll(orderKeys, store), this.#parts);
     const isKept = await isSynced(store);
     if (this.#later.isStopped) return;
+
     // In the meantime members may have sent some of the entries again, or the daemon may have begun a refold.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
     if (removable.length === 0) return;
+
     const staying = new Map<ByteString, "intact" | "uncopied">();
     for (const orderKey of removable) {
       const outcome = outcomes.get(orderKey.id) as Outcome;
@@ -94,6 +96,7 @@ export class DamagedEntries {
       if (stays !== null) staying.set(orderKey.id, stays);
       this.#report(orderKey, stays === null ? outcome : { stays });
     }
+
     this.#staying = staying;
     this.#remove(removable);
   }
@@ -130,14 +133,14 @@ export class DamagedEntries {
     const facts = { at: dateText(at), id: hexOf(id) };
     if (outcome.stays === null) {
       const details = { ...facts, ...(outcome.copy === null ? {} : { copy: outcome.copy }) };
-      log.error(details, entryStore.isFolded(id) ? LOST : LOST_BEFORE);
+      log.error(details, entryStore.damage.isFolded(id) ? LOST : LOST_BEFORE);
     } else if (!this.#staying.has(id)) log.error(facts, outcome.stays === "intact" ? UNREADABLE : NO_COPY);
   }
 
   /** Removes the remains that need not stay. */
   #remove(orderKeys: readonly OrderKey[]): void {
     const { entryStore } = this.#folding;
-    const [first] = orderKeys.filter(({ id }) => !this.#staying.has(id) || entryStore.isFolded(id));
+    const [first] = orderKeys.filter(({ id }) => !this.#staying.has(id) || entryStore.damage.isFolded(id));
     if (first === undefined) return;
     // Snapshots that contain any of these entries are no longer valid.
     const removed = orderKeys.filter(({ id }) => !this.#staying.has(id));
@@ -161,7 +164,7 @@ export class DamagedEntries {
   #removed(orderKeys: readonly OrderKey[]): void {
     const { entryStore, isServing } = this.#folding;
     if (!isServing) return;
-    const isInState = [...this.#staying.keys()].some((id) => entryStore.isFolded(id));
+    const isInState = [...this.#staying.keys()].some((id) => entryStore.damage.isFolded(id));
     if (entryStore.forgetDamaged(orderKeys) || isInState) this.#late.refoldAll();
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them. They
- * are stored as they were signed until an operator writes them again. The caller passes the store;
+ * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them, and
+ * acknowledged writes to decided keys that have no effect, because the members have not decided on them. They are
+ * stored as they were signed until an operator writes them again. The caller passes the store;
  * daemon/cluster/dead-letters/ has the files. Source: daemon/cluster/README.md.
  */
 import type { Mark } from "./entries/storage.js";
 
-/** The reason why an entry leaves the timeline. The numbers are stored in files and never change. */
+/** The reason why an entry is a dead letter. The numbers are stored in files and never change. */
 export const DEAD_LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain the entry. */
   missing: 1,
@@ -21,6 +22,8 @@ export const DEAD_LETTER_REASONS = {
   stranded: 5,
   /** Its daemon has joined another group of members (`dbsync members join`). */
   joined: 6,
+  /** It writes decided keys without a decision, so that it has no effect. It stays in the timeline. */
+  void: 7,
 } as const;
 
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
@@ -35,9 +38,10 @@ export interface DeadLetterWriter {
    * Stores an entry if there is room for it.
    * @param orderKey  42 bytes
    * @param value  as stored
+   * @param units  the indexes of the first commands of the units that are dead letters; default: all are
    * @throws Error  the disk has failed: then no entry may be dropped
    */
-  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void;
+  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason, units?: readonly number[]): void;
   /**
    * Writes the dead letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the dead
    * letters if the returned mark is in the storage, and otherwise removes them.

@@ -5,12 +5,12 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
+import { DigestIndex } from "./compare/digest-index.js";
+import { DamageList } from "./damage-list.js";
 import type { DiskFailure } from "./disk-failure.js";
 import {
   type AddedEntry,
   compareEntries,
-  compareOrderKeys,
   type Entry,
   firstOrderKeyBytes,
   type OrderKey,
@@ -25,22 +25,11 @@ import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
 import { SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
-/** An entry that was found damaged on disk, and has to be stored again. */
-interface Damaged {
-  readonly orderKey: OrderKey;
-  /** Whether the state includes the entry. */
-  readonly isFolded: boolean;
-  /**
-   * The set in which the index counted the entry before the damage was found, or null if it did not count the entry.
-   */
-  readonly counted: DigestSet | null;
-  /** Whether the entry's remains were removed, and the state is being folded again without the entry. */
-  readonly isRemoved: boolean;
-}
-
 export class EntryStore {
   /** The index of the entries on disk. */
   index: DigestIndex;
+  /** The entries that are not readable on disk, and have to be stored again. */
+  readonly damage = new DamageList();
   /** The snapshots of these entries, or null if none are made. */
   readonly making: SnapshotMaking | null;
   readonly #parts: TimelineParts;
@@ -57,7 +46,6 @@ export class EntryStore {
   flushing: Promise<void> | null = null;
   /** The entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, OrderKey>();
-  readonly #damaged = new Map<ByteString, Damaged>();
   /**
    * Whether the last removal of pruned entries is still being written to disk. Until then the storage still returns
    * their order keys, so another removal would only find the same entries again.
@@ -68,12 +56,14 @@ export class EntryStore {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;
+
     // Reading the entry again marks it as damaged. Members then send it again; otherwise no snapshot could ever be
     // made.
     const onDamaged = (orderKey: OrderKey): void => void this.read(orderKey);
     this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
-    const mark = storage.mark("pruned");
+
+    const mark = storage.readMark("pruned");
     this.prunedTo = mark === null ? -1 : Number(mark.toString());
   }
 
@@ -86,7 +76,7 @@ export class EntryStore {
     this.prunedTo = Math.floor(until);
     // The snapshot includes the damaged entries with their original contents. Members count these entries, so this
     // index must count them too.
-    for (const { orderKey, counted } of this.#takeDamagedUpTo(this.prunedTo))
+    for (const { orderKey, counted } of this.damage.takeUpTo(this.prunedTo))
       if (counted !== null) this.index.add(orderKey, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
@@ -103,11 +93,12 @@ export class EntryStore {
     const { storage } = this.#parts;
     storage.remove(dropped, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
+
     this.prunedTo = cutAt;
-    this.#takeDamagedUpTo(cutAt);
+    this.damage.takeUpTo(cutAt);
     for (const orderKey of dropped.map((bytes) => readOrderKey(bytes))) {
       this.#recent.remove(orderKey);
-      this.#damaged.delete(orderKey.id);
+      this.damage.delete(orderKey.id);
     }
     return this.#emptyIndex();
   }
@@ -115,12 +106,14 @@ export class EntryStore {
   /** Removes some of the pruned entries. @returns whether there may be more */
   removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
+
     const { storage } = this.#parts;
     const orderKeys: Buffer[] = [];
     for (const orderKey of storage.orderKeys(null, firstOrderKeyBytes(this.prunedTo + 1))) {
       if (orderKeys.length === max) break;
       orderKeys.push(Buffer.from(orderKey));
     }
+
     storage.remove(orderKeys);
     this.#isRemoving = true;
     // A disk that has failed accepts no more writes.
@@ -134,32 +127,22 @@ export class EntryStore {
   /** Whether an entry is stored, even if it is not on disk yet, or its date is pruned. */
   holds(orderKey: OrderKey): boolean {
     if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id)) return true;
-    if (this.#damaged.has(orderKey.id)) return false;
+    if (this.damage.has(orderKey.id)) return false;
     return orderKey.at > this.#recentFrom
       ? this.#recent.has(orderKey)
       : this.#parts.storage.get(writeOrderKey(orderKey)) !== null;
   }
 
   /** Returns the given entries that are not stored, each once, in order. */
-  fresh(entries: readonly Entry[]): Entry[] {
-    const fresh = new Map<ByteString, Entry>();
-    for (const entry of entries) if (!this.holds(orderKeyOf(entry))) fresh.set(entry.id, entry);
-    return [...fresh.values()].sort(compareEntries);
+  notStored(entries: readonly Entry[]): Entry[] {
+    const found = new Map<ByteString, Entry>();
+    for (const entry of entries) if (!this.holds(orderKeyOf(entry))) found.set(entry.id, entry);
+    return [...found.values()].sort(compareEntries);
   }
 
   /** Whether the index counts all accepted entries dated before a time, and none of these entries is damaged. */
   countsBefore(at: number): boolean {
-    return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((entry) => entry.at < at);
-  }
-
-  /** Whether the state includes an entry that has to be stored again. */
-  isFolded(id: ByteString): boolean {
-    return this.#damaged.get(id)?.isFolded === true;
-  }
-
-  /** Whether an entry was removed as damaged, and the state is being folded again without it. */
-  isRemoved(id: ByteString): boolean {
-    return this.#damaged.get(id)?.isRemoved === true;
+    return this.damage.size === 0 && ![...this.#unflushed.values()].some((entry) => entry.at < at);
   }
 
   /**
@@ -173,18 +156,22 @@ export class EntryStore {
   add(entries: readonly Entry[], from: ByteString | null, isAwaited = from === null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
     const mark = this.making?.invalidateFrom(envelope.at) ?? null;
-    const { storage } = this.#parts;
+
+    const { storage, handlers } = this.#parts;
+    const marks = from === null ? handlers.storing(entries) : [];
     const values: (readonly [Buffer, Buffer])[] = [];
     const added: AddedEntry[] = [];
     for (const entry of entries) {
       const orderKey = addedEntry(entry);
       if (orderKey.at > this.#recentFrom) this.#recent.add(orderKey);
       this.#unflushed.set(entry.id, orderKey);
-      this.#damaged.delete(entry.id);
+      this.damage.delete(entry.id);
       values.push([writeOrderKey(orderKey), writeValue(entry.body, entry.signature)]);
       added.push(orderKey);
     }
-    storage.put(values, mark === null ? [] : [mark]);
+
+    storage.put(values, mark === null ? marks : [mark, ...marks]);
+
     // Flush what a client waits for now. Members' entries are flushed together.
     const isFlushed = isAwaited && storage.flushNow();
     if (isFlushed && storage.isSafe) this.#synced(added, from);
@@ -229,7 +216,7 @@ export class EntryStore {
       this.#unflushed.delete(entry.id);
       // A refold may already have found the entry damaged on disk. Then the index does not count it until a member has
       // sent it again.
-      if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
+      if (!this.damage.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
     this.making?.grown(entries.length);
     this.#parts.handlers.flushed(entries, from);
@@ -244,7 +231,7 @@ export class EntryStore {
     const value = this.#unflushed.has(orderKey.id) ? null : storage.get(writeOrderKey(orderKey));
     if (value === null) return null;
     const parts = viewParts(orderKey, value, hash);
-    if (parts === null) this.damaged(orderKey, true);
+    if (parts === null) this.markDamaged(orderKey, true);
     return parts;
   }
 
@@ -261,7 +248,7 @@ export class EntryStore {
       const orderKey = readOrderKey(bytes);
       const entry = readEntry(orderKey, value, hash);
       if (entry === null) {
-        this.damaged(orderKey, false);
+        this.markDamaged(orderKey, false);
         continue;
       }
       this.index.add(orderKey, isRingEntry(entry.envelope));
@@ -277,44 +264,11 @@ export class EntryStore {
    * @param isFolded  whether the state includes the entry. If it does, and the entry has been flushed to disk, the
    * index stops counting the entry
    */
-  damaged(orderKey: OrderKey, isFolded: boolean): void {
-    if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id)) return;
+  markDamaged(orderKey: OrderKey, isFolded: boolean): void {
+    if (orderKey.at <= this.prunedTo || this.damage.has(orderKey.id)) return;
     this.#parts.log.error({ at: dateText(orderKey.at), id: hexOf(orderKey.id) }, DAMAGED);
     const counted = isFolded && !this.#unflushed.has(orderKey.id) ? this.index.remove(orderKey) : null;
-    this.#damaged.set(orderKey.id, { orderKey, isFolded, counted, isRemoved: false });
-  }
-
-  /**
-   * Records that a new state, folded from the readable entries, is used from now on.
-   * @param unreadable  ids of entries that could not be read
-   * @param until       entries dated later were not read
-   * @returns whether entries that the previous state included are missing in the new one
-   */
-  refolded(unreadable: ReadonlySet<ByteString>, until: number): boolean {
-    let isMissingMore = false;
-    for (const [id, damaged] of this.#damaged) {
-      if (damaged.orderKey.at > until) continue;
-      isMissingMore ||= damaged.isFolded && (damaged.isRemoved || unreadable.has(id));
-      if (damaged.isRemoved) this.#damaged.delete(id);
-      else this.#damaged.set(id, { ...damaged, isFolded: !unreadable.has(id) });
-    }
-    return isMissingMore;
-  }
-
-  /** Returns the order keys of damaged entries dated up to a time that no member has sent again, in order. */
-  damagedUpTo(date: number): OrderKey[] {
-    const orderKeys = [...this.#damaged.values()].flatMap(({ orderKey }) =>
-      orderKey.at <= date ? orderKey : [],
-    );
-    return orderKeys.sort(compareOrderKeys);
-  }
-
-  /** Returns the latest date of the damaged entries dated up to a time, or null if there are none. */
-  lastDamagedUpTo(date: number): number | null {
-    let last: number | null = null;
-    for (const { orderKey } of this.#damaged.values())
-      if (orderKey.at <= date && (last === null || orderKey.at > last)) last = orderKey.at;
-    return last;
+    this.damage.add({ orderKey, isFolded, counted });
   }
 
   /**
@@ -336,27 +290,18 @@ export class EntryStore {
   forgetDamaged(orderKeys: readonly OrderKey[]): boolean {
     let isFolded = false;
     for (const orderKey of orderKeys) {
-      const damaged = this.#damaged.get(orderKey.id);
       // A member has sent the entry again in the meantime.
-      if (damaged === undefined) continue;
+      if (!this.damage.has(orderKey.id)) continue;
       this.#recent.remove(orderKey);
-      isFolded ||= damaged.isFolded;
-      if (damaged.isFolded) this.#damaged.set(orderKey.id, { ...damaged, isRemoved: true });
-      else this.#damaged.delete(orderKey.id);
+      if (this.damage.removed(orderKey.id)) isFolded = true;
     }
     return isFolded;
   }
 
-  #takeDamagedUpTo(date: number): Damaged[] {
-    const taken = [...this.#damaged.values()].filter(({ orderKey }) => orderKey.at <= date);
-    for (const { orderKey } of taken) this.#damaged.delete(orderKey.id);
-    return taken;
-  }
-
   /** Drops the ids of entries dated at or before a time from memory. */
-  forget(at: number): void {
+  forgetIds(at: number): void {
     this.#recentFrom = Math.max(this.#recentFrom, at);
-    this.#recent.forget(at);
+    this.#recent.forgetIds(at);
   }
 
   #emptyIndex(): DigestIndex {
@@ -367,9 +312,9 @@ export class EntryStore {
 
   *#flushedOrderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
     for (const orderKey of this.#parts.storage.orderKeys(from, to)) {
-      if (this.#unflushed.size > 0 || this.#damaged.size > 0) {
+      if (this.#unflushed.size > 0 || this.damage.size > 0) {
         const { id } = readOrderKey(orderKey);
-        if (this.#unflushed.has(id) || this.#damaged.has(id)) continue;
+        if (this.#unflushed.has(id) || this.damage.has(id)) continue;
       }
       yield orderKey;
     }
@@ -407,7 +352,7 @@ class RecentIds {
   }
 
   /** Forgets the ids of complete intervals dated at or before `at`. */
-  forget(at: number): void {
+  forgetIds(at: number): void {
     for (const number of this.#buckets.keys()) {
       if ((number + 1) * BUCKET_MS - 1 <= at) this.#buckets.delete(number);
     }

@@ -45,6 +45,13 @@ export interface Recalled {
 /** The error of a recall. The message is a sentence for the user that requested it. */
 export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
+  /** The first word of the error: TRYAGAIN if the same request, here or at another daemon, may succeed later. */
+  readonly code: "ERR" | "TRYAGAIN";
+
+  constructor(message: string, code: "ERR" | "TRYAGAIN" = "ERR") {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** A unit of an entry: one command, several commands, or with `multi` or `if` all commands of the entry. */
@@ -55,6 +62,9 @@ export interface RecalledUnit {
   readonly commands: readonly (readonly ByteString[])[];
   readonly answer: UnitAnswer;
 }
+
+/** Estimated bytes of an argument of a command in memory, in addition to its text. */
+export const ARGUMENT_BYTES = 32;
 
 export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): RecalledUnit[] {
   const { envelope } = entry;
@@ -88,19 +98,26 @@ export class Recalls {
 
   /** The first date from which a recall can begin. */
   get earliest(): number {
-    const oldest = this.#beginnings(Number.POSITIVE_INFINITY).at(-1);
-    if (oldest === undefined) return Number.MAX_SAFE_INTEGER;
-    return oldest === null ? 0 : oldest + 1;
+    return earliestOf(this.#storage, this.#snapshots);
   }
 
   /** Runs a recall. It may or may not include entries that arrive in the meantime. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
-    if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
+    if (snapshot === undefined) {
+      const { earliest } = this;
+      const cure =
+        earliest < Number.MAX_SAFE_INTEGER
+          ? `request dates starting at ${earliest} (${dateText(earliest)})`
+          : "nothing is available at the moment";
+      throw new RecallFailure(tooEarly(plan.from, cure));
+    }
+
     if (this.#running.size >= RECALLS_MAX)
       throw new RecallFailure(
         `${RECALLS_MAX} other requests for history are running: try again when they are done`,
       );
+
     const running = this.#running;
     return await new Promise<Recalled>((resolve, reject) => {
       running.add(reject);
@@ -124,6 +141,7 @@ export class Recalls {
       throw new RecallFailure(message);
     });
     if (!isWanted()) throw new RecallFailure(STOPPED);
+
     const endsAt = this.#clock.uptime() + RECALL_MS_MAX;
     const beginnings = this.#beginnings(plan.from);
     for (let attempt = 0; ; attempt++) {
@@ -157,6 +175,7 @@ export class Recalls {
 
   #refold({ until, begun, found }: RecallPlan, from: number | null) {
     let damaged = 0;
+
     const refold = new Refold({
       ...this.#beginning,
       storage: this.#storage,
@@ -173,36 +192,48 @@ export class Recalls {
         damaged++;
       },
     });
+
     return { refold, damaged: () => damaged };
   }
 
-  /** Returns the snapshots that a fold may begin with, the best first. Null means that the fold begins empty. */
   #beginnings(from: number): (number | null)[] {
-    const files = new Set(this.#snapshots?.list() ?? []);
-    const kept = prunedTo(this.#storage);
-    const dates = storedSnapshots(this.#storage).filter(
-      (date) => files.has(date) && date < from && date >= kept,
-    );
-    // Pruned entries exist only in snapshots.
-    return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
-  }
-
-  #tooEarly(from: number): string {
-    const { earliest } = this;
-    const kept =
-      earliest < Number.MAX_SAFE_INTEGER
-        ? `request dates starting at ${earliest} (${dateText(earliest)})`
-        : "nothing is available at the moment";
-    return `entries up to ${from - 1} are no longer stored: ${kept}`;
+    return beginningsOf(this.#storage, this.#snapshots, from);
   }
 }
 
+/**
+ * Returns the snapshots that a fold may begin with, the best first. Null means that the fold begins empty.
+ * @param from  the date from which each entry must be folded
+ */
+export function beginningsOf(
+  storage: MarkSource,
+  snapshots: SnapshotSource | null,
+  from: number,
+): (number | null)[] {
+  const files = new Set(snapshots?.list() ?? []);
+  const kept = prunedTo(storage);
+  const dates = storedSnapshots(storage).filter((date) => files.has(date) && date < from && date >= kept);
+  // Pruned entries exist only in snapshots.
+  return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
+}
+
+/** Returns the first date from which a fold can begin; the maximum if none can. */
+export function earliestOf(storage: MarkSource, snapshots: SnapshotSource | null): number {
+  const oldest = beginningsOf(storage, snapshots, Number.POSITIVE_INFINITY).at(-1);
+  if (oldest === undefined) return Number.MAX_SAFE_INTEGER;
+  return oldest === null ? 0 : oldest + 1;
+}
+
+/** Returns the sentence about a date before the stored history, and how to go on. */
+export const tooEarly = (from: number, cure: string): string =>
+  `entries up to ${from - 1} are no longer stored: ${cure}`;
+
 /** Returns the date up to which entries are no longer stored, or -1 if all are stored. */
-function prunedTo(storage: MarkSource): number {
-  const mark = storage.mark("pruned");
+export function prunedTo(storage: MarkSource): number {
+  const mark = storage.readMark("pruned");
   return mark === null ? -1 : Number(mark.toString());
 }
 
-const STOPPED = "the daemon stops";
-const REMOVED = "some of the entries of that time were removed in the meantime (--retain): try again";
+export const STOPPED = "the daemon stops";
+export const REMOVED = "some of the entries of that time were removed in the meantime (--retain): try again";
 const SHORTER = "request a later FROM, or check the folder itself (dbsync log verify)";

@@ -11,8 +11,9 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { inTurns, type Steps } from "../../protocol/steps.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
-import { type DigestIndex, LEVEL_SECONDS, shortIdOf } from "./compare/digest-index.js";
+import { type DigestIndex, LEVEL_SECONDS } from "./compare/digest-index.js";
 import { OrderKeyWalk, ownRows } from "./compare/index-walk.js";
+import { shortIdOf } from "./compare/newest-ids.js";
 import type { SumRow } from "./compare/reconcile-message.js";
 import type { DeadLetterFigures, DeadLetterReason, DeadLetterWriter } from "./dead-letters.js";
 import {
@@ -84,23 +85,28 @@ export async function findEntriesToDrop(
   const { openDeadLetters } = parts;
   const max = openDeadLetters === null ? REPORTED_MAX : DEAD_LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
+
   const found = entriesMissingInSnapshot(entryStore.index, received.index, {
     cutAt,
     prunedTo: entryStore.prunedTo,
     max,
   });
   const { count, orderKeys, possible } = await inTurns(found, parts);
+
   const missing = orderKeys.map(writeOrderKey);
   const doubtful = possible.orderKeys.map(writeOrderKey);
   const read = (group: readonly Buffer[]) => readFirst(group, parts);
+
   // Store the certainly lost entries first, because the space may not suffice for all entries.
   const groups = [
     { reason: "missing", group: missing },
     { reason: "unknown-key", group: unknown },
     { reason: "possible", group: doubtful },
   ] as const;
+
   const deadLetters = openDeadLetters === null ? null : openDeadLetters(cutAt);
   const mark = deadLetters === null ? null : await storeAll(parts, deadLetters, groups);
+
   const orphans: FoundOrphans = {
     count,
     entries: read(missing),
@@ -189,6 +195,7 @@ function* findUnverifiable(
     for (const unit of signed.naming) ring.named.addOf(unit);
     return true;
   };
+
   let next: Buffer | null = firstOrderKeyBytes(after + 1);
   while (next !== null) {
     const from: Buffer = next;
@@ -200,6 +207,7 @@ function* findUnverifiable(
         next = orderKey;
         break;
       }
+
       const entry = viewEntry(readOrderKey(orderKey), value, hash);
       if (entry === null) damaged.push(orderKey);
       else {
@@ -209,6 +217,7 @@ function* findUnverifiable(
     }
     yield;
   }
+
   // The entry that names a key may come after an entry signed with that key, or may itself be signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
@@ -273,16 +282,20 @@ export function* entriesMissingInSnapshot(
 ): Steps<EntriesMissingInSnapshot> {
   const certain: OrderKey[] = [];
   const possible: OrderKey[] = [];
-  let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
+  let count = 0;
+  let possibleCount = prunedBetween(own, cutAt, prunedTo);
+
   const known = new Set([...snapshot.orderKeys("ring", null, null)].map((orderKey) => bytesOf(orderKey)));
   for (const orderKey of own.orderKeys("ring", null, firstOrderKeyBytes(cutAt + 1)))
     if (!known.has(bytesOf(orderKey))) {
       count++;
       if (certain.length < max) certain.push(readOrderKey(orderKey));
     }
+
   const add = (found: OrderKey[], orderKeys: readonly OrderKey[]) => {
     for (const orderKey of orderKeys) if (found.length < max) found.push(orderKey);
   };
+
   const ids = yield* ListedIds.of(snapshot);
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
@@ -292,6 +305,7 @@ export function* entriesMissingInSnapshot(
     add(certain, newer.missing);
     if (!isDecided) possibleCount += older.count - (missing - newer.missingCount);
   }
+
   return { count, orderKeys: certain, possible: { count: possibleCount, orderKeys: possible } };
 }
 
@@ -317,8 +331,10 @@ function* compare(
   const { own, snapshot } = range;
   const older: OrderKey[] = [];
   const newer: OrderKey[] = [];
-  let [listed, notListed] = [0, 0];
+  let listed = 0;
+  let notListed = 0;
   let single: OrderKey | null = null;
+
   yield* walk.visit(range, (orderKey) => {
     const at = dateOf(orderKey);
     if (at > cutAt) return;
@@ -332,11 +348,13 @@ function* compare(
     if (older.length < max) older.push(readOrderKey(orderKey));
     if (BigInt.asUintN(64, own.low - shortIdOf(orderKey)) === snapshot.low) single = readOrderKey(orderKey);
   });
+
   const excess = own.count - snapshot.count;
   // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
   const missing = Math.max(notListed, excess, excess === 0 ? 1 : 0);
   const rest = { missing, newer: { missingCount: notListed, missing: newer } };
   const count = Math.max(own.count - listed, 0);
+
   if (excess === 1 && notListed === 0 && single !== null)
     return { ...rest, older: { count, missing: [single] }, isDecided: true };
   return { ...rest, older: { count, missing: older }, isDecided: missing - notListed >= count };
@@ -381,23 +399,26 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
   const end = Math.floor((cutAt + 1) / 1000);
   const found: Range[] = [];
   let from = 0;
+
   for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
     const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
     // The coarser sums are compared only up to the second from which the finer sums are complete.
     if (finer <= from) continue;
+
     const seconds = LEVEL_SECONDS[level] as number;
-    const [ownRanges, snapshotRanges] = [
-      yield* ownRows(own, "data", level, from, finer),
-      yield* ownRows(snapshot, "data", level, from, finer),
-    ];
+    const ownRanges = yield* ownRows(own, "data", level, from, finer);
+    const snapshotRanges = yield* ownRows(snapshot, "data", level, from, finer);
+
     const byStart = new Map(snapshotRanges.map((row) => [row.start, row]));
     for (const row of ownRanges) {
-      const [ownSum, snapshotSum] = [sumOf(row), sumOf(byStart.get(row.start))];
+      const ownSum = sumOf(row);
+      const snapshotSum = sumOf(byStart.get(row.start));
       if (!isSame(ownSum, snapshotSum))
         found.push({ from: row.start, to: row.start + seconds, own: ownSum, snapshot: snapshotSum });
     }
     from = finer;
   }
+
   const last = yield* lastOf(own, snapshot, cutAt);
   if (last.own.count > 0 && !isSame(last.own, last.snapshot)) found.push(last);
   return found;
@@ -408,6 +429,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
   const second = Math.floor((cutAt + 1) / 1000);
   const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
   const end = firstOrderKeyBytes(cutAt + 1);
+
   let count = 0;
   let low = 0n;
   yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (orderKey) => {
@@ -415,6 +437,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
     count++;
     low += shortIdOf(orderKey);
   });
+
   const ownSum = { count, low: BigInt.asUintN(64, low) };
   return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };
 }

@@ -12,7 +12,7 @@ const BYTES = 8;
  */
 export const RESERVED_MS = 1000;
 
-type OwnDatesStorage = Pick<Storage, "mark" | "put" | "synced">;
+type OwnDatesStorage = Pick<Storage, "readMark" | "put" | "synced">;
 
 export class OwnDates {
   /** The date at or before which this daemon signs nothing more; milliseconds since 1970, or 0 if none is closed. */
@@ -25,7 +25,7 @@ export class OwnDates {
 
   constructor(storage: OwnDatesStorage) {
     this.#storage = storage;
-    const mark = storage.mark("closed");
+    const mark = storage.readMark("closed");
     this.closedTo = mark === null ? 0 : Number(mark.readBigUInt64BE());
     this.#reservedTo = this.closedTo;
     this.#renewedAbove = this.closedTo;

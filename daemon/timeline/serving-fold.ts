@@ -8,7 +8,7 @@ import { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
 import type { EntryStore } from "./entry-store.js";
-import { Fold, type FoldedEntry, trim } from "./fold/fold.js";
+import { cutToSize, Fold, type FoldedEntry } from "./fold/fold.js";
 import type { TimelineParts } from "./timeline-environment.js";
 import { FOLD_AHEAD_MS, UnfoldedEntries } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
@@ -41,7 +41,7 @@ export class ServingFold {
     this.forgotten = new ForgottenAnswers(parts);
     this.dates = new FoldDates(parts, watermark);
     this.refolding = new BackgroundRefold(parts, entryStore, (orderKey) =>
-      entryStore.damaged(orderKey, this.isOpen),
+      entryStore.markDamaged(orderKey, this.isOpen),
     );
     this.fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
@@ -56,7 +56,7 @@ export class ServingFold {
    * of an entry, so that nothing later is applied.
    */
   get isAtStandstill(): boolean {
-    return this.fold.end !== null || this.fold.missingCode !== null;
+    return this.fold.unknownFrom !== null || this.fold.missingCode !== null;
   }
 
   /** Raises the watermark, except at a standstill, because then no later date may become final. */
@@ -70,19 +70,24 @@ export class ServingFold {
     const { making } = entryStore;
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
+
     const newest = last === null ? 0 : readOrderKey(last).at;
     const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
     const until = Math.max(tailEnd, this.dates.foldUntil, this.#watermark.takenTo);
+
     const found = (entry: Entry) => {
       if (entry.envelope.at > tailEnd) entryStore.found(entry);
       making?.grown(1);
     };
+
     const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
+
     entryStore.index = index;
     const unreadable = refolding.takeUnreadable();
     if (unreadable.size > 0) forgotten.noteLost();
-    entryStore.refolded(unreadable, until);
+    entryStore.damage.refolded(unreadable, until);
+
     this.swap(fold, waiting.takeAll());
     waiting.addFuture(entryStore.findAfter(until));
     this.isOpen = true;
@@ -95,7 +100,7 @@ export class ServingFold {
   ): readonly FoldedEntry[] | null {
     if (folded !== null) this.refolding.missed(entries);
     this.newest = this.fold.newest ?? this.newest;
-    return folded === null ? null : this.forgotten.mark(folded);
+    return folded === null ? null : this.forgotten.markLate(folded);
   }
 
   /** Switches to a new fold. It has all entries that arrived while it was built, except entries before its tail. */
@@ -109,19 +114,19 @@ export class ServingFold {
 
   /** Cuts the tail at its current end, even during a refold, because the tail may fill up before the refold ends. */
   cut(): void {
-    const { cutAt, end } = this.fold;
+    const { cutAt, unknownFrom } = this.fold;
     const tailEnd = this.dates.tailEnd(this.newest.at);
     this.fold.cut(tailEnd);
     // During a standstill the cut does not advance, but entries keep arriving, so their old ids are dropped here.
-    if (end !== null) this.entryStore.forget(tailEnd);
-    trim(this.fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
+    if (unknownFrom !== null) this.entryStore.forgetIds(tailEnd);
+    cutToSize(this.fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.fold.cutAt > cutAt) this.#settle(this.fold.cutAt);
   }
 
   /** Moves the watermark to a date. Ids up to that date no longer need to be in memory. */
   #settle(cutAt: number): void {
     this.raise(cutAt);
-    this.entryStore.forget(cutAt);
+    this.entryStore.forgetIds(cutAt);
   }
 }
 
@@ -206,7 +211,7 @@ export class ForgottenAnswers {
    * @param folded  units that were just folded
    * @returns all given entries, with the marks
    */
-  mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
+  markLate(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
     const until = Math.max(this.#untilAtStart, this.#until);
     for (const { entry } of folded)
       if (entry.envelope.at <= until)

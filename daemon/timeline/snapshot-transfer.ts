@@ -24,7 +24,7 @@ import type { Cut, SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-stores.js";
 import { LaterSteps, type TimelineParts } from "./timeline-environment.js";
 
-/** Milliseconds for which no entries are removed after a call of `hold`. */
+/** Milliseconds for which no entries are removed after a call of `delayPruning`. */
 const HOLD_MS = 5000;
 
 /** A snapshot that can be sent to a member. */
@@ -117,7 +117,7 @@ export class SnapshotTransfer {
 
   /** Whether an entry up to this date was found damaged here and not received again. */
   hasLost(date: number): boolean {
-    return this.#folding.entryStore.lastDamagedUpTo(date) !== null;
+    return this.#folding.entryStore.damage.lastUpTo(date) !== null;
   }
 
   /** Records that enough members have the same snapshot of a date, so that everything before it may be pruned. */
@@ -127,7 +127,7 @@ export class SnapshotTransfer {
 
   /** The stored votes on snapshots that members, including this one, have signed, or null if there are none. */
   get votes(): Buffer | null {
-    return this.#parts.storage.mark("votes");
+    return this.#parts.storage.readMark("votes");
   }
 
   /** @param stored  called when the votes are on the disk; not called after a failure, which is reported elsewhere */
@@ -137,7 +137,7 @@ export class SnapshotTransfer {
   }
 
   /** Stops pruning for a few seconds, because a member needs the entries. */
-  hold(): void {
+  delayPruning(): void {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }
 
@@ -179,6 +179,7 @@ export class SnapshotTransfer {
     const folding = this.#folding;
     const received = await inTurns(this.#check(arrived), this.#parts);
     if (!handlers.isWanted()) throw new Error("it is no longer needed");
+
     let toDrop: EntriesToDrop | null = null;
     try {
       await this.#making.expect(staged.cutAt);
@@ -193,6 +194,7 @@ export class SnapshotTransfer {
       folding.isOpen = true;
       throw problem;
     }
+
     try {
       await this.#begin(staged, toDrop, handlers);
     } catch (problem) {
@@ -219,9 +221,11 @@ export class SnapshotTransfer {
     const { cutAt } = staged;
     const { entryStore } = this.#folding;
     const { orphans, deadLetters, dropped, marks } = toDrop;
+
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await entryStore.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
+
     // Do not settle earlier: after a crash before this point, only the previous snapshot matches the entries on disk.
     staged.settle();
     deadLetters?.settle();

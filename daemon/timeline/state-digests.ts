@@ -4,11 +4,11 @@
  * key is exact as of a date.
  * Source: docs/decisions/0043-members-compare-their-states.md.
  */
-import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { digestOfEntry, hashOfKey } from "../store/canonical-state.js";
 import type { Database } from "../store/database.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
+import { mapKeyOf, type NamedKey } from "../store/keyspace/named-key.js";
 import type { Digest64 } from "../store/values/digest-mix.js";
 import { firstOrderKey, type OrderKey } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
@@ -31,11 +31,6 @@ export interface StateSums {
 
 /** Replaces the sum of a bucket that cannot be compared, because some of its keys have changed since the date. */
 export const UNCOMPARED = 0xffff_ffff;
-
-export interface NamedKey {
-  readonly db: number;
-  readonly key: ByteString;
-}
 
 export interface KeyDigest extends NamedKey {
   /** The digest, or null if the key does not exist. */
@@ -77,8 +72,8 @@ export class StateDigests {
    */
   isExact(at: number): boolean {
     const { fold, entryStore, waiting, isServing } = this.#folding;
-    const { cutAt, end } = fold;
-    if (end !== null && end.at < at) return false;
+    const { cutAt, unknownFrom } = fold;
+    if (unknownFrom !== null && unknownFrom.at < at) return false;
     return cutAt < at && isServing && waiting.hasNoneUpTo(at) && entryStore.countsBefore(at);
   }
 
@@ -89,6 +84,7 @@ export class StateDigests {
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
     const buckets = powerOfTwo(keys / shares / KEYS_PER_BUCKET, BUCKETS_MIN, BUCKETS_MAX);
     const sums = new Uint32Array(buckets);
+
     for (const [db, keyspace] of database.keyspaces.entries())
       yield* eachKey(keyspace, (entry) => {
         const hash = hashOfKey(db, entry.key, salt);
@@ -96,6 +92,7 @@ export class StateDigests {
         const bucket = bucketOf(hash, buckets);
         sums[bucket] = (sums[bucket] as number) + digestOfEntry(db, entry, salt).low;
       });
+
     // A sum may happen to equal the number that means unknown.
     for (const [bucket, sum] of sums.entries()) if (sum === UNCOMPARED) sums[bucket] = 0;
     yield* this.#excludeChanged({ at, salt }, sums);
@@ -108,6 +105,7 @@ export class StateDigests {
         from,
         ENTRIES_PER_STEP,
       );
+
       if (changesDatabase) sums.fill(UNCOMPARED);
       for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
       from = next;
@@ -138,7 +136,7 @@ export class StateDigests {
     return changed === null
       ? null
       : keys
-          .filter((named) => !changed.has(nameOf(named)))
+          .filter((named) => !changed.has(mapKeyOf(named)))
           .map(({ db, key }) => ({ db, key, digest: digestIn(database, { db, key }, { at, salt }) }));
   }
 
@@ -147,23 +145,24 @@ export class StateDigests {
    * changed, so that all of the keys may have changed.
    */
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
-    const names = new Set(keys.map(nameOf));
+    const names = new Set(keys.map(mapKeyOf));
     const changed = new Set<string>();
+
     for (let from: OrderKey | null = firstOrderKey(at); from !== null; ) {
       const {
         keys: some,
         changesDatabase,
         next,
       }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_PER_STEP);
+
       if (changesDatabase) return null;
-      for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
+      for (const name of some.map(mapKeyOf)) if (names.has(name)) changed.add(name);
       from = next;
     }
+
     return changed;
   }
 }
-
-export const nameOf = ({ db, key }: NamedKey): string => `${db}:${key}`;
 
 function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSelection): Digest64 | null {
   const entry = database.keyspaces[db]?.find(key);

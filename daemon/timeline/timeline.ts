@@ -22,19 +22,22 @@ import {
   type Entry,
   type OrderKey,
   orderKeyOf,
+  readOrderKey,
   type SignedBytes,
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
 import { admit, outcomesInTurn, unmetNow } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
+import { appliesAt, limitToApplied, standstillOf } from "./fold/semantics-standstill.js";
+import type { VoidUnits } from "./fold/void-units.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";
 import { Retention } from "./retention.js";
 import { type FoldDates, type ForgottenAnswers, REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
+import { StoredVotes } from "./stored-votes.js";
 import type { AcceptOutcome, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
@@ -64,28 +67,32 @@ export class Timeline {
   readonly waiting: UnfoldedEntries;
   readonly forgotten: ForgottenAnswers;
   /** Snapshots for members that are missing pruned entries. */
-  readonly handover: SnapshotTransfer;
+  readonly snapshotTransfer: SnapshotTransfer;
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
   readonly decided: DecidedUnits;
+  readonly votes: StoredVotes;
   readonly ownDates: OwnDates;
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
     this.decided = new DecidedUnits(parts);
+    this.votes = new StoredVotes(parts);
     this.ownDates = new OwnDates(parts.storage);
     this.#failure = new DiskFailure(parts, this.#undoUnflushed);
-    this.#watermark = new Watermark(parts, this.#failure, this.decided);
+    this.#watermark = new Watermark(parts, this.#failure, this.votes);
     this.#entryStore = new EntryStore(parts, this.#failure);
     this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);
+
     const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
     this.#dates = dates;
     this.#refolding = refolding;
+
     this.#retention = new Retention(parts, this.#entryStore);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
-    this.handover = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
+    this.snapshotTransfer = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
     this.damagedEntries = new DamagedEntries(parts, this.#folding, this.#late);
     this.digests = new StateDigests(this.#folding);
   }
@@ -98,7 +105,7 @@ export class Timeline {
   /** Resolves when everything is on disk. */
   async stop(): Promise<void> {
     this.#folding.isOpen = false;
-    for (const part of [this.#refolding, this.handover, this.damagedEntries]) part.stop();
+    for (const part of [this.#refolding, this.snapshotTransfer, this.damagedEntries]) part.stop();
     if (this.failure === null) await this.#parts.storage.flushed().catch(() => {});
     await this.#entryStore.making?.stop();
     await this.#parts.storage.close();
@@ -125,6 +132,11 @@ export class Timeline {
     return this.#folding.fold.ring;
   }
 
+  /** The units that write decided keys without a decision, until the caller drops them. */
+  get voids(): VoidUnits {
+    return this.#folding.fold.voids;
+  }
+
   /** The index of the entries on disk, for comparison with members. */
   get index(): DigestIndex {
     return this.#entryStore.index;
@@ -147,6 +159,12 @@ export class Timeline {
   /** The part of the watermark that is on disk, which may be sent to members. */
   get published(): number {
     return this.#watermark.published;
+  }
+
+  /** The latest date of a stored entry, in milliseconds since 1970; 0: none is stored. */
+  get lastStoredAt(): number {
+    const last = this.#parts.storage.last();
+    return last === null ? 0 : readOrderKey(last).at;
   }
 
   /** The reason why nothing is applied after some position, or null if everything is applied. */
@@ -189,20 +207,23 @@ export class Timeline {
   /**
    * Accepts an entry from a client: checks, folds, stores and answers it in one step. It is folded first, because an
    * entry that the fold refuses is not stored. Its date has already been checked.
-   * @param between  called after each of its units, if it comes after all applied entries
+   * @param afterUnit  called after each of its units, if it comes after all applied entries
    * @param isOnlyHere  whether no other daemon receives the entry from its client
    */
-  accept(entry: Entry, between: BetweenUnits | null = null, isOnlyHere = true): AcceptOutcome {
+  accept(entry: Entry, afterUnit: BetweenUnits | null = null, isOnlyHere = true): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
+
     const orderKey = orderKeyOf(entry);
-    if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
+    if (this.holds(orderKey) || this.#entryStore.damage.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (this.#isTooOld(orderKey)) return { kind: "too-old" };
+
     const { limits, isAlone } = this.#parts;
     const decides = () => isOnlyHere && isAlone();
-    const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, decides, between);
+    const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, decides, afterUnit);
     const merged = typeof admitted === "string" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || typeof merged === "string") return { kind: merged ?? "too-old" };
+
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
@@ -229,20 +250,23 @@ export class Timeline {
   acceptDecisions(decisions: readonly Entry[], own: ByteString): void {
     if (this.failure !== null || !this.#folding.isOpen) return;
     const entries = decisions.filter(
-      (entry) => !this.holds(orderKeyOf(entry)) && !this.#entryStore.isFolded(entry.id),
+      (entry) => !this.holds(orderKeyOf(entry)) && !this.#entryStore.damage.isFolded(entry.id),
     );
     const [first] = entries;
     if (first === undefined) return;
+
     const { isServing, fold } = this.#folding;
     const isLate =
       first.envelope.at <= fold.cutAt ||
       !isServing ||
       entries.some((entry) => !this.hasCode(entry) || !this.prepare(entry));
+
     const merged = isLate ? null : this.#folding.merge(entries);
     if (merged === null) {
       this.receive(entries, own);
       return;
     }
+
     // The votes are on the disks of a majority, so that no answer waits for these entries.
     this.#store(entries, null, false)?.catch(() => {});
     this.#parts.handlers.folded(entries, merged);
@@ -279,14 +303,18 @@ export class Timeline {
    */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
     if (this.failure !== null || !this.#folding.isOpen) return [];
-    const added = this.#entryStore.fresh(entries);
+    const added = this.#entryStore.notStored(entries);
     if (added.length === 0) return added;
-    const again = added.filter(({ id }) => this.#entryStore.isFolded(id));
-    const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#entryStore.isFolded(id));
+
+    const again = added.filter(({ id }) => this.#entryStore.damage.isFolded(id));
+    const unfolded =
+      again.length === 0 ? added : added.filter(({ id }) => !this.#entryStore.damage.isFolded(id));
+
     // These entries were damaged and have been sent again. A running refold may have read some of the entries before
     // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
     this.#store(added, from)?.catch(() => {});
+
     // Nothing more is folded before the next start, which folds the entries on disk.
     if (this.#folding.fold.missingCode !== null) return added;
     this.waiting.add(unfolded, this.#dates.foldUntil);
@@ -321,17 +349,19 @@ export class Timeline {
       this.#folding.cut();
       return;
     }
+
     this.waiting.addLate(this.waiting.takeUntil(this.#dates.foldUntil));
     this.#late.run();
     this.#folding.cut();
     this.#folding.fold.dropExpired(EXPIRED_PER_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
+
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...limitToEnd(this.#folding.fold, this.#dates.finalTo),
+      ...limitToApplied(this.#folding.fold, this.#dates.finalTo),
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
-      retainsFrom: this.handover.retainsFrom,
+      retainsFrom: this.snapshotTransfer.retainsFrom,
       isAlone: this.#parts.isAlone(),
     });
   }

@@ -54,7 +54,7 @@ export class UnfoldedEntries {
   #postponed: Postponed | null = null;
   /** The entries that a refold includes now. */
   #refolding: readonly Entry[] = [];
-  /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
+  /** The entries that were late at `markReached` and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isRefoldingMarked = false;
   /** The uptime since which `noteDelay` has found entries waiting past their dates, or null if none are waiting. */
@@ -70,7 +70,7 @@ export class UnfoldedEntries {
   }
 
   /** Marks the waiting entries whose date has been reached: `areMarkedFolded` concerns only these. */
-  mark(): void {
+  markReached(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
     this.#isRefoldingMarked = this.#refolding.length > 0;
@@ -213,11 +213,13 @@ export class UnfoldedEntries {
   postponesRefold(uptime: number, date: number): boolean {
     const isFirst = this.#postponed === null;
     this.#postponed ??= { since: uptime, date, arrived: 0 };
+
     const isCalm = !isFirst && this.#postponed.arrived === 0;
     if (isCalm || uptime - this.#postponed.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
       this.#postponed = null;
       return false;
     }
+
     this.#postponed.arrived = 0;
     this.#mergesFrom = uptime + CALM_MS;
     return true;
@@ -260,7 +262,8 @@ class FutureEntries {
   /** Adds entries. Their bytes are copied, because they may be views of much larger buffers. */
   add(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      const [body, signature] = [Buffer.from(entry.body), Buffer.from(entry.signature)];
+      const body = Buffer.from(entry.body);
+      const signature = Buffer.from(entry.signature);
       this.#heap.push({ ...orderKeyOf(entry), body, signature });
       this.#bytes += body.length + signature.length;
     }

@@ -18,17 +18,17 @@ export class Watermark {
   published: number;
   readonly #parts: TimelineParts;
   readonly #failure: DiskFailure;
-  readonly #decided: { readonly openDate: number };
+  readonly #votes: { readonly openDate: number };
   readonly #steady = new SteadyClock();
   #publishesFrom = Number.NEGATIVE_INFINITY;
   #isWriting = false;
 
-  /** @param decided  `openDate`: the published value stays below it */
-  constructor(parts: TimelineParts, failure: DiskFailure, decided: { readonly openDate: number }) {
-    this.#decided = decided;
+  /** @param votes  `openDate`: the published value stays below it */
+  constructor(parts: TimelineParts, failure: DiskFailure, votes: { readonly openDate: number }) {
+    this.#votes = votes;
     this.#parts = parts;
     this.#failure = failure;
-    const mark = parts.storage.mark("watermark");
+    const mark = parts.storage.readMark("watermark");
     this.value = mark === null ? 0 : Number(mark.readBigUInt64BE());
     this.published = this.value;
   }
@@ -66,10 +66,12 @@ export class Watermark {
   /** Makes the newest value durable, and then publishes it. */
   #publish(): void {
     const { storage, isJoining } = this.#parts;
-    const value = Math.min(this.value, Math.max(this.published, this.#decided.openDate - 1));
+    const value = Math.min(this.value, Math.max(this.published, this.#votes.openDate - 1));
     if (this.#isWriting || this.published === value || isJoining()) return;
+
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(value));
+
     this.#isWriting = true;
     storage.put([], [["watermark", bytes]]);
     storage.synced().then(() => {

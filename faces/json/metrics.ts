@@ -1,6 +1,6 @@
 /** The metrics of --json-replica. */
 import { labelled, type MetricTable, metricMaker, only } from "../../daemon/net/process/metric-rows.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { JsonReplicaFigures } from "./replicas/replicas.js";
 
 declare module "../../daemon/listener/daemon-listener.js" {
@@ -10,13 +10,13 @@ declare module "../../daemon/listener/daemon-listener.js" {
   }
 }
 
-const ofJsonReplicas = metricMaker([], ({ jsonReplicas }: Sources) => only(jsonReplicas?.() ?? null));
-const perJsonReplica = metricMaker(["replica"], ({ jsonReplicas }: Sources) =>
+const ofJsonReplicas = metricMaker([], ({ jsonReplicas }: MetricSources) => only(jsonReplicas?.() ?? null));
+const perJsonReplica = metricMaker(["replica"], ({ jsonReplicas }: MetricSources) =>
   labelled("replica", jsonReplicas?.()?.servers ?? [], ({ replica }) => replica),
 );
 
 /** The rows of the metrics of --json-replica, by their names. */
-export const METRICS: MetricTable<Sources> = {
+export const METRICS: MetricTable<MetricSources> = {
   dbsyncd_json_replica_ready: ofJsonReplicas(
     "gauge",
     "1 once the servers of --json-replica have sent their documents, otherwise 0; until then JSON clients are refused.",

@@ -4,7 +4,7 @@ import { fail } from "../../daemon/net/process/service.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parsePeer } from "../../daemon/options/peer-address.js";
 import { hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
-import { HOUR, type LimitRow, list, listenAddressOr, SECOND } from "../../daemon/options/value-forms.js";
+import { HOUR, type LimitRow, listenAddressOr, listForm, SECOND } from "../../daemon/options/value-forms.js";
 
 /** The port of the original JSON server. */
 const JSON_PORT = "8888";
@@ -25,7 +25,7 @@ export const JSON_OPTIONS = {
   jsonReplicas: row({
     flags: "--json-replica <host:port>",
     help: "a server of the original JSON database, to which writes of JSON clients are also sent (repeatable)",
-    form: list<HostAndPort>({ parse: parseReplica, format: formatHost, check: checkReplicas }),
+    form: listForm<HostAndPort>({ parse: parseReplica, format: formatHost, check: checkReplicas }),
     fallback: [],
     reload: "restart",
     example: "old1:8888",

@@ -1,15 +1,15 @@
 /** The listener of --memcached. */
 
-import { type Closing, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
+import { type CloseAnswer, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
-import {
-  SessionDialect,
-  UserListener,
-  type UserListenerParts,
-  type UserSocketHost,
-} from "../users/user-listener.js";
-import { MemcachedParser, type MemcachedRequest } from "./bytes/memcached-requests.js";
-import { DelayedFlush, itemBytesMax, MemcachedSession } from "./memcached-session.js";
+import { SessionDialect } from "../users/session-dialect.js";
+import { UserListener, type UserListenerOptions, type UserSocketHost } from "../users/user-listener.js";
+import { MemcachedParser } from "./bytes/memcached-requests.js";
+import type { MemcachedRequest } from "./bytes/request-types.js";
+import { DelayedFlush } from "./delayed-flush.js";
+import { KeyQueues } from "./key-queues.js";
+import { itemBytesMax } from "./memcached-item.js";
+import { type MemcachedServer, MemcachedSession } from "./memcached-session.js";
 
 const MEMCACHED_LISTENER = "memcached";
 /** The maximum length of an item before a login, in bytes; a login fits into it. */
@@ -18,11 +18,15 @@ const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
 export class MemcachedListener extends UserListener<MemcachedRequest, MemcachedServer> {
-  constructor(parts: UserListenerParts) {
-    super(parts, {
+  constructor(options: UserListenerOptions) {
+    super(options, {
       name: MEMCACHED_LISTENER,
       fullText: "ERROR Too many open connections\r\n",
-      makeServer: (host) => ({ host, delayedFlush: new DelayedFlush(host.environment) }),
+      makeServer: (host) => ({
+        host,
+        delayedFlush: new DelayedFlush(host.environment),
+        queues: new KeyQueues(),
+      }),
       makeDialect: (server) => new MemcachedDialect(server),
     });
   }
@@ -33,21 +37,15 @@ export class MemcachedListener extends UserListener<MemcachedRequest, MemcachedS
   }
 }
 
-/** What all connections share. */
-interface MemcachedServer {
-  readonly host: UserSocketHost;
-  readonly delayedFlush: DelayedFlush;
-}
-
 /** The dialect of memcached's text protocol: one request after the other, which the session executes. */
 class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   readonly listener = MEMCACHED_LISTENER;
   protected readonly parser = new MemcachedParser(0);
   readonly #host: UserSocketHost;
 
-  constructor({ host, delayedFlush }: MemcachedServer) {
-    super(host, new MemcachedSession(host, delayedFlush));
-    this.#host = host;
+  constructor(server: MemcachedServer) {
+    super(server.host, new MemcachedSession(server));
+    this.#host = server.host;
   }
 
   override foreignClient(chunk: Buffer): ForeignClient | null {
@@ -68,7 +66,7 @@ class MemcachedDialect extends SessionDialect<MemcachedRequest> {
     return request.kind === "store" ? request.data.length : 0;
   }
 
-  problem(): Closing | null {
+  problem(): CloseAnswer | null {
     if (this.parser.isBinary) return closing("malformed", "the binary protocol", "ERROR\r\n");
     if (!this.parser.isTooLong) return null;
     return closing("malformed", "a line that is longer than any request", "CLIENT_ERROR line too long\r\n");

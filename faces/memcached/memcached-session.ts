@@ -4,28 +4,35 @@
  * `memcached -Y`, with a first `set` whose data contains name and password.
  */
 
-import { createHash } from "node:crypto";
-import type { CheckedCommand } from "../../daemon/engine/backends/command-path.js";
-import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import type { CheckedCommand, StepRunner } from "../../daemon/engine/backends/command-path.js";
 import { version } from "../../daemon/net/process/version.js";
-import type { Limits } from "../../daemon/options/limits.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { bulk, type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { SessionCommandSender, UserCommands } from "../users/user-commands.js";
 import type { UserSocketHost } from "../users/user-listener.js";
 import type { Denial } from "../users/user-session.js";
+import { metaAnswer } from "./bytes/meta-commands.js";
+import type {
+  CountRequest,
+  DeleteRequest,
+  MemcachedRequest,
+  MetaGet,
+  StoreRequest,
+} from "./bytes/request-types.js";
+import { uint64 } from "./bytes/request-words.js";
+import type { DelayedFlush } from "./delayed-flush.js";
+import type { KeyQueues } from "./key-queues.js";
 import {
-  type CountRequest,
-  type DeleteRequest,
-  FLAGS_MAX,
-  type MemcachedRequest,
-  type MetaGet,
-  metaAnswer,
-  type StoreRequest,
-  uint64,
-} from "./bytes/memcached-requests.js";
+  casUniqueOf,
+  expiryDateOf,
+  expiryOf,
+  type Item,
+  itemBytesMax,
+  itemOf,
+  stringOf,
+} from "./memcached-item.js";
 
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
@@ -34,7 +41,7 @@ type TouchingRequest = MemcachedRequest & { readonly kind: "get-and-touch" };
 
 /** Options of a command that runs only if its key is unchanged. */
 interface ConditionOptions {
-  /** Whether the answer contains the unit that changes the key now; default: false. */
+  /** Whether the answer contains the item's new number; default: false. */
   readonly withNumber?: boolean;
   /**
    * Whether the members of a list decide on the condition, because the client has sent the item's number; default:
@@ -48,6 +55,14 @@ interface ReadItem extends Item {
   readonly writer: ByteString;
 }
 
+/** The effect of a request on an item. */
+interface ItemChange {
+  /** The command that changes the item, or null if it stays as it is. */
+  readonly argv: readonly ByteString[] | null;
+  /** Creates the answer. @param newWriter  the unit that changes the item, with `withNumber` */
+  answered(newWriter: ByteString): string;
+}
+
 /**
  * The reported version. It begins with the version of memcached whose answers we follow: clients parse it, and some
  * refuse a major version of 0.
@@ -57,6 +72,8 @@ const WRITERS = findCommand("WRITERS") as Command;
 const SCAN = findCommand("SCAN") as Command;
 const DEL = findCommand("DEL") as Command;
 const PTTL = findCommand("PTTL") as Command;
+/** With `1 GT` it changes nothing, but the members decide on it as on each write. */
+const EXPIRE_AT = findCommand("PEXPIREAT") as Command;
 const MIB = 1024 * 1024;
 /** The number of keys that one step of `flush_all` reads. */
 const FLUSHED_PER_STEP = 1000;
@@ -66,6 +83,10 @@ const TOUCHED_PER_STEP = 1000;
 const CHANGE_TRIES = 100;
 /** The result of an attempt that another client's write prevented. */
 const CONFLICT = "";
+/** The item could not be changed in `CHANGE_TRIES` attempts. A value of another type also prevents its creation. */
+const KEEPS_CHANGING = error("other clients keep changing this value");
+/** The key has a value of another type, so that no item can be created. */
+const NO_ITEM = error("this key has a value of another type: delete it, or use another key");
 const NO_MEMORY = error("out of memory storing object");
 const NOT_PERMITTED = error("this user has no permissions for this command or key");
 const EXISTS = "EXISTS\r\n";
@@ -82,10 +103,12 @@ export class MemcachedSession {
   readonly #host: UserSocketHost;
   readonly #sender: SessionCommandSender;
   readonly #delayedFlush: DelayedFlush;
+  readonly #queues: KeyQueues;
 
-  constructor(host: UserSocketHost, delayedFlush: DelayedFlush) {
+  constructor({ host, delayedFlush, queues }: MemcachedServer) {
     this.#host = host;
     this.#delayedFlush = delayedFlush;
+    this.#queues = queues;
     this.commands = new UserCommands(host, denied);
     this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
   }
@@ -100,6 +123,7 @@ export class MemcachedSession {
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
+
     const written = answerForm(request);
     if (written === null) return answer;
     return answer instanceof Promise ? answer.then(written) : written(answer);
@@ -181,6 +205,7 @@ export class MemcachedSession {
       if ("kind" in called) return called;
       calls.push(called);
     }
+
     // The writers are read in the same unit: they identify the change of the expiry time.
     calls.push({ command: WRITERS, argv: [WRITERS.name, ...keys] });
     const reply = await this.#host.path.executeTogether(calls, [], this.#sender);
@@ -196,11 +221,12 @@ export class MemcachedSession {
     for (const [at, value] of values.entries()) {
       if (value.kind !== "bulk") continue;
       const { flags, data } = itemOf(value.bytes);
-      const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
+      const unique = writers === null ? "" : ` ${casUniqueOf(bytesOf(writers[at]))}`;
       items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
       // A request may name a long value many times. Stop at the limit, so that the complete answer is never in memory.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
+
     return `${items}END\r\n`;
   }
 
@@ -209,19 +235,19 @@ export class MemcachedSession {
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
     const withNumber = asksNumber(request);
-    const stored = (reply: Reply, now: ByteString) =>
-      reply.kind === "nil" ? NOT_STORED : storedAnswer(now, withNumber);
-    if (verb !== "cas")
-      return withNumber
-        ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), {
-            withNumber: true,
-          })
-        : this.#run(argv, (reply) => stored(reply, ""));
-    return this.#ifUnchanged(key, unique, (writer) =>
-      this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), {
-        withNumber,
-      }),
-    );
+    const stored = (reply: Reply, newWriter: ByteString) =>
+      reply.kind === "nil" ? NOT_STORED : storedAnswer(newWriter, withNumber);
+    const answerUnless = (conflict: string) => (reply: Reply | null, newWriter: ByteString) =>
+      reply === null ? conflict : stored(reply, newWriter);
+
+    if (verb === "cas")
+      return this.#ifUnchanged(key, unique, (writer) =>
+        this.#runIf(argv, writer, answerUnless(EXISTS), { withNumber }),
+      );
+    // The item's number is the hash of the unit that stores it, which only a second command of the unit can read.
+    return withNumber
+      ? this.#runIf(argv, null, answerUnless(NOT_STORED), { withNumber })
+      : this.#run(argv, (reply) => stored(reply, ""));
   }
 
   #delete({ key, unique }: DeleteRequest): string | Promise<string> {
@@ -237,10 +263,9 @@ export class MemcachedSession {
     unique: bigint,
     change: (writer: ByteString) => string | Promise<string>,
   ): string | Promise<string> {
-    return this.#readWithWriters([key], (_, [last]) => {
-      const writer = bytesOf(last);
+    return this.#readToChange(key, (_, writer) => {
       if (writer === "") return NOT_FOUND;
-      return uniqueOf(writer) === unique ? change(writer) : EXISTS;
+      return casUniqueOf(writer) === unique ? change(writer) : EXISTS;
     });
   }
 
@@ -248,72 +273,141 @@ export class MemcachedSession {
   #count({ verb, key, by, unique, exptime, initial }: CountRequest): Promise<string> {
     const { now } = this.#sender;
     const expiry = exptime === null ? ["KEEPTTL"] : expiryOf(exptime, now, []);
-    const create = (): string | Promise<string> => {
-      if (initial === null) return NOT_FOUND;
-      const argv = ["SET", key, String(initial.value), "NX", ...expiryOf(initial.exptime, now, [])];
-      return this.#run(argv, (reply) => (reply.kind === "nil" ? CONFLICT : `${initial.value}\r\n`));
-    };
-    return this.#change(key, create, ({ flags, data, writer }) => {
-      if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
-      const before = uint64(data.trim());
-      if (before === null) return NO_NUMBER;
+
+    const change = (item: ReadItem | null): ItemChange => {
+      if (item === null) {
+        if (initial === null) return unchanged(NOT_FOUND);
+        const argv = ["SET", key, String(initial.value), "NX", ...expiryOf(initial.exptime, now, [])];
+        return { argv, answered: () => `${initial.value}\r\n` };
+      }
+      if (unique !== 0n && casUniqueOf(item.writer) !== unique) return unchanged(EXISTS);
+      const before = uint64(item.data.trim());
+      if (before === null) return unchanged(NO_NUMBER);
+
       const less = before < by ? 0n : before - by;
       const after = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-      const answer = () => `${after}\r\n`;
-      return this.#replace(key, { flags, data: after, writer }, answer, { expiry, isDecided: unique !== 0n });
-    });
+      const argv = ["SET", key, stringOf({ flags: item.flags, data: after }), ...expiry];
+      return { argv, answered: () => `${after}\r\n` };
+    };
+    return this.#change(key, change, { isDecided: unique !== 0n });
   }
 
   /** Appends or prepends data. The flags and the expiry time stay unchanged. */
   #extend(request: StoreRequest): Promise<string> {
     const { verb, key, data: added, unique } = request;
     const withNumber = asksNumber(request);
-    return this.#change(
-      key,
-      () => NOT_STORED,
-      ({ flags, data, writer }) => {
-        if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
-        if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
-        const now = verb === "append" ? data + added : added + data;
-        const stored = (changer: ByteString) => storedAnswer(changer, withNumber);
-        const options = { withNumber, isDecided: unique !== 0n };
-        return this.#replace(key, { flags, data: now, writer }, stored, options);
-      },
-    );
+
+    const change = (item: ReadItem | null): ItemChange => {
+      if (item === null) return unchanged(NOT_STORED);
+      const { flags, data, writer } = item;
+      if (unique !== 0n && casUniqueOf(writer) !== unique) return unchanged(EXISTS);
+      if (data.length + added.length > itemBytesMax(this.#host.limits)) return unchanged(NOT_STORED);
+
+      const extended = verb === "append" ? data + added : added + data;
+      const argv = ["SET", key, stringOf({ flags, data: extended }), "KEEPTTL"];
+      return { argv, answered: (newWriter) => storedAnswer(newWriter, withNumber) };
+    };
+    return this.#change(key, change, { withNumber, isDecided: unique !== 0n });
   }
 
   /**
    * Changes an item. Retries if another client has changed it.
-   * @param absent  returns the answer if there is no item, or creates the item
-   * @param change  makes an attempt; its answer is CONFLICT if another client has changed the item
+   * @param change  returns the command that changes the item, or that creates it (null); called for each attempt
    */
   async #change(
     key: ByteString,
-    absent: () => string | Promise<string>,
-    change: (item: ReadItem) => string | Promise<string>,
+    change: (item: ReadItem | null) => ItemChange,
+    options: ConditionOptions,
   ): Promise<string> {
-    for (let tries = CHANGE_TRIES; tries > 0; tries--) {
-      const answer = await this.#readWithWriters([key], ([value], [writer]) =>
-        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent(),
-      );
-      if (answer !== CONFLICT) return answer;
-    }
-    return "SERVER_ERROR other clients keep changing this value\r\n";
+    const { withNumber = false, isDecided = true } = options;
+    // A program does not know the number of the item that it stores, and the numbers that it reads are not final.
+    const mayBeProgram = !withNumber && !isDecided;
+    if (mayBeProgram && this.#host.path.localData?.decided?.covers(["DEL", key], this.#sender.db))
+      return await this.#changeDecided(key, change);
+
+    const attempt = () =>
+      this.#readToChange(key, (value, writer) => {
+        const item = value?.kind === "bulk" ? { ...itemOf(value.bytes), writer } : null;
+        const { argv, answered } = change(item);
+        if (argv === null) return answered("");
+        if (item === null)
+          return this.#run(argv, (reply) => (reply.kind === "nil" ? CONFLICT : answered("")));
+
+        const replaced = (reply: Reply | null, newWriter: ByteString) =>
+          reply === null ? CONFLICT : answered(newWriter);
+        return this.#runIf(argv, writer, replaced, options);
+      });
+    const answer = await attempt();
+    if (answer !== CONFLICT) return answer;
+
+    // Attempts of many clients at the same time would keep failing because of each other.
+    return await this.#queues.run(key, async () => {
+      for (let tries = CHANGE_TRIES; tries > 0; tries--) {
+        const answer = await attempt();
+        if (answer !== CONFLICT) return answer;
+      }
+      return answerOf(KEEPS_CHANGING, () => "");
+    });
   }
 
   /**
-   * Replaces an item, unless another client has changed it.
-   * @param answered  receives the unit that replaces the item, with `withNumber`
+   * Changes an item on whose writes the members decide, by a program: the daemons take turns at the key, and one
+   * decision is enough for all changes that wait at this daemon. If each attempt were a unit of its own, most would be
+   * decided in vain, and the attempts of one client could fail for seconds.
    */
-  #replace(
+  async #changeDecided(key: ByteString, change: (item: ReadItem | null) => ItemChange): Promise<string> {
+    const { db } = this.#sender;
+    const program = (run: StepRunner): Reply => {
+      const execute = (argv: readonly ByteString[]): Reply => {
+        const called = this.commands.permitted(argv);
+        return "kind" in called ? called : run(called.command, called.argv, db);
+      };
+
+      const read = execute(["MGET", key]);
+      if (read.kind === "error") return read;
+      const [value] = itemsOf(read);
+      const { argv, answered } = change(
+        value?.kind === "bulk" ? { ...itemOf(value.bytes), writer: "" } : null,
+      );
+      const written = argv === null ? read : execute(argv);
+      if (written.kind === "nil") return NO_ITEM;
+      return written.kind === "error" ? written : bulk(answered(""));
+    };
+
+    const outline = { readsOnly: false, keys: () => [key] };
+    return answerOf(await this.#host.path.executeInSteps(program, [], this.#sender, outline), bytesOf);
+  }
+
+  /**
+   * Reads an item and its last writer, and answers. If nothing is written, and the item may be an old one, the answer
+   * is created again from a read that is recorded as a write: the members decide on it, or it is refused.
+   * @param answered  may change the item, and then returns a promise if commands are recorded
+   */
+  #readToChange(
     key: ByteString,
-    { writer, ...item }: ReadItem,
-    answered: (now: ByteString) => string,
-    { expiry = ["KEEPTTL"], ...options }: { readonly expiry?: readonly ByteString[] } & ConditionOptions,
+    answered: (value: Reply | undefined, writer: ByteString) => string | Promise<string>,
   ): string | Promise<string> {
-    const argv = ["SET", key, stringOf(item), ...expiry];
-    const replaced = (reply: Reply | null, now: ByteString) => (reply === null ? CONFLICT : answered(now));
-    return this.#runIf(argv, writer, replaced, options);
+    let hasWritten = false;
+    const answer = this.#readWithWriters([key], ([value], [writer]) => {
+      const answer = answered(value, bytesOf(writer));
+      hasWritten = answer instanceof Promise;
+      return answer;
+    });
+
+    const decided = () =>
+      this.#readWithWriters([key], ([value], [writer]) => answered(value, bytesOf(writer)), {
+        command: EXPIRE_AT,
+        argv: ["PEXPIREAT", key, "1", "GT"],
+      });
+
+    const checked = (first: string) => {
+      if (hasWritten) return first;
+      const isOld = this.#host.path.mayBeOutdated(key, this.#sender);
+      if (isOld instanceof Promise) return isOld.then((isOld) => (isOld ? decided() : first));
+      return isOld ? decided() : first;
+    };
+
+    return answer instanceof Promise ? answer.then(checked) : checked(answer);
   }
 
   #metaGet(request: MetaGet): string | Promise<string> {
@@ -334,11 +428,12 @@ export class MemcachedSession {
   ): string {
     const item = value?.kind === "bulk" ? itemOf(value.bytes) : null;
     const fields: Readonly<Record<string, () => string>> = {
-      c: () => String(uniqueOf(writer)),
+      c: () => String(casUniqueOf(writer)),
       f: () => String(item?.flags),
       s: () => String(item?.data.length),
       t: () => secondsOf(ttl),
     };
+
     const shown = item === null ? flags.filter((flag) => /^[Okb]/.test(flag)) : flags;
     const words = shown.map((flag) => ` ${flag}${fields[flag]?.() ?? ""}`).join("");
     if (item === null) return isQuiet ? "" : `EN${words}\r\n`;
@@ -349,10 +444,12 @@ export class MemcachedSession {
   #flush(delay: number): string | Promise<string> {
     const called = this.commands.permitted(["FLUSHDB"]);
     if ("kind" in called) return answerOf(called, () => "");
+
     const { now } = this.#sender;
-    const ms = delay > 0 ? dateOf(delay, now) - now : 0;
+    const ms = delay > 0 ? expiryDateOf(delay, now) - now : 0;
     this.#delayedFlush.cancel();
     if (ms <= 0) return this.#deleteItems();
+
     // The user's rights may change in the meantime, so they are checked again.
     this.#delayedFlush.schedule(ms, () => {
       this.commands.userSession.renew();
@@ -369,6 +466,7 @@ export class MemcachedSession {
       const argv = ["SCAN", cursor, "TYPE", "string", "COUNT", count];
       const page = await path.execute(SCAN, argv, this.#sender);
       if (page.kind === "error") return answerOf(page, () => "");
+
       const [next, found] = itemsOf(page);
       const keys = itemsOf(found).map(bytesOf);
       // Through a sidecar, a page contains all keys.
@@ -377,6 +475,7 @@ export class MemcachedSession {
         const reply = await path.execute(DEL, ["DEL", ...some], this.#sender);
         if (reply.kind === "error") return answerOf(reply, () => "");
       }
+
       cursor = bytesOf(next);
       if (cursor === "0") return "OK\r\n";
       // Other clients are served between the steps.
@@ -405,6 +504,7 @@ export class MemcachedSession {
       });
     }
     if (about !== "") return "ERROR\r\n";
+
     return this.#run(["DBSIZE"], (reply) => {
       return statisticsOf({
         pid: process.pid,
@@ -434,9 +534,11 @@ export class MemcachedSession {
   ): string | Promise<string> {
     const values = this.commands.permitted(["MGET", ...keys]);
     if ("kind" in values) return answerOf(values, () => "");
+
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const calls = more === undefined ? [writers, values] : [writers, values, more];
     const reply = this.#host.path.executeTogether(calls, [], this.#sender);
+
     const read = (all: Reply): string | Promise<string> => {
       const [writers, values, third] = itemsOf(all);
       const problem = [all, writers, values, third].find((one) => one?.kind === "error");
@@ -444,6 +546,7 @@ export class MemcachedSession {
         ? answered(itemsOf(values), itemsOf(writers), third)
         : answerOf(problem, () => "");
     };
+
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
@@ -463,21 +566,24 @@ export class MemcachedSession {
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString | null,
-    answered: (reply: Reply | null, now: ByteString) => string,
+    answered: (reply: Reply | null, newWriter: ByteString) => string,
     { withNumber = false, isDecided = true }: ConditionOptions = {},
   ): string | Promise<string> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
+
     const key = argv[1] ?? "";
     const conditions = writer === null ? [] : [{ db: this.#sender.db, key, writer }];
     const writers = { command: WRITERS, argv: [WRITERS.name, key] };
     const calls = withNumber ? [called, writers] : [called];
     const reply = this.#host.path.executeTogether(calls, conditions, this.#sender, isDecided);
+
     const ofOne = (all: Reply) => {
       if (all.kind === "nil-array") return answered(null, "");
       const [first = all, writers] = itemsOf(all);
       return answerOf(first, (settled) => answered(settled, bytesOf(itemsOf(writers)[0])));
     };
+
     return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
   }
 }
@@ -492,11 +598,13 @@ function answerForm(request: CommandRequest): ((answer: string) => string) | nul
   return meta === undefined ? null : (answer) => metaAnswer(answer, meta);
 }
 
+const unchanged = (answer: string): ItemChange => ({ argv: null, answered: () => answer });
+
 /** Whether the answer to a store contains the item's number. */
 const asksNumber = ({ meta }: StoreRequest): boolean => meta?.words.includes("c") ?? false;
 
-const storedAnswer = (now: ByteString, withNumber: boolean): string =>
-  withNumber ? `STORED ${uniqueOf(now)}\r\n` : "STORED\r\n";
+const storedAnswer = (newWriter: ByteString, withNumber: boolean): string =>
+  withNumber ? `STORED ${casUniqueOf(newWriter)}\r\n` : "STORED\r\n";
 
 function statisticsOf(figures: Readonly<Record<string, string | number>>): string {
   const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);
@@ -515,6 +623,7 @@ const asMemcached = (answer: string): string => (answer.startsWith(TOO_MUCH) ? T
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
 const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+
 /** The maximum number of seconds that memcached returns: its clients store them in 32 bits. */
 const SECONDS_MAX = 2 ** 31 - 1;
 
@@ -526,95 +635,12 @@ const secondsOf = (ttl: Reply | undefined): string => {
   const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
   return String(ms < 0 ? -1 : Math.min(SECONDS_MAX, Math.ceil(ms / 1000)));
 };
+
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;
 
-/** The maximum delay of a timer of Node.js in milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/** The delayed `flush_all` of a listener. As in memcached there is at most one, and a later `flush_all` replaces it. */
-export class DelayedFlush {
-  readonly #environment: Environment;
-  #cancel = () => {};
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  /** Flushes after a delay, and cancels an earlier delayed flush. */
-  schedule(milliseconds: number, flush: () => void): void {
-    this.cancel();
-    const now = Math.min(milliseconds, TIMER_MS_MAX);
-    this.#cancel = this.#environment.setTimer(now, () =>
-      now < milliseconds ? this.schedule(milliseconds - now, flush) : flush(),
-    );
-  }
-
-  cancel(): void {
-    this.#cancel();
-  }
-}
-
-interface Item {
-  /** The 32-bit number that the client stores with the item. */
-  readonly flags: number;
-  readonly data: ByteString;
-}
-
-const MARK = "\0memcached ";
-const MARKED = new RegExp(`^${MARK}(\\d{1,10})\0`);
-/** The maximum relative exptime in seconds; a greater one is a date. */
-const RELATIVE_SECONDS_MAX = 30 * 24 * 60 * 60;
-
-/** Returns the maximum length of an item's data. */
-export function itemBytesMax({ maxRequestBytes, maxMemcachedItemBytes }: Limits): number {
-  return Math.min(maxRequestBytes, maxMemcachedItemBytes - 1);
-}
-
-/**
- * Returns the string of the database that contains an item. Redis clients see the item's bytes unchanged. Flags other
- * than 0 precede the bytes, after a mark.
- */
-function stringOf({ flags, data }: Item): ByteString {
-  return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
-}
-
-/**
- * Returns the item that a string contains. Inverse of `stringOf`. Another client may have written the mark; flags of
- * more than 32 bits then belong to the data.
- */
-function itemOf(text: ByteString): Item {
-  const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
-  return head === undefined || Number(flags) > FLAGS_MAX
-    ? { flags: 0, data: text }
-    : { flags: Number(flags), data: text.slice(head.length) };
-}
-
-/**
- * The number of bits of an item's number. Memcached counts from 1, so clients whose integers are signed store its
- * numbers in 63 bits: PHP and Java cannot represent more.
- */
-const UNIQUE_BITS = 63;
-
-/**
- * Returns the number that `gets` sends and `cas` compares: a hash of the unit that last changed the key, which is the
- * same on all daemons. It is never 0, which in a request means that the item may have any number.
- */
-function uniqueOf(writer: ByteString): bigint {
-  const hash = createHash("sha256").update(writer, "latin1").digest().readBigUInt64BE(0);
-  return BigInt.asUintN(UNIQUE_BITS, hash) || 1n;
-}
-
-/**
- * Returns the options of SET for an exptime. @param now  milliseconds since 1970 @param lasting  the options for an
- * item that does not expire
- */
-function expiryOf(exptime: number, now: number, lasting: readonly ByteString[]): readonly ByteString[] {
-  if (exptime === 0) return lasting;
-  // A negative exptime, or a date in the past, expires the item immediately.
-  return ["PXAT", String(exptime < 0 ? 1 : dateOf(exptime, now))];
-}
-
-/** Returns the date of an exptime, in milliseconds since 1970. */
-function dateOf(exptime: number, now: number): number {
-  return exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
+/** What all connections of a listener share. */
+export interface MemcachedServer {
+  readonly host: UserSocketHost;
+  readonly delayedFlush: DelayedFlush;
+  readonly queues: KeyQueues;
 }

@@ -2,16 +2,19 @@
 
 import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
-import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { type CloseAnswer, closing } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { SessionDialect, UserListener, type UserListenerParts } from "../users/user-listener.js";
-import { isRefused } from "./bytes/mongo-answers.js";
+import { SessionDialect } from "../users/session-dialect.js";
+import { UserListener, type UserListenerOptions } from "../users/user-listener.js";
+import { isErrorMessage } from "./bytes/mongo-answers.js";
 import { MESSAGE_BYTES_MAX, type MongoMessage, MongoMessageParser } from "./bytes/mongo-message.js";
 import { collectionCommands } from "./commands/collection-commands.js";
-import { greetings, logins, sessionCommands } from "./commands/login-commands.js";
+import { greetings } from "./commands/greeting-commands.js";
+import { logins } from "./commands/login-commands.js";
 import { cursorCommands, readCommands } from "./commands/read-commands.js";
+import { sessionCommands } from "./commands/session-commands.js";
 import { writeCommands } from "./commands/write-commands.js";
 import { MongoServer } from "./session/mongo-server.js";
 import { type MongoCommand, MongoSession } from "./session/mongo-session.js";
@@ -21,9 +24,9 @@ const MONGO_LISTENER = "mongo";
 const LOGIN_BYTES_MAX = 16 * 1024;
 
 export class MongoListener extends UserListener<MongoMessage, MongoServer> {
-  constructor(parts: UserListenerParts) {
-    const { daemon, gate } = parts;
-    super(parts, {
+  constructor(options: UserListenerOptions) {
+    const { daemon, gate } = options;
+    super(options, {
       name: MONGO_LISTENER,
       fullText: "",
       makeServer: (host) => new MongoServer(host, daemon),
@@ -81,7 +84,7 @@ class MongoDialect extends SessionDialect<MongoMessage> {
     );
   }
 
-  problem(): Closing | null {
+  problem(): CloseAnswer | null {
     const { fault } = this.parser;
     return fault === null ? null : closing("malformed", fault);
   }
@@ -91,7 +94,7 @@ class MongoDialect extends SessionDialect<MongoMessage> {
   }
 
   protected isError(answer: ByteString): boolean {
-    return isRefused(answer);
+    return isErrorMessage(answer);
   }
 }
 

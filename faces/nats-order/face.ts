@@ -10,12 +10,12 @@ export const natsOrder: Face = {
     "order-snapshot": async (task) => await (await import("./order-task.js")).runOrderTask(task),
   },
   metrics: async () => (await import("./metrics.js")).METRICS,
-  async openRecorder(context) {
+  async openReplica(context) {
     const { order } = context.settings;
     if (order === null) return null;
     const packages = "@nats-io/jetstream @nats-io/transport-node";
     const { OrderedReplica } = await loadWith(packages, "--order", () => import("./ordered-replica.js"));
-    const { loadGateway } = await import("../../daemon/cluster/replica/recording-base.js");
+    const { loadGateway } = await import("../../daemon/cluster/replica/recorder-base.js");
     return new OrderedReplica(context, order, await loadGateway(context.settings));
   },
 };

@@ -6,12 +6,12 @@ import {
   metricMaker,
   only,
 } from "../../daemon/net/process/metric-rows.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
 
-const order = ({ order }: Sources) => only(order());
+const order = ({ order }: MetricSources) => only(order());
 
-export const METRICS: MetricTable<Sources> = {
+export const METRICS: MetricTable<MetricSources> = {
   dbsyncd_order_connected: metricMaker([], order)(
     "gauge",
     "1 while the stream of --order can be read and written, otherwise 0; writes are then refused.",

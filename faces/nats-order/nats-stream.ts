@@ -10,26 +10,18 @@ import {
   type JetStreamManager,
   jetstream,
   jetstreamManager,
-  type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import {
-  connect,
-  createInbox,
-  credsAuthenticator,
-  errors,
-  type Msg,
-  type NatsConnection,
-  nanos,
-  type Subscription,
-} from "@nats-io/transport-node";
+import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { OrderStream, Published, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
+import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
+import { StreamReading } from "./stream-reading.js";
+import { unmetRequirement } from "./stream-requirements.js";
 
 /** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
 const CONNECT_MS = 5000;
@@ -126,6 +118,7 @@ export class NatsStream implements OrderStream {
   async publish(name: ByteString | null, data: Buffer): Promise<Published> {
     const link = this.#link;
     if (link === null) return notStored(this.trouble ?? "not connected", false);
+
     const options = name === null ? {} : { msgID: Buffer.from(name, "latin1").toString("base64url") };
     try {
       const { seq, duplicate } = await link.client.publish(this.#subject, data, {
@@ -150,6 +143,7 @@ export class NatsStream implements OrderStream {
       const problem = reader.connected(facts);
       this.#isLocating = false;
       if (problem !== null) throw new Unreadable(problem);
+
       const reading = new StreamReading(connection, reader, this.#environment, this.#log);
       await reading.start(manager, this.#address.stream);
       const client = jetstream(connection, { timeout: PUBLISH_MS });
@@ -170,7 +164,8 @@ export class NatsStream implements OrderStream {
   }
 
   #options(): Parameters<typeof connect>[0] {
-    const [address, credentials] = [this.#address, this.#credentials];
+    const address = this.#address;
+    const credentials = this.#credentials;
     return {
       servers: [...address.servers],
       name: "dbsyncd",
@@ -196,8 +191,10 @@ export class NatsStream implements OrderStream {
       if (unmet !== null) throw new StartError(`--order: ${unmet}`, 1);
       return found;
     }
+
     // A new, empty stream would hide from starting daemons that the writes are lost.
     if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} no longer exists`);
+
     const others = await namesOf(manager);
     const made = await manager.streams.add({
       name,
@@ -241,6 +238,7 @@ export class NatsStream implements OrderStream {
       message,
     );
     if (this.#isStopped) return;
+
     this.#cancel = this.#environment.setTimer(AGAIN_MS * this.#environment.random(), () => {
       this.#open().catch((again: Error) => this.#failed(again));
     });
@@ -253,9 +251,11 @@ export class NatsStream implements OrderStream {
   async #requestState(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
+
     const { next } = this.#reader;
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
+
     const isMisfit = info !== null && unmetRequirement(info.config, this.#subject) !== null;
     // The stream has lost messages that this daemon has read, or its configuration allows such a loss. Close the
     // connection: the next attempt to connect reports the problem.
@@ -268,6 +268,7 @@ export class NatsStream implements OrderStream {
       const last = Math.max(facts.last, this.#reader.next - 1);
       if (this.#reader.connected({ ...facts, last }) !== null) void link.connection.close().catch(() => {});
     }
+
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
     if (this.#isLocating)
@@ -344,219 +345,3 @@ function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnectio
 
 const limitOf = (max: number | undefined): number =>
   max !== undefined && max > 0 ? max : Number.POSITIVE_INFINITY;
-
-/** The value for no limit in NATS's configuration. */
-const NO_LIMIT = 0;
-
-interface Requirement {
-  readonly isUnmet: (config: StreamConfig, subject: string) => boolean;
-  /** Returns the problem, as the rest of a sentence that begins with the stream's name. */
-  readonly problem: (config: StreamConfig, subject: string) => string;
-  /** The remedy, for an operator. */
-  readonly remedy: string;
-}
-
-const SPECIFY_ANOTHER = "specify another stream";
-const dropsBy = (what: string) => `drops messages on its own (${what})`;
-const isLimited = (value: number | undefined): boolean => (value ?? NO_LIMIT) > NO_LIMIT;
-
-const REQUIREMENTS: readonly Requirement[] = [
-  {
-    isUnmet: ({ mirror, sources = [] }) => mirror !== undefined || sources.length > 0,
-    problem: () => "is filled from other streams",
-    remedy: SPECIFY_ANOTHER,
-  },
-  {
-    isUnmet: ({ subjects = [] }, subject) => !subjects.includes(subject),
-    problem: (_, subject) => `does not accept the subject ${subject}`,
-    remedy: `add it, or ${SPECIFY_ANOTHER}`,
-  },
-  {
-    isUnmet: ({ retention }) => retention !== undefined && retention !== "limits",
-    problem: ({ retention }) => dropsBy(`retention ${retention}`),
-    remedy: SPECIFY_ANOTHER,
-  },
-  {
-    isUnmet: ({ max_age }) => isLimited(max_age),
-    problem: () => dropsBy("max_age"),
-    remedy: `set it to 0, or ${SPECIFY_ANOTHER}`,
-  },
-  {
-    isUnmet: ({ max_msgs, max_bytes, discard }) =>
-      discard !== "new" && (isLimited(max_msgs) || isLimited(max_bytes)),
-    problem: ({ max_msgs }) => dropsBy(`${isLimited(max_msgs) ? "max_msgs" : "max_bytes"} with discard old`),
-    remedy: "set discard to new, so that a full stream refuses writes, or remove the limit",
-  },
-  {
-    isUnmet: ({ max_msgs_per_subject, discard, discard_new_per_subject }) =>
-      isLimited(max_msgs_per_subject) && !(discard === "new" && discard_new_per_subject === true),
-    problem: () => dropsBy("max_msgs_per_subject"),
-    remedy: "remove that limit",
-  },
-  {
-    isUnmet: ({ allow_msg_ttl }) => allow_msg_ttl === true,
-    problem: () => dropsBy("allow_msg_ttl"),
-    remedy: SPECIFY_ANOTHER,
-  },
-  {
-    isUnmet: ({ no_ack }) => no_ack === true,
-    problem: () => "acknowledges nothing (no_ack)",
-    remedy: "set it to false",
-  },
-  {
-    isUnmet: ({ sealed }) => sealed === true,
-    problem: () => "is sealed: it accepts no messages",
-    remedy: SPECIFY_ANOTHER,
-  },
-];
-
-/**
- * Returns why a stream cannot order writes, and the remedy, as a sentence, or null if it can. It must accept each
- * message only once, acknowledge it, and never drop a message on its own.
- */
-function unmetRequirement(config: StreamConfig, subject: string): string | null {
-  const unmet = REQUIREMENTS.find(({ isUnmet }) => isUnmet(config, subject));
-  if (unmet === undefined) return null;
-  return `the stream ${config.name} ${unmet.problem(config, subject)}: ${unmet.remedy}.`;
-}
-
-/** Milliseconds between two heartbeats. */
-const HEARTBEAT_MS = 1000;
-/** Milliseconds without a heartbeat after which the connection is closed. */
-const SILENCE_MS = 3500;
-/** Milliseconds after which NATS forgets a reader that has disconnected. */
-const FORGET_MS = 30_000;
-const NANOS_PER_MS = 1_000_000;
-/** The status code of a message from NATS itself. */
-const CONTROL = 100;
-
-/**
- * The reading of a stream in order over one connection, beginning at a sequence. NATS pushes the messages, and sends a
- * heartbeat each second. If a message is missing, or heartbeats stop, the connection is closed, and the next connection
- * continues after the last received message.
- */
-class StreamReading {
-  readonly #connection: NatsConnection;
-  readonly #reader: StreamReader;
-  readonly #environment: Environment;
-  readonly #log: TimelineLogger;
-  #subscription: Subscription | null = null;
-  #cancel = () => {};
-  #isStopped = false;
-
-  /** @param connection  the connection to read over, which is closed if reading cannot continue */
-  constructor(
-    connection: NatsConnection,
-    reader: StreamReader,
-    environment: Environment,
-    log: TimelineLogger,
-  ) {
-    this.#connection = connection;
-    this.#reader = reader;
-    this.#environment = environment;
-    this.#log = log;
-  }
-
-  async start(manager: JetStreamManager, stream: string): Promise<void> {
-    const inbox = createInbox();
-    this.#subscription = this.#connection.subscribe(inbox, {
-      callback: (problem, message) => {
-        if (problem !== null) void this.#fail(problem.message);
-        else if (!this.#isStopped) this.#receive(message, inbox);
-      },
-    });
-    this.#watch();
-    await manager.consumers.add(stream, {
-      deliver_subject: inbox,
-      deliver_policy: "by_start_sequence",
-      opt_start_seq: Math.max(1, this.#reader.next - 1),
-      ack_policy: "none",
-      max_deliver: 1,
-      mem_storage: true,
-      num_replicas: 1,
-      flow_control: true,
-      idle_heartbeat: nanos(HEARTBEAT_MS),
-      inactive_threshold: nanos(FORGET_MS),
-    });
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
-    this.#subscription?.unsubscribe();
-    this.#subscription = null;
-  }
-
-  #receive(message: Msg, inbox: string): void {
-    this.#watch();
-    if (message.subject === inbox && message.headers?.code === CONTROL) {
-      this.#control(message);
-      return;
-    }
-    const position = positionOf(message.reply ?? "");
-    const reader = this.#reader;
-    if (position === null || position.seq < reader.next - 1) return;
-    if (position.seq > reader.next) void this.#fail(`message ${reader.next} is missing`);
-    else this.#pass({ ...position, data: bufferOf(message.data) });
-  }
-
-  /**
-   * Passes a message to the reader. An exception in the reader ends the process, as anywhere else. Without this code
-   * the connection would catch it and continue.
-   */
-  #pass(message: StreamMessage): void {
-    const reader = this.#reader;
-    try {
-      if (message.seq === reader.next) reader.message(message);
-      else {
-        const problem = reader.checkRepeated(message);
-        if (problem !== null) void this.#fail(problem);
-      }
-    } catch (problem) {
-      this.stop();
-      setImmediate(() => {
-        throw problem;
-      });
-    }
-  }
-
-  /** Handles a heartbeat, or the server's request to confirm that all messages have been received. */
-  #control(message: Msg): void {
-    const replySubject = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
-    if (replySubject !== "") this.#connection.publish(replySubject);
-    if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= this.#reader.next)
-      void this.#fail("messages are missing");
-  }
-
-  #watch(): void {
-    this.#cancel();
-    this.#cancel = this.#environment.setTimer(SILENCE_MS, this.#onSilence);
-  }
-
-  readonly #onSilence = (): void => void this.#fail("no more messages arrive");
-
-  /** Closes a connection over which reading cannot continue. */
-  async #fail(reason: string): Promise<void> {
-    if (this.#isStopped) return;
-    this.stop();
-    try {
-      await this.#connection.close();
-    } catch {
-      this.#log.warn({ reason }, "the connection to NATS could not be closed");
-    }
-  }
-}
-
-/**
- * Parses `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`. Domain and account may precede
- * it.
- */
-function positionOf(reply: string): { seq: number; at: number } | null {
-  const parts = reply.split(".");
-  if (parts[0] !== "$JS" || parts[1] !== "ACK" || parts.length < 9) return null;
-  const from = parts.length === 9 ? 5 : 7;
-  return { seq: Number(parts[from]), at: Math.floor(Number(parts[from + 2]) / NANOS_PER_MS) };
-}
-
-const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
-  Buffer.from(buffer, byteOffset, byteLength);

@@ -4,16 +4,16 @@
  * and is applied. The answer is then final. The pipeline has checked the envelope before.
  */
 
-import type { PublishCounts } from "../../daemon/cluster/node/recorded-writes.js";
-import { NotTaken, type Recorded } from "../../daemon/cluster/replica/entry-recorder.js";
+import type { PublishCounts } from "../../daemon/cluster/node/replica.js";
+import { NotTaken, type RecordedAnswers } from "../../daemon/cluster/replica/entry-recorder.js";
 import { MemberAnswers } from "../../daemon/cluster/replica/member-answers.js";
 import { type Chosen, NOTHING_CHOSEN } from "../../daemon/cluster/replica/recorded-choices.js";
 import {
   answerNotStored,
   entryOf,
   type GatewayClass,
-  RecordingBase,
-} from "../../daemon/cluster/replica/recording-base.js";
+  RecorderBase,
+} from "../../daemon/cluster/replica/recorder-base.js";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import type { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
 import {
@@ -43,7 +43,7 @@ import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js
 import type { OrderStream, Published } from "./order-stream.js";
 import type { Ordered, OrderedState } from "./ordered-state.js";
 
-export class OrderRecorder extends RecordingBase {
+export class OrderRecorder extends RecorderBase {
   readonly decides = false;
   readonly #order: OrderContext;
   protected readonly memberAnswers: MemberAnswers;
@@ -105,6 +105,10 @@ export class OrderRecorder extends RecordingBase {
     return this.#order.state.ring;
   }
 
+  get commonClock(): number {
+    return Math.floor(this.#order.environment.clock());
+  }
+
   records(envelope: Pick<Envelope, "commands">): boolean {
     return mayChange(envelope, this.ring.table ?? undefined);
   }
@@ -149,9 +153,10 @@ export class OrderRecorder extends RecordingBase {
   }
 
   /** Adds an envelope that the daemon itself has signed. */
-  record(entry: Entry): Recorded | RefusedEnvelope {
+  record(entry: Entry): RecordedAnswers | RefusedEnvelope {
     const outcome = this.#add(entry, this.#order.backend.changes.senders);
     if (!(outcome instanceof Promise)) return outcome;
+
     let answers: readonly UnitAnswer[] = [];
     const flushed = outcome.then((answer) => {
       if (isRefusal(answer)) throw new NotTaken(answer);
@@ -293,11 +298,13 @@ class WaitingEntries {
     if (before !== undefined) return before.outcome;
     if (this.#waiting.size >= WAITING_MAX || this.#bytes >= WAITING_BYTES_MAX)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
+
     const data = writeValue(entry.body, entry.signature);
     const { facts } = this.#order.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
     if (data.length > facts.maxBytes)
       return notApplied(id, refused("order-too-long", `${data.length} bytes, more than ${facts.maxBytes}`));
+
     const waiting = this.#begin(entry, senders, data);
     void this.#send(waiting);
     return waiting.outcome;
@@ -348,6 +355,7 @@ class WaitingEntries {
     const { stream, environment } = this.#order;
     const { entry, data } = waiting;
     const wasOut = waiting.isOut;
+
     // From here on the entry may be in the stream.
     waiting.isOut = false;
     const from = environment.uptime();
@@ -358,6 +366,7 @@ class WaitingEntries {
       if (published.isRepeated) this.#repeated(waiting, published.seq);
       return;
     }
+
     if (published.kind === "not-stored") {
       waiting.isOut = wasOut;
       if (wasOut && !(published.isPassing && environment.uptime() < waiting.until)) {
@@ -365,6 +374,7 @@ class WaitingEntries {
         return;
       }
     }
+
     environment.setTimer(AGAIN_MS, () => {
       if (this.#isWaiting(waiting)) void this.#send(waiting);
     });

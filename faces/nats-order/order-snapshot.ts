@@ -18,7 +18,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { finish } from "../../protocol/steps.js";
 import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
-import { datedAt, emptyStreamState, OrderedIds, type RingEntry, type StreamState } from "./ordered-state.js";
+import { OrderedIds } from "./ordered-ids.js";
+import { datedAt, emptyStreamState, type RingEntry, type StreamState } from "./ordered-state.js";
 
 /** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
@@ -60,14 +61,15 @@ export function writeOrderSnapshot(state: StreamState, origin: OrderOrigin): Ite
 /** @throws StartError  it belongs to another cluster @throws DamagedSnapshot */
 export function readOrderSnapshot(
   chunks: Iterable<Buffer>,
-  parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
+  options: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
 ): { readonly state: StreamState; readonly created: string } {
-  const { genesis, databases, cluster } = parts;
+  const { genesis, databases, cluster } = options;
   const { database, sums } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
   const reader = new FactReader(sums);
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
     throw new StartError("--data: the state in it was made with other keys or another --cluster-name.", 2);
+
   const { at, seq, message, mark } = head;
   const ids = new OrderedIds(head.floor ?? undefined);
   for (let left = head.ids; left > 0; left--) ids.add(...reader.id());
@@ -76,6 +78,7 @@ export function readOrderSnapshot(
   for (const { date, entry } of ringEntries)
     for (const unit of unitsOf(datedAt(date, entry), databases))
       if (unit.kind === "ring") applyToRing(unit, ring);
+
   const state: StreamState = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
   return { state, created: head.created };
 }
@@ -98,6 +101,7 @@ function* factsOf(
   const length = Buffer.alloc(4);
   length.writeUInt32BE(text.length);
   yield Buffer.concat([length, text]);
+
   let rows: Buffer[] = [];
   for (const [id, at] of ids.all()) {
     const row = Buffer.alloc(ID_ROW_BYTES);
@@ -107,6 +111,7 @@ function* factsOf(
     yield Buffer.concat(rows);
     rows = [];
   }
+
   if (rows.length > 0) yield Buffer.concat(rows);
   for (const { date, entry } of ringEntries) {
     const value = writeValue(entry.body, entry.signature);
@@ -165,14 +170,14 @@ export interface Loaded {
  * @throws StartError  they were made with other keys */
 export function newestIn(
   files: SnapshotFiles | null,
-  parts: {
+  options: {
     readonly makeRing: () => KeyRing;
     readonly cluster: ByteString;
     readonly databases: number;
     readonly log: TimelineLogger;
   },
 ): Loaded {
-  const { makeRing: genesis, cluster, databases, log } = parts;
+  const { makeRing: genesis, cluster, databases, log } = options;
   const empty = emptyStreamState(genesis(), databases);
   for (const seq of files?.list().toReversed() ?? []) {
     try {
@@ -187,5 +192,6 @@ export function newestIn(
       );
     }
   }
+
   return { state: empty, created: null };
 }

@@ -47,7 +47,7 @@ export async function runOrderTask(task: OrderTask): Promise<void> {
   };
 
   const silent = { info() {}, warn() {}, error() {} };
-  const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
+  const signers = new Signers({ genesis: task.genesis, makeRing, applicationKeys: [] });
   const files = new SnapshotFiles(folder, { sweeps: false });
   const { state: initial } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
   const state = new OrderedState(initial, entryCheck(signers, null));

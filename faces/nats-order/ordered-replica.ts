@@ -3,10 +3,10 @@
  * through which the pipeline and the listeners use both. The daemon loads this module, and with it the NATS packages,
  * only if that option is set.
  */
-import { type OrderFigures, RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
+import { type OrderFigures, Replica } from "../../daemon/cluster/node/replica.js";
 import { StandstillClock } from "../../daemon/cluster/peers/standstill-detector.js";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
-import type { GatewayClass } from "../../daemon/cluster/replica/recording-base.js";
+import type { GatewayClass } from "../../daemon/cluster/replica/recorder-base.js";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import { logUnauthorized } from "../../daemon/cluster/replica/start-log-lines.js";
 import { TimelineBackend, type TimelineState } from "../../daemon/cluster/replica/timeline-backend.js";
@@ -38,7 +38,7 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process was suspended, or its clock was set ahead: until it has applied all messages that are in the stream now, it answers like a daemon that is catching up";
 
-export class OrderedReplica extends RecordedWrites implements StreamReader, OrderContext, TimelineState {
+export class OrderedReplica extends Replica implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
@@ -82,6 +82,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     this.#folder = new OrderFolder(context, order);
     const { state, created } = this.#folder.load();
     this.#created = created;
+
     // Messages are checked with the key ring at their position. A signature that was verified here is not verified
     // again.
     const check = entryCheck(signers, null, (id, signature) => this.recording.waiting.has(id, signature));
@@ -195,9 +196,11 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "reading the stream cannot continue");
+
     // Stop here permanently: no snapshot will include this message, so a newer release, or one with the code, can begin
     // with the snapshot before it and apply the message.
     if (ordered.kind === "stopped" || reason !== null) return void (this.failure = this.#lost = reason);
+
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;
@@ -206,6 +209,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
       watcher?.([entry.envelope], true);
       if (isRingEntry(entry.envelope)) this.#logRingChange(entry);
     } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#logSkipped(message.seq, ordered.reason);
+
     this.#notify();
     this.#folder.passed(message.seq, this.#created ?? "");
   }
@@ -229,7 +233,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;
     if (logUnauthorized(this.state.ring, this)) return;
-    gateway.own.refusal();
+    gateway.own.authorizeOrRefuse();
     await this.#until(() => this.state.ring.find(identity.id) !== undefined, ENTER_MS);
   }
 

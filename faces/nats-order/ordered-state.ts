@@ -21,6 +21,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { dateAfter, hexOf } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { StreamMessage } from "./order-stream.js";
+import { OrderedIds } from "./ordered-ids.js";
 
 /** The outcome of a message. */
 export type Ordered =
@@ -51,7 +52,7 @@ export interface RingEntry {
   readonly entry: Entry;
 }
 
-/** The state after a message. The object that receives it becomes its owner, and may change it. */
+/** The state after a message. The receiver owns it, and may change it. */
 export interface StreamState {
   readonly seq: number;
   /**
@@ -65,7 +66,7 @@ export interface StreamState {
   /** The entries that made the ring, in order. */
   readonly ringEntries: RingEntry[];
   readonly ids: OrderedIds;
-  /** The reason why no message can be applied to it, as `Fold.missingCode`; default: null. */
+  /** As `Fold.missingCode`; default: null. */
   readonly missingCode?: string | null;
 }
 
@@ -90,7 +91,8 @@ export class OrderedState {
   readonly #ringEntries: RingEntry[];
   /** The last message, or null if there is none since `initial`. */
   #last: StreamMessage | null = null;
-  readonly #known: Parameters<CheckEntry>[2];
+  /** Answers whether an envelope was applied before. */
+  readonly #knownEntries: Parameters<CheckEntry>[2];
 
   /**
    * @param initial  the state to continue from
@@ -109,7 +111,7 @@ export class OrderedState {
     // The next message may have the same millisecond.
     this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
     this.#fold.missingCode = missingCode;
-    this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
+    this.#knownEntries = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
   }
 
   /** Whether applying an entry, which is not in the stream yet, would need more than the given number of steps. */
@@ -142,7 +144,10 @@ export class OrderedState {
     return this.#date;
   }
 
-  /** The date at or before which nothing is applied any longer. */
+  /**
+   * The date at or before which nothing is applied any longer: that of forgotten ids, or the beginning of the window of
+   * the last applied entry.
+   */
   get floor(): number {
     return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
   }
@@ -165,7 +170,7 @@ export class OrderedState {
       throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
     // The clock of a new leader may be slower than the previous leader's.
     const at = Math.max(message.at, this.#date.at);
-    const ordered = this.#judge(message.data, at);
+    const ordered = this.#judgeMessage(message.data, at);
     if (ordered.kind === "stopped") return ordered;
     this.seq = message.seq;
     this.#last = message;
@@ -178,16 +183,19 @@ export class OrderedState {
     this.database.dropExpired(this.#date.at, EXPIRED_PER_TICK);
   }
 
-  #judge(data: Buffer, at: number): Ordered | Stopped {
+  #judgeMessage(data: Buffer, at: number): Ordered | Stopped {
     const value = readValue(data);
     if (value === null) return { kind: "skipped", reason: "no envelope" };
-    const entry = this.#check(value.body, value.signature, this.#known);
+
+    const entry = this.#check(value.body, value.signature, this.#knownEntries);
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
     if ("stored" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
+
     const refusal = checkDate(entry.envelope.at, at, this.#ids.floor);
     // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
-    // by this leader's clock may be in time by the clock of the next leader.
+    // by this leader's clock may be in time by the clock of the next leader. The refusal is final only at or before
+    // `floor`, where no later message is accepted either.
     if (refusal !== null)
       return { kind: "refused", entry, refusal, isFinal: entry.envelope.at <= this.floor };
     // Use the command table at the message's position, so that a daemon that also knows a newer table skips the same
@@ -195,6 +203,7 @@ export class OrderedState {
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     if (!hasCode(this.#fold, entry)) return STOPPED;
+
     this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
@@ -209,9 +218,10 @@ export class OrderedState {
   }
 }
 
-/** Returns the state before the first message. @param ring  with the keys of genesis */
+/** Returns the state before the first message. @param ring  the key ring with the keys of genesis */
 export function emptyStreamState(ring: KeyRing, databases: number): StreamState {
-  const [database, ids] = [new Database({ databases }), new OrderedIds()];
+  const database = new Database({ databases });
+  const ids = new OrderedIds();
   return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
 }
 
@@ -238,76 +248,3 @@ function checkDate(at: number, now: number, floor: number): Refused | null {
     return refused("skew", `dated ${at - now} ms from the stream's clock`);
   return at > floor ? null : refused("too-old", `dated ${floor - at} ms too early`);
 }
-
-/**
- * The maximum number of ids, which take about 150 MB. Above it, the ids with the earliest dates are forgotten, and
- * envelopes with such dates are no longer accepted.
- */
-const ORDER_IDS_MAX = 1_000_000;
-/** Ids are grouped by intervals of this number of milliseconds, and each group is forgotten in one step. */
-const BUCKET_MS = 1000;
-
-/**
- * The ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is added again
- * after the stream has forgotten its name. The ids depend only on the messages, so all daemons skip the same envelopes.
- */
-export class OrderedIds {
-  /** The date at or before which no envelope is accepted. */
-  floor: number;
-  readonly #buckets = new Map<number, Set<ByteString>>();
-  readonly #max: number;
-  #size = 0;
-  /** The lowest stored bucket. */
-  #lowest = Number.NEGATIVE_INFINITY;
-
-  constructor(floor = Number.NEGATIVE_INFINITY, max = ORDER_IDS_MAX) {
-    this.floor = floor;
-    this.#max = max;
-  }
-
-  has(id: ByteString, at: number): boolean {
-    return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
-  }
-
-  /** Adds the id of an envelope that is not present yet. @param at  its date, which is above the floor */
-  add(id: ByteString, at: number): void {
-    const number = bucketOf(at);
-    let bucket = this.#buckets.get(number);
-    if (bucket === undefined) this.#buckets.set(number, (bucket = new Set()));
-    bucket.add(id);
-    this.#size++;
-    if (this.#size > this.#max) this.#makeRoom();
-  }
-
-  /** Forgets the ids whose dates are too early to be accepted by now. @param at  the time of an applied message */
-  passed(at: number): void {
-    const lowest = bucketOf(at - ORDER_WINDOW.past);
-    if (lowest <= this.#lowest) return;
-    this.#lowest = lowest;
-    for (const number of this.#buckets.keys()) if (number < lowest) this.#drop(number);
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Yields all ids for snapshots, each with its date rounded down to a second. */
-  *all(): Generator<readonly [id: ByteString, at: number]> {
-    for (const [number, ids] of [...this.#buckets].sort(([a], [b]) => a - b))
-      for (const id of [...ids].sort()) yield [id, number * BUCKET_MS];
-  }
-
-  #makeRoom(): void {
-    let number = Number.POSITIVE_INFINITY;
-    for (const each of this.#buckets.keys()) if (each < number) number = each;
-    this.#drop(number);
-    this.floor = Math.max(this.floor, (number + 1) * BUCKET_MS - 1);
-  }
-
-  #drop(number: number): void {
-    this.#size -= this.#buckets.get(number)?.size ?? 0;
-    this.#buckets.delete(number);
-  }
-}
-
-const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);

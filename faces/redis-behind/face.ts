@@ -7,7 +7,7 @@ import type { RedisGroupSpecification } from "../../daemon/options/addresses/red
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
 import type { Face } from "../../daemon/program/face.js";
 import { checkRedisBehindOptions, REDIS_BEHIND_OPTIONS } from "./options.js";
-import type { RedisBackendParts } from "./redis-link.js";
+import type { RedisBackendOptions } from "./redis-link.js";
 
 export const redisBehind: Face = {
   options: REDIS_BEHIND_OPTIONS,
@@ -15,8 +15,8 @@ export const redisBehind: Face = {
   async makeBackend(specification, { settings, environment, log }) {
     if (specification.kind === "memory" || specification.kind === "dbsync") return null;
     const { waitReplicas } = settings;
-    const parts = { waitReplicas, timeout: settings.limits.backendTimeout, environment, log };
-    const load = () => redisOf(specification, parts);
+    const options = { waitReplicas, timeout: settings.limits.backendTimeout, environment, log };
+    const load = () => redisOf(specification, options);
     const backend = await loadWith("ioredis", `-d ${specification.kind}`, load);
     return { backend, outliving: backend };
   },
@@ -25,16 +25,17 @@ export const redisBehind: Face = {
 /** Creates a backend for Redis: one server, a cluster, or a master that sentinels report. */
 async function redisOf(
   specification: RedisSpecification | RedisGroupSpecification,
-  parts: Omit<RedisBackendParts<unknown>, "specification">,
+  options: Omit<RedisBackendOptions<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
     const { RedisBackend } = await import("./redis-backend.js");
-    return new RedisBackend({ ...parts, specification });
+    return new RedisBackend({ ...options, specification });
   }
   if (specification.kind === "redis-cluster") {
     const { redisCluster } = await import("./redis-cluster.js");
-    return redisCluster({ ...parts, specification });
+    return redisCluster({ ...options, specification });
   }
+
   const { redisSentinel } = await import("./redis-sentinel.js");
-  return redisSentinel({ ...parts, specification });
+  return redisSentinel({ ...options, specification });
 }

@@ -3,7 +3,7 @@ import { fail } from "../../daemon/net/process/service.js";
 import { isRedis } from "../../daemon/options/database-list.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { hasTimeline, type Settings } from "../../daemon/options/settings.js";
-import { plain } from "../../daemon/options/value-forms.js";
+import { plainForm } from "../../daemon/options/value-forms.js";
 
 /** Maximum number of replicas that a write can wait for. */
 const REPLICAS_MAX = 16;
@@ -12,7 +12,7 @@ export const REDIS_BEHIND_OPTIONS = {
   waitReplicas: row({
     flags: "--wait-replicas <number>",
     help: "number of replicas of the Redis that must confirm a write before it is answered; 0: none",
-    form: plain(parseReplicas),
+    form: plainForm(parseReplicas),
     fallback: 0,
     reload: "restart",
     example: "1",

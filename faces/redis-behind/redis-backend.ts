@@ -1,6 +1,6 @@
 /** A Redis server as a backend. While it is down, commands fail immediately. */
 
-import type { Backend, BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
+import type { Backend, BackendFailure, BackendOutcome } from "../../daemon/engine/backends/backend.js";
 import { isolationOf } from "../../daemon/engine/backends/connection-isolation.js";
 import { INVALID_CURSOR } from "../../daemon/engine/backends/scan-cursor.js";
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
@@ -9,7 +9,7 @@ import { findCommand } from "../../daemon/store/command-table.js";
 import { cursorTag } from "../../daemon/store/values/tables/name-hash.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { type Argv, DatabaseLog, isAscii, type RedisBackendParts, RedisLink } from "./redis-link.js";
+import { type Argv, DatabaseLog, isAscii, type RedisBackendOptions, RedisLink } from "./redis-link.js";
 
 type Waiter = (failure: BackendFailure | null) => void;
 
@@ -23,13 +23,13 @@ export class RedisBackend implements Backend {
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 
-  constructor(parts: RedisBackendParts<RedisSpecification>) {
-    const { specification } = parts;
+  constructor(options: RedisBackendOptions<RedisSpecification>) {
+    const { specification } = options;
     this.name = specification.name;
-    this.#log = new DatabaseLog(this.name, parts);
-    this.#link = new RedisLink(parts, specification, specification, (isUp) => {
-      if (isUp) this.#up();
-      else this.#down();
+    this.#log = new DatabaseLog(this.name, options);
+    this.#link = new RedisLink(options, specification, specification, (isUp) => {
+      if (isUp) this.#connected();
+      else this.#disconnected();
     });
   }
 
@@ -55,7 +55,7 @@ export class RedisBackend implements Backend {
     this.#link.timeout = timeout;
   }
 
-  execute(argv: Argv): Outcome | Promise<Outcome> {
+  execute(argv: Argv): BackendOutcome | Promise<BackendOutcome> {
     const name = (argv[0] as ByteString).toUpperCase();
     if (!isAscii(name)) return error(`ERR unknown command '${argv[0]}'`);
     const isolation = isolationOf(name, argv);
@@ -64,13 +64,13 @@ export class RedisBackend implements Backend {
     return isScan(argv) ? sendScan(argv, (own) => this.#send(own)) : this.#send(argv);
   }
 
-  #send(argv: Argv): Outcome | Promise<Outcome> {
+  #send(argv: Argv): BackendOutcome | Promise<BackendOutcome> {
     if (this.#link.isUp) return this.#link.send(argv);
     return this.#whenReady().then((failure) => failure ?? this.#link.send(argv));
   }
 
   /** Sends MULTI, the commands and EXEC without other commands between them. */
-  async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
+  async executeTogether(commands: readonly Argv[]): Promise<BackendOutcome> {
     const refused = transactionRefusal(commands);
     if (refused !== null) return refused;
     const failure = this.#link.isUp ? null : await this.#whenReady();
@@ -79,11 +79,11 @@ export class RedisBackend implements Backend {
   }
 
   async #whenReady(): Promise<BackendFailure | null> {
-    if (this.#link.isConnecting) return await this.#ready();
+    if (this.#link.isConnecting) return await this.#waitForConnection();
     return this.#link.failure("database-down", this.#link.lastError);
   }
 
-  #ready(): Promise<BackendFailure | null> {
+  #waitForConnection(): Promise<BackendFailure | null> {
     return new Promise((resolve) => {
       const waiter: Waiter = (failure) => {
         clearTimeout(timer);
@@ -101,19 +101,19 @@ export class RedisBackend implements Backend {
     for (const waiter of [...this.#waiters]) waiter(failure);
   }
 
-  #up(): void {
+  #connected(): void {
     this.#log.up();
     this.#release(null);
   }
 
-  #down(): void {
+  #disconnected(): void {
     this.#release(this.#link.failure("database-down", this.#link.lastError));
     if (!this.#stopped) this.#log.down(this.#link.lastError);
   }
 }
 
 /** Returns the error for a command that a transaction cannot contain, or null if all commands are allowed. */
-export function transactionRefusal(commands: readonly Argv[]): Outcome | null {
+export function transactionRefusal(commands: readonly Argv[]): BackendOutcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);
     if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not supported in a transaction`);
@@ -142,8 +142,8 @@ export const isScan = (argv: Argv): boolean => cursorAt(argv) !== undefined;
  */
 export async function sendScan(
   argv: Argv,
-  send: (own: Argv) => Outcome | Promise<Outcome>,
-): Promise<Outcome> {
+  send: (own: Argv) => BackendOutcome | Promise<BackendOutcome>,
+): Promise<BackendOutcome> {
   const own = ownScan(argv);
   return "kind" in own ? own : markedIn(await send(own));
 }
@@ -151,16 +151,18 @@ export async function sendScan(
 /** Sends several commands that share one reply, and marks the cursors in it. */
 export async function sendScans(
   commands: readonly Argv[],
-  send: (own: readonly Argv[]) => Promise<Outcome>,
-): Promise<Outcome> {
+  send: (own: readonly Argv[]) => Promise<BackendOutcome>,
+): Promise<BackendOutcome> {
   const all: Argv[] = [];
   for (const argv of commands) {
     const own = isScan(argv) ? ownScan(argv) : argv;
     if ("kind" in own) return own;
     all.push(own);
   }
+
   const outcome = await send(all);
   if (outcome.kind !== "array") return outcome;
+
   return array(outcome.items.map((reply, i) => (isScan(commands[i] as Argv) ? markedIn(reply) : reply)));
 }
 
@@ -174,7 +176,7 @@ function ownScan(argv: Argv): Argv | ErrorReply {
   return [...argv.slice(0, index), String(value % OWN), ...argv.slice(index + 1)];
 }
 
-function markedIn<Answer extends Outcome>(outcome: Answer): Answer | Reply {
+function markedIn<Answer extends BackendOutcome>(outcome: Answer): Answer | Reply {
   const [next, found] = outcome.kind === "array" ? outcome.items : [];
   const value = next?.kind === "bulk" ? cursorOf(next.bytes) : undefined;
   if (value === undefined || found === undefined || value === 0n || value >= MARKED) return outcome;

@@ -7,7 +7,7 @@
 import { isIP } from "node:net";
 import { Command, Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "pino";
-import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
+import type { BackendFailure, BackendOutcome } from "../../daemon/engine/backends/backend.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { RedisAccess } from "../../daemon/options/addresses/redis-addresses.js";
@@ -26,13 +26,16 @@ const TIMED_OUT = "Command timed out";
 
 export type Argv = readonly ByteString[];
 
-export interface Address {
+export interface RedisAddress {
   readonly host: string;
   readonly port: number;
 }
 
+export const addressText = ({ host, port }: RedisAddress): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+
 /** Configuration and environment of a backend of Redis servers. */
-export interface RedisBackendParts<Specification> {
+export interface RedisBackendOptions<Specification> {
   readonly specification: Specification;
   /** Milliseconds for a command, and for connecting. */
   readonly timeout: number;
@@ -43,7 +46,7 @@ export interface RedisBackendParts<Specification> {
 }
 
 export class RedisLink {
-  readonly address: Address;
+  readonly address: RedisAddress;
   /** The reason why the connection is down now, or was down the last time. */
   lastError = "not connected yet";
   /** The prefix of failure messages. */
@@ -59,8 +62,8 @@ export class RedisLink {
    * @param checksReadiness  whether a server that is still loading its data counts as down
    */
   constructor(
-    { specification, timeout, waitReplicas = 0, environment }: RedisBackendParts<{ readonly name: string }>,
-    address: Address,
+    { specification, timeout, waitReplicas = 0, environment }: RedisBackendOptions<{ readonly name: string }>,
+    address: RedisAddress,
     access: RedisAccess,
     onChanged: (isUp: boolean) => void,
     checksReadiness = true,
@@ -130,23 +133,23 @@ export class RedisLink {
   }
 
   /** Sends a request of the daemon itself, which no replica has to confirm. */
-  request(argv: Argv): Promise<Outcome> {
+  request(argv: Argv): Promise<BackendOutcome> {
     return this.#send(this.#redis, argv);
   }
 
-  send(argv: Argv): Promise<Outcome> {
+  send(argv: Argv): Promise<BackendOutcome> {
     const sent = this.#send(this.#redis, argv);
     return this.#isToConfirm([argv]) ? this.#confirmed(sent) : sent;
   }
 
   /** Sends commands in direct succession. Returns the last outcome, or the first failure or error. */
-  sendInOrder(all: readonly Argv[]): Promise<Outcome> {
+  sendInOrder(all: readonly Argv[]): Promise<BackendOutcome> {
     const sent = Promise.all(all.map((argv) => this.#send(this.#redis, argv))).then(worstOf);
     return this.#isToConfirm(all) ? this.#confirmed(sent) : sent;
   }
 
   /** Sends commands on a separate connection, because they would block the shared connection or change its state. */
-  async sendAlone(all: readonly Argv[]): Promise<Outcome> {
+  async sendAlone(all: readonly Argv[]): Promise<BackendOutcome> {
     const redis = this.#redis.duplicate({ retryStrategy: null, enableReadyCheck: false });
     let reason = "";
     redis.on("error", (problem: Error) => {
@@ -158,6 +161,7 @@ export class RedisLink {
       redis.disconnect();
       return this.failure("database-down", reason === "" ? sentenceOf(problem) : reason);
     }
+
     const outcome = worstOf(await Promise.all(all.map((argv) => this.#send(redis, argv))));
     const unconfirmed = this.#isToConfirm(all) && isReply(outcome) ? await this.#wait(redis) : null;
     redis.disconnect();
@@ -173,7 +177,7 @@ export class RedisLink {
    * Sends a command with its name in upper case, because ioredis converts the arguments and replies of commands in
    * lower case.
    */
-  #send(redis: Redis, argv: Argv): Promise<Outcome> {
+  #send(redis: Redis, argv: Argv): Promise<BackendOutcome> {
     const command = commandOf(argv);
     this.#pending++;
     redis.sendCommand(command);
@@ -193,7 +197,7 @@ export class RedisLink {
     return this.#waitReplicas > 0 && all.some(mayWrite);
   }
 
-  async #confirmed(sent: Promise<Outcome>): Promise<Outcome> {
+  async #confirmed(sent: Promise<BackendOutcome>): Promise<BackendOutcome> {
     const [outcome, unconfirmed] = await Promise.all([sent, this.#confirm()]);
     return isReply(outcome) ? (unconfirmed ?? outcome) : outcome;
   }
@@ -221,15 +225,17 @@ export class RedisLink {
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
+
     const confirmed =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";
     const reason = outcome.kind === "error" ? outcome.text : confirmed;
     return this.failure("database-timeout", `it was written, but ${reason} (--wait-replicas)`);
   }
 
-  #outcomeOfProblem(redis: Redis, problem: unknown): Outcome {
+  #outcomeOfProblem(redis: Redis, problem: unknown): BackendOutcome {
     if (!(problem instanceof Error)) throw problem;
     if (problem.name === "ReplyError") return error(bytesOfText(problem.message));
+
     if (problem.message === TIMED_OUT) {
       // Close the connection, because replies come in order and the later commands would have to wait too. A new
       // connection may work.
@@ -237,8 +243,10 @@ export class RedisLink {
       redis.stream.destroy();
       return this.failure("database-timeout", TIMED_OUT.toLowerCase());
     }
+
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.failure("database-down", this.lastError);
+
     // Do not report the message of ioredis in this case, because it only mentions an option of ioredis.
     const isAborted = problem.name === "MaxRetriesPerRequestError";
     return this.failure("database-lost", isAborted ? this.lastError : sentenceOf(problem));
@@ -254,15 +262,15 @@ export function commandOf(argv: Argv): Command {
   return new Command((argv[0] as ByteString).toUpperCase(), args, { replyEncoding: null });
 }
 
-const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
+const isReply = (outcome: BackendOutcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
 
 /**
  * Returns the first failure, otherwise the first error, otherwise the last outcome. The first error is the one of the
  * command that Redis did not queue, which is more precise than the error of EXEC.
  */
-function worstOf(outcomes: readonly Outcome[]): Outcome {
+function worstOf(outcomes: readonly BackendOutcome[]): BackendOutcome {
   const failed = outcomes.find(({ kind }) => kind === "failed");
-  return failed ?? outcomes.find(({ kind }) => kind === "error") ?? (outcomes.at(-1) as Outcome);
+  return failed ?? outcomes.find(({ kind }) => kind === "error") ?? (outcomes.at(-1) as BackendOutcome);
 }
 
 export function isAscii(bytes: ByteString): boolean {

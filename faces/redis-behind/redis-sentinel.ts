@@ -5,8 +5,16 @@
  */
 import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-addresses.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type Address, DatabaseLog, type RedisBackendParts, RedisLink } from "./redis-link.js";
-import { addressText, type Redirection, RedisGroupBackend, type ServerFinder } from "./server-group.js";
+import type { Redirection } from "./redirections.js";
+import {
+  addressText,
+  DatabaseLog,
+  type RedisAddress,
+  type RedisBackendOptions,
+  RedisLink,
+} from "./redis-link.js";
+import type { ServerFinder } from "./server-finder.js";
+import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
 const QUERY_MS = 1_000;
@@ -14,7 +22,7 @@ const QUERY_SOON_MS = 100;
 
 class SentinelFinder implements ServerFinder {
   readonly name: string;
-  readonly #parts: RedisBackendParts<RedisGroupSpecification>;
+  readonly #options: RedisBackendOptions<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
   /** The last reply of each sentinel that did not name a master. */
@@ -27,15 +35,15 @@ class SentinelFinder implements ServerFinder {
   #cancel: (() => void) | null = null;
   #timeout: number;
 
-  constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
-    const { specification, timeout } = parts;
+  constructor(options: RedisBackendOptions<RedisGroupSpecification>) {
+    const { specification, timeout } = options;
     this.name = specification.name;
-    this.#parts = parts;
+    this.#options = options;
     this.#timeout = timeout;
-    this.#log = new DatabaseLog(this.name, parts);
+    this.#log = new DatabaseLog(this.name, options);
     const access = { ...specification.sentinel, db: 0 };
     this.#sentinels = specification.nodes.map(
-      (address) => new RedisLink(parts, address, access, this.#querySentinels, false),
+      (address) => new RedisLink(options, address, access, this.#querySentinels, false),
     );
   }
 
@@ -90,7 +98,7 @@ class SentinelFinder implements ServerFinder {
 
   reasonFor(): string {
     if (this.#master !== null) return `${addressText(this.#master.address)}: ${this.#master.lastError}`;
-    const { master } = this.#parts.specification;
+    const { master } = this.#options.specification;
     const reasons = this.#sentinels.map((sentinel) => {
       const why = sentinel.isUp
         ? (this.#replies.get(sentinel) ?? "it has not replied yet")
@@ -118,47 +126,49 @@ class SentinelFinder implements ServerFinder {
     if (!this.isUp && !this.#isWaiting) this.#log.down(this.reasonFor());
     this.#cancel?.();
     const wait = this.isUp ? QUERY_MS : QUERY_SOON_MS;
-    this.#cancel = this.#parts.environment.setTimer(wait, this.#querySentinels);
+    this.#cancel = this.#options.environment.setTimer(wait, this.#querySentinels);
   };
 
   async #querySentinel(sentinel: RedisLink): Promise<void> {
-    const { master, username, password, sentinel: own } = this.#parts.specification;
+    const { master, username, password, sentinel: own } = this.#options.specification;
     const outcome = await sentinel.request(["SENTINEL", "MASTER", master]);
     if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not reply");
     if (this.#isStopped || outcome.kind === "failed") return;
+
     const facts = factsIn(outcome);
-    const [host, port, epoch] = [
-      facts.get("ip"),
-      Number(facts.get("port")),
-      Number(facts.get("config-epoch")),
-    ];
+    const host = facts.get("ip");
+    const port = Number(facts.get("port"));
+    const epoch = Number(facts.get("config-epoch"));
     if (host !== undefined && port > 0) {
-      this.#take({ host, port }, epoch);
+      this.#useMaster({ host, port }, epoch);
       return;
     }
+
     const text = outcome.kind === "error" ? outcome.text : "it is not a sentinel";
     // A sentinel without its own password may use the password of the servers.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
       this.#replies.set(sentinel, text);
       return;
     }
+
     const login = await sentinel.request(["AUTH", ...(username === null ? [] : [username]), password]);
     if (login.kind === "error") this.#replies.set(sentinel, login.text);
   }
 
-  #take(address: Address, epoch: number): void {
+  #useMaster(address: RedisAddress, epoch: number): void {
     const before = this.#master;
     const isSame = before !== null && addressText(before.address) === addressText(address);
     // Keep the known master until a reply with a higher epoch names another one.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
+
     this.#epoch = epoch;
     this.#isMaster = false;
     before?.stop();
-    const parts = { ...this.#parts, timeout: this.#timeout };
+    const options = { ...this.#options, timeout: this.#timeout };
     const link: RedisLink = new RedisLink(
-      parts,
+      options,
       address,
-      parts.specification,
+      options.specification,
       (isUp) => void this.#changed(link, isUp),
     );
     this.#master = link;
@@ -169,8 +179,10 @@ class SentinelFinder implements ServerFinder {
     if (this.#isStopped || link !== this.#master) return;
     this.#isMaster = false;
     if (!isUp) return this.#querySentinels();
+
     const outcome = await link.request(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
+
     const [role] = outcome.kind === "array" ? outcome.items : [];
     // If the user may not run ROLE, assume a master. If that is wrong, a later READONLY error shows it.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);
@@ -189,5 +201,5 @@ function factsIn(reply: Reply): ReadonlyMap<string, string> {
   return new Map(texts.flatMap((name, i) => (i % 2 === 0 ? [[name, texts[i + 1] ?? ""] as const] : [])));
 }
 
-export const redisSentinel = (parts: RedisBackendParts<RedisGroupSpecification>): RedisGroupBackend =>
-  new RedisGroupBackend(new SentinelFinder(parts), parts.environment);
+export const redisSentinel = (options: RedisBackendOptions<RedisGroupSpecification>): RedisGroupBackend =>
+  new RedisGroupBackend(new SentinelFinder(options), options.environment);

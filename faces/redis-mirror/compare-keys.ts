@@ -4,8 +4,9 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
+import type { ComparisonReport, MirrorCounts } from "./mirror-figures.js";
 import { isMark } from "./mirror-mark.js";
-import type { ComparisonReport, MirrorCounts, MirroredFold, MirrorParts } from "./mirror-parts.js";
+import type { MirroredFold, MirrorOptions } from "./mirror-options.js";
 import { compareKey, expectedBytes, keyText, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisConnections } from "./redis-connections.js";
 
@@ -51,6 +52,7 @@ export async function compareKeys(
     for (const key of unreadable) total.unreadable.push(key);
     total.bytes += bytes;
   }
+
   return total;
 }
 
@@ -75,6 +77,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: Compa
     keys.push(key);
     commands.push(...commandsOf(key, expected !== null));
   }
+
   return { keys, commands };
 }
 
@@ -96,6 +99,7 @@ function compareAll(
     if (outcome === "different") different.push(key);
     if (outcome === "unreadable") unreadable.push(key);
   }
+
   return { different, unreadable, bytes };
 }
 
@@ -176,7 +180,7 @@ export class ForeignKeys {
     connections: RedisConnections,
     context: ComparisonContext,
   ): Promise<readonly MirrorKey[]> {
-    const names = this.#take();
+    const names = this.#takeNames();
     const dbs = await usedDatabases(connections, context);
     // Redis does not report the database of a changed key, so the key is compared in every database in use.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
@@ -185,7 +189,7 @@ export class ForeignKeys {
     return different;
   }
 
-  #take(): string[] {
+  #takeNames(): string[] {
     const names: string[] = [];
     while (names.length < SLICE_NAMES && this.#names.size > 0) {
       const next = this.#waiting.next();
@@ -216,7 +220,7 @@ const SECOND_MS = 1000;
  * reason to compare, the comparison starts again.
  */
 export class Comparing {
-  readonly #parts: MirrorParts;
+  readonly #options: MirrorOptions;
   readonly #context: ComparisonContext;
   readonly #counts: MirrorCounts;
   readonly #onEnded: (report: ComparisonReport) => void;
@@ -232,16 +236,16 @@ export class Comparing {
   /** The uptimes in milliseconds of the next slice and of the next regular comparison. */
   #sliceAt = 0;
   #dueAt: number;
-  /** The last comparison whose differences have all been written, or null if there is none. */
+  /** The last comparison whose differences have all been written or refused, or null if there is none. */
   last: (ComparisonReport & { readonly at: number }) | null = null;
 
   constructor(
-    parts: MirrorParts,
+    options: MirrorOptions,
     context: ComparisonContext,
     counts: MirrorCounts,
     onEnded: (report: ComparisonReport) => void,
   ) {
-    this.#parts = parts;
+    this.#options = options;
     this.#context = context;
     this.#counts = counts;
     this.#onEnded = onEnded;
@@ -280,17 +284,19 @@ export class Comparing {
    * @throws Error  the connections have closed, or Redis refuses the requests
    */
   async step(connections: RedisConnections): Promise<number> {
-    const { environment, compareRate } = this.#parts;
+    const { environment, compareRate } = this.#options;
     const now = environment.uptime();
     if (this.#comparison === null && now >= this.#dueAt) this.begin("scheduled", false);
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
+
     if (comparison.isDone) {
       this.#drainedAt ??= this.#handled + this.#context.dirty.size;
       if (this.#handled >= this.#drainedAt) this.#end(comparison);
       return 0;
     }
     if (now < this.#sliceAt) return this.#sliceAt - now;
+
     const comparedKeys = await comparison.step(connections);
     if (!comparison.isUrgent) this.#sliceAt = now + (comparedKeys * SECOND_MS) / compareRate;
     return Math.max(0, this.#sliceAt - now);
@@ -298,7 +304,7 @@ export class Comparing {
 
   #end({ report }: Comparison): void {
     this.#different = this.different;
-    this.last = { ...report, at: Math.floor(this.#parts.environment.clock()) };
+    this.last = { ...report, at: Math.floor(this.#options.environment.clock()) };
     this.#comparison = null;
     this.#drainedAt = null;
     this.#dueAt = this.#nextDue();
@@ -311,7 +317,7 @@ export class Comparing {
   }
 
   #nextDue(): number {
-    const { compareEvery, environment } = this.#parts;
+    const { compareEvery, environment } = this.#options;
     return compareEvery === 0 ? Number.POSITIVE_INFINITY : environment.uptime() + compareEvery;
   }
 }
@@ -402,7 +408,7 @@ class Comparison {
     const unknown = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
-    if (unknown.length > 0) this.#note(await compareKeys(connections, unknown, this.#context));
+    if (unknown.length > 0) this.#noteDifferences(await compareKeys(connections, unknown, this.#context));
     this.#cursor = cursor.toString();
     if (this.#cursor === "0") this.#theirs?.shift();
     this.#checked += found.length;
@@ -411,7 +417,7 @@ class Comparison {
 
   async #stepOurs(connections: RedisConnections): Promise<number> {
     const slice = this.#takeOurs();
-    if (slice.length > 0) this.#note(await compareKeys(connections, slice, this.#context));
+    if (slice.length > 0) this.#noteDifferences(await compareKeys(connections, slice, this.#context));
     this.#checked += slice.length;
     return slice.length;
   }
@@ -435,10 +441,11 @@ class Comparison {
         slice.push(key);
       }
     }
+
     return slice;
   }
 
-  #note({ different, unreadable, bytes }: KeyDifferences): void {
+  #noteDifferences({ different, unreadable, bytes }: KeyDifferences): void {
     this.#different += different.length;
     for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(keyText(key));
     this.#context.dirty.add([...different, ...unreadable]);

@@ -83,7 +83,7 @@ export class DirtyKeys implements KeyObserver {
   }
 
   lose(reason: string): void {
-    this.#forget();
+    this.#forgetKeys();
     this.#lost = reason;
     this.#wake();
   }
@@ -100,7 +100,7 @@ export class DirtyKeys implements KeyObserver {
     if (this.#keys.size === 1) this.#wake();
   }
 
-  #forget(): void {
+  #forgetKeys(): void {
     this.#keys.clear();
     this.#bytes = 0;
   }

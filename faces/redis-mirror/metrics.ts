@@ -1,12 +1,12 @@
 /** The metrics of the mirror. */
 import { figureMetrics, type MetricTable, metricMaker, only } from "../../daemon/net/process/metric-rows.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 
-const mirror = ({ replica }: Sources) => only(replica()?.mirror ?? null);
+const mirror = ({ replica }: MetricSources) => only(replica()?.mirror ?? null);
 const ofMirror = metricMaker([], mirror);
 
-export const METRICS: MetricTable<Sources> = {
+export const METRICS: MetricTable<MetricSources> = {
   dbsyncd_mirror_connected: ofMirror(
     "gauge",
     "1 while the mirror can be written, otherwise 0.",

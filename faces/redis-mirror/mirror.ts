@@ -3,11 +3,8 @@
  * the fold never waits for it. The mirror records the names of changed keys, and later writes their current values.
  * When the content of Redis is uncertain, it compares all keys.
  */
-
 import { completeSums, type FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
-import type { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
-import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
-import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
+import type { Replica } from "../../daemon/cluster/node/replica.js";
 import type { Service } from "../../daemon/net/process/service.js";
 import { mirrorOf, type Settings } from "../../daemon/options/settings.js";
 import type { DaemonOptions } from "../../daemon/program/components.js";
@@ -15,16 +12,20 @@ import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { Comparing, type ComparisonContext, ForeignKeys, readable } from "./compare-keys.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
-import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import {
-  type ComparisonReport,
-  type MirrorCounts,
-  type MirrorFigures,
-  type MirrorParts,
-  mirrorReport,
-} from "./mirror-parts.js";
-import { commandFor, keyText, type RedisCommand } from "./mirrored-key.js";
-import { CpuTime, type RedisAnswer, RedisConnections } from "./redis-connections.js";
+  type BatchOutcome,
+  type RefusedKey,
+  removeDeletedKeys,
+  takeBatch,
+  writeBatch,
+} from "./mirror-batch.js";
+import { type MirrorCounts, type MirrorFigures, mirrorReport } from "./mirror-figures.js";
+import { MirrorLog } from "./mirror-log.js";
+import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
+import type { MirrorOptions } from "./mirror-options.js";
+import type { RedisCommand } from "./mirrored-key.js";
+import { CpuTime, RedisConnections } from "./redis-connections.js";
+import { WakeSignal } from "./wake-signal.js";
 
 /** Milliseconds between two attempts to connect: the initial and the maximum value. */
 const AGAIN_FIRST_MS = 50;
@@ -47,7 +48,7 @@ const RUN_BYTES = 8;
 class Refused extends Error {}
 
 export class Mirror implements Service, FoldMirror {
-  readonly #parts: MirrorParts;
+  readonly #options: MirrorOptions;
   readonly #signal: WakeSignal;
   readonly #context: ComparisonContext;
   readonly #dirty: DirtyKeys;
@@ -77,13 +78,13 @@ export class Mirror implements Service, FoldMirror {
   readonly #counts: MirrorCounts = { written: 0, refused: 0, foreign: 0 };
   readonly #work = new CpuTime();
 
-  constructor(parts: MirrorParts) {
-    const { environment, fold } = parts;
-    this.#parts = parts;
+  constructor(options: MirrorOptions) {
+    const { environment, fold } = options;
+    this.#options = options;
     this.#signal = new WakeSignal(environment);
-    this.#dirty = new DirtyKeys(parts.keys, this.#signal.set);
-    this.#foreign = new ForeignKeys(parts.keys);
-    this.#log = new MirrorLog(parts);
+    this.#dirty = new DirtyKeys(options.keys, this.#signal.set);
+    this.#foreign = new ForeignKeys(options.keys);
+    this.#log = new MirrorLog(options);
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
     this.#context = {
       fold,
@@ -91,30 +92,30 @@ export class Mirror implements Service, FoldMirror {
       dirty: this.#dirty,
       timed: this.#work.timed,
     };
-    this.#comparing = new Comparing(parts, this.#context, this.#counts, (report) => {
+    this.#comparing = new Comparing(options, this.#context, this.#counts, (report) => {
       this.#isMarkDue = true;
       this.#log.compared(report);
     });
   }
 
   async start(): Promise<void> {
-    this.#parts.fold.changes.observeKeys(this.#dirty);
+    this.#options.fold.changes.observeKeys(this.#dirty);
     this.#live = this.#follow();
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#signal.end();
-    const cancel = this.#parts.environment.setTimer(STOP_MS, () => this.#connections?.close());
+    const cancel = this.#options.environment.setTimer(STOP_MS, () => this.#connections?.close());
     await this.#live;
     cancel();
-    this.#parts.fold.changes.forget(this.#dirty);
+    this.#options.fold.changes.removeObserver(this.#dirty);
   }
 
   get figures(): MirrorFigures {
     const { report: comparing, last: compared, different } = this.#comparing;
     return {
-      name: this.#parts.specification.name,
+      name: this.#options.specification.name,
       state: this.#displayedState,
       trouble: this.#trouble,
       level: this.#level,
@@ -155,7 +156,7 @@ export class Mirror implements Service, FoldMirror {
 
   /** Connects again whenever the connections have closed, until the daemon stops. */
   async #follow(): Promise<void> {
-    const { random } = this.#parts.environment;
+    const { random } = this.#options.environment;
     for (let attempt = 0; !this.#isStopping; attempt++) {
       const problem = await this.#useConnections();
       if (problem === null) return;
@@ -178,14 +179,14 @@ export class Mirror implements Service, FoldMirror {
   async #useConnections(): Promise<Error | null> {
     try {
       this.#connections = await RedisConnections.open(
-        this.#parts,
+        this.#options,
         this.#context.timed,
         this.#onChanged,
         this.#signal.set,
       );
       await this.#claim(this.#connections);
       this.#state = "up";
-      while (!this.#isStopping) await this.#round(this.#connections);
+      while (!this.#isStopping) await this.#doRound(this.#connections);
       await this.#finish(this.#connections);
       return null;
     } catch (problem) {
@@ -205,7 +206,7 @@ export class Mirror implements Service, FoldMirror {
     ]);
     const found = readable(answer);
     const text = found === null ? null : String(found);
-    const { daemon, cluster, fold } = this.#parts;
+    const { daemon, cluster, fold } = this.#options;
     const markContext = {
       daemon,
       cluster,
@@ -215,6 +216,7 @@ export class Mirror implements Service, FoldMirror {
     };
     const verdict = checkMark(text, (await connections.keyCounts()).length === 0, markContext);
     if (verdict.kind === "refused") throw new Refused(verdict.reason);
+
     this.#takesOver = false;
     if (verdict.kind === "same") {
       // Compare all keys slowly, to find changes that other clients made while the daemon was disconnected.
@@ -223,6 +225,7 @@ export class Mirror implements Service, FoldMirror {
       this.#isMarkDue = true;
       return;
     }
+
     if (verdict.isAlarm) this.#log.alarm(verdict.reason);
     this.#comparing.begin(verdict.reason, true);
     const outcome = await this.#write(connections, new Map(), text);
@@ -230,17 +233,18 @@ export class Mirror implements Service, FoldMirror {
   }
 
   /** Does some of the pending work, then pauses. */
-  async #round(connections: RedisConnections): Promise<void> {
+  async #doRound(connections: RedisConnections): Promise<void> {
     if (connections.trouble !== null) throw new Error(connections.trouble);
     const { lost } = this.#dirty;
     if (lost !== null) {
       this.#dirty.begin();
       this.#comparing.begin(lost, true);
     }
+
     const isFull = await this.#writeSome(connections);
     if (this.#foreign.size > 0) await this.#compareForeignKeys(connections);
     const pause = await this.#comparing.step(connections);
-    const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.take());
+    const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.takeMilliseconds());
     await this.#signal.pause(rest);
     const isIdle = this.#dirty.size === 0 && this.#foreign.size === 0 && !this.#isMarkDue;
     if (isIdle && pause > rest) await this.#signal.wait(pause - rest);
@@ -273,7 +277,7 @@ export class Mirror implements Service, FoldMirror {
     from: string | null,
     folded = "",
   ): Promise<BatchOutcome> {
-    const { at, seq } = this.#parts.fold.newest;
+    const { at, seq } = this.#options.fold.newest;
     const level = this.#isLagging ? this.#level : { at, seq };
     const to = this.#nextMark(level, folded);
     this.#inFlight = batch.size;
@@ -283,18 +287,20 @@ export class Mirror implements Service, FoldMirror {
       this.#marks = [from, to];
       const outcome = await writeBatch(connections, writable, { from, to });
       if (outcome.kind === "moved") throw new Error("its mark is not the last one that was written");
+
       if (outcome.kind === "refused") {
         this.#marks = [from];
         this.#dirty.add(batch.keys());
         this.#isMarkDue = true;
         return outcome;
       }
+
       this.#marks = [to];
       this.#level = level;
       this.#trouble = null;
       if (this.#loggedConnections !== connections) this.#log.up();
       this.#loggedConnections = connections;
-      this.#note([...batch.keys()], present, outcome.refused);
+      this.#countOutcome([...batch.keys()], present, outcome.refused);
       return outcome;
     } catch (problem) {
       this.#dirty.add(batch.keys());
@@ -304,7 +310,11 @@ export class Mirror implements Service, FoldMirror {
     }
   }
 
-  #note(keys: readonly MirrorKey[], present: ReadonlySet<MirrorKey>, refused: readonly RefusedKey[]): void {
+  #countOutcome(
+    keys: readonly MirrorKey[],
+    present: ReadonlySet<MirrorKey>,
+    refused: readonly RefusedKey[],
+  ): void {
     const absent = keys.filter((key) => !present.has(key));
     this.#log.refused(absent, "it has no such database");
     for (const { key, reason } of refused) this.#log.refused([key], reason);
@@ -338,131 +348,13 @@ export class Mirror implements Service, FoldMirror {
   async #finish(connections: RedisConnections): Promise<void> {
     while (this.#foreign.size > 0) await this.#compareForeignKeys(connections);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(connections)) return;
-    const { folded } = this.#parts.fold;
+    const { folded } = this.#options.fold;
     if (!this.#isLagging) await this.#write(connections, new Map(), this.#marks.at(-1) ?? null, folded);
   }
 
   #nextMark(level: MirrorMark["level"], folded: string): string {
-    const { cluster, daemon } = this.#parts;
+    const { cluster, daemon } = this.#options;
     return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, folded });
-  }
-}
-
-const REMINDER_MS = 60_000;
-
-/** The log lines about the mirror: changes immediately, persistent conditions once a minute. */
-class MirrorLog {
-  readonly #log: MirrorParts["log"];
-  readonly #mirror: string;
-  readonly #throttle: LogThrottle;
-  /** The number of keys since the last log line about them. */
-  #counts = { foreign: 0, refused: 0 };
-
-  constructor(parts: MirrorParts) {
-    this.#log = parts.log;
-    this.#mirror = parts.specification.name;
-    const { log, environment } = parts;
-    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
-  }
-
-  up(): void {
-    this.#throttle.clear("trouble");
-    this.#log.info({ mirror: this.#mirror }, "mirror connected");
-  }
-
-  trouble(reason: string): void {
-    const facts = { mirror: this.#mirror, reason };
-    this.#throttle.warn("trouble", facts, "cannot write to the mirror, trying again", reason);
-  }
-
-  alarm(reason: string): void {
-    this.#log.warn({ mirror: this.#mirror, reason }, "the mirror differs from what was written to it");
-  }
-
-  foreign(keys: readonly MirrorKey[]): void {
-    this.#counted("foreign", keys, "other clients have written to the mirror; their changes are reverted");
-  }
-
-  refused(keys: readonly MirrorKey[], reason: string): void {
-    this.#counted("refused", keys, "the mirror refuses some keys, which are left out", reason);
-  }
-
-  compared({ reason, checked, different, named }: ComparisonReport): void {
-    const about = { mirror: this.#mirror, reason, checked, different, named };
-    this.#log.info(about, "the mirror was compared");
-  }
-
-  #counted(what: "foreign" | "refused", keys: readonly MirrorKey[], sentence: string, reason?: string): void {
-    const [first] = keys;
-    if (first === undefined) return;
-    this.#counts[what] += keys.length;
-    const about = { mirror: this.#mirror, keys: this.#counts[what], first: keyText(first) };
-    const isWritten = this.#throttle.warn(
-      what,
-      reason === undefined ? about : { ...about, reason },
-      sentence,
-    );
-    if (isWritten) this.#counts[what] = 0;
-  }
-}
-
-/**
- * A signal that there is work. It wakes the waiting task or, if no task waits, makes the next wait return immediately.
- */
-class WakeSignal {
-  readonly #setTimer: Environment["setTimer"];
-  #isSet = false;
-  #hasEnded = false;
-  #wake: () => void = () => {};
-  #wakePause: () => void = () => {};
-
-  constructor({ setTimer }: Environment) {
-    this.#setTimer = setTimer;
-  }
-
-  readonly set = (): void => {
-    this.#isSet = true;
-    this.#wake();
-  };
-
-  /** Ends all current and future waits. */
-  end(): void {
-    this.#hasEnded = true;
-    this.#wake();
-    this.endPause();
-  }
-
-  /** Ends the current pause early. */
-  endPause(): void {
-    this.#wakePause();
-  }
-
-  /** Waits for the signal. @param max  maximum milliseconds */
-  async wait(max: number): Promise<void> {
-    if (!this.#isSet && !this.#hasEnded) {
-      await this.#timed(max, (wake) => {
-        this.#wake = wake;
-      });
-    }
-    this.#isSet = false;
-  }
-
-  /** Pauses even if there is work. Only `endPause` and `end` end the pause early. */
-  async pause(milliseconds: number): Promise<void> {
-    if (this.#hasEnded) return;
-    await this.#timed(milliseconds, (wake) => {
-      this.#wakePause = wake;
-    });
-  }
-
-  #timed(milliseconds: number, keep: (wake: () => void) => void): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = this.#setTimer(milliseconds, resolve);
-      keep(() => {
-        stop();
-        resolve();
-      });
-    });
   }
 }
 
@@ -471,18 +363,19 @@ class WakeSignal {
  * @param current  returns the settings */
 export function makeMirror(
   { settings, environment, log }: DaemonOptions,
-  recorded: RecordedWrites,
+  replica: Replica,
   current: () => Settings,
 ): Mirror | null {
   const specification = mirrorOf(settings);
-  if (recorded.mirrored === null || specification === null) return null;
-  const { timeline, backend, history } = recorded.mirrored;
+  if (replica.mirrored === null || specification === null) return null;
+
+  const { timeline, backend, history } = replica.mirrored;
   const mirror = new Mirror({
     specification,
     environment,
     log,
-    daemon: hexOf(recorded.identity.id),
-    cluster: hexOf(recorded.signers.cluster),
+    daemon: hexOf(replica.identity.id),
+    cluster: hexOf(replica.signers.cluster),
     timeout: () => current().limits.backendTimeout,
     keys: settings.mirrorKeys,
     compareEvery: settings.mirrorCompareEvery,
@@ -503,107 +396,3 @@ export function makeMirror(
   history.mirror = mirror;
   return mirror;
 }
-
-const BATCH_KEYS_MAX = 500;
-/** The bytes of values from which no more keys are added to a batch. */
-const BATCH_BYTES_MAX = 1024 * 1024;
-
-/** Removes the next keys from the queue, and returns the commands that write their current values. */
-const takeBatch = (context: ComparisonContext): Map<MirrorKey, RedisCommand> =>
-  context.timed(() => taken(context));
-
-function taken({ dirty, fold, clock }: ComparisonContext): Map<MirrorKey, RedisCommand> {
-  const commands = new Map<MirrorKey, RedisCommand>();
-  const now = Math.floor(clock());
-  let bytes = 0;
-  while (commands.size < BATCH_KEYS_MAX && bytes < BATCH_BYTES_MAX) {
-    const key = dirty.shift();
-    if (key === undefined) break;
-    const command = commandFor(key, fold.database, now);
-    for (const word of command) bytes += word.length;
-    commands.set(key, command);
-  }
-  return commands;
-}
-
-/** A key that Redis refused to write, with the error. */
-interface RefusedKey {
-  readonly key: MirrorKey;
-  readonly reason: string;
-}
-
-/** What became of a batch. */
-type BatchOutcome =
-  | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
-  /** The mark in Redis is not the expected one. */
-  | { readonly kind: "moved" }
-  /** Redis refuses the batch. */
-  | { readonly kind: "refused"; readonly reason: string };
-
-/**
- * Writes keys and the mirror's mark to Redis in one MULTI. Redis applies a batch only if it still contains the mark of
- * the previous batch, so a batch is never applied to a state that the mirror has not written.
- * @param from  the mark that must be in Redis, or null if there must be none
- * @param to    the mark to write with the batch
- * @throws Error  the connections have closed, and the outcome of the batch is unknown
- */
-async function writeBatch(
-  connections: RedisConnections,
-  batch: ReadonlyMap<MirrorKey, RedisCommand>,
-  { from, to }: { readonly from: string | null; readonly to: string },
-): Promise<BatchOutcome> {
-  const guard = await connections.request([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
-  const failed = guard.find((answer) => answer instanceof Error);
-  if (failed !== undefined) return { kind: "refused", reason: failed.message };
-  const found = guard[2] === null ? null : String(guard[2]);
-  if (found !== from) return { kind: "moved" };
-  const body = [...batch].flatMap(([{ db }, command]) => [select(db), command]);
-  const mark = ["SET", MARK_KEY, to];
-  const answers = await connections.request([["MULTI"], ...body, select(MARK_DB), mark, ["EXEC"]]);
-  const done = answers.at(-1) as RedisAnswer;
-  if (done === null) return { kind: "moved" };
-  if (done instanceof Error || !Array.isArray(done)) {
-    // Report the error of the command that Redis did not queue, which is more precise than the error of EXEC.
-    const reason = answers.find((answer) => answer instanceof Error) ?? new Error(String(done));
-    return { kind: "refused", reason: reason.message };
-  }
-  return { kind: "written", refused: refusedOf([...batch.keys()], done) };
-}
-
-/**
- * A script that removes a key if the mark is unchanged. A full Redis queues nothing in a MULTI, but accepts this
- * script. KEYS: the key; ARGV: database and key of the mark, the mark, the key's database.
- */
-const REMOVE = `redis.call('SELECT', ARGV[1])
-if redis.call('GET', ARGV[2]) ~= ARGV[3] then return 0 end
-redis.call('SELECT', ARGV[4])
-return redis.call('DEL', KEYS[1])`;
-
-/**
- * Removes from Redis the keys that a refused batch would have deleted. This frees memory after Redis refused the batch
- * because it is full.
- * @throws Error  the connections have closed
- */
-async function removeDeletedKeys(
-  connections: RedisConnections,
-  batch: ReadonlyMap<MirrorKey, RedisCommand>,
-  from: string,
-): Promise<void> {
-  const deleted = [...batch].filter(([, [name]]) => name === "DEL");
-  await connections.request(
-    deleted.map(([{ db }, [, key]]) => [
-      ...["EVAL", REMOVE, "1", key as Buffer],
-      ...[String(MARK_DB), MARK_KEY, from, String(db)],
-    ]),
-  );
-}
-
-/** @param done  the replies to SELECT and to the key's command, for each key */
-function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
-  return keys.flatMap((key, index) => {
-    const answer = done[2 * index + 1];
-    return answer instanceof Error ? [{ key, reason: answer.message }] : [];
-  });
-}
-
-const select = (db: number): RedisCommand => ["SELECT", String(db)];

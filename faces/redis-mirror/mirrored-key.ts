@@ -91,7 +91,7 @@ function payloadOf(value: Value): Buffer | null {
 }
 
 /** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
-export interface KeyState {
+export interface MirroredState {
   /** The dumped value, or null if the key does not exist. Empty if the key exists but should not. */
   readonly dump: Buffer | null;
   /** The expiry time in milliseconds since 1970; negative if there is none. */
@@ -106,7 +106,7 @@ export type Comparison = "same" | "different" | "unreadable";
 
 export function compareKey(
   mirrored: MirrorKey,
-  found: KeyState,
+  found: MirroredState,
   database: Database,
   now: number,
 ): Comparison {
@@ -116,11 +116,14 @@ export function compareKey(
     const isExpiring = found.expire > 0 && found.expire <= now;
     return found.dump === null || isExpiring ? "same" : "different";
   }
+
   const { expire } = expected;
   if (found.dump === null) return expire > 0 && expire <= now + CLOCK_SLACK_MS ? "same" : "different";
   if (Math.max(0, found.expire) !== expire) return "different";
+
   const value = valueOfDump(found.dump);
   if (value === null) return "unreadable";
+
   return isSameValue(expected.value, value) ? "same" : "different";
 }
 

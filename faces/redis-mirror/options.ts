@@ -1,7 +1,7 @@
 /** The options of the Redis that mirrors the state of a daemon with a timeline. */
 
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
-import { type LimitRow, limit } from "../../daemon/options/value-forms.js";
+import { type LimitRow, limitForm } from "../../daemon/options/value-forms.js";
 
 /** Limits of the Redis that mirrors the fold. */
 const MIRROR_LIMITS = {
@@ -40,7 +40,7 @@ const mirrorRow = (one: LimitRow, after: string) =>
   row({
     flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
     help: one.summary,
-    form: limit(one),
+    form: limitForm(one),
     fallback: one.fallback,
     reload: "restart",
     example: one.unit === "count" ? "5000" : "1h",

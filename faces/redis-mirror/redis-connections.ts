@@ -5,7 +5,7 @@
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../redis-behind/redis-link.js";
-import type { MirrorParts } from "./mirror-parts.js";
+import type { MirrorOptions } from "./mirror-options.js";
 import type { RedisCommand } from "./mirrored-key.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
@@ -33,7 +33,7 @@ export class RedisConnections {
   #trouble: string | null = null;
 
   private constructor(
-    { specification, timeout }: MirrorParts,
+    { specification, timeout }: MirrorOptions,
     timed: CpuTime["timed"],
     onChanged: (keys: readonly Buffer[] | null) => void,
     onEnded: () => void,
@@ -55,6 +55,7 @@ export class RedisConnections {
         onEnded();
       });
     }
+
     // ioredis emits this event for messages on every channel. On this channel a message is a list of keys, or nil.
     this.#receiving.on("messageBuffer", (_: Buffer, keys: unknown) => {
       onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
@@ -68,22 +69,22 @@ export class RedisConnections {
    * @throws Error  the reason why they cannot be opened
    */
   static async open(
-    parts: MirrorParts,
+    options: MirrorOptions,
     timed: CpuTime["timed"],
     onChanged: (keys: readonly Buffer[] | null) => void,
     onEnded: () => void,
   ): Promise<RedisConnections> {
-    const connections = new RedisConnections(parts, timed, onChanged, onEnded);
+    const connections = new RedisConnections(options, timed, onChanged, onEnded);
     try {
       await Promise.all([connections.#requesting.connect(), connections.#receiving.connect()]);
       const id = await connections.#requestOn(connections.#receiving, ["CLIENT", "ID"]);
       await connections.#requestOn(connections.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
       const version =
-        /redis_version:(\d+)/.exec(String(await connections.#one(["INFO", "server"])))?.[1] ?? "0";
+        /redis_version:(\d+)/.exec(String(await connections.#request(["INFO", "server"])))?.[1] ?? "0";
       if (Number(version) < REDIS_MIN)
         throw new Error(`it is Redis ${version}, but a mirror needs ${REDIS_MIN}.0 or later`);
-      await connections.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
-      connections.#pingRegularly(parts);
+      await connections.#request(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
+      connections.#pingRegularly(options);
       return connections;
     } catch (problem) {
       const reason = connections.#trouble ?? sentenceOf(problem);
@@ -129,7 +130,7 @@ export class RedisConnections {
 
   /** Returns the number of keys in each database that is not empty. @throws Error */
   async keyCounts(): Promise<readonly { readonly db: number; readonly keys: number }[]> {
-    const text = String(await this.#one(["INFO", "keyspace"]));
+    const text = String(await this.#request(["INFO", "keyspace"]));
     return [...text.matchAll(/^db(\d+):keys=(\d+)/gm)].map(([, db, keys]) => ({
       db: Number(db),
       keys: Number(keys),
@@ -147,11 +148,11 @@ export class RedisConnections {
    * Pings regularly. If no reply arrives within `timeout`, both connections are closed. The comparison after the next
    * connection finds the changes that were missed.
    */
-  #pingRegularly(parts: MirrorParts): void {
-    this.#cancel = parts.environment.setTimer(parts.pingInterval ?? PING_INTERVAL_MS, () => {
+  #pingRegularly(options: MirrorOptions): void {
+    this.#cancel = options.environment.setTimer(options.pingInterval ?? PING_INTERVAL_MS, () => {
       this.#requestOn(this.#receiving, ["PING"]).then(
         () => {
-          if (this.#trouble === null) this.#pingRegularly(parts);
+          if (this.#trouble === null) this.#pingRegularly(options);
         },
         () => {
           this.#trouble ??= "the connection that receives other clients' changes does not reply";
@@ -162,7 +163,7 @@ export class RedisConnections {
   }
 
   /** @throws Error  the connections have closed, or Redis replied with an error */
-  async #one(command: RedisCommand): Promise<RedisAnswer> {
+  async #request(command: RedisCommand): Promise<RedisAnswer> {
     const answer = await this.#requestOn(this.#requesting, command);
     if (answer instanceof Error) throw answer;
     return answer;
@@ -197,7 +198,7 @@ export class CpuTime {
   };
 
   /** Returns the CPU time since the last call, in milliseconds. */
-  take(): number {
+  takeMilliseconds(): number {
     const spent = this.#spent;
     this.#spent = 0;
     return spent;

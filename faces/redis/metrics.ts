@@ -1,6 +1,6 @@
 /** The metrics of --resp. */
 import { labelled, type MetricTable, metricMaker } from "../../daemon/net/process/metric-rows.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 
 /** The call counts of one command family since the start. */
 export interface FamilyCounts {
@@ -21,11 +21,11 @@ declare module "../../daemon/listener/daemon-listener.js" {
 }
 
 /** For each family of commands that clients have called. */
-const perFamily = metricMaker(["family"], ({ families }: Sources) =>
+const perFamily = metricMaker(["family"], ({ families }: MetricSources) =>
   labelled("family", families?.() ?? [], ({ family }) => family),
 );
 
-export const METRICS: MetricTable<Sources> = {
+export const METRICS: MetricTable<MetricSources> = {
   dbsyncd_resp_commands_total: perFamily(
     "counter",
     "Commands of --resp, by family (string, hash, list, …).",

@@ -13,7 +13,7 @@ import {
   listenAddress,
   MIB,
   SECOND,
-  text,
+  textForm,
 } from "../../daemon/options/value-forms.js";
 import type { ServiceAddress } from "../../protocol/members/service-address.js";
 
@@ -33,7 +33,7 @@ export const REDIS_OPTIONS = {
   announce: row({
     flags: "--announce <host:port>",
     help: "address at which clients reach --resp, which sentinels name (--sentinel); default: the address of --resp or, if that is any address, the one from which peers see this daemon",
-    form: text<ServiceAddress>(parseServiceAddress, formatHost),
+    form: textForm<ServiceAddress>(parseServiceAddress, formatHost),
     fallback: null,
     reload: "restart",
     example: "redis1.example:6379",
@@ -55,7 +55,7 @@ export const REDIS_OPTIONS = {
   notifyKeyspaceEvents: row({
     flags: "--notify-keyspace-events <letters>",
     help: "events of keys that Redis clients can subscribe to, as in Redis",
-    form: text(parseEventFlags, (flags) => flags.text),
+    form: textForm(parseEventFlags, (flags) => flags.text),
     fallback: NO_EVENTS,
     reload: "restart",
     example: "KEA",

@@ -3,19 +3,19 @@ import type { DaemonListener, FaceFigures } from "../../daemon/listener/daemon-l
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import {
-  type Answer,
   type ClientDoing,
-  type Closing,
+  type CloseAnswer,
   closing,
   Dialect,
   isTextByte,
   type LongAnswer,
+  type WireAnswer,
 } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../protocol/reply.js";
 import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
-import { UserListener, type UserListenerParts } from "../users/user-listener.js";
+import { UserListener, type UserListenerOptions } from "../users/user-listener.js";
 import { answerBytes, argumentBytes } from "./bytes/reply-bytes.js";
 import { RespRequestParser } from "./bytes/resp-request-parser.js";
 import { CommandRoutes } from "./commands/command-routes.js";
@@ -30,11 +30,11 @@ const KEEP_ALIVE_SECONDS = 300;
 const MILLISECONDS = 1000;
 
 export class RespListener extends UserListener<Argv, RespServer> {
-  constructor(parts: UserListenerParts) {
-    const { path, daemon } = parts;
+  constructor(options: UserListenerOptions) {
+    const { path, daemon } = options;
     const routes = new CommandRoutes(sessionHandlers, path.unsupported);
     const output = new SharedOutput();
-    super(parts, {
+    super(options, {
       name: RESP_LISTENER,
       fullText: writeReply(error("ERR max number of clients reached")),
       makeServer: (host) => new RespServer(host, daemon, routes.counts),
@@ -83,8 +83,8 @@ export class RespListener extends UserListener<Argv, RespServer> {
   async #persistFunctions(): Promise<void> {
     const { daemon, host, scripts } = this.server;
     const { data } = daemon.settings;
-    const { luaMemory: memory, luaTimeLimit: time } = host.limits;
-    const lost = data === null ? null : await scripts.persistFunctions(data, { memory, time, spent: 0 });
+    const limits = { memoryBytes: host.limits.luaMemory, timeMs: host.limits.luaTimeLimit, spentMs: 0 };
+    const lost = data === null ? null : await scripts.persistFunctions(data, limits);
     if (lost !== null) host.log.error(lost, NOT_LOADED);
   }
 }
@@ -137,9 +137,10 @@ class RespDialect extends Dialect<Argv> {
     this.parser = new RespRequestParser(bounds, server.strings);
     this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#answer(reply);
-    this.parser.trusted = this.#session.userSession.user !== null;
+    this.parser.needsLogin = this.#session.userSession.needsLogin;
+
     // Without logins, even the first command may have the maximum length.
-    if (this.parser.trusted) connection.trust();
+    if (!this.parser.needsLogin) connection.trust();
   }
 
   override get doing(): ClientDoing {
@@ -200,12 +201,14 @@ class RespDialect extends Dialect<Argv> {
     if (tracking.size > 0) tracking.sendDeferred();
     const argv = this.#waitingCommand ?? this.parser.next();
     if (argv === null) return null;
+
     this.#waitingCommand = argv;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
       this.isRequestWaiting = true;
-      pause.hold(this.#resume);
+      pause.runAtEnd(this.#resume);
       return null;
     }
+
     if (pending > 0 && !this.#mayRunAhead(argv, pending)) return null;
     this.#waitingCommand = null;
     return argv;
@@ -231,16 +234,17 @@ class RespDialect extends Dialect<Argv> {
     this.#session.now = this.#server.environment.clock();
   }
 
-  serve(argv: Argv): Answer | AwaitedCommand {
+  serve(argv: Argv): WireAnswer | AwaitedCommand {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
-    if (!this.parser.trusted) this.parser.trusted = session.userSession.user !== null;
+    if (this.parser.needsLogin) this.parser.needsLogin = session.userSession.needsLogin;
     const isMuted = session.replies !== "on";
-    if (isMuted) session.muted();
+    if (isMuted) session.advanceSkip();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, argv, isMuted);
     if (isMuted) return "";
+
     if (reply.kind === "error") this.#errors++;
     return this.#answer(reply);
   }
@@ -249,25 +253,26 @@ class RespDialect extends Dialect<Argv> {
     const session = this.#session;
     const awaited = reply instanceof Promise ? session.waiter() : reply;
     if (!isMuted && session.last !== null && this.#server.path.records)
-      awaited.unwritten = session.takings.begin(session.last.command, argv, session);
+      awaited.observer = session.takings.begin(session.last.command, argv, session);
+    if (reply instanceof Promise || !this.#server.tracking.observesChanges) awaited.hasRun = session.hasRun;
     if (reply instanceof Promise) {
-      awaited.hasRun = session.hasRun;
       reply.then((settled) => {
         // The command has pushed its answer.
         if (settled === null) awaited.isMuted = true;
         awaited.answered(settled ?? OK);
       });
     }
+
     awaited.isMuted = isMuted;
     return awaited;
   }
 
   override end(): void {
-    const isKnown = this.#session.userSession.user !== null;
+    const { needsLogin } = this.#session.userSession;
     if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
     this.#server.commands += this.#served;
-    this.parser.trusted = isKnown;
-    this.isProven ||= isKnown && this.#served > 0;
+    this.parser.needsLogin = needsLogin;
+    this.isProven ||= !needsLogin && this.#served > 0;
     this.#served = this.#errors = 0;
   }
 
@@ -275,13 +280,13 @@ class RespDialect extends Dialect<Argv> {
     this.#server.outputBytes += characters;
   }
 
-  problem(): Closing | null {
+  problem(): CloseAnswer | null {
     const { problem } = this.parser;
     return problem === null ? null : closing("malformed", problem, writeReply(error(`ERR ${problem}`)));
   }
 
   override stopWaiting(): void {
-    this.#session.leave();
+    this.#session.stopWaiting();
   }
 
   override disconnected(): void {
@@ -294,7 +299,7 @@ class RespDialect extends Dialect<Argv> {
     this.#connection.nextTurn();
   };
 
-  #answer(reply: Reply): Answer {
+  #answer(reply: Reply): WireAnswer {
     if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#server.failed(reply.text);
     const maxBytes = this.#server.host.limits.maxOutputBytes;
@@ -353,6 +358,7 @@ export class SharedOutput {
       if (at === value.length) return isAccepted;
       head = "";
     }
+
     return socket.write(head + value.substring(at) + after, "latin1");
   }
 }

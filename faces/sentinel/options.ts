@@ -4,7 +4,7 @@ import { fail } from "../../daemon/net/process/service.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parseServiceAddress } from "../../daemon/options/peer-address.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { listenAddress, plain, text } from "../../daemon/options/value-forms.js";
+import { listenAddress, plainForm, textForm } from "../../daemon/options/value-forms.js";
 import type { ServiceAddress } from "../../protocol/members/service-address.js";
 
 export const SENTINEL_OPTIONS = {
@@ -24,22 +24,22 @@ export const SENTINEL_OPTIONS = {
   sentinelName: row({
     flags: "--sentinel-name <name>",
     help: "the only name of the master that the sentinel knows; default: any name, and mymaster in lists",
-    form: plain(parseName),
+    form: plainForm(parseName),
     fallback: null,
     reload: "restart",
     example: "mymaster",
-    needs: ["resp", "sentinel"],
+    needs: ["sentinel"],
     after: "announceSentinel",
   }),
   /** The address at which clients reach --sentinel, or null for the address on which it listens. */
   announceSentinel: row({
     flags: "--announce-sentinel <host:port>",
     help: "address at which clients reach --sentinel, for the lists of the other daemons' sentinels; default: as for --announce",
-    form: text<ServiceAddress>(parseServiceAddress, formatHost),
+    form: textForm<ServiceAddress>(parseServiceAddress, formatHost),
     fallback: null,
     reload: "restart",
     example: "redis1.example:26379",
-    needs: ["resp", "sentinel"],
+    needs: ["sentinel"],
     after: "announce",
   }),
 } as const;
@@ -52,14 +52,18 @@ declare module "../../daemon/options/option-row.js" {
 /** The longest name of a master, in bytes. */
 export const NAME_BYTES_MAX = 128;
 
-/** Parses the name of a master, which messages contain between spaces. @throws RangeError */
+/** Parses the name of a master. Messages separate it by spaces, so it contains none. @throws RangeError */
 function parseName(value: string): string {
   if (value.length > NAME_BYTES_MAX || !/^[!-~]+$/.test(value))
     throw new RangeError(`Expected 1 to ${NAME_BYTES_MAX} printable ASCII characters without spaces.`);
   return value;
 }
 
-/** Checks that there is a daemon to name. @throws StartError */
+/**
+ * Checks the combination of the options: --sentinel needs a daemon that serves Redis clients, and its other options
+ * need --sentinel.
+ * @throws StartError
+ */
 export function checkSentinelOptions(settings: Settings): void {
   const { sentinel, sentinelName, announceSentinel, resp, peers } = settings;
   if (sentinel !== null) {

@@ -9,7 +9,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, map, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
 import { REDIS_VERSION } from "../../protocol/resp/redis-version.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { DaemonInterface, UserSocketHost } from "../users/user-listener.js";
+import type { DaemonInterface } from "../users/daemon-interface.js";
+import type { UserSocketHost } from "../users/user-listener.js";
 
 /** The length of the ids of Redis servers, in hexadecimal digits. */
 const RUN_ID_DIGITS = 40;
@@ -205,6 +206,7 @@ export class SentinelAnswers {
       sentinel_simulate_failure_flags: 0,
     };
     if (current === null) return common;
+
     const address = nameOf(current, host);
     const counts = `slaves=${others.length},sentinels=${sentinels.length + 1}`;
     return { ...common, master0: `name=${this.#server.listedName},status=ok,address=${address},${counts}` };

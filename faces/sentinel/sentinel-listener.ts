@@ -2,12 +2,12 @@
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import {
-  type Answer,
   type ClientDoing,
-  type Closing,
+  type CloseAnswer,
   closing,
   Dialect,
   isTextByte,
+  type WireAnswer,
 } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,7 +15,7 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { answerBytes, argumentBytes } from "../redis/bytes/reply-bytes.js";
 import { RespRequestParser } from "../redis/bytes/resp-request-parser.js";
-import { UserListener, type UserListenerParts } from "../users/user-listener.js";
+import { UserListener, type UserListenerOptions } from "../users/user-listener.js";
 import { SentinelServer } from "./sentinel-server.js";
 import { SentinelSession } from "./sentinel-session.js";
 
@@ -23,11 +23,11 @@ const SENTINEL_LISTENER = "sentinel";
 type Argv = readonly ByteString[];
 
 export class SentinelListener extends UserListener<Argv, SentinelServer> {
-  constructor(parts: UserListenerParts) {
-    super(parts, {
+  constructor(options: UserListenerOptions) {
+    super(options, {
       name: SENTINEL_LISTENER,
       fullText: writeReply(error("ERR max number of clients reached")),
-      makeServer: (host) => new SentinelServer(host, parts.daemon),
+      makeServer: (host) => new SentinelServer(host, options.daemon),
       makeDialect: (server, connection) => new SentinelDialect(server, connection),
     });
   }
@@ -65,7 +65,7 @@ class SentinelDialect extends Dialect<Argv> {
       server.strings,
     );
     this.#session = new SentinelSession(server, connection);
-    this.parser.trusted = !this.#session.needsLogin;
+    this.parser.needsLogin = this.#session.needsLogin;
   }
 
   override get doing(): ClientDoing {
@@ -96,21 +96,21 @@ class SentinelDialect extends Dialect<Argv> {
     return argumentBytes(argv);
   }
 
-  serve(argv: Argv): Answer | Promise<Answer> {
+  serve(argv: Argv): WireAnswer | Promise<WireAnswer> {
     const served = this.#session.serve(argv);
     return served instanceof Promise ? served.then((reply) => this.#answer(reply)) : this.#answer(served);
   }
 
-  #answer(reply: Reply | null): Answer {
+  #answer(reply: Reply | null): WireAnswer {
     const session = this.#session;
     this.#server.commands++;
     this.#server.host.observer.served(SENTINEL_LISTENER, 1, reply?.kind === "error" ? 1 : 0);
-    this.parser.trusted = !session.needsLogin;
+    this.parser.needsLogin = session.needsLogin;
     this.isProven ||= !session.needsLogin;
     return reply === null ? "" : this.#written(reply);
   }
 
-  problem(): Closing | null {
+  problem(): CloseAnswer | null {
     const { problem } = this.parser;
     return problem === null ? null : closing("malformed", problem, writeReply(error(`ERR ${problem}`)));
   }
@@ -119,7 +119,7 @@ class SentinelDialect extends Dialect<Argv> {
     this.#session.disconnected();
   }
 
-  #written(reply: Reply): Answer {
+  #written(reply: Reply): WireAnswer {
     const maxBytes = this.#server.host.limits.maxOutputBytes;
     const bytes = answerBytes(reply, this.#session.protocol, maxBytes);
     return bytes ?? closing("answer-too-long", `one answer of more than ${maxBytes} bytes`, null);

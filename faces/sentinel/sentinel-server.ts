@@ -6,7 +6,8 @@ import type { NamedDaemon } from "../../daemon/cluster/peers/shared/named-daemon
 import { Channels } from "../../daemon/engine/channels/channels.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ShortStrings } from "../../protocol/resp/resp-reader.js";
-import type { DaemonInterface, UserSocketHost } from "../users/user-listener.js";
+import type { DaemonInterface } from "../users/daemon-interface.js";
+import type { UserSocketHost } from "../users/user-listener.js";
 import { NAME_BYTES_MAX } from "./options.js";
 import { SentinelAnswers, type SentinelState } from "./sentinel-answers.js";
 import { SwitchMessages } from "./switch-messages.js";

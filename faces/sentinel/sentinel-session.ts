@@ -46,7 +46,7 @@ const NO_AUTH = error("NOAUTH Authentication required.");
 const AUTOMATIC = "the daemons choose the one that they name, when it stops accepting writes";
 
 /** The commands that are permitted before a login. */
-const OPEN: ReadonlySet<string> = new Set(["AUTH", "HELLO", "QUIT", "RESET"]);
+const NEED_NO_LOGIN: ReadonlySet<string> = new Set(["AUTH", "HELLO", "QUIT", "RESET"]);
 /** The commands that a RESP2 client with subscriptions may send. */
 const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
   ...["SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT", "RESET"],
@@ -83,9 +83,9 @@ export class SentinelSession {
     this.#connection = connection;
   }
 
-  /** Whether the client still has to log in. */
+  /** Whether the client must log in first. */
   get needsLogin(): boolean {
-    return this.userSession.user === null;
+    return this.userSession.needsLogin;
   }
 
   get isSubscribed(): boolean {
@@ -102,7 +102,7 @@ export class SentinelSession {
     return {
       renew: () => userSession.renew(),
       get user() {
-        return userSession.user === null ? null : { channels: null };
+        return userSession.user === null ? null : { acl: { permitsChannels: () => true } };
       },
     };
   }
@@ -126,7 +126,8 @@ export class SentinelSession {
     const name = (argv[0] as ByteString).toUpperCase();
     // As in Redis, a client whose user was removed or disabled is disconnected.
     if (!this.userSession.renew()) this.isClosing = true;
-    if (this.needsLogin && !OPEN.has(name)) return NO_AUTH;
+    if (this.needsLogin && !NEED_NO_LOGIN.has(name)) return NO_AUTH;
+
     try {
       const { title, handler } = routeOf(argv);
       this.#last = title;
@@ -156,15 +157,18 @@ function routeOf(argv: Argv): { readonly title: string; readonly handler: Handle
   const isContainer = CONTAINERS.has(first);
   const second = isContainer ? argv[1]?.toUpperCase() : undefined;
   if (isContainer && second === undefined) throw wrongArity(first.toLowerCase());
+
   const key = isContainer ? `${first}|${second}` : first;
   const route = ROUTES.get(key);
   if (route === undefined) {
     if (isContainer) throw unknownSubcommand(first, argv[1] as ByteString);
     throw unknownCommand(argv);
   }
+
   const { arity, handler } = route;
   const title = key.toLowerCase();
   if (arity < 0 ? argv.length < -arity : argv.length !== arity) throw wrongArity(title);
+
   return { title, handler };
 }
 

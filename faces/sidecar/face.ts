@@ -10,14 +10,15 @@ export const sidecar: Face = {
     for (const specification of settings.database) {
       if (specification.kind !== "dbsync") continue;
       const { openForwardingClient } = await import("./signing-backend.js");
+      // A client that is opened reads its files, so unreadable ones are reported before the daemon starts.
       await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
     }
   },
-  async makeBackend(specification, { settings, log }) {
+  async makeBackend(specification, { settings, log, environment }) {
     if (specification.kind !== "dbsync") return null;
     const { openForwardingClient, SigningBackend } = await import("./signing-backend.js");
-    const carrier = openForwardingClient(specification, settings, log);
-    const path = async () => new (await import("./signed-path.js")).SignedPath(carrier);
-    return { backend: new SigningBackend(specification.name, carrier), outliving: null, path };
+    const client = openForwardingClient(specification, settings, log);
+    const path = async () => new (await import("./signed-path.js")).SignedPath(client, environment);
+    return { backend: new SigningBackend(specification.name, client), outliving: null, path };
   },
 };

@@ -3,7 +3,7 @@ import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/service.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { hasKeys, hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
-import { path, plain } from "../../daemon/options/value-forms.js";
+import { path, plainForm } from "../../daemon/options/value-forms.js";
 
 const POLICIES = ["first", "majority", "all", "all-equal"] as const;
 /** The policy of the client library, or the number of daemons that must succeed. */
@@ -29,7 +29,7 @@ export const SIDECAR_OPTIONS = {
     help:
       "answers to wait for: first, majority, all, all-equal, or a number of daemons (default: first, but majority for commands " +
       "with conditions, such as WATCH and cas)",
-    form: plain<Policy>(parsePolicy),
+    form: plainForm<Policy>(parsePolicy),
     fallback: null,
     reload: "restart",
     example: "majority",
@@ -41,7 +41,7 @@ export const SIDECAR_OPTIONS = {
   cluster: row({
     flags: "--cluster <id>",
     help: "id of the cluster for which commands are signed, as its daemons log it at the start",
-    form: plain(parseCluster),
+    form: plainForm(parseCluster),
     fallback: null,
     reload: "restart",
     example: "994dab7c0f2b0a4d4c6b8c8d1a3f5e7992b4d6f8a1c3e5079b2d4f6a8c0e1b3d",
@@ -89,16 +89,19 @@ export function checkSidecarOptions(settings: Settings): void {
       fail(`--${sidecarOption} is for a daemon that signs for clients: add -d dbsync:host:port,host:port.`);
     return;
   }
+
   if (settings.key === null)
     fail(
       "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
         "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
     );
+
   if (hasKeys(settings))
     fail(
       "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
         "out -s and --root-key, or -d.",
     );
+
   if (hasTimeline(settings))
     fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
   refuseOwnAddress(settings);

@@ -7,7 +7,7 @@
 import type { Logger } from "pino";
 import { ForwardingClient, repliedError } from "../../client/forwarding-client.js";
 import { DbsyncError, type SendOptions } from "../../client/public-api.js";
-import type { Backend, BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
+import type { Backend, BackendFailure, BackendOutcome } from "../../daemon/engine/backends/backend.js";
 import { isolationOf } from "../../daemon/engine/backends/connection-isolation.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import type { SidecarSpecification } from "../../daemon/options/database-list.js";
@@ -49,7 +49,7 @@ export class SigningBackend implements Backend {
     this.carrier.timeout = boundedTimeout(timeout);
   }
 
-  execute(argv: readonly ByteString[], { db }: Unit): Promise<Outcome> {
+  execute(argv: readonly ByteString[], { db }: Unit): Promise<BackendOutcome> {
     const refusal = this.#refusal(argv);
     if (refusal !== null) return Promise.resolve(refusal);
     return new Promise((resolve) =>
@@ -57,7 +57,7 @@ export class SigningBackend implements Backend {
     );
   }
 
-  executeTogether(commands: readonly (readonly ByteString[])[], { db }: Unit): Promise<Outcome> {
+  executeTogether(commands: readonly (readonly ByteString[])[], { db }: Unit): Promise<BackendOutcome> {
     const refused = commands.find((argv) => this.#refusal(argv) !== null);
     if (refused !== undefined)
       return Promise.resolve(error(`ERR ${refused[0]} is not supported in a transaction`));
@@ -66,7 +66,7 @@ export class SigningBackend implements Backend {
     );
   }
 
-  #carrying(resolve: (outcome: Outcome) => void) {
+  #carrying(resolve: (outcome: BackendOutcome) => void) {
     return { resolve, reject: (problem: Error) => resolve(outcomeOf(problem)) };
   }
 
@@ -83,7 +83,7 @@ export class SigningBackend implements Backend {
 const TIMEOUT_MS_MAX = 20_000;
 
 /** Returns --backend-timeout, limited to the maximum for a signed command. */
-export function boundedTimeout(timeout: number): number {
+function boundedTimeout(timeout: number): number {
   return Math.min(timeout, TIMEOUT_MS_MAX);
 }
 
@@ -92,7 +92,7 @@ export function boundedTimeout(timeout: number): number {
  * returned an error, the client receives that error. Otherwise the error states whether the command was certainly not
  * applied (NOTAPPLIED) or may have been applied (MAYBEAPPLIED), and the reason of each daemon.
  */
-export function replyOf(problem: Error): ErrorReply {
+export function errorReplyOf(problem: Error): ErrorReply {
   return (
     repliedError(problem) ??
     error(`${effectOf(problem) === "unknown" ? "MAYBEAPPLIED" : "NOTAPPLIED"} ${line(problem)}`)

@@ -4,7 +4,7 @@ import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { choice, listenAddressOr } from "../../daemon/options/value-forms.js";
 
-/** The port of the earlier SQL server. */
+/** The default port: that of the original SQL server, so that its clients need no change. */
 const SQL_PORT = "3948";
 
 export const SQL_OPTIONS = {
@@ -18,7 +18,7 @@ export const SQL_OPTIONS = {
     example: SQL_PORT,
     after: "json",
   }),
-  /** The language of --sql's messages, or null for the language of each statement. */
+  /** The language of --sql's confirmations, or null for the language of each statement; mg is Malagasy. */
   sqlLanguage: row({
     flags: "--sql-language <language>",
     help: "language of --sql's confirmations: mg, Malagasy, or en, English (default: that of the statement)",
@@ -36,8 +36,8 @@ declare module "../../daemon/options/option-row.js" {
   interface UserListeners extends Pick<ValuesOf<typeof SQL_OPTIONS>, "sql"> {}
 }
 
-/** Checks the option that needs --sql. @throws StartError */
+/** Checks the option that needs --sql, with an error that names the remedy. @throws StartError */
 export function checkSqlOptions({ sql, sqlLanguage }: Settings): void {
   if (sqlLanguage !== null && sql === null)
-    fail("--sql-language is for the answers of --sql: add --sql, or leave it out.");
+    fail("--sql-language is for the confirmations of --sql: add --sql, or leave it out.");
 }

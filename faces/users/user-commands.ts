@@ -7,6 +7,7 @@ import type {
   CheckedCommand,
   CommandPath,
   CommandSender,
+  LastWrite,
 } from "../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -39,9 +40,9 @@ export class UserCommands {
     this.#denied = denied;
   }
 
-  /** Whether the client still has to log in. */
+  /** Whether the client must log in first. */
   get needsLogin(): boolean {
-    return this.userSession.user === null;
+    return this.userSession.needsLogin;
   }
 
   /** The user's name, and the name of the last command. */
@@ -74,6 +75,7 @@ export class UserCommands {
 export class SessionCommandSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
+  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   readonly #session: UserSession;
   readonly #environment: Environment;
 
@@ -99,7 +101,7 @@ export class SessionCommandSender implements CommandSender {
    * @param replicated  called with true if another daemon has the write
    */
   awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
-    const { db, now, isStable, as, readsAll } = this;
-    return { db, now, isStable, as, readsAll, replicated };
+    const { db, now, isStable, as, readsAll, lastWrite } = this;
+    return { db, now, isStable, as, readsAll, lastWrite, replicated };
   }
 }

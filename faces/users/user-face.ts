@@ -3,7 +3,7 @@ import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import type { Face } from "../../daemon/program/face.js";
-import type { UserListenerParts } from "./user-listener.js";
+import type { UserListenerOptions } from "./user-listener.js";
 
 export interface UserFace extends Face {
   /** The name of the listener's option. */
@@ -16,7 +16,7 @@ export interface UserFace extends Face {
    */
   readonly loadsData?: (settings: Settings) => boolean;
   /** Loads the listener. */
-  readonly load: () => Promise<new (parts: UserListenerParts) => DaemonListener>;
+  readonly load: () => Promise<new (options: UserListenerOptions) => DaemonListener>;
 }
 
 /** Returns the faces whose clients have names and passwords, by the names of their options. */

@@ -3,20 +3,8 @@
  * loads this module, and the module of each listener, only if an option needs it.
  */
 import type { Logger } from "pino";
-import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";
-import {
-  ALL_COMMANDS_SUPPORTED,
-  type CheckedCommand,
-  type CommandPath,
-  type CommandSender,
-  type LocalData,
-  type StepRunner,
-  type WriteObserver,
-  type Writers,
-} from "../../daemon/engine/backends/command-path.js";
-import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
-import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
-import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
+import { GatewayPath } from "../../daemon/cluster/replica/gateway-path.js";
+import type { CommandPath } from "../../daemon/engine/backends/command-path.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { InfoFields } from "../../daemon/engine/info/info-text.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
@@ -26,18 +14,13 @@ import { StartError } from "../../daemon/net/process/service.js";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { allUserListeners } from "../../daemon/options/settings-rules.js";
-import { type Core, type Figures, unsignedConditionOf } from "../../daemon/program/components.js";
+import { type Core, type LiveFigures, unsignedConditionOf } from "../../daemon/program/components.js";
 import { type Face, missingFace, type OpenedFace } from "../../daemon/program/face.js";
-import { SCRIPT_WEIGHT } from "../../daemon/store/read-allowance.js";
-import type { Command } from "../../daemon/store/rows/command-row.js";
-import type { ByteString } from "../../protocol/byte-string.js";
-import { finishReply } from "../../protocol/lazy-replies.js";
-import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { DaemonInterface } from "./daemon-interface.js";
+import { LoadingPath, LocalPath } from "./local-command-path.js";
 import type { PasswordSecrets } from "./password-secrets.js";
 import { permissionWarning, readUsers, readUsersAgain } from "./read-users.js";
 import { userFacesOf } from "./user-face.js";
-import type { DaemonInterface } from "./user-listener.js";
 import type { Users } from "./users.js";
 
 /** Reads the users and creates the listeners, without starting them. @throws StartError */
@@ -58,8 +41,10 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
   for (const name of settings.table.userListeners) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
+
     const face = userFaces.get(name);
     if (face === undefined) throw missingFace(`--${name}`);
+
     const Listener = await face.load();
     const own = {
       limits: settings.limits,
@@ -69,6 +54,7 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
     const daemon = daemonInterfaceOf(core, name, listeners);
     listeners.add(name, new Listener({ ...core, ...listenAddress, ...own, daemon }));
   }
+
   return listeners;
 }
 
@@ -91,7 +77,7 @@ export class UserListeners implements OpenedFace {
     this.listeners.set(name, listener);
   }
 
-  get figures(): Partial<Figures> {
+  get figures(): Partial<LiveFigures> {
     return {
       ...this.#joined(({ figures }) => figures),
       documentsPending: () => this.loading,
@@ -196,12 +182,14 @@ async function pathOf({ settings, backends, path, replica, pipeline }: Core): Pr
       const members = pipeline.recording.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath(backend, gateway, localUnits, connected);
+    return new GatewayPath(backend, gateway, localUnits, connected);
   }
+
   const [backend] = backends;
   if (path !== null) return await path();
   if (!(backend instanceof MemoryBackend))
     throw new StartError(`${allUserListeners(settings, "and")} need the database in memory.`, 2);
+
   return new LocalPath(backend, localUnits);
 }
 
@@ -220,131 +208,3 @@ function loadingPathOf(
 
 const OPEN =
   "accepts commands from any client that can connect, because a user has no password (see --acl-file)";
-
-/**
- * The path of commands that are applied in memory, in the turn in which they arrive. Only queries may take several
- * turns.
- */
-export class LocalPath implements CommandPath, LocalData {
-  readonly records = false;
-  readonly localData: LocalData = this;
-  readonly closedDates = null;
-  readonly unsupported = ALL_COMMANDS_SUPPORTED;
-  readonly others = null;
-  /** The reply to a write never arrives later, so the sender's waiters are not used. */
-  readonly send = this.execute;
-  readonly appliesAhead = false;
-  readonly decides = false;
-  readonly #backend: MemoryBackend;
-  readonly #units: LocalUnits;
-
-  constructor(backend: MemoryBackend, units: LocalUnits) {
-    this.#backend = backend;
-    this.#units = units;
-  }
-
-  get databases(): number {
-    return this.#backend.databases;
-  }
-
-  get changes(): KeyChangeObservers {
-    return this.#backend.changes;
-  }
-
-  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
-    if (command.group === "dbsync") this.#units.part();
-    return reply;
-  }
-
-  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    return this.execute(command, argv, sender);
-  }
-
-  whenSafe(reply: Reply): Reply {
-    return reply;
-  }
-
-  /** Runs a command as `execute` does, but always in this turn. */
-  protected executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
-    const reply = this.#backend.runNow(command, argv, this.#units.joined(sender), sender.now);
-    if (command.group === "dbsync") this.#units.part();
-    return finishReply(reply);
-  }
-
-  executeTogether(
-    calls: readonly CheckedCommand[],
-    conditions: readonly Condition[],
-    sender: CommandSender,
-  ): Reply {
-    if (!this.hold(conditions)) return NIL_ARRAY;
-    return this.sharing(() =>
-      array(calls.map(({ command, argv }) => this.executeNow(command, argv, sender))),
-    );
-  }
-
-  sharing<Result>(run: () => Result): Result | ErrorReply {
-    return this.#backend.asUnit(run);
-  }
-
-  executeInSteps(
-    program: (run: StepRunner) => Reply,
-    conditions: readonly Condition[],
-    { now, as, isStable, lastWrite, readsAll, encoding }: CommandSender,
-  ): Reply {
-    if (!this.hold(conditions)) return NIL_ARRAY;
-    const sender = { db: 0, now, as, isStable, lastWrite, readsAll, encoding };
-    const run = () =>
-      program((command, argv, db) => {
-        sender.db = db;
-        return this.executeNow(command, argv, sender);
-      });
-    return this.#backend.asUnit(run, SCRIPT_WEIGHT);
-  }
-
-  get expiredKeys(): number {
-    return this.#backend.expiredKeys;
-  }
-
-  get keyCounts(): readonly KeyCounts[] {
-    return this.#backend.keyCounts;
-  }
-
-  observeWrites(observer: WriteObserver): void {
-    this.#backend.observer = observer;
-  }
-
-  writersOf(db: number, keys: readonly ByteString[]): Writers {
-    this.#units.part();
-    return keys.map((key) => this.#backend.writerOf(db, key));
-  }
-
-  hold(conditions: readonly Condition[]): boolean {
-    return conditions.every(({ db, key, writer }) => this.#backend.writerOf(db, key) === writer);
-  }
-}
-
-/**
- * The path of commands while this daemon may still be fetching its documents. Document commands are refused until it
- * has fetched them.
- */
-class LoadingPath extends LocalPath {
-  readonly #backend: MemoryBackend;
-
-  constructor(backend: MemoryBackend, units: LocalUnits) {
-    super(backend, units);
-    this.#backend = backend;
-  }
-
-  override execute(
-    command: Command,
-    argv: readonly ByteString[],
-    sender: CommandSender,
-  ): Reply | Promise<Reply> {
-    return this.#backend.refusalOf(command) ?? super.execute(command, argv, sender);
-  }
-
-  protected override executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
-    return this.#backend.refusalOf(command) ?? super.executeNow(command, argv, sender);
-  }
-}

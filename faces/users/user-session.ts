@@ -1,15 +1,14 @@
 /**
  * The user session of a connection, with or without a login. The user is looked up again when the users change. All
- * checks of a command's permission and memory use are made here, and each listener reports a denial with the errors of
- * its own protocol.
+ * checks of a command's permission and memory use are made here, and each listener reports a denial as an error of its
+ * protocol.
  */
-
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { AclRefusal } from "../../daemon/store/rights/acl.js";
-import { forbiddenChannel } from "../../daemon/store/rights/patterns.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { User, Users } from "./users.js";
+import type { User } from "./user-rules.js";
+import type { Users } from "./users.js";
 
 /** The reason why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
@@ -28,7 +27,7 @@ export class UserSession {
     this.#generation = users.generation;
   }
 
-  /** The user, or null if a login is required and the client has not logged in. */
+  /** The user, or null if the client must log in first. */
   get user(): User | null {
     return this.#user;
   }
@@ -38,11 +37,17 @@ export class UserSession {
     this.#generation = this.#users.generation;
   }
 
-  /** The user's name in the audit log, or null if not logged in. */
+  /** Whether the client must log in first. */
+  get needsLogin(): boolean {
+    return this.#user === null;
+  }
+
+  /** The user's name in the audit log, or null if the client must log in first. */
   get name(): ByteString | null {
     return this.#user?.name ?? null;
   }
 
+  /** Whether the user may read all keys and the recorded commands; false without a user. */
   get readsAll(): boolean {
     return this.#user?.acl.mayReadAll ?? false;
   }
@@ -61,42 +66,48 @@ export class UserSession {
 
   /**
    * Looks up the user again if the users have changed.
-   * @returns false if the user was removed or disabled; the session is then no longer logged in
+   * @returns false if this call found that the user was removed or disabled; the client must then log in again
    */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();
   }
 
   /**
-   * Returns why a command is refused, or null if it is permitted.
-   * @param needsMemory  whether the command is refused while memory is full, according to its `denyoom` flag
-   * @param isOpen       whether the command is permitted before a login
+   * Returns why a command is refused, by the user's rules, for a missing login or for memory; null if it is permitted.
+   * @param needsMemory   whether the command is refused while memory is full, according to its `denyoom` flag
+   * @param needsNoLogin  whether the command is permitted before a login
    */
-  denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
+  denial(
+    command: Command,
+    argv: readonly ByteString[],
+    needsMemory: boolean,
+    needsNoLogin = false,
+  ): Denial | null {
     const user = this.#user;
     if (user !== null) {
-      const refusal = refusalOf(user, command, argv);
+      const refusal = user.acl.refusedPart(command, argv);
       if (refusal !== null) return refusal;
-    } else if (!isOpen) return "no-login";
+    } else if (!needsNoLogin) return "no-login";
+
     return needsMemory && this.isMemoryFull ? "no-memory" : null;
   }
 
   /**
-   * Returns what the user's rules forbid about a command. Null if they forbid nothing, or if the client has not logged
-   * in.
+   * Returns only what the user's rules forbid about a command. Null if they forbid nothing, or if the client must log
+   * in first.
    */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
-    const user = this.#user;
-    return user === null ? null : refusalOf(user, command, argv);
+    return this.#user?.acl.refusedPart(command, argv) ?? null;
   }
 
-  /** Whether there is not enough memory for commands that need more. */
+  /** Whether commands with the `denyoom` flag are refused now. Measures the memory again if necessary. */
   get isMemoryFull(): boolean {
     return this.#memory.isFull && this.#memory.refuses(true);
   }
 
   #lookUp(): boolean {
     const before = this.#user;
+    // Without a user, the session gets the rights of a new connection, which may now be permitted without a login.
     if (before === null) {
       this.logOut();
       return true;
@@ -106,19 +117,4 @@ export class UserSession {
     this.user = isOn ? found : null;
     return isOn;
   }
-}
-
-/**
- * Returns what a user's rules, including the rules on channels, forbid about a command, or null if they forbid nothing.
- * Source: redis-server 7.0, acl.c.
- */
-export function refusalOf(
-  { acl, channels }: User,
-  command: Command,
-  argv: readonly ByteString[],
-): AclRefusal | null {
-  const refusal = acl.isUnlimited ? null : acl.refusal(command, argv);
-  if (refusal !== null || channels === null) return refusal;
-  const channel = forbiddenChannel(channels, command, argv);
-  return channel === null ? null : { what: "channel", channel };
 }

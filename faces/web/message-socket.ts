@@ -58,7 +58,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     if (this.#isPaused) messages.pause();
     messages.on("message", (data: Buffer, isBinary) => {
       if (isBinary) this.#deliver(data);
-      else this.#blame("a text message; frames must be sent in binary messages", UNSUPPORTED);
+      else this.#failWith("a text message; frames must be sent in binary messages", UNSUPPORTED);
     });
     // Answering every ping would fill the buffer of a client that does not read.
     messages.on("ping", (data: Buffer) => {
@@ -68,7 +68,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
       this.hasPonged = true;
       this.#deliver(NOTHING);
     });
-    messages.on("error", ({ message }) => this.#blame(message, NORMAL));
+    messages.on("error", ({ message }) => this.#failWith(message, NORMAL));
   }
 
   /** The number of received bytes that the connection has not read. */
@@ -160,7 +160,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.emit("drain");
   };
 
-  #blame(fault: string, closeCode: number): void {
+  #failWith(fault: string, closeCode: number): void {
     this.fault ??= fault;
     this.#closeCode = closeCode;
     this.#deliver(NOTHING);
@@ -184,6 +184,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
         this.failure = problem;
         read.push(NOTHING);
       }
+
       this.#read = null;
       for (const data of read) this.emit("data", data);
       return true;

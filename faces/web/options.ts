@@ -4,7 +4,7 @@ import { fail } from "../../daemon/net/process/service.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
-import { HOUR, type LimitRow, list, listenAddress, SECOND } from "../../daemon/options/value-forms.js";
+import { HOUR, type LimitRow, listenAddress, listForm, SECOND } from "../../daemon/options/value-forms.js";
 
 const ORIGINS_MAX = 256;
 
@@ -25,7 +25,7 @@ export const WEB_OPTIONS = {
   wsOrigins: row({
     flags: "--ws-origin <origin>",
     help: "a site whose pages may connect to --ws (repeatable; default: on loopback, sites of this machine)",
-    form: list<string>({ parse: parseOrigin, format: (origin) => origin, check: checkOrigins }),
+    form: listForm<string>({ parse: parseOrigin, format: (origin) => origin, check: checkOrigins }),
     fallback: [],
     reload: "restart",
     example: "https://shop.example",

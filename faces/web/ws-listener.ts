@@ -14,7 +14,7 @@ import {
 import { DbsyncDialect } from "../../daemon/listener/dbsync-dialect.js";
 import { DbsyncServer, type DbsyncService } from "../../daemon/listener/dbsync-server.js";
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
-import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { type CloseAnswer, closing } from "../../daemon/net/connections/dialect.js";
 import {
   foreignClient,
   type NonHttpClient,
@@ -37,7 +37,7 @@ export class WsListener extends DaemonListener {
   ) {
     const { address } = settings.ws;
     // Version 1 is signed differently, and members have their own port.
-    const own = { ...service, closeAfterAnswer: false, takesVersion1: false, members: null };
+    const own = { ...service, closeAfterAnswer: false, acceptsVersion1: false, members: null };
     super({
       ...parts,
       ...settings.ws,
@@ -134,7 +134,7 @@ class WsDialect extends DbsyncDialect {
     return isNew || isAlive;
   }
 
-  override problem(isEnded: boolean): Closing | null {
+  override problem(isEnded: boolean): CloseAnswer | null {
     const { fault } = this.#socket;
     return fault === null ? super.problem(isEnded) : closing("malformed", fault);
   }
@@ -202,7 +202,7 @@ export class WebSocketUpgrade {
     refuseNonHttpClient(problem, raw, foreign);
     const socket = this.#pending.get(raw);
     if (foreign === null || socket === undefined) return;
-    this.#note("malformed", socket, foreign.detail);
+    this.#noteRefusal("malformed", socket, foreign.detail);
     this.#pending.delete(raw);
   }
 
@@ -212,20 +212,20 @@ export class WebSocketUpgrade {
     const { origin, host } = request.headers;
     if (!isWelcome({ origin, host }, this.#origins, this.#address)) {
       raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      this.#note("wrong-origin", socket, origin ?? "");
+      this.#noteRefusal("wrong-origin", socket, origin ?? "");
       return;
     }
     this.#ws.options.maxPayload = this.#host.limits.maxRequestBytes + FRAME_HEAD_BYTES;
     this.#ws.handleUpgrade(request, raw, head, (messages) => socket.open(messages));
   }
 
-  #note(
+  #noteRefusal(
     reason: "malformed" | "wrong-origin",
     { remoteAddress, remotePort }: MessageSocket,
     detail: string,
   ): void {
     const { refusals, observer } = this.#host;
-    refusals.note(reason, { remote: `${remoteAddress}:${remotePort}`, detail });
+    refusals.logRefusal(reason, { remote: `${remoteAddress}:${remotePort}`, detail });
     observer.refused("ws", reason);
   }
 }

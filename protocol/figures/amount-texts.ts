@@ -9,10 +9,10 @@ const COUNT_UNITS = ["", "k", "M", "G", "T"];
 const UNITS_FROM = 10_000;
 const SECOND_MS = 1000;
 
-/** Formats a size, such as `12.3 MB`. */
+/** Formats a size with one decimal, such as `1.2 MB` or `12.3 MB`. */
 export const bytesCell = (bytes: number): string => inBytes(bytes, Number.POSITIVE_INFINITY);
 
-/** Formats a size, such as `1.2 MB` or `12 MB`. */
+/** Formats a size, with a decimal below 10, such as `1.2 MB` or `12 MB`. */
 export const bytesText = (bytes: number): string => inBytes(bytes, 10);
 
 /** @param roundFrom  the smallest number before the unit that is shown without decimals */
@@ -28,7 +28,7 @@ function scaled(amount: number, units: number): { size: number; unit: number } {
   return { size, unit };
 }
 
-/** Returns the complete MiB in a number of bytes. */
+/** Converts bytes to MiB, rounded down. */
 export const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2);
 
 /** Formats a count, such as `1234` or `12.3k`. */
@@ -45,7 +45,7 @@ export const countText = (count: number): string => Math.round(count).toLocaleSt
 export const countOf = (count: number, unit: string): string =>
   `${countText(count)} ${unit}${count === 1 ? "" : "s"}`;
 
-/** Formats a number for an axis, such as 1.2k or 3M. */
+/** Formats a number for an axis, such as `1.2k` or `3M`. */
 export function shortCountText(count: number): string {
   if (count < 1000) return Number(count.toPrecision(3)).toLocaleString("en");
   return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(count);
@@ -54,13 +54,16 @@ export function shortCountText(count: number): string {
 /** Formats a rate per second. */
 export const rateText = (rate: number): string => `${shortCountText(rate)}/s`;
 
-/** Formats a time span in milliseconds, such as `12 s`, `3.4 h` or `5 d`. */
+/** Formats a time span in milliseconds, such as `12 s`, or from 10 minutes `3.4 h`, or from 48 hours `5 d`. */
 export function spanCell(time: number): string {
   const seconds = Math.round(time / SECOND_MS);
   return seconds < 600 ? `${seconds} s` : inHours(time);
 }
 
-/** Formats a time span in milliseconds, such as `12 s`, `5 min`, `3.4 h` or `5 d`. */
+/**
+ * Formats a time span in milliseconds, such as `12 s`, or from 2 minutes `5 min`, from 2 hours `3.4 h`, from 48 hours
+ * `5 d`. A negative one counts as 0.
+ */
 export function spanText(time: number): string {
   const seconds = Math.max(0, time / SECOND_MS);
   if (seconds < 120) return `${Math.round(seconds)} s`;
@@ -78,19 +81,19 @@ export function millisecondsCell(time: number): string {
   return `${time.toFixed(size < 1 ? 2 : size < 10 ? 1 : 0)} ms`;
 }
 
-/** Formats milliseconds, such as `0.05 ms` or `12 ms`, from a second on as a time span. */
+/** Formats milliseconds, such as `0.05 ms` or `12 ms`; from one second, formats them like `spanText`. */
 export function millisecondsText(time: number): string {
   if (time >= SECOND_MS) return spanText(time);
   return `${time < 10 ? Number(time.toPrecision(2)) : Math.round(time)} ms`;
 }
 
-/** Formats the time of a request, such as `0.6 ms`. */
+/** Formats the time of a request or of a signature, such as `0.6 ms`. */
 export const tripText = (time: number): string => `${time.toFixed(1)} ms`;
 
-/** Formats a difference between two clocks in milliseconds, such as `+1 ms`. */
+/** Formats a difference between two clocks in milliseconds, always with an ASCII sign: `+1 ms`, `+0 ms` or `-1 ms`. */
 export const differenceCell = (time: number): string => `${time < 0 ? "" : "+"}${time.toFixed(0)} ms`;
 
-/** Formats a difference between two clocks in milliseconds, such as `+1 ms` or `−1 ms`. */
+/** Formats a difference between two clocks in milliseconds, such as `+1 ms`, `0 ms` or `−1 ms`. */
 export function differenceText(time: number): string {
   const rounded = Math.round(time);
   return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)} ms`;

@@ -2,10 +2,10 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
 import { mebibytes } from "./amount-texts.js";
-import { type Alarms, type Problem, problemsBy, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, type ProblemRule, problemsBy, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem, and an alarm. */
-export const ORDER_BEHIND_MAX = 10_000;
+const ORDER_BEHIND_MAX = 10_000;
 
 /** The alarms of a daemon outside its timeline. */
 export const DAEMON_ALARMS = {
@@ -22,7 +22,7 @@ export const DAEMON_ALARMS = {
     expr: 'dbsyncd_state{state="live"} == 0',
     lasting: "5m",
     severity: "warning",
-    summary: "{{ $labels.instance }} is not live, so it accepts no writes",
+    summary: "{{ $labels.instance }} is not live: it may refuse writes, or not have those of its peers",
     steps: "Run `dbsync status --watch`, which shows the reason",
   },
   DbsyncOrderAway: {
@@ -81,14 +81,11 @@ export const DAEMON_ALARMS = {
   },
 } as const satisfies Alarms;
 
-/** The sentence about a daemon that is catching up. */
-export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.says;
-
 /** The sentence about a disk that is nearly full. */
 export const LOW_DISK = "its disk is nearly full: … of … MiB are free";
 
 /** The problem of a database that is down. Its subject is the name of the database, or "" if it is unknown. */
-export const DATABASE_DOWN: Rule<string> = {
+export const DATABASE_DOWN: ProblemRule<string> = {
   when: (name) => [[name]],
   says: "its database … is down",
   fix: "start it, or correct -d there; the daemon's log says why",
@@ -109,7 +106,7 @@ export const STATE_RULES = {
     Object.entries(DAEMON_STATES).flatMap(([name, { problem }]) =>
       problem === null ? [] : [[`state ${name}`, { ...problem, when: (state: string) => state === name }]],
     ),
-  ) as Readonly<Record<`state ${Exclude<StateName, "live">}`, Rule<string>>>),
+  ) as Readonly<Record<`state ${Exclude<StateName, "live">}`, ProblemRule<string>>>),
   unknownState: {
     when: (state) => rowOfState(state) === null && [[state]],
     says: "it reports the unknown state …",
@@ -119,6 +116,9 @@ export const STATE_RULES = {
     steps: "Update dbsync on the machine where you run it",
   },
 } as const satisfies Rules<string>;
+
+/** The code of the problem of a daemon that is catching up. */
+export const CATCHING_UP: keyof typeof STATE_RULES = "state catching-up";
 
 /** Returns the problem that follows from a daemon's state, or none. @param state  the state in the daemon's hello */
 export const stateProblems = (state: string): Problem[] => problemsBy(STATE_RULES, state);

@@ -39,7 +39,7 @@ export interface Alarm {
 export type Alarms = Readonly<Record<string, Alarm>>;
 
 /** A rule that finds a problem. The documents contain its sentence as it is here, with … for the parts that vary. */
-export interface Rule<Subject> {
+export interface ProblemRule<Subject> {
   /** Returns whether the problem exists, or the values of each case of it. */
   readonly when: (subject: Subject) => boolean | readonly Values[];
   /** The sentence of `dbsync status`. */
@@ -53,7 +53,7 @@ export interface Rule<Subject> {
   readonly steps?: string;
 }
 
-export type Rules<Subject> = Readonly<Record<string, Rule<Subject>>>;
+export type Rules<Subject> = Readonly<Record<string, ProblemRule<Subject>>>;
 
 /** What the problems that rules find have in common. */
 type Concern = Pick<Problem, "member" | "isOfMember">;
@@ -73,7 +73,7 @@ export function problemsBy<Subject>(
 
 /** Returns what one rule finds. */
 function foundBy<Subject>(
-  { when, says, fix, severity }: Rule<Subject>,
+  { when, says, fix, severity }: ProblemRule<Subject>,
   subject: Subject,
 ): Pick<Problem, "text" | "fix" | "severity">[] {
   const found = when(subject);

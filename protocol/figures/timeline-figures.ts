@@ -101,6 +101,10 @@ export const MEMBER_FIGURES = {
     },
   },
   lastHeard: { kind: "number-or-nil", help: "the time since its last message" },
+  awayFor: {
+    kind: "number-or-nil",
+    help: "how long it has been away: since its last message, or since this daemon has known it if there was none; nil: it is connected, or may be",
+  },
   leftOut: {
     kind: "flag",
     help: "whether clients that follow streams do not wait for it, because it has not closed its dates in time",
@@ -164,7 +168,7 @@ export const DIFFERENCE_FIGURES = {
 } as const satisfies FigureTable;
 
 /** An index that is not what a client was answered, because of a write on another daemon. */
-export const INVALID_INDEX_FIGURES = {
+const INVALID_INDEX_FIGURES = {
   db: { kind: "number", help: "the database" },
   key: { kind: "bytes", help: "the key of the collection" },
   index: { kind: "bytes", help: "the name of the index" },
@@ -173,7 +177,7 @@ export const INVALID_INDEX_FIGURES = {
 export type InvalidIndexReport = Figures<typeof INVALID_INDEX_FIGURES>;
 
 /** A signing key whose envelopes wait for a decision. */
-export const WAITING_KEY_FIGURES = {
+const WAITING_KEY_FIGURES = {
   key: { kind: "text", help: "the id of the key" },
   envelopes: { kind: "number", help: "the number of its envelopes that wait" },
 } as const satisfies FigureTable;
@@ -274,6 +278,10 @@ export const TIMELINE_FIGURES = {
     },
   },
   unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },
+  unlistedCause: {
+    kind: "text-or-nil",
+    help: "the code of this reason: `left-out`, `not-listed`, `left`, `leaving` or `no-data`; nil: it is a member, or there is no list",
+  },
   notAdmitted: {
     kind: "text-or-nil",
     help: "why every peer that answers refuses this daemon, and what to do",
@@ -396,7 +404,7 @@ export const TIMELINE_FIGURES = {
       labels: { set: "ring" },
     },
   },
-  ringSum: { kind: "text", help: 'the sum of the ids of these envelopes, see "Members"' },
+  ringSum: { kind: "text", help: "the sum of the ids of these envelopes, see docs/member-protocol.md" },
   dataEntries: {
     kind: "number",
     help: "the number of all other recorded envelopes",
@@ -565,7 +573,7 @@ export const TIMELINE_FIGURES = {
   takingTotal: { kind: "number", help: "the size of this snapshot in bytes; 0: not known yet" },
   order: {
     kind: "text-or-nil",
-    help: "the option that would resolve what the members cannot decide by themselves (rule 9)",
+    help: "the option with which an operator makes the daemon load a member's snapshot in place of missing entries",
   },
   compared: {
     kind: "number",

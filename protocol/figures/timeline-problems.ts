@@ -8,8 +8,8 @@ import {
   AWAY,
   awayText,
   DOWN,
+  evictCommand,
   evictionAdvice,
-  evictionOf,
   LOST_AFTER_MS,
   type Sightings,
   sightingsOf,
@@ -17,9 +17,10 @@ import {
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
-import { type Alarms, type Problem, problemsBy, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, type ProblemRule, problemsBy, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 import { EVICTION_HELPS, UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
+import { UNLISTED_CAUSES } from "./unlisted-causes.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
 export type MemberAvailability = "away" | "busy" | "ready" | null;
@@ -30,7 +31,7 @@ const SKEW_MAX_MS = 2000;
  * The maximum normal age of the newest final unit, after which there is an alarm. The usual age is the length of the
  * window, about 30 s.
  */
-export const STABLE_BEHIND_MAX_MS = 120_000;
+const STABLE_BEHIND_MAX_MS = 120_000;
 /**
  * The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock.
  */
@@ -91,8 +92,6 @@ export interface TimelineCase extends DiagnosedTimeline {
 export interface MemberCase extends MemberReport {
   readonly isStarting: boolean;
   readonly availability: MemberAvailability;
-  /** For how long the member has sent nothing, at least, in milliseconds, or null if this is unknown. */
-  readonly away: number | null;
   readonly sightings: Sightings;
 }
 
@@ -102,6 +101,7 @@ export function diagnose(
 ): Diagnosis {
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
   const subject = { ...timeline, others, now, isStarting };
+
   const members = timeline.members.filter(
     (member) =>
       isOther(member) &&
@@ -113,22 +113,26 @@ export function diagnose(
       ...member,
       isStarting,
       availability: availabilityOf(member),
-      away: member.lastHeard ?? (timeline.started === null ? null : now - timeline.started),
       sightings: sightingsOf(member, timeline.members),
     }),
   );
+
+  // If every awaited member is already reported as away, that explains why the final date waits.
   const awaited = awaitedMembers(timeline);
   const reported = reportedAway(cases);
   const isNamed =
     timeline.finalCause === "away" && awaited.length > 0 && awaited.every((name) => reported.has(name));
   const ofAwaited = { member: "", isOfMember: awaited.length > 0 };
-  const ofFinality = isNamed ? [] : problemsBy(OF_FINALITY, subject, ofAwaited);
+  // A failed disk is reported once.
+  const ofFinality = isNamed || timeline.failure !== null ? [] : problemsBy(OF_FINALITY, subject, ofAwaited);
+
   const found = [
     ...problemsBy(OF_DAEMON, subject),
     ...ofFinality,
     ...cases.flatMap((member) => problemsBy(OF_MEMBER, member, { member: member.address, isOfMember: true })),
     ...problemsBy(OF_DATA, subject),
   ];
+
   return {
     problems: found.filter(({ severity }) => severity === "problem"),
     remarks: found.filter(({ severity }) => severity === "remark" || severity === "note"),
@@ -170,7 +174,7 @@ export const TIMELINE_ALARMS = {
     lasting: null,
     severity: "warning",
     summary:
-      "{{ $labels.instance }} has {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
+      "{{ $labels.instance }} has {{ $value }} dead letters: acknowledged writes that have, or may have, no effect on the other daemons",
     steps:
       "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
   },
@@ -301,6 +305,11 @@ const LISTS_STEPS =
 const MIRROR_STEPS = "Read [A Redis as a mirror](#a-redis-as-a-mirror)";
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
+/** Returns the remedy for an unlisted daemon. @param cause  a code; one of another version of dbsync may be unknown */
+const fixOfUnlisted = (cause: string | null): string =>
+  Object.entries(UNLISTED_CAUSES).find(([code]) => code === cause)?.[1].fix ??
+  DAEMON_STATES["not-listed"].problem.fix;
+
 /**
  * Returns the names of the members that are reported as not connected, so that no other problem repeats it. A member
  * that was queried itself is reported without advice for one that is lost.
@@ -310,7 +319,7 @@ const reportedAway = (members: readonly MemberCase[]): ReadonlySet<string> =>
     members
       .filter((member) => {
         const link = linkOf(member);
-        return link === "away" || (link === "reported" && (member.away ?? 0) < LOST_AFTER_MS);
+        return link === "away" || (link === "reported" && (member.awayFor ?? 0) < LOST_AFTER_MS);
       })
       .map(nameOf),
   );
@@ -354,9 +363,9 @@ const OF_DAEMON = {
     steps: DAEMON_STATES.outdated.problem.steps,
   },
   unlisted: {
-    when: ({ unlisted }) => unlisted !== null && [[unlisted]],
+    when: ({ unlisted, unlistedCause }) => unlisted !== null && [[unlisted, fixOfUnlisted(unlistedCause)]],
     says: "it accepts no writes: …",
-    fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; if it has left: stop it, or run dbsync members join; otherwise add it with dbsync members add",
+    fix: "…",
     severity: "problem",
     alarm: "DbsyncNotLive",
     steps: DAEMON_STATES["not-listed"].problem.steps,
@@ -408,7 +417,7 @@ const OF_DAEMON = {
     severity: "note",
     alarm: null,
     steps:
-      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#what-the-answer-to-a-condition-means) on conditional writes of signed clients (JavaScript, PHP, Python) and sidecars, and you can evict a lost daemon",
+      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#what-the-answer-to-a-condition-means) on conditional writes of signed clients (JavaScript, PHP, Python, Go) and sidecars, and you can evict a lost daemon",
   },
   listWaits: {
     when: ({ listWaitsFor }) => listWaitsFor !== null && [[listWaitsFor]],
@@ -435,7 +444,7 @@ const OF_DAEMON = {
     severity: "note",
     alarm: null,
     steps:
-      "A pattern begins when each member knows it. If that takes longer than two minutes, a member is down or its clock is wrong: connect it, or remove it from the list",
+      "A pattern begins when each member knows it. If that takes longer than two minutes, a member is down, its clock or its reported window is wrong, or its connection keeps breaking: repair it, or remove it from the list",
   },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
@@ -495,7 +504,7 @@ const OF_DAEMON = {
   },
   votesContradict: {
     when: ({ contradicting, members }) =>
-      contradicting.map((id) => [addressOf(id, members), evictionOf([addressOf(id, members)])]),
+      contradicting.map((id) => [addressOf(id, members), evictCommand([addressOf(id, members)])]),
     says: "the member … has voted for two decisions in one ballot: it is broken or lies",
     fix: "check whether two daemons run with copies of its folder; if not, its machine may be compromised; if so, remove it, which is permanent: …",
     severity: "problem",
@@ -517,7 +526,7 @@ const OF_DAEMON = {
   },
   disturbing: {
     when: ({ disturbing, members }) =>
-      disturbing.map((id) => [addressOf(id, members), evictionOf([addressOf(id, members)])]),
+      disturbing.map((id) => [addressOf(id, members), evictCommand([addressOf(id, members)])]),
     says: "the member … repeatedly prevents decisions: it takes the right to propose and decides nothing, or it objects alone",
     fix: "run dbsync status for it, and check its network; if it reports nothing, its machine may be compromised; if so, remove it, which is permanent: …",
     severity: "problem",
@@ -598,7 +607,9 @@ const OF_MEMBER = {
   memberDown: {
     when: (member) =>
       linkOf(member) === "away" &&
-      isDown(member) && [[member.address, spanText(member.away ?? 0), ...seenBy(member), lostAdvice(member)]],
+      isDown(member) && [
+        [member.address, spanText(member.awayFor ?? 0), ...seenBy(member), lostAdvice(member)],
+      ],
     says: DOWN,
     fix: "start it first, or repair its network; writes become final again once it is back (if it was removed permanently, remove it from --peer)…",
     severity: "problem",
@@ -609,7 +620,7 @@ const OF_MEMBER = {
       linkOf(member) === "away" &&
       !isDown(member) && [
         [
-          `${member.address}${reasonOf(member)}${awayText(member.away)}`,
+          `${member.address}${reasonOf(member)}${awayText(member.awayFor)}`,
           `${remedyFor(member)}${lostAdvice(member)}`,
         ],
       ],
@@ -678,7 +689,7 @@ const OF_MEMBER = {
 } as const satisfies Rules<MemberCase>;
 
 /** The problem of indexes that clients were answered, and that other daemons' writes have made impossible. */
-const INVALID_INDEX: Rule<Pick<TimelineReport, "invalidIndexes">> = {
+const INVALID_INDEX: ProblemRule<Pick<TimelineReport, "invalidIndexes">> = {
   // Only the first index is named, because the remedy is the same for all.
   when: ({ invalidIndexes }) => {
     const [first] = invalidIndexes;
@@ -772,7 +783,7 @@ const OF_DATA = {
   },
   deadLetters: {
     when: ({ deadLetters: count }) => count > 0 && [[count, count === 1 ? "letter" : "letters"]],
-    says: "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
+    says: "it stores … dead …: acknowledged writes that have, or may have, no effect",
     fix: "run dbsync dead-letters list there, then write them again or remove them",
     severity: "problem",
     alarm: "DbsyncDeadLetters",
@@ -836,7 +847,7 @@ const OF_DATA = {
 } as const satisfies Rules<TimelineCase>;
 
 /** The problem of a daemon that has been catching up for too long without progress. */
-const STUCK: Rule<Pick<TimelineCase, "started" | "taking" | "waiting" | "now">> = {
+const STUCK: ProblemRule<Pick<TimelineCase, "started" | "taking" | "waiting" | "now">> = {
   when: ({ started, taking, waiting, now }) =>
     taking === null &&
     waiting <= 0 &&
@@ -886,7 +897,8 @@ function expectedFinality(timeline: TimelineCase): false | (string | number)[][]
   const { finalCause, finalOverdue, finalDelayedFor, state } = timeline;
   const row = rowOfFinalityCause(finalCause);
   if (row === null || finalOverdue || (finalCause === "own-state" && state === "catching-up")) return false;
-  const [normal, passed] = [row.normalMs, finalDelayedFor].map((time) => secondsBetween(0, time));
+  const normal = secondsBetween(0, row.normalMs);
+  const passed = secondsBetween(0, finalDelayedFor);
   const text = `${causeText(row.says, timeline)} (normally done within ${normal} s of the last progress, ${passed} s ago)`;
   return [[finalAge(timeline), text, SEE_FINALITY]];
 }
@@ -987,15 +999,15 @@ function linkOf(member: MemberCase): "not-listed" | "connected" | "reported" | "
 
 /** Whether the daemons that answer, which are most of the cluster, receive no answer from a member. */
 const isDown = (member: MemberCase): boolean =>
-  isUnanswered(member) && member.address !== "" && member.away !== null && member.sightings.areMost;
+  isUnanswered(member) && member.address !== "" && member.awayFor !== null && member.sightings.isConclusive;
 
 const seenBy = (member: MemberCase): (string | number)[] => [
-  member.sightings.seen,
-  `${member.sightings.of}${reasonOf(member)}`,
+  member.sightings.reporting,
+  `${member.sightings.reachable}${reasonOf(member)}`,
 ];
 
 const lostAdvice = (member: MemberCase): string =>
-  evictionAdvice([nameOf(member)], member.away ?? 0, member.listed === true);
+  evictionAdvice([nameOf(member)], member.awayFor ?? 0, member.listed === true);
 
 const nameOf = ({ address, id }: MemberReport): string => address || (id ?? "").slice(0, ID_DIGITS);
 
@@ -1079,10 +1091,12 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
     invalidIndexes: report.invalidIndexes.map((invalid) => ({ ...invalid, index: "…", key: HIDDEN_KEY })),
   };
+
   const { problems, remarks, progress } = diagnose(withConclusions(hidden), { others: [], now });
   const { authorize } = report;
   const isOwnKey = (fix: string) =>
     authorize !== null && authorize !== FOREIGN_KEY && fix.endsWith(` ${authorize}`);
+
   return [...problems, ...remarks, ...progress].map((problem) => ({
     ...problem,
     member: problem.member.replace(ID, "…"),

@@ -7,6 +7,10 @@ export const UNDECIDED_CAUSES = {
     says: "it is not connected to most members of the list (missing: …)",
     fix: "start these members first, or repair the network between them",
   },
+  "earlier-list": {
+    says: "members that may have made decisions under an earlier list are not connected (missing: …)",
+    fix: "start these members first; if they are lost permanently, run dbsync members replace or evict",
+  },
   "promises-lost": {
     says: "it may have lost promises, and … must answer before it votes",
     fix: "start these members; if one of them reports the same, replace it: dbsync members replace",
@@ -17,7 +21,7 @@ export const UNDECIDED_CAUSES = {
   },
   promises: {
     says: "the members … do not promise to vote for what it proposes",
-    fix: "run dbsync status for these members: their clocks or promises may be wrong",
+    fix: "run dbsync status for these members: their disks may have failed, or their clocks or promises may be wrong",
   },
   votes: {
     says: "the members … do not vote for what it proposes",

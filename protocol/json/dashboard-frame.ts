@@ -5,7 +5,7 @@
  */
 
 import type { ClientTotals } from "../figures/figure.js";
-import type { Problem } from "../figures/problem.js";
+import type { Problem, Severity } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
 /** The range of dates, in milliseconds, that `arrivals` counts together. */
@@ -51,7 +51,7 @@ export interface DashboardHistory {
   /** The samples; the oldest is first. */
   readonly samples: readonly (readonly (number | null)[])[];
   /** The arrivals of the last minute. */
-  readonly arrivals: readonly Arrival[];
+  readonly arrivals: readonly ArrivalBin[];
 }
 
 export interface DashboardFrame {
@@ -60,6 +60,8 @@ export interface DashboardFrame {
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
+  /** The severity of the state, so that the page needs no table of states; null: nothing is wrong. */
+  readonly stateSeverity: Severity | null;
   /** Whether load balancers should send clients to this daemon. */
   readonly isHealthy: boolean;
   /** The problems, with the sentences of dbsync doctor. */
@@ -118,7 +120,7 @@ export const FRAME_FIGURES = [
 
 export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURES)[number]> {
   /** The bins that have changed since the previous frame. */
-  readonly arrivals: readonly Arrival[];
+  readonly arrivals: readonly ArrivalBin[];
   /** The number of envelopes since the start whose dates are outside these ranges. */
   readonly outsideWindow: number;
   /** The address of the member that may propose decisions; null: this daemon, or none. */
@@ -131,7 +133,7 @@ export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURE
  * A bin: its date in units of ARRIVAL_BIN_MS, the number of envelopes from clients and from members, and the number of
  * both that were late.
  */
-export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
+export type ArrivalBin = readonly [bin: number, clients: number, members: number, late: number];
 
 /** The figures of a member that the page receives: not its id, nor why it is not connected, which may contain more. */
 export const MEMBER_FRAME_FIGURES = [

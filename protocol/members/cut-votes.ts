@@ -1,7 +1,7 @@
 /**
  * A member's vote on its state at a cut: it declares that all entries dated up to the cut result in exactly this
  * snapshot. The member signs the vote with its own key, so other members can forward it.
- * Source: docs/protocol-v2.md "Members".
+ * Source: docs/member-protocol.md.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
@@ -59,12 +59,16 @@ export function readCutVotes(packed: Buffer, max = Number.POSITIVE_INFINITY): Cu
     offset = end;
     return part;
   };
+
   while (offset < packed.length) {
     if (offset + HEAD_BYTES > packed.length) return null;
-    const [at, bytes] = [packed.readBigUInt64BE(offset), packed.readBigUInt64BE(offset + 8)];
+    const at = packed.readBigUInt64BE(offset);
+    const bytes = packed.readBigUInt64BE(offset + 8);
     const seal = bytesOf(packed, offset + 16, offset + HEAD_BYTES);
     offset += HEAD_BYTES;
-    const [spki, signature] = [takePart(), takePart()];
+    const spki = takePart();
+    const signature = takePart();
+
     if (offset > packed.length || at > Number.MAX_SAFE_INTEGER || bytes > Number.MAX_SAFE_INTEGER)
       return null;
     if (votes.length === max) return null;

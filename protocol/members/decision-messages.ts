@@ -1,6 +1,6 @@
 /**
  * The votes and messages by which members decide conditional units, and what a member stores about its promises and
- * votes. Each message is a RESP2 array of bulk strings. Source: docs/protocol-v2.md "Decisions".
+ * votes. Each message is a RESP2 array of bulk strings. Source: docs/member-protocol.md "Decisions".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
@@ -211,7 +211,13 @@ export type DecisionMessage =
     }
   | { readonly kind: "vote"; readonly vote: Vote }
   /** The sender has promised this ballot, and so does not vote in the one that the receiver has named. */
-  | { readonly kind: "outvoted"; readonly ballot: Ballot };
+  | { readonly kind: "outvoted"; readonly ballot: Ballot }
+  /**
+   * The sender waits for a decision, and requests an answer, to find out whether the receiver runs and is connected.
+   */
+  | { readonly kind: "answer-request"; readonly number: number }
+  /** The answer to the request with this number. */
+  | { readonly kind: "answer"; readonly number: number };
 
 /** What a member must not forget. */
 export interface StoredPromises {
@@ -231,29 +237,95 @@ type Element = string | Buffer;
 
 const EMPTY = Buffer.alloc(0);
 
+/** How messages of one kind are written and read. */
+interface MessageForm<Message extends DecisionMessage> {
+  /** The number of elements, including the name of the kind, without the bodies of decisions at the end. */
+  readonly length: number;
+  /** The maximum number of these bodies. */
+  readonly bodiesMax: number;
+  /** Returns the elements after the name. */
+  write(message: Message): Element[];
+  /** Reads these elements. @param bodies  the number of bodies @throws MalformedFrame */
+  read(reader: RespReader, bodies: number): Omit<Message, "kind">;
+}
+
+type Kind = DecisionMessage["kind"];
+type OfKind<One extends Kind> = Extract<DecisionMessage, { readonly kind: One }>;
+
+const FORMS: { readonly [One in Kind]: MessageForm<OfKind<One>> } = {
+  unit: {
+    length: 3,
+    bodiesMax: 0,
+    write: ({ body, signature }) => [body, signature],
+    read: (reader) => ({ body: reader.readBulkView(), signature: reader.readBulkView() }),
+  },
+  "promise-request": {
+    length: 2,
+    bodiesMax: 0,
+    write: ({ ballot }) => [writeBallot(ballot)],
+    read: (reader) => ({ ballot: expectBallot(reader) }),
+  },
+  promise: {
+    length: 8,
+    bodiesMax: PROPOSAL_UNITS_MAX,
+    write: ({ ballot, notBefore, objected, accepted, last }) => [
+      writeBallot(ballot),
+      String(notBefore),
+      Buffer.from(objected),
+      ...stateElements(accepted, last),
+    ],
+    read: readPromise,
+  },
+  propose: {
+    length: 4,
+    bodiesMax: PROPOSAL_UNITS_MAX,
+    write: ({ ballot, signed, evidence, bodies }) => [
+      writeBallot(ballot),
+      writeMemberSignature(signed),
+      writeEvidence(evidence),
+      ...bodies,
+    ],
+    read: (reader, bodies) => ({
+      ballot: expectBallot(reader),
+      signed: readSigned(reader),
+      evidence: readEvidence(reader),
+      bodies: expectBodies(reader, bodies),
+    }),
+  },
+  vote: {
+    length: 2,
+    bodiesMax: 0,
+    write: ({ vote }) => [writeVote(vote)],
+    read: (reader) => ({ vote: readVote(reader, reader.readBulkView()) }),
+  },
+  outvoted: {
+    length: 2,
+    bodiesMax: 0,
+    write: ({ ballot }) => [writeBallot(ballot)],
+    read: (reader) => ({ ballot: expectBallot(reader) }),
+  },
+  "answer-request": {
+    length: 2,
+    bodiesMax: 0,
+    write: ({ number }) => [String(number)],
+    read: (reader) => ({ number: readNumber(reader) }),
+  },
+  answer: {
+    length: 2,
+    bodiesMax: 0,
+    write: ({ number }) => [String(number)],
+    read: (reader) => ({ number: readNumber(reader) }),
+  },
+};
+
+const isKind = (kind: string): kind is Kind => Object.hasOwn(FORMS, kind);
+
+/** Returns the form of a kind. The caller passes it only messages of this kind. */
+const formOf = (kind: Kind): MessageForm<DecisionMessage> => FORMS[kind];
+
 export function writeDecisionMessage(message: DecisionMessage): Buffer {
   const { kind } = message;
-  switch (kind) {
-    case "unit":
-      return writeElements([kind, message.body, message.signature]);
-    case "promise": {
-      const { ballot, accepted, last, notBefore, objected } = message;
-      const head = [kind, writeBallot(ballot), String(notBefore), Buffer.from(objected)];
-      return writeElements([...head, ...stateElements(accepted, last)]);
-    }
-    case "propose":
-      return writeElements([
-        kind,
-        writeBallot(message.ballot),
-        writeMemberSignature(message.signed),
-        writeEvidence(message.evidence),
-        ...message.bodies,
-      ]);
-    case "vote":
-      return writeElements([kind, writeVote(message.vote)]);
-    default:
-      return writeElements([kind, writeBallot(message.ballot)]);
-  }
+  return writeElements([kind, ...formOf(kind).write(message)]);
 }
 
 /** Parses a message. Its buffers are views. @throws MalformedFrame */
@@ -261,53 +333,22 @@ export function readDecisionMessage(bytes: Buffer): DecisionMessage {
   const reader = new RespReader(bytes);
   const length = reader.readArrayHead();
   const kind = reader.readBulk();
-  const bodies = length - (LENGTHS.get(kind) ?? Number.POSITIVE_INFINITY);
-  if (bodies < 0 || bodies > (BODIES_MAX.get(kind) ?? 0))
-    throw reader.malformed("expected a message about decisions");
-  const message = readRest(kind as DecisionMessage["kind"], reader, bodies);
+  if (!isKind(kind)) throw reader.malformed("expected a message about decisions");
+
+  const form = formOf(kind);
+  const bodies = length - form.length;
+  if (bodies < 0 || bodies > form.bodiesMax) throw reader.malformed("expected a message about decisions");
+  const message = { kind, ...form.read(reader, bodies) };
   reader.expectEnd();
-  return message;
+  return message as DecisionMessage;
 }
 
-/**
- * The number of elements of a message of each kind, including the name of the kind, without the bodies of decisions at
- * its end.
- */
-const LENGTHS: ReadonlyMap<string, number> = new Map([
-  ["unit", 3],
-  ["promise-request", 2],
-  ["promise", 8],
-  ["propose", 4],
-  ["vote", 2],
-  ["outvoted", 2],
-]);
-
-/** The maximum number of bodies of decisions at the end of a message of each kind. */
-const BODIES_MAX: ReadonlyMap<string, number> = new Map([
-  ["promise", PROPOSAL_UNITS_MAX],
-  ["propose", PROPOSAL_UNITS_MAX],
-]);
-
-function readRest(kind: DecisionMessage["kind"], reader: RespReader, bodies: number): DecisionMessage {
-  switch (kind) {
-    case "unit":
-      return { kind, body: reader.readBulkView(), signature: reader.readBulkView() };
-    case "promise": {
-      const ballot = expectBallot(reader);
-      const [notBefore, objected] = [readNumber(reader), [...reader.readBulkView()]];
-      if (objected.length > PROPOSAL_UNITS_MAX) throw reader.malformed("expected indexes of decisions");
-      return { kind, ballot, notBefore, objected, ...readState(reader, bodies) };
-    }
-    case "propose": {
-      const ballot = expectBallot(reader);
-      const [signed, evidence] = [readSigned(reader), readEvidence(reader)];
-      return { kind, ballot, signed, evidence, bodies: expectBodies(reader, bodies) };
-    }
-    case "vote":
-      return { kind, vote: readVote(reader, reader.readBulkView()) };
-    default:
-      return { kind, ballot: expectBallot(reader) };
-  }
+function readPromise(reader: RespReader, bodies: number): Omit<PromiseMessage, "kind"> {
+  const ballot = expectBallot(reader);
+  const notBefore = readNumber(reader);
+  const objected = [...reader.readBulkView()];
+  if (objected.length > PROPOSAL_UNITS_MAX) throw reader.malformed("expected indexes of decisions");
+  return { ballot, notBefore, objected, ...readState(reader, bodies) };
 }
 
 export function writeStoredPromises({ promised, accepted, last }: StoredPromises): Buffer {

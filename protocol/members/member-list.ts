@@ -2,7 +2,7 @@
  * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it.
  * Which list may follow others, which is in force, and how lists are sent: as the only command of an envelope that an
  * administrator signs (`CLUSTER MEMBERS text`), as a text that members sign, and in messages between members. Source:
- * docs/decisions/0038-members-are-a-signed-list.md; docs/protocol-v2.md "Members by list".
+ * docs/decisions/0038-members-are-a-signed-list.md; docs/member-protocol.md "Members by list".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
@@ -24,7 +24,7 @@ export interface MemberList {
 /** The maximum number of members. A daemon represents each of the other 31 members by one bit of a number. */
 export const LIST_MEMBERS_MAX = 32;
 /** The maximum number of removed daemons, enough for one removal per day for eleven years. */
-export const LIST_REMOVED_MAX = 4096;
+const LIST_REMOVED_MAX = 4096;
 const LIST_NUMBER_MAX = 999_999_999;
 
 const FIRST_LINE = "dbsync members 1";
@@ -56,6 +56,7 @@ export function parseMemberList(text: string): MemberList | string {
   if (text.length > LIST_BYTES_MAX) return `a list has at most ${LIST_BYTES_MAX} bytes`;
   const parts = LINES.exec(text);
   if (parts === null) return "these are not the lines of a member list";
+
   const [, cluster, number, ...groups] = parts as unknown as [string, string, string, string, string, string];
   const [parents, members, removed] = groups.map(hashesOf) as [ByteString[], ByteString[], ByteString[]];
   const list: MemberList = {
@@ -65,6 +66,7 @@ export function parseMemberList(text: string): MemberList | string {
     members,
     removed,
   };
+
   const problem = problemOf(list);
   if (problem !== null) return problem;
   return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
@@ -144,12 +146,14 @@ export function successionProblem(
 ): string | null {
   const problem = problemOf(list);
   if (problem !== null) return problem;
+
   if (list.cluster !== cluster) return "it belongs to another cluster";
   if (parents.some((parent) => parent.cluster !== cluster)) return "a parent belongs to another cluster";
   if (parents.length !== list.parents.length) return "a parent is not known";
   // Members that found a list again, because a daemon was lost, name what they have signed before as left out.
   if (parents.length === 0) return null;
   if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
+
   const members = new Set(list.members);
   const removed = removedAfter(parents, members);
   if (list.members.some((id) => removed.has(id))) return RETURNS;
@@ -203,6 +207,7 @@ export function listAfter(
   const lists = newestFirst.map(({ list }) => list);
   const removed = removedAfter(lists, members);
   if ([...members].some((id) => removed.has(id))) return RETURNS;
+
   const list: MemberList = {
     cluster,
     number: numberAfter(lists),
@@ -270,6 +275,7 @@ export function takeList<List extends KnownList>(
     (head) => head.hash === hash || head.list.parents.includes(hash) || accountsFor(head.list, list),
   );
   if (isOld) return "old";
+
   const parents = heads.filter((head) => list.parents.includes(head.hash));
   const problem =
     parents.length === list.parents.length
@@ -280,6 +286,7 @@ export function takeList<List extends KnownList>(
         )
       : problemOfOrphan(list, cluster);
   if (problem !== null) return { problem };
+
   const kept = heads.filter((head) => !parents.includes(head) && !accountsFor(list, head.list));
   if (kept.length >= HEADS_MAX) return { problem: "too many parallel lists" };
   return { heads: [...kept, received] };
@@ -299,8 +306,8 @@ export function accountsFor(later: MemberList, earlier: MemberList): boolean {
 }
 
 /**
- * The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md
- * "Members".
+ * The message that names the sender's member list, with an envelope that proves a list. Source:
+ * docs/member-protocol.md.
  */
 export interface ListMessage {
   readonly kind: "list";
@@ -327,7 +334,7 @@ export const LIST_BODY_BYTES_MAX = 262_144;
 const SIGNATURE_BYTES_MAX = 4096;
 
 /** Reads the elements after the name. @throws MalformedFrame */
-export function readListMessage(reader: RespReader): ListMessage {
+export function readListMessage(reader: RespReader): Omit<ListMessage, "kind"> {
   const hash = readShort(reader, HASH_BYTES);
   const reporting = readShort(reader, 1);
   const envelope = readListEnvelope(reader);
@@ -336,12 +343,13 @@ export function readListMessage(reader: RespReader): ListMessage {
   const isWhole = isListText(body) || (body.length === 0) === (signature.length === 0);
   if (!isHash || !["0", "1", "2"].includes(reporting) || !isWhole)
     throw reader.malformed("expected a list of members");
-  return { kind: "list", hash, isReporting: reporting !== "0", hasEarlyVote: reporting === "2", ...envelope };
+  return { hash, isReporting: reporting !== "0", hasEarlyVote: reporting === "2", ...envelope };
 }
 
 /** Reads a list with its proof. Both fields may be empty. @throws MalformedFrame */
 export function readListEnvelope(reader: RespReader): Pick<ListMessage, "body" | "signature"> {
-  const [body, signature] = [reader.readBulkView(), reader.readBulkView()];
+  const body = reader.readBulkView();
+  const signature = reader.readBulkView();
   if (body.length > LIST_BODY_BYTES_MAX || signature.length > SIGNATURE_BYTES_MAX)
     throw reader.malformed("expected a list of members");
   return { body, signature };

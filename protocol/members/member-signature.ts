@@ -1,4 +1,4 @@
-/** The signatures of members, as they are packed in votes, certificates and proofs of member lists. */
+/** The binary form of the signatures of members, for votes, certificates and proofs of member lists. */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
 /** A member's key, as SubjectPublicKeyInfo in DER, and its signature. */
@@ -7,13 +7,16 @@ export interface MemberSignature {
   readonly signature: ByteString;
 }
 
-/** Packs a signature as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
+/**
+ * Writes a signature as length (1 byte) ‖ SubjectPublicKeyInfo ‖ length (1 byte) ‖ signature. Each part has at most 255
+ * bytes.
+ */
 export function writeMemberSignature({ spki, signature }: MemberSignature): Buffer {
   const lengths = [spki, signature].map((part) => String.fromCharCode(part.length));
   return Buffer.from(`${lengths[0]}${spki}${lengths[1]}${signature}`, "latin1");
 }
 
-/** @returns the signature and the offset of its end, or null if the bytes are too short */
+/** Reads a signature. @returns the signature and the offset of its end, or null if the bytes are too short */
 export function readMemberSignature(
   bytes: Buffer,
   offset = 0,
@@ -28,7 +31,7 @@ export function readMemberSignature(
   return end > bytes.length ? null : { signed, end };
 }
 
-/** Unpacks signatures that follow each other up to the end of the bytes. @returns null if the last one is incomplete */
+/** Reads signatures that follow each other up to the end of the bytes. @returns null if the last one is incomplete */
 export function readMemberSignatures(bytes: Buffer, offset = 0): MemberSignature[] | null {
   const signatures: MemberSignature[] = [];
   for (let at = offset; at < bytes.length; ) {

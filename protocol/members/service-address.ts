@@ -7,6 +7,7 @@ export interface ServiceAddress {
 
 /** The longest name of a host, in characters. Source: RFC 1035, 2.3.4. */
 export const HOST_CHARS_MAX = 253;
+export const PORT_MAX = 65_535;
 /** Matches names and addresses of hosts. An address may contain a zone. */
 const HOST = /^[\w.:%-]*$/;
 

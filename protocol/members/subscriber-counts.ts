@@ -1,5 +1,5 @@
 /**
- * The numbers of subscribers that a member reports, packed into one bulk string. Source: docs/protocol-v2.md "Members".
+ * The numbers of subscribers that a member reports, packed into one bulk string. Source: docs/member-protocol.md.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 

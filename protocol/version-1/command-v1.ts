@@ -14,7 +14,7 @@ export interface CommandPayload {
 }
 
 /** The length of the longest inner header: `ds:`, ten digits, a colon. */
-const MAX_HEADER_BYTES = 14;
+const HEADER_BYTES_MAX = 14;
 
 /**
  * Parses a request payload.
@@ -29,10 +29,12 @@ export function readCommandPayload(payload: Buffer, signed: boolean): CommandPay
     }
     return { text: payload, signature: null };
   }
+
   const header = /^ds:[ \t\n\v\f\r]*\+?(\d{1,10}):/.exec(
-    bytesOf(payload, 0, Math.min(MAX_HEADER_BYTES, payload.length)),
+    bytesOf(payload, 0, Math.min(HEADER_BYTES_MAX, payload.length)),
   );
   if (header === null) throw new MalformedFrame("expected a signed frame, which contains an inner one", 0);
+
   const start = header[0].length;
   const end = start + Number(header[1]);
   if (end >= payload.length)

@@ -12,7 +12,7 @@ import { formatDouble } from "../resp/double-text.js";
 const CHUNK_NAME = "redis";
 
 /** A length that no chunk's header exceeds: a short name, two colons, ten digits. */
-const MAX_HEADER_BYTES = 32;
+const HEADER_BYTES_MAX = 32;
 
 /** The payload for "no value". The original driver returns "" for it, and dbsync's client null. */
 const NO_VALUE = "\0";
@@ -39,9 +39,10 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
   const values: ByteString[] = [];
   if (payload.length === 1 && payload[0] === 0) return values;
   if (payload.length === 0) throw new MalformedFrame("expected a chunk", 0);
+
   for (let at = 0; at < payload.length; ) {
     const header = /^[a-z]+:(\d{1,10}):/.exec(
-      bytesOf(payload, at, Math.min(at + MAX_HEADER_BYTES, payload.length)),
+      bytesOf(payload, at, Math.min(at + HEADER_BYTES_MAX, payload.length)),
     );
     if (header === null)
       throw new MalformedFrame('expected a chunk, which begins with "redis:<length>:"', at);

@@ -1,6 +1,6 @@
 /**
  * The body of a decision: a client's signed envelope with the position and the outcome that the members have decided.
- * Only members make decisions; a client's envelope never has this form. Source: docs/protocol-v2.md "Decisions".
+ * Only members make decisions; a client's envelope never has this form. Source: docs/member-protocol.md "Decisions".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
@@ -12,7 +12,6 @@ import {
   type DecidedOutcome,
   ENTRY_ORDER_KEY_BYTES,
   type Envelope,
-  type EnvelopeHead,
   envelopeOf,
   HASH_BYTES,
   NO_KEY,
@@ -20,10 +19,8 @@ import {
   readBody,
   SEQ_MAX,
   signedBytes,
-  signerOf,
   unitsIn,
 } from "./envelope.js";
-import { readHead } from "./envelope-head.js";
 
 /** The first element of a decision's body. */
 const DECISION_MAGIC = "dbsync2-decision";
@@ -89,13 +86,17 @@ export function readDecision(body: Buffer): Decision {
   const reader = new RespReader(body);
   if (reader.readArrayHead() !== ELEMENTS || !reader.readIfEqual(DECISION_MAGIC))
     throw reader.malformed("expected a decision");
+
   const slot = readNumber(reader, SLOT_MAX);
-  const [index, count] = [readNumber(reader, SLOT_MAX), readNumber(reader, PROPOSAL_UNITS_MAX)];
+  const index = readNumber(reader, SLOT_MAX);
+  const count = readNumber(reader, PROPOSAL_UNITS_MAX);
   const previous = readPosition(reader);
-  const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
+  const at = readNumber(reader, Number.MAX_SAFE_INTEGER);
+  const seq = readNumber(reader, SEQ_MAX);
   const outcomes = reader.readBulk().split(SEPARATOR, DECIDED_UNITS_MAX + 1);
   const unit = { body: reader.readBulkView(), signature: reader.readBulkView() };
   reader.expectEnd();
+
   if (outcomes.length > (unit.body.length === 0 ? 1 : DECIDED_UNITS_MAX) || !outcomes.every(isOutcome))
     throw reader.malformed("expected the outcome of each unit");
   if (slot === 0 || (slot === 1) !== (previous === null))
@@ -152,13 +153,6 @@ export function unitIdOf(
     decided.unit = unit === null ? null : hash(signedBytes(unit.body));
   }
   return decided.unit;
-}
-
-/** Reads the signer's id and the position of an entry, like `readHead`. @throws MalformedFrame */
-export function readEntryHead(body: Buffer): EnvelopeHead {
-  if (!isDecision(body)) return readHead(body);
-  const { at, seq, unit } = readDecision(body);
-  return { key: unit === null ? NO_KEY : signerOf(unit.body), at, seq };
 }
 
 /** Writes a position as at (8, big-endian) ‖ seq (2) ‖ id (32); empty: none. */

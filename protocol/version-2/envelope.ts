@@ -15,9 +15,15 @@ export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
 
+type Dated = Pick<EnvelopeHeader, "at" | "seq">;
+
 /** Returns the next date after another one. */
-export const dateAfter = ({ at, seq }: Pick<EnvelopeHeader, "at" | "seq">) =>
+export const dateAfter = ({ at, seq }: Dated) =>
   seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+
+/** Whether a date is later than another one. */
+export const isLaterDate = (one: Dated, other: Dated): boolean =>
+  one.at > other.at || (one.at === other.at && one.seq > other.seq);
 
 /** The length of an entry's order key: at (8) ‖ seq (2) ‖ id (32). */
 export const ENTRY_ORDER_KEY_BYTES = 42;
@@ -36,14 +42,15 @@ export const DECIDED_BYTES_MAX = 1024 * 1024;
  * docs/decisions/0065-a-unit-takes-effect-as-a-whole.md.
  */
 export const UNIT_COMMANDS_MAX = 100_000;
-const IF_KEYS_MAX = 1024;
+/** The maximum number of conditions of a unit. */
+export const IF_KEYS_MAX = 1024;
 const DB_MAX = 0x7fffffff;
 
 /** A condition: a key, and the unit that must have changed it last. */
 export interface Condition {
   readonly db: number;
   readonly key: ByteString;
-  /** The id of the unit; empty if the key must be absent. */
+  /** The id of the unit, and perhaps of the one that changed a stream's groups last, or zero bytes; empty: absent. */
   readonly writer: ByteString;
 }
 
@@ -122,32 +129,22 @@ export interface Envelope extends EnvelopeHeader {
   readonly decided: Decided | null;
 }
 
+/** The fields that each header has. */
+const REQUIRED = ["key", "cluster", "at", "seq", "nonce"] as const;
+
 /** The fields of a new envelope's header. Missing ones have their defaults. */
-export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
-  Partial<EnvelopeHeader>;
+export type HeaderFields = Pick<EnvelopeHeader, (typeof REQUIRED)[number]> & Partial<EnvelopeHeader>;
 
 /** Returns the envelope that `readBody` would return for the result of `writeBody`, without parsing it. */
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
-  const { key, cluster, at, seq, nonce, db = 0, multi = false, units = null } = header;
-  const named = { after: header.after || null, only: header.only || null, as: header.as || null };
-  const { ifs = null, choices = null, expiries = null, decide = false } = header;
   const envelope = unreadEnvelope(commands);
-  const fields = {
-    key,
-    cluster,
-    at,
-    seq,
-    nonce,
-    db,
-    multi,
-    units,
-    if: header.if ?? null,
-    ifs,
-    choices,
-    expiries,
-    decide,
-  };
-  return Object.assign(envelope, fields, named);
+  const fields: Record<FieldName, unknown> = envelope;
+  for (const name of FIELD_NAMES) {
+    const value = header[name];
+    // Each default is falsy. Undefined and an empty string also mean the default.
+    if (value) fields[name] = value;
+  }
+  return envelope;
 }
 
 /** The latest expiry that can be recorded; a key may expire later. */
@@ -288,6 +285,7 @@ export function readBody(body: Buffer): Envelope {
   const commands: ByteString[][] = [];
   const envelope = unreadEnvelope(commands);
   let present = 0;
+
   for (let i = 0; i < names; i += 2) {
     const name = reader.readBulk();
     const field = FIELDS_BY_NAME.get(name);
@@ -297,16 +295,24 @@ export function readBody(body: Buffer): Envelope {
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
     present |= field.bit;
-    readField(reader, field.name, envelope);
+    field.read(reader, envelope);
   }
   if ((present & REQUIRED_BITS) !== REQUIRED_BITS) {
-    const missing = REQUIRED.find((name) => (present & FIELD_BITS[name]) === 0);
+    const missing = REQUIRED.find((name) => (present & bitOf(name)) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
+
   if (!envelope.multi && elements - 2 > COMMANDS_MAX)
     throw reader.malformed(`expected at most ${COMMANDS_MAX} commands without "multi"`);
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
   reader.expectEnd();
+  checkFields(reader, envelope);
+  return envelope;
+}
+
+/** Checks fields that concern other fields or the commands. @throws MalformedFrame */
+function checkFields(reader: RespReader, envelope: Envelope): void {
+  const { commands } = envelope;
   if (envelope.if !== null && commands.length > 1 && !envelope.multi)
     throw reader.malformed('"if" is for a single unit: one command, or "multi"');
   if (envelope.ifs !== null && (!envelope.decide || commands.length === 1 || envelope.multi))
@@ -314,10 +320,10 @@ export function readBody(body: Buffer): Envelope {
   if (envelope.decide && commands.length > DECIDED_UNITS_MAX && !envelope.multi)
     throw reader.malformed(`expected at most ${DECIDED_UNITS_MAX} units with "decide"`);
   if (envelope.units !== null) checkUnits(reader, envelope, envelope.units);
+
   for (const indexes of [envelope.ifs, envelope.choices, envelope.expiries])
     for (const index of indexes?.keys() ?? [])
       if (index >= commands.length) throw reader.malformed(`there is no command ${index}`);
-  return envelope;
 }
 
 /** @throws MalformedFrame */
@@ -337,7 +343,10 @@ function checkUnits(
 /** An envelope that is being parsed. */
 type Unread = { -readonly [N in keyof Envelope]: Envelope[N] };
 
-/** Returns an empty envelope. All fields are listed so that all envelopes have the same shape in the engine. */
+/**
+ * Returns an envelope with the default of each field. It is a literal with all fields, so that all envelopes have the
+ * same shape in the engine.
+ */
 function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
   return {
     key: "",
@@ -361,91 +370,44 @@ function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
   };
 }
 
-const REQUIRED: readonly FieldName[] = ["key", "cluster", "at", "seq", "nonce"];
-
 type FieldName = keyof EnvelopeHeader;
 
-/** Reads the value of a name into the envelope. */
-function readField(reader: RespReader, name: FieldName, envelope: Unread): void {
-  switch (name) {
-    case "key":
-    case "cluster":
-    case "only":
-      envelope[name] = readBytes(reader, HASH_BYTES);
-      break;
-    case "at":
-      envelope.at = readNumber(reader, Number.MAX_SAFE_INTEGER);
-      break;
-    case "seq":
-      envelope.seq = readNumber(reader, SEQ_MAX);
-      break;
-    case "nonce":
-      envelope.nonce = readBytes(reader, NONCE_BYTES);
-      break;
-    case "db":
-      envelope.db = readNumber(reader, DB_MAX);
-      break;
-    case "multi":
-      envelope.multi = readFlag(reader);
-      break;
-    case "units":
-      envelope.units = readUnits(reader);
-      break;
-    case "if":
-      envelope.if = readConditions(reader);
-      break;
-    case "ifs":
-      envelope.ifs = readByIndex(reader, readConditions);
-      break;
-    case "after":
-      envelope.after = readBytes(reader, UNIT_ORDER_KEY_BYTES);
-      break;
-    case "as":
-      envelope.as = readUser(reader);
-      break;
-    case "choices":
-      envelope.choices = readByIndex(reader, readChoice);
-      break;
-    case "expiries":
-      envelope.expiries = readByIndex(reader, (value) => readNumber(value, EXPIRY_MAX));
-      break;
-    case "decide":
-      envelope.decide = readFlag(reader);
-  }
-}
-
-/** A bit for each name, so that one number represents the set of present names. */
-const FIELD_BITS: Readonly<Record<FieldName, number>> = {
-  key: 1,
-  cluster: 2,
-  at: 4,
-  seq: 8,
-  nonce: 16,
-  db: 32,
-  multi: 64,
-  if: 128,
-  after: 256,
-  only: 512,
-  as: 1024,
-  choices: 2048,
-  expiries: 4096,
-  units: 8192,
-  decide: 16384,
-  ifs: 32768,
+/** How each field is read into an envelope. The functions throw MalformedFrame. */
+const READ_FIELD: Readonly<Record<FieldName, Field["read"]>> = {
+  key: (reader, envelope) => void (envelope.key = readBytes(reader, HASH_BYTES)),
+  cluster: (reader, envelope) => void (envelope.cluster = readBytes(reader, HASH_BYTES)),
+  at: (reader, envelope) => void (envelope.at = readNumber(reader, Number.MAX_SAFE_INTEGER)),
+  seq: (reader, envelope) => void (envelope.seq = readNumber(reader, SEQ_MAX)),
+  nonce: (reader, envelope) => void (envelope.nonce = readBytes(reader, NONCE_BYTES)),
+  db: (reader, envelope) => void (envelope.db = readNumber(reader, DB_MAX)),
+  multi: (reader, envelope) => void (envelope.multi = readFlag(reader)),
+  units: (reader, envelope) => void (envelope.units = readUnits(reader)),
+  if: (reader, envelope) => void (envelope.if = readConditions(reader)),
+  ifs: (reader, envelope) => void (envelope.ifs = readByIndex(reader, readConditions)),
+  after: (reader, envelope) => void (envelope.after = readBytes(reader, UNIT_ORDER_KEY_BYTES)),
+  only: (reader, envelope) => void (envelope.only = readBytes(reader, HASH_BYTES)),
+  as: (reader, envelope) => void (envelope.as = readUser(reader)),
+  choices: (reader, envelope) => void (envelope.choices = readByIndex(reader, readChoice)),
+  expiries: (reader, envelope) =>
+    void (envelope.expiries = readByIndex(reader, (value) => readNumber(value, EXPIRY_MAX))),
+  decide: (reader, envelope) => void (envelope.decide = readFlag(reader)),
 };
 
-const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];
+const FIELD_NAMES = /* @__PURE__ */ Object.keys(READ_FIELD) as readonly FieldName[];
+
+/** Returns the bit of a field in a number that represents a set of fields. */
+const bitOf = (name: FieldName): number => 1 << FIELD_NAMES.indexOf(name);
 
 interface Field {
-  readonly name: FieldName;
   readonly bit: number;
+  readonly read: (reader: RespReader, envelope: Unread) => void;
 }
 
 const FIELDS_BY_NAME: ReadonlyMap<string, Field> = /* @__PURE__ */ new Map(
-  /* @__PURE__ */ FIELD_NAMES.map((name) => [name, { name, bit: FIELD_BITS[name] }]),
+  /* @__PURE__ */ FIELD_NAMES.map((name) => [name, { bit: bitOf(name), read: READ_FIELD[name] }]),
 );
 
-const REQUIRED_BITS = /* @__PURE__ */ REQUIRED.reduce((bits, name) => bits | FIELD_BITS[name], 0);
+const REQUIRED_BITS = /* @__PURE__ */ REQUIRED.reduce((bits, name) => bits | bitOf(name), 0);
 
 function readBytes(reader: RespReader, length: number): ByteString {
   const bytes = reader.readBulk();
@@ -479,13 +441,14 @@ function readConditions(reader: RespReader): Condition[] {
   if (length === 0 || length % 3 !== 0 || length > 3 * IF_KEYS_MAX) {
     throw reader.malformed(`expected database, key and unit of 1 to ${IF_KEYS_MAX} keys`);
   }
+
   const conditions: Condition[] = [];
   for (let i = 0; i < length; i += 3) {
     const db = readNumber(reader, DB_MAX);
     const key = reader.readBulk();
     const writer = reader.readBulk();
-    if (writer !== "" && writer.length !== UNIT_ID_BYTES)
-      throw reader.malformed(`expected ${UNIT_ID_BYTES} bytes, or none`);
+    if (writer !== "" && writer.length !== UNIT_ID_BYTES && writer.length !== 2 * UNIT_ID_BYTES)
+      throw reader.malformed(`expected ${UNIT_ID_BYTES} or ${2 * UNIT_ID_BYTES} bytes, or none`);
     conditions.push({ db, key, writer });
   }
   return conditions;
@@ -509,6 +472,7 @@ function readByIndex<Value>(
   const length = reader.readArrayHead();
   if (length === 0 || length % 2 !== 0 || length > 2 * UNIT_COMMANDS_MAX)
     throw reader.malformed(`expected indexes and values of 1 to ${UNIT_COMMANDS_MAX} commands`);
+
   const values = new Map<number, Value>();
   for (let i = 0, last = -1; i < length; i += 2) {
     const index = readNumber(reader, UNIT_COMMANDS_MAX - 1);

@@ -1,6 +1,6 @@
 /**
  * The root of a binary hash tree of the ids of decisions. Members vote for several decisions together by signing the
- * root; the path of a decision shows that it is one of them. Source: docs/protocol-v2.md "Decisions".
+ * root; the path of a decision shows that it is one of them. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../byte-string.js";
 

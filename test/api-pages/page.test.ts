@@ -22,11 +22,11 @@ for (const page of PAGES)
     });
   });
 
-test("each entry of the package with types has a page, and there is no other page", () => {
+test("each entry point of the package with types has a page, and there is no other page", () => {
   const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
   const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
   const types = JSON.stringify(exports).matchAll(/"\.\/dist\/types\/([^"]+)\.d\.ts"/g);
-  // The condition for bundles of web pages names the same types as ./browser.
+  // The `browser` condition names the same types as ./browser; the set removes the duplicate.
   const entries = new Set([...types].map(([, entry]) => entry));
   assert.deepEqual([...entries].sort(), PAGES.map(({ entry }) => entry).sort());
   assert.deepEqual(readdirSync(join(repositoryRoot, FOLDER)).sort(), PAGES.map(({ file }) => file).sort());
@@ -38,13 +38,13 @@ test("a page has a section for each function and class that a program can import
     "browser.md": browser,
     "testing.md": testing,
   })) {
-    const [callable = ""] = read(file).split("## Types");
-    const sections = [...callable.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+    const [beforeTypes = ""] = read(file).split("## Types");
+    const sections = [...beforeTypes.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     assert.deepEqual(sections.sort(), Object.keys(module).sort(), file);
   }
 });
 
-test("each section has its code, and the list above links to it", () => {
+test("each section begins with its declaration, and the list above links to it", () => {
   for (const { file } of PAGES) {
     const text = read(file);
     const linked = [...text.matchAll(/\[(\w+)\]\(#(\w+)\)/g)];

@@ -11,7 +11,7 @@ import { inTime } from "../support/until.js";
 import type { RunEnd, RunRequest } from "./dbsync-runs.js";
 
 /** The milliseconds after which a child is killed. Its test then fails because of the exit code (null). */
-const MAX_LIFE_MS = 300_000;
+const LIFE_MS_MAX = 300_000;
 
 export interface ChildResult {
   readonly code: number | null;
@@ -87,7 +87,7 @@ class SharedProcess {
 
   async run(args: readonly string[], options: ChildOptions): Promise<ChildResult> {
     const started = performance.now();
-    const life = setTimeout(() => this.#child.kill("SIGKILL"), MAX_LIFE_MS);
+    const life = setTimeout(() => this.#child.kill("SIGKILL"), LIFE_MS_MAX);
     const ended = new Promise<EndOfRun>((end) => (this.#end = end));
     const folder = resolve(options.folder ?? buildRoot);
     this.#child.send({ args, variables: variablesOf(options), folder } satisfies RunRequest);
@@ -164,7 +164,7 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
   // The child may end without reading its input.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
-  const life = setTimeout(() => child.kill("SIGKILL"), MAX_LIFE_MS);
+  const life = setTimeout(() => child.kill("SIGKILL"), LIFE_MS_MAX);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

@@ -10,13 +10,13 @@ import { NAMELESS } from "../support/nameless.js";
 import { until } from "../support/until.js";
 import { type Behaviour, FakeServer } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
-import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
+import { clientOf, errorOf, recordOutcomes, summary } from "./test-client.js";
 
 /** A timeout in milliseconds, by a clock that the test controls. */
 const TIMEOUT_MS = 200;
 
-/** The behaviours; `alone` is the outcome on the faulty daemon. */
-const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
+/** The faulty behaviours, with the outcome and the message of a call that only the faulty daemon receives. */
+const FAULTS: [behaviour: Behaviour, outcome: string, message: RegExp][] = [
   ["hang", "timeout unknown", /timeout: no answer in time; .* \[may have been applied there\]/],
   [
     "close on request",
@@ -34,7 +34,7 @@ const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
   ["huge length", "garbage unknown", /garbage: .*a frame of over 67108864 bytes was announced/],
 ];
 
-for (const [behaviour, alone, message] of ROWS) {
+for (const [behaviour, outcome, message] of FAULTS) {
   describe(`a daemon that does "${behaviour}"`, { concurrency: true }, () => {
     test("alone makes the call fail with its stage and a remedy", async () => {
       await using server = await FakeServer.start(behaviour);
@@ -45,30 +45,30 @@ for (const [behaviour, alone, message] of ROWS) {
       if (behaviour === "hang") clock.advance(TIMEOUT_MS);
       const error = await failure;
       assert.equal(error.code, "all-failed");
-      assert.equal(summary(error.outcomes[0]), alone);
+      assert.equal(summary(error.outcomes[0]), outcome);
       assert.match(error.message, message);
       assert.ok(error.message.includes(server.address));
     });
 
     test("neither affects nor delays calls that another daemon answers", async () => {
-      await using bad = await FakeServer.start(behaviour);
-      await using good = await FakeServer.start();
+      await using faulty = await FakeServer.start(behaviour);
+      await using sound = await FakeServer.start();
       // The client's clock does not move, so a wait for a time would never end.
-      await using client = clientOf([bad, good], { clock: new HandClock() });
+      await using client = clientOf([faulty, sound], { clock: new HandClock() });
       for (let call = 0; call < 20; call++) assert.equal(await client.send(`SET k ${call}`), "OK");
-      assert.deepEqual(good.commands.at(-1), "SET k 19");
+      assert.deepEqual(sound.commands.at(-1), "SET k 19");
     });
   });
 }
 
 test("the outcome of an unreachable daemon is immediately connect, not applied", async () => {
-  const dead = await refusingAddress();
-  await using good = await FakeServer.start();
-  await using client = clientOf([dead, good]);
+  const unreachable = await refusingAddress();
+  await using sound = await FakeServer.start();
+  await using client = clientOf([unreachable, sound]);
   const { outcomes } = await client.sendAll("PING");
   assert.deepEqual(outcomes.map(summary), ["connect not-applied", "ok OK"]);
-  await using alone = clientOf([dead]);
-  const error = await errorOf(alone.send("PING"));
+  await using clientOfOne = clientOf([unreachable]);
+  const error = await errorOf(clientOfOne.send("PING"));
   assert.match(
     error.message,
     /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\? \[not applied there\]/,
@@ -82,41 +82,44 @@ test("an unknown host name fails with stage dns", async () => {
 });
 
 test("if all daemons fail, the message and the outcomes of the error list them in order", async () => {
-  const dead = await refusingAddress();
+  const unreachable = await refusingAddress();
   await using hung = await FakeServer.start("hang");
   await using closing = await FakeServer.start("close on request");
   const clock = new HandClock();
-  await using client = clientOf([dead, hung, closing], { timeout: TIMEOUT_MS, clock });
-  using outcomes = hearOutcomes();
+  await using client = clientOf([unreachable, hung, closing], { timeout: TIMEOUT_MS, clock });
+  using outcomes = recordOutcomes();
+
   const failure = errorOf(client.send("SET k v"));
-  await until("the other outcomes", () => hung.requests.length === 1 && outcomes.told.length === 2);
+  await until("the other outcomes", () => hung.requests.length === 1 && outcomes.recorded.length === 2);
   clock.advance(TIMEOUT_MS);
+
   const error = await failure;
   assert.deepEqual(error.outcomes.map(summary), [
     "connect not-applied",
     "timeout unknown",
     "no-reason unknown",
   ]);
+
   const lines = error.message.split("\n");
   assert.equal(lines[0], "No daemon answered (SET k):");
   assert.deepEqual(
     lines.slice(1).map((line) => line.trim().split(": ", 2).join(" ")),
-    [`${dead} connect`, `${hung.address} timeout`, `${closing.address} no-reason`],
+    [`${unreachable} connect`, `${hung.address} timeout`, `${closing.address} no-reason`],
   );
 });
 
 test("daemons with the same failure are listed together", async () => {
-  const [one, two] = [await refusingAddress(), await refusingAddress()];
+  const [first, second] = [await refusingAddress(), await refusingAddress()];
   await using hung = await FakeServer.start("hang");
   const clock = new HandClock();
-  await using client = clientOf([one, hung, two], { timeout: TIMEOUT_MS, clock });
-  using outcomes = hearOutcomes();
+  await using client = clientOf([first, hung, second], { timeout: TIMEOUT_MS, clock });
+  using outcomes = recordOutcomes();
   const failure = errorOf(client.send("SET k v"));
-  await until("the other outcomes", () => outcomes.told.length === 2);
+  await until("the other outcomes", () => outcomes.recorded.length === 2);
   clock.advance(TIMEOUT_MS);
   const { message } = await failure;
   const lines = message.split("\n").map((line) => line.trim().split(" (", 1)[0]);
-  assert.equal(lines[1], `${one}, ${two}: connect: no connection`);
+  assert.equal(lines[1], `${first}, ${second}: connect: no connection`);
   assert.equal(lines.length, 3);
 });
 
@@ -140,30 +143,32 @@ test("a late answer replaces an early failure", async () => {
 });
 
 test("nil is the result unless a value arrives soon afterwards", async () => {
-  await using nil = await FakeServer.start("nil");
+  await using nilServer = await FakeServer.start("nil");
   await using other = await FakeServer.start("answer late");
   other.lateMs = 10;
   const clock = new HandClock();
-  await using client = clientOf([nil, other], { clock });
-  using outcomes = hearOutcomes();
+  await using client = clientOf([nilServer, other], { clock });
+  using outcomes = recordOutcomes();
+
   assert.equal(await client.send("GET k"), "OK");
   assert.deepEqual(
-    outcomes.told.map(({ address }) => address),
-    [nil.address, other.address],
+    outcomes.recorded.map(({ address }) => address),
+    [nilServer.address, other.address],
   );
+
   other.behaviour = "hang";
   const call = client.send("GET k");
-  await until("nil", () => outcomes.told.length === 3);
+  await until("nil", () => outcomes.recorded.length === 3);
   clock.advance(MISS_LINGER_MS);
   assert.equal(await call, null);
 });
 
 test("if every daemon returns nil, the result is immediately null, in both formats", async () => {
-  await using nil = await FakeServer.start("nil");
-  await using client = clientOf([nil]);
+  await using server = await FakeServer.start("nil");
+  await using client = clientOf([server]);
   assert.equal(await client.send("GET k"), null);
-  await using php = clientOf([nil], { format: "php-dbsync" });
-  assert.equal(await php.send("GET k"), null);
+  await using phpClient = clientOf([server], { format: "php-dbsync" });
+  assert.equal(await phpClient.send("GET k"), null);
 });
 
 test("an answer that arrives byte by byte is complete", async () => {
@@ -216,22 +221,24 @@ test("a call that was never sent, because others were ahead of it, fails as not 
 });
 
 test("policy all-equal returns the value that all daemons sent, otherwise it lists each outcome", async () => {
-  await using one = await FakeServer.start();
-  await using two = await FakeServer.start();
+  await using first = await FakeServer.start();
+  await using second = await FakeServer.start();
   const clock = new HandClock();
-  await using client = clientOf([one, two], { policy: "all-equal", timeout: TIMEOUT_MS, clock });
-  using outcomes = hearOutcomes();
+  await using client = clientOf([first, second], { policy: "all-equal", timeout: TIMEOUT_MS, clock });
+  using outcomes = recordOutcomes();
   assert.equal(await client.send("GET k"), "OK");
-  two.value = "other";
-  const differs = await errorOf(client.send("GET k"));
-  assert.equal(differs.code, "answers-differ");
-  assert.equal(differs.effect, "not-applied");
-  assert.deepEqual(differs.outcomes.map(summary), ["ok OK", "ok other"]);
-  two.behaviour = "hang";
+
+  second.value = "other";
+  const difference = await errorOf(client.send("GET k"));
+  assert.equal(difference.code, "answers-differ");
+  assert.equal(difference.effect, "not-applied");
+  assert.deepEqual(difference.outcomes.map(summary), ["ok OK", "ok other"]);
+
+  second.behaviour = "hang";
   const failure = errorOf(client.send("GET k"));
-  await until("the other outcomes", () => two.requests.length === 3 && outcomes.told.length === 5);
+  await until("the other outcomes", () => second.requests.length === 3 && outcomes.recorded.length === 5);
   clock.advance(TIMEOUT_MS);
-  const missing = await failure;
-  assert.equal(missing.code, "not-all-answered");
-  assert.match(missing.message, /answered "OK"\n.*timeout/);
+  const missingAnswer = await failure;
+  assert.equal(missingAnswer.code, "not-all-answered");
+  assert.match(missingAnswer.message, /answered "OK"\n.*timeout/);
 });

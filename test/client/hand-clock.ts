@@ -2,7 +2,11 @@
  * A client's clock that the test controls, for tests with real sockets. On this clock, steps without a delay take no
  * time, even on a busy machine.
  */
-import { type Environment, realEnvironment, type Timer } from "../../client/shared/client-environment.js";
+import {
+  type ClientEnvironment,
+  realClientEnvironment,
+  type Timer,
+} from "../../client/shared/client-environment.js";
 
 interface SetTimer {
   readonly at: number;
@@ -12,12 +16,12 @@ interface SetTimer {
 export class HandClock {
   /** The current time in milliseconds. */
   time = 0;
-  readonly environment: Environment;
+  readonly environment: ClientEnvironment;
   readonly #timers = new Set<SetTimer>();
 
   constructor() {
     this.environment = {
-      ...realEnvironment,
+      ...realClientEnvironment,
       now: () => this.time,
       setTimer: (ms, fire) => this.#setTimer(ms, fire),
     };
@@ -37,7 +41,7 @@ export class HandClock {
   #setTimer(ms: number, fire: () => void): Timer {
     const timer = { at: this.time + ms, fire };
     this.#timers.add(timer);
-    return { cancel: () => void this.#timers.delete(timer), hold: () => {} };
+    return { cancel: () => void this.#timers.delete(timer), keepProcessAlive: () => {} };
   }
 
   #next(end: number): SetTimer | undefined {

@@ -6,7 +6,7 @@ import { SLACK_MS, STALL_MS } from "../../client/shared/connections.js";
 import { bytesInUse } from "../support/garbage.js";
 import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
-import { hearOutcomes } from "./test-client.js";
+import { recordOutcomes } from "./test-client.js";
 
 const MEBIBYTE = 1024 * 1024;
 const VALUE = "x".repeat(32 * 1024);
@@ -25,6 +25,7 @@ async function sceneWith(reply: string): Promise<Scene> {
     await ServedDaemon.start({ id: 1, reply: () => ({ kind: "bulk", bytes: reply }) }),
     await ServedDaemon.start({ id: 2 }),
   ] as const;
+
   const clock = new HandClock();
   const client = client2Of(daemons, { clock });
   await client.sendAll("PING");
@@ -72,16 +73,18 @@ test("a hung daemon does not make the client retain replies of 32 KiB", async ()
 test("a call is removed from a hung daemon's queue at its deadline, even after a call with a later deadline", async () => {
   await using scene = await sceneWith("OK");
   const { client, clock, hung } = scene;
+
   // The hung daemon does not answer the first call. Once the other daemon has answered the second call, the client
   // sends nothing further to the hung daemon.
   await client.send("SET a 1");
   clock.advance(STALL_MS + 1);
   await client.send("SET b 1");
-  using outcomes = hearOutcomes();
+
+  using outcomes = recordOutcomes();
   await client.send("SET c 1", { timeout: 20_000 });
   await client.send("SET d 1", { timeout: 50 });
   clock.advance(50 + SLACK_MS);
-  const ended = outcomes.told.filter(({ address }) => address === hung);
+  const ended = outcomes.recorded.filter(({ address }) => address === hung);
   assert.deepEqual(
     ended.map(({ stage, effect, ms }) => ({ stage, effect, ms })),
     [{ stage: "timeout", effect: "not-applied", ms: null }],

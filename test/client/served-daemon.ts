@@ -2,9 +2,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { openClientWith } from "../../client/dbsync-send.js";
 import type { OutboxClient } from "../../client/outbox-client.js";
-import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
-import { type Environment, realEnvironment } from "../../client/shared/client-environment.js";
+import { type ClientEnvironment, realClientEnvironment } from "../../client/shared/client-environment.js";
 import { listenAtFreePort } from "../support/free-port.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import type { FakeServer } from "./fake-server.js";
@@ -94,7 +94,7 @@ export function client2Of(
   const { signatures = { count: 0 }, wallOffset = 0, warn, clock, isSession = false, ...others } = options;
   const { signAsync = () => Promise.resolve(sign()), ...rest } = others;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
-  const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
+  const settings = readSendOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
   });
   const sign = () => {
@@ -102,7 +102,7 @@ export function client2Of(
     return Buffer.alloc(64, "s");
   };
   const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAsync };
-  const real = clock?.environment ?? realEnvironment;
-  const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
+  const real = clock?.environment ?? realClientEnvironment;
+  const environment: ClientEnvironment = { ...real, wallClock: () => Date.now() + wallOffset };
   return openClientWith(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });
 }

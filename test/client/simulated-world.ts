@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type {
-  ClientSocket,
-  Environment,
+  ClientEnvironment,
+  DaemonSocket,
   SocketError,
   SocketEvents,
   Timer,
@@ -81,7 +81,7 @@ interface Event {
   readonly run: () => void;
 }
 
-export class SimulatedWorld implements Environment {
+export class SimulatedWorld implements ClientEnvironment {
   time = 0;
   openSockets = 0;
   /**
@@ -125,7 +125,7 @@ export class SimulatedWorld implements Environment {
     });
     return {
       cancel: () => void this.timers.delete(id),
-      hold: (held) => void (this.timers.has(id) && this.timers.set(id, held)),
+      keepProcessAlive: (held) => void (this.timers.has(id) && this.timers.set(id, held)),
     };
   }
 
@@ -156,7 +156,7 @@ export class SimulatedWorld implements Environment {
     return this.#events.toSorted((a, b) => a.time - b.time || a.order - b.order)[0] ?? null;
   }
 
-  openSocket({ host }: Endpoint, events: SocketEvents): ClientSocket {
+  openSocket({ host }: Endpoint, events: SocketEvents): DaemonSocket {
     const server = this.servers.get(host) as SimulatedServer;
     const { daemon } = server;
     return daemon === null
@@ -165,7 +165,7 @@ export class SimulatedWorld implements Environment {
   }
 }
 
-class SimulatedSocket implements ClientSocket {
+class SimulatedSocket implements DaemonSocket {
   readonly #world: SimulatedWorld;
   readonly #random: SeededRandom;
   readonly #server: SimulatedServer;

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openClientWith } from "../../client/dbsync-send.js";
 import type { OutboxClient } from "../../client/outbox-client.js";
-import { readOptions } from "../../client/settings/client-settings.js";
+import { readSendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { DELIVERY_LINGER_MS } from "../../client/shared/connections.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -75,7 +75,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const keepalive = random.chance(0.9);
   const usual = { servers, key: false, keepalive } as const;
   const options = version === 1 ? ({ ...usual, versions: "1" } as const) : usual;
-  const settings = readOptions(options, () => assert.fail("no defaults"));
+  const settings = readSendOptions(options, () => assert.fail("no defaults"));
   const signing =
     version === 1
       ? { sign: null, signer: null }
@@ -95,11 +95,13 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       untouched: [],
     };
     calls.push(record);
+
     const settle = (outcome: "good" | "failed") => {
       assert.equal(record.settledAt, null, "a call settles once");
       record.settledAt = lastSettled = world.time;
       tally[outcome]++;
     };
+
     const hasCondition = version === 2 && random.chance(0.3);
     const options = hasCondition
       ? { timeout, if: [{ key: "n", writer: null }] }
@@ -109,6 +111,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       : client.sendAll(record.command, options).then(({ outcomes }) => {
           record.untouched = untouchedIn(outcomes);
         });
+
     promise.then(
       () => settle("good"),
       (error) => {

@@ -3,9 +3,9 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/calls/diagnostics-channels.js";
 import { openClientWith } from "../../client/dbsync-send.js";
 import type { OutboxClient } from "../../client/outbox-client.js";
-import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner, Signer } from "../../client/settings/signing-key.js";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
@@ -24,20 +24,20 @@ export function clientOf(
   const { sign = null, clock, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
   const usual = { key: false, versions: "1", timeout: PATIENCE_MS } as const;
-  const settings = readOptions({ ...usual, ...rest, servers: addresses }, () => {
+  const settings = readSendOptions({ ...usual, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
   });
   const signer: EnvelopeSigner | null =
     sign === null ? null : { keyId: "k".repeat(32), sign, signAsync: async (bytes) => sign(bytes) };
-  return openClientWith(settings, clock?.environment ?? realEnvironment, { sign, signer });
+  return openClientWith(settings, clock?.environment ?? realClientEnvironment, { sign, signer });
 }
 
 /** Records the outcome of each call on each daemon, until it is disposed of. */
-export function hearOutcomes(): Disposable & { readonly told: readonly OutcomeMessage[] } {
-  const told: OutcomeMessage[] = [];
-  const listen = (message: unknown) => void told.push(message as OutcomeMessage);
+export function recordOutcomes(): Disposable & { readonly recorded: readonly OutcomeMessage[] } {
+  const recorded: OutcomeMessage[] = [];
+  const listen = (message: unknown) => void recorded.push(message as OutcomeMessage);
   subscribe("dbsync:outcome", listen);
-  return { told, [Symbol.dispose]: () => void unsubscribe("dbsync:outcome", listen) };
+  return { recorded, [Symbol.dispose]: () => void unsubscribe("dbsync:outcome", listen) };
 }
 
 /** Returns the error of a rejected promise. */

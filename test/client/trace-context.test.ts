@@ -8,7 +8,7 @@ import type { CallMessage } from "../../client/calls/diagnostics-channels.js";
 import { type Client, createClient } from "../../client/public-api.js";
 import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 import { ServedDaemon } from "./served-daemon.js";
-import { errorOf, hearOutcomes } from "./test-client.js";
+import { errorOf, recordOutcomes } from "./test-client.js";
 
 const contextOf = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
 
@@ -86,6 +86,7 @@ test("a subscriber's trace context is used if it is valid, and an invalid option
     asyncEnd() {},
     error() {},
   };
+
   calls.subscribe(subscribers);
   await using client = open();
   try {
@@ -96,11 +97,13 @@ test("a subscriber's trace context is used if it is valid, and an invalid option
   } finally {
     calls.unsubscribe(subscribers);
   }
+
   assert.deepEqual(await slowOf("three"), [
     `SET three 3 (traceparent ${contextOf("e")})`,
     "SET three 2",
     `SET three 1 (traceparent ${contextOf("d")})`,
   ]);
+
   const refused = await errorOf(client.call("GET three", { traceparent: "00-1-1-00" }));
   assert.equal(refused.code, "bad-option");
   assert.match(refused.message, /traceparent/);
@@ -111,10 +114,11 @@ test("a daemon that does not support trace contexts receives the same envelope w
   await using _ = old;
   const servers = `${cluster.daemons.servers},${old.address}`;
   await using client = createClient({ servers, key: keyOf("app"), policy: "all" });
-  using outcomes = hearOutcomes();
+  using outcomes = recordOutcomes();
+
   await client.call(["SET", "four", "1"], { traceparent: contextOf("f") });
   await client.call(["SET", "four", "2"], { traceparent: contextOf("f") });
-  const ids = outcomes.told.map(({ status, id }) => `${status} ${id}`);
+  const ids = outcomes.recorded.map(({ status, id }) => `${status} ${id}`);
   assert.equal(ids.length, 4);
   assert.equal(new Set(ids).size, 2);
   assert.equal(received().includes(contextOf("f")), false);

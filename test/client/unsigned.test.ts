@@ -3,7 +3,7 @@ import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";
-import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { DbsyncError } from "../../client/shared/errors.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -16,7 +16,7 @@ import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 const WANTS = /unsigned: This daemon accepts only signed commands\. Specify the private key \(-k/;
 
 function keyless(servers: string, options: SendOptions = {}) {
-  const settings = readOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>
+  const settings = readSendOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>
     assert.fail("no defaults"),
   );
   return openClient(settings, assert.fail).client;
@@ -34,6 +34,7 @@ describe("A client without a key, with a daemon without keys", () => {
     assert.equal(await client.call("LPUSH l 1 2"), 2);
     assert.deepEqual(await client.call(["LRANGE", "l", "0", "-1"]), ["2", "1"]);
     assert.deepEqual(await client.call(["MGET", "a", "none"]), ["hello world", null]);
+
     assert.equal(await client.call("SET b 1", { db: 3 }), "OK");
     assert.equal(await client.call("GET b"), null);
     assert.deepEqual(await client.multi(["SET n 1", "INCR n"]), ["OK", 2]);
@@ -42,11 +43,13 @@ describe("A client without a key, with a daemon without keys", () => {
       await client.call("GET n", { after: client.lastWrite ?? assert.fail("nothing was written") }),
       "2",
     );
+
     const errorText = async (command: string) => (await errorOf(client.send(command))).message;
     assert.match(await errorText("GETT"), /^The command failed.*: ERR unknown command 'GETT'/);
     assert.match(await errorText("GET l"), /^The command failed.*: WRONGTYPE /);
     assert.match(await errorText("SET a"), /^The command failed.*: ERR wrong number of arguments for 'set'/);
     assert.match(await errorText("KEY LIST"), /^The command failed.*: NOPERM .*without keys/);
+
     const [outcome] = (await client.sendAll("PING")).outcomes;
     assert.ok(outcome?.status === "ok" && outcome.version === 2);
   });
@@ -75,7 +78,7 @@ describe("A client without a key, with a daemon without keys", () => {
     await using daemon = await startMemory();
     await using signed = await startDaemon();
     const options = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
-    const settings = readOptions(options, () => assert.fail("no defaults"));
+    const settings = readSendOptions(options, () => assert.fail("no defaults"));
     await using client = openClient(settings, assert.fail).client;
     assert.match((await errorOf(client.send("PING"))).message, /not-due: This daemon has no keys/);
   });

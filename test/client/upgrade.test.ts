@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openClientWith } from "../../client/dbsync-send.js";
 import type { OutboxClient } from "../../client/outbox-client.js";
-import { readOptions } from "../../client/settings/client-settings.js";
+import { readSendOptions } from "../../client/settings/client-settings.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
@@ -25,7 +25,9 @@ interface TimedCall {
 /** Creates a client. @param signingMs  the milliseconds that a signature takes, in parallel with calls */
 function clientIn(world: SimulatedWorld, signingMs: number): OutboxClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
-  const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
+  const settings = readSendOptions({ servers, key: false, versions: "1,2" }, () =>
+    assert.fail("no defaults"),
+  );
   const sign = () => Buffer.alloc(64);
   const signAsync = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
   const signer = { keyId: "k".repeat(32), sign, signAsync };

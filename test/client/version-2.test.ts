@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { OutcomeMessage } from "../../client/calls/diagnostics-channels.js";
 import { createClient } from "../../client/dbsync-send.js";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
@@ -187,6 +187,7 @@ test("header options are in the envelope's header, and require a separate envelo
   const { at = 0, seq = 0 } = first?.envelope ?? {};
   const after = hexOf(unitOrderKey(at, seq, first?.id ?? "", 0));
   assert.equal(client.lastWrite, after);
+
   const writer = "0a".repeat(36);
   await Promise.all([
     client.send("SET a 2"),
@@ -194,6 +195,7 @@ test("header options are in the envelope's header, and require a separate envelo
     client.send("SET a 4"),
   ]);
   assert.deepEqual(daemon.envelopes.slice(1), [["SET a 2"], ["SET a 3"], ["SET a 4"]]);
+
   const { envelope } = daemon.daemon.applied[2] ?? {};
   assert.deepEqual([envelope?.db, envelope?.only], [3, "\x01".repeat(32)]);
   assert.deepEqual(envelope?.if, [{ db: 3, key: "a", writer: "\n".repeat(36) }]);
@@ -283,7 +285,7 @@ test("a hello of another length or protocol is refused in one sentence, and no c
       assert.ok(failure.message.includes(sentence), failure.message);
     }
     const [server = assert.fail()] = parseServers(daemon.address);
-    const greeting = await readHello(server, realEnvironment, PATIENCE_MS);
+    const greeting = await readHello(server, realClientEnvironment, PATIENCE_MS);
     assert.ok(greeting.kind === "failed" && greeting.detail.includes(what));
     assert.deepEqual(daemon.daemon.applied, []);
   }
@@ -310,11 +312,13 @@ test("every daemon's outcome is published on the diagnostics channel", async () 
   await using old = await FakeServer.start();
   await using client = client2Of([daemon, old], { versions: "1,2" });
   await client.sendAll("PING");
+
   const seen: OutcomeMessage[] = [];
   const listen = (message: unknown) => void seen.push(message as OutcomeMessage);
   subscribe("dbsync:outcome", listen);
   await client.sendAll("SET a 1");
   unsubscribe("dbsync:outcome", listen);
+
   assert.deepEqual(
     seen.map(({ address, version, status, commands }) => [address, version, status, commands]).sort(),
     [

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import { CommandFailure, echoed } from "../../daemon/store/arguments/command-errors.js";
 import { commands, commandTable, findCommand } from "../../daemon/store/command-table.js";
-import { Acl } from "../../daemon/store/rights/acl.js";
+import { Acl, type AclRefusal } from "../../daemon/store/rights/acl.js";
 import { CATEGORIES } from "../../daemon/store/rights/acl-rules.js";
 import { ABSENT_COMMANDS, administers } from "../../daemon/store/rows/absent-commands.js";
 import { type Command, categoriesOf } from "../../daemon/store/rows/command-row.js";
@@ -33,6 +33,19 @@ const DENIAL = /^This user has no permissions/;
 const table = { all: () => commands, find: findCommand };
 const skip = skipWithout("redis-server");
 const seed = seedOfRun();
+/** Channels, some of which are also patterns. */
+const CHANNELS = ["n1", "n2", "m", "m1", "n*", "m?", "*"];
+/** The commands on channels, and the number of names that each may have. */
+const CHANNEL_COMMANDS: Readonly<Record<string, number>> = {
+  PUBLISH: 1,
+  SPUBLISH: 1,
+  SUBSCRIBE: 4,
+  SSUBSCRIBE: 4,
+  PSUBSCRIBE: 4,
+  UNSUBSCRIBE: 2,
+  "PUBSUB CHANNELS": 1,
+  "PUBSUB NUMSUB": 2,
+};
 const grammars = commandGrammars.filter(({ name }) => isInRedis(findCommand(name) as Command));
 /** Categories of commands that Redis does not have. */
 const OURS: readonly string[] = ["dbsync", "document", "mongo", "sql"];
@@ -86,49 +99,97 @@ test("every administrative command of redis-server is administrative here", { sk
   }
 });
 
-test(`rules permit what redis-server permits (seed ${seed})`, { skip }, async () => {
+test(`rules permit what redis-server permits, and denials name the same key or channel (seed ${seed})`, {
+  skip,
+}, async () => {
   using redis = await RedisConnection.open(server.port);
-  const tally = { permitted: 0, denied: 0, refusedRules: 0 };
+  const tally: Tally = { permitted: 0, denied: 0, deniedChannels: 0, refusedRules: 0 };
   for (let user = 0; tally.permitted + tally.denied < VERDICTS; user++) {
     const g = new Generator({ random: new SeededRandom(seed, user), now: 0 });
     await compareUser(g, redis, tally, `seed ${seed}, user ${user}`);
   }
   assert.ok(Math.min(tally.permitted, tally.denied) > VERDICTS / 5, JSON.stringify(tally));
   assert.ok(tally.refusedRules > 0);
+  assert.ok(tally.deniedChannels > VERDICTS / 200, JSON.stringify(tally));
 });
 
-async function compareUser(
-  g: Generator,
-  redis: RedisConnection,
-  tally: { permitted: number; denied: number; refusedRules: number },
-  where: string,
-): Promise<void> {
+interface Tally {
+  permitted: number;
+  denied: number;
+  /** Commands that were denied because of a channel; they are also in `denied`. */
+  deniedChannels: number;
+  refusedRules: number;
+}
+
+async function compareUser(g: Generator, redis: RedisConnection, tally: Tally, where: string): Promise<void> {
   const rules = randomRules(g);
-  const acl = parsed(rules);
+  // Without a rule on channels, the rules of a signing key differ from those of a user.
+  const acl = parsed(["resetchannels", ...rules]);
   const accepted = await redis.call("ACL", "SETUSER", "alice", "reset", ...rules);
   assert.equal(
     acl === undefined,
     accepted.kind === "error",
     `${where}: ${rules.join(" ")}: ${shown(accepted)}`,
   );
+
   if (acl === undefined) {
     tally.refusedRules++;
     return;
   }
-  const calls = Array.from({ length: COMMANDS_PER_USER }, () => randomCall(g, g.oneOf(...grammars)));
+  const calls = Array.from({ length: COMMANDS_PER_USER }, () =>
+    g.chance(0.25) ? channelCall(g) : randomCall(g, g.oneOf(...grammars)),
+  );
   for (const argv of calls) redis.queue(["ACL", "DRYRUN", "alice", ...argv]);
   const verdicts = await redis.flush();
+
   calls.forEach((argv, index) => {
     const command = commandTable.resolve(argv);
     const theirs = verdicts[index] as Reply;
     if (command instanceof CommandFailure || theirs.kind === "error" || isMiscounted(command, argv)) return;
+
     const denial = acl.denial(command, argv);
     const isDenied = theirs.kind === "bulk" && DENIAL.test(theirs.bytes);
     tally[isDenied ? "denied" : "permitted"]++;
+    if (isDenied && / channel$/.test(theirs.bytes)) tally.deniedChannels++;
     if (isStricter(command, argv) && denial !== null && !isDenied) return;
+
     const message = `${where}: ${rules.join(" ")}: ${JSON.stringify(argv)}: ours ${denial}, theirs ${shown(theirs)}`;
     assert.equal(denial !== null, isDenied, message);
+    if (isDenied && !isStricter(command, argv)) assertSameReason(acl, command, argv, shown(theirs), message);
   });
+}
+
+/** Checks that we report the same command, key or channel as redis-server, which is that of the closest selector. */
+function assertSameReason(
+  acl: Acl,
+  command: Command,
+  argv: readonly ByteString[],
+  theirs: string,
+  message: string,
+): void {
+  const refusal = acl.refusedPart(command, argv) ?? assert.fail(message);
+  const [action, named] = reasonsOf(refusal, command);
+  assert.equal(theirs, shown({ kind: "bulk", bytes: `This user has no permissions to ${action}` }), message);
+  assert.ok(acl.denial(command, argv)?.includes(named), message);
+}
+
+/** Returns what redis-server reports about a refusal, and a part of what we report to the signer. */
+function reasonsOf(refusal: AclRefusal, { name }: Command): readonly [string, string] {
+  switch (refusal.what) {
+    case "command":
+      return [`run the '${name.toLowerCase()}' command`, "run '"];
+    case "key":
+      // The text of redis-server ends at a zero byte of the key, and its line ends are spaces.
+      return [`access the '${refusal.key.split("\0")[0]}' key`, `key '${echoed(refusal.key)}', which`];
+    case "channel":
+      return [`access the '${refusal.channel}' channel`, `use channel '${echoed(refusal.channel)}'`];
+  }
+}
+
+function channelCall(g: Generator): ByteString[] {
+  const command = g.oneOf(...Object.keys(CHANNEL_COMMANDS));
+  const names = g.some(() => g.oneOf(...CHANNELS), 1, CHANNEL_COMMANDS[command] as number);
+  return [...command.split(" "), ...names, ...(command.endsWith("PUBLISH") ? ["text"] : [])];
 }
 
 /**
@@ -179,17 +240,22 @@ function selector(g: Generator): ByteString[] {
 
 function rule(g: Generator, outside: boolean): ByteString {
   const sign = g.chance(0.7) ? "+" : "-";
-  const kind = g.random.below(outside ? 100 : 97);
+  const kind = g.random.below(outside ? 118 : 115);
   if (kind < 24) return `${sign}@${g.oneOf(...redisCategories)}`;
   if (kind < 34) return g.oneOf("+@all", "allcommands", "+@ALL", "-@all", "nocommands");
-  if (kind < 50) return `${sign}${g.caseOf(g.oneOf(...grammars).name)}`;
+  if (kind < 50) return `${sign}${g.caseOf(g.chance(0.2) ? channelCommand(g) : g.oneOf(...grammars).name)}`;
   if (kind < 80) return keyRule(g);
   if (kind < 90) return g.oneOf("~*", "allkeys", "%R~*", "%W~*", "%RW~*");
   if (kind < 94) return "resetkeys";
   if (kind < 97)
     return g.oneOf("+nonsense", "+@nonsense", "%X~a", "nonsense", "~", "+command|nonsense", "%R~");
+  if (kind < 115)
+    return g.oneOf("&n*", "&n1", "&m?", "&[mn]*", "&n2", "&m", "&m*", "&*", "ALLCHANNELS", "resetchannels");
   return "clearselectors";
 }
+
+const channelCommand = (g: Generator) =>
+  g.oneOf(...Object.keys(CHANNEL_COMMANDS)).split(" ")[0] as ByteString;
 
 function keyRule(g: Generator): ByteString {
   const key = g.oneOf(...ALL_KEYS.filter((each) => !/[\s\0]/.test(each)));

@@ -30,7 +30,8 @@ import { forgetSettings } from "../support/test-environment.js";
 import { FACE_FOLDERS, FACE_LIST, planRemoval, type Removal } from "./removal.js";
 
 /** The parts of the tree that are copied. */
-const COPIED = /^((protocol|keys|client|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
+const COPIED =
+  /^((protocol|keys|clients?|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
 /** Matches the tests of the core, as source files and as compiled files. */
 const CORE_TEST = /^test\/(daemon|client|keys|protocol)\/.*\.test\.[jt]s$/;
 /** The number of test files that run before the time is checked again. */
@@ -93,6 +94,7 @@ function without(name: string, removal: Removal, check: (name: string, removal: 
   console.log(
     `\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests, benchmarks and examples.`,
   );
+
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
     failures.push(
@@ -100,12 +102,14 @@ function without(name: string, removal: Removal, check: (name: string, removal: 
     );
     return;
   }
+
   const compiled = dependents.flatMap((file) => [file, `dist/${file.replace(/\.ts$/, ".js")}`]);
   const moved = [...folders, ...folders.map((folder) => `dist/${folder}`), ...compiled].filter((path) =>
     existsSync(join(copy, path)),
   );
   for (const path of moved) move(path, join("removed", path));
   for (const [file, text] of lists) writeFileSync(join(copy, file), text);
+
   try {
     if (!compile(name)) return;
     makePrograms();

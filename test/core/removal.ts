@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import * as faces from "../../daemon/faces.js";
-import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import { type OptionRow, optionName } from "../../daemon/options/option-row.js";
 import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../modules/imports.js";
@@ -58,6 +58,7 @@ export function planRemoval(folders: readonly string[]): Removal {
   const all = found.filter((folder) => !found.some((other) => folder.startsWith(`${other}/`)));
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
+
   const blocking = remaining
     .filter((file) => !isTest(file) && !LIST_FILES.includes(file))
     .flatMap((file) =>
@@ -65,8 +66,10 @@ export function planRemoval(folders: readonly string[]): Removal {
         .filter(isRemoved)
         .map((imported) => `${file} → ${imported}`),
     );
+
   const removed = [...FACE_FOLDERS].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
   const hasFamilies = entriesOf(removed).some(({ families }) => families !== undefined);
+
   return {
     folders: all,
     blocking,
@@ -110,7 +113,7 @@ type NamedFolders = readonly (readonly [name: string, folder: string])[];
 /** Returns the long names of the options and limits of faces. */
 function optionsOf(removed: NamedFolders): string[] {
   const limits = entriesOf(removed).flatMap(({ limits = {} }) => Object.values<LimitRow>(limits));
-  return [...rowsOf(removed).map(nameOf), ...limits.flatMap(({ flag }) => flag ?? [])];
+  return [...rowsOf(removed).map(optionName), ...limits.flatMap(({ flag }) => flag ?? [])];
 }
 
 function rowsOf(removed: NamedFolders): OptionRow[] {
@@ -159,6 +162,7 @@ function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boo
     ...kinds.map((kind) => `"(?:-d|--database)", .${kind}`),
     PAGES,
   ];
+
   const pattern = new RegExp(used.join("|"));
   const isUser = (file: string) => pattern.test(texts.get(file) ?? "");
   const found = new Set(tests.filter((file) => /\.test\.ts$/.test(file) && isUser(file)));

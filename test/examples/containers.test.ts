@@ -10,7 +10,7 @@ import { DockerfileParser, type Instruction } from "dockerfile-ast";
 import { validate } from "dockerfile-utils";
 import { parse } from "yaml";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
-import { VERSIONS } from "../other-nodes/nodes.js";
+import { NODE_VERSIONS } from "../other-nodes/nodes.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
@@ -72,7 +72,9 @@ describe("the Dockerfile", () => {
   test("Each stage begins with a recommended version of Node", () => {
     for (const from of dockerfile.getFROMs()) {
       assert.equal(from.getImageName(), "node");
-      assert.ok([...VERSIONS.keys()].slice(1).includes(/^\d+/.exec(from.getImageTag() ?? "")?.[0] ?? ""));
+      assert.ok(
+        [...NODE_VERSIONS.keys()].slice(1).includes(/^\d+/.exec(from.getImageTag() ?? "")?.[0] ?? ""),
+      );
     }
   });
 
@@ -167,7 +169,7 @@ describe("the composition", () => {
     assert.equal(services.length, 3);
     const own = new Set<string>();
     for (const [, { build, image, read_only, volumes }] of services) {
-      assert.equal(image, "dbsyncd");
+      assert.match(image, /^dbsyncd:\d+\.\d+\.\d+$/);
       assert.equal(join(folder, build.context), join(repositoryRoot));
       assert.ok(existsSync(join(repositoryRoot, build.dockerfile)));
       assert.ok(read_only);
@@ -193,12 +195,14 @@ describe("the composition", () => {
     const ports = new Map<string, number>();
     for (const [name] of services) ports.set(name, await freePort());
     await using machine = new Machine(ports);
+
     const checks: (readonly string[])[] = [];
     for (const [name, service] of services) {
       const [program, ...args] = [...jsonOf("ENTRYPOINT"), ...jsonOf("CMD")];
       assert.equal(program, "dbsyncd");
       const root = machine.root(name, service);
       const admin = `127.0.0.1:${await freePort()}`;
+
       // Other machines can reach a container only by its published ports. Here, the daemon listens on one address.
       const placed = args.map((arg) =>
         machine.valueOf(arg, root).replace("0.0.0.0", "127.0.0.1").replace("127.0.0.1:9464", admin),
@@ -207,16 +211,19 @@ describe("the composition", () => {
         variable,
         machine.valueOf(value, root),
       ]);
+
       const started = startDaemon(placed, {
         env: Object.fromEntries([...env, ["DBSYNCD_PORT", String(ports.get(name))]]),
       });
       machine.daemons.push(await started);
       checks.push(service.healthcheck.test.map((part) => part.replace("127.0.0.1:9464", admin)));
     }
+
     for (const [kind, ...command] of checks) {
       assert.deepEqual([kind, command[0]], ["CMD", "node"]);
       await until("healthy", async () => (await run(process.execPath, command.slice(1))).code === 0);
     }
+
     const servers = [...ports.values()].map((port) => `127.0.0.1:${port}`).join(",");
     const args = [
       "send",
@@ -231,6 +238,7 @@ describe("the composition", () => {
       "a",
       "b",
     ];
+
     const { stdout, stderr } = await run(process.execPath, [programPaths.dbsync, ...args]);
     assert.equal(stdout.match(/ OK$/gm)?.length, services.length, stdout + stderr);
   });

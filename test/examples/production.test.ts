@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { nameOf } from "../../daemon/options/option-row.js";
+import { optionName } from "../../daemon/options/option-row.js";
 import { BUILD } from "../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../daemon/program/program.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
@@ -103,15 +103,28 @@ describe("the systemd unit", () => {
     for (const option of optionsIn(start)) assert.ok(options.has(option), option);
   });
 
-  test("systemd accepts the unit", { skip: skipWithout("systemd-analyze") }, async () => {
+  test("systemd accepts the units, with the drop-in for credentials", {
+    skip: skipWithout("systemd-analyze"),
+  }, async () => {
     const scratch = await mkdtemp(join(tmpdir(), "dbsync-unit-"));
     try {
-      const file = join(scratch, "dbsyncd.service");
-      // dbsyncd need not be installed on the machine that runs the tests.
-      await writeFile(file, (await read("dbsyncd.service")).replace("/usr/local/bin/dbsyncd", "/bin/true"));
-      const verified = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
-      assert.equal(verified.status, 0, verified.stderr);
-      assert.ok(!verified.stderr.includes("dbsyncd.service"), verified.stderr);
+      const units = (await readdir(folder)).filter((name) => /\.(?:service|timer)$/.test(name));
+      assert.equal(units.length, 3);
+      for (const name of units) {
+        // The programs need not be installed on the machine that runs the tests.
+        const text = (await read(name)).replace(/\/usr\/local\/bin\/\w+/g, "/bin/true");
+        await writeFile(join(scratch, name), text);
+      }
+      await mkdir(join(scratch, "dbsyncd.service.d"));
+      await copyFile(
+        join(folder, "credentials.conf"),
+        join(scratch, "dbsyncd.service.d", "credentials.conf"),
+      );
+      for (const name of units) {
+        const verified = spawnSync("systemd-analyze", ["verify", join(scratch, name)], { encoding: "utf8" });
+        assert.equal(verified.status, 0, verified.stderr);
+        assert.ok(!/dbsync|credentials\.conf/.test(verified.stderr), verified.stderr);
+      }
     } finally {
       await rm(scratch, { recursive: true });
     }
@@ -156,15 +169,36 @@ describe("the sample configuration", () => {
     }
   });
 
+  test("dbsyncd accepts the configuration of three machines, with the credentials that systemd passes", async () => {
+    const scratch = await scratchWithKeys();
+    try {
+      await copyFile(join(scratch, "keys", "public.pem"), join(scratch, "app-public.pem"));
+      await copyFile(join(scratch, "roots", "public.pem"), join(scratch, "root-public.pem"));
+      const users = (await read("users.acl")).replace("SHA256-OF-THE-PASSWORD", "ab".repeat(32));
+      await writeFile(join(scratch, "users.acl"), users, { mode: 0o600 });
+      const credentials = [...(await read("credentials.conf")).matchAll(/^LoadCredential=(.*):\/etc/gm)];
+      const text = await read("three-machines.toml");
+      const passed = [...text.matchAll(/"\/run\/credentials\/dbsyncd\.service\/(.*)"/g)];
+      assert.deepEqual(passed.map(([, name]) => name).sort(), credentials.map(([, name]) => name).sort());
+      const file = join(scratch, "dbsyncd.toml");
+      await writeFile(file, text.replaceAll("/run/credentials/dbsyncd.service/", `${scratch}/`));
+      const { code, stderr } = await runDaemon(["--config", file, "--check-config"]);
+      assert.equal(code, 0, stderr);
+    } finally {
+      await rm(scratch, { recursive: true });
+    }
+  });
+
   test("dbsyncd accepts every line that is commented out, and the sample contains all options", async () => {
     const text = await read("dbsyncd.toml");
     const lines = [...text.matchAll(/^#[a-z0-9-]+ = .*$/gm)].map(([line]) => line.slice(1));
     const all = [...lines, ...(text.match(/^[a-z0-9-]+ = .*$/gm) ?? [])];
     assert.ok(lines.length > 10);
+
     const scratch = await scratchWithKeys();
     try {
       const settingOf = (line: string) =>
-        OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
+        OPTION_NAMES.find((name) => line.startsWith(`${optionName(OPTIONS[name])} = `)) ?? assert.fail(line);
       // Options of a sidecar require daemons as the database. The option about replicas requires a Redis.
       const lineOf = (setting: string, of: string) =>
         setting === "database"
@@ -172,6 +206,7 @@ describe("the sample configuration", () => {
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
+
       // Limits can be combined. Some of the remaining options cannot be used together.
       const limits = lines.filter((line) => TABLE.isLimit(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
@@ -185,6 +220,7 @@ describe("the sample configuration", () => {
     } finally {
       await rm(scratch, { recursive: true });
     }
+
     const named = new Set([...text.matchAll(/^#?([a-z-]+) = /gm)].map(([, name]) => `--${name}`));
     const notInFile = ["--config", "--check-config", "--help-all", "--help", "--version"];
     assert.deepEqual(

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
+import { answerFrame, fakeDaemon } from "../support/fake-daemon.js";
 import { refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { answerFrame, fakeDaemon } from "./fake-daemon.js";
 
 const script = join(repositoryRoot, "examples", "shell", "send.sh");
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");

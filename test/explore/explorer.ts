@@ -1,120 +1,130 @@
-/** Runs turns in parallel until the time is over, and reports those that failed. A turn is one run of one test file. */
+/** Runs randomised test files in parallel until the time is over, and reports the runs that failed. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import type { Turn } from "./plan.js";
+import type { PlannedRun } from "./plan.js";
 
-/** The number of milliseconds after which a turn is considered hung. */
-const TURN_MS_MAX = 900_000;
+/** The number of milliseconds after which a run is considered hung. */
+const RUN_MS_MAX = 900_000;
 
-/** The number of stored lines of a failed turn's output. The end of the output shows the failure. */
-const LINES_KEPT = 60;
+/** The maximum number of lines of a failed run's output that are reported. The end of the output shows the failure. */
+const OUTPUT_LINES_MAX = 60;
 
-export interface Finding {
-  readonly turn: Turn;
-  /** The last lines of the turn's output. */
+/** A run that failed. */
+export interface Failure {
+  readonly run: PlannedRun;
+  /** The last lines of the run's output. */
   readonly output: string;
   /** Whether the seed reproduces the failure. If not, the test or the tested code has a race. */
-  readonly repeats: boolean;
+  readonly isReproducible: boolean;
 }
 
 export interface ExplorerOptions {
   /** The folder of the build. */
   readonly folder: string;
-  readonly turns: Iterator<Turn, never>;
-  /** The number of turns that run in parallel. */
-  readonly lanes: number;
-  /** The number of milliseconds after which no further turn starts. */
-  readonly ms: number;
-  /** The maximum number of turns. */
-  readonly most: number;
-  /** A callback for each finding. It is called immediately, so that no finding is lost if the run is interrupted. */
-  readonly found: (finding: Finding) => void;
-  /** A callback after each turn. */
-  readonly progress: (turns: number, findings: number) => void;
+  readonly plan: Iterator<PlannedRun, never>;
+  /** The number of runs at the same time. */
+  readonly concurrency: number;
+  /** The number of milliseconds after which no further run starts. */
+  readonly durationMs: number;
+  readonly runsMax: number;
+  /** Called immediately after each failed run, so that no failure is lost if the exploration is interrupted. */
+  readonly onFailure: (failure: Failure) => void;
+  /** Called after each run, with the numbers of runs and of reproducible failures until then. */
+  readonly onProgress: (runs: number, failures: number) => void;
+}
+
+/** The numbers of runs, and of runs that failed. */
+export interface ExplorerCounts {
+  readonly runs: number;
+  /** Failures that their seed reproduces. */
+  readonly failures: number;
+  /** Failures that their seed does not reproduce. */
+  readonly races: number;
 }
 
 export class Explorer {
   readonly #options: ExplorerOptions;
-  readonly #running = new Set<number>();
-  #turns = 0;
-  #findings = 0;
+  /** The process groups of the current runs, each by the id of its first process. */
+  readonly #groups = new Set<number>();
+  #runs = 0;
+  #failures = 0;
   #races = 0;
 
   constructor(options: ExplorerOptions) {
     this.#options = options;
   }
 
-  /**
-   * Runs the turns, at least one per lane if `most` permits.
-   * @returns the number of turns, of findings, and of findings that their seed does not reproduce
-   */
-  async run(): Promise<{ turns: number; findings: number; races: number }> {
-    const { lanes, ms, most } = this.#options;
-    const end = performance.now() + ms;
+  /** Runs the plan until the time is over: at least `concurrency` runs, if `runsMax` permits. */
+  async explore(): Promise<ExplorerCounts> {
+    const { plan, concurrency, durationMs, runsMax } = this.#options;
+    const end = performance.now() + durationMs;
     let started = 0;
-    const lane = async () => {
-      while (started < most) {
+    const runInSequence = async () => {
+      while (started < runsMax) {
         started++;
-        await this.#run(this.#options.turns.next().value);
+        await this.#run(plan.next().value);
         if (performance.now() >= end) return;
       }
     };
-    await Promise.all(Array.from({ length: lanes }, lane));
-    return { turns: this.#turns, findings: this.#findings, races: this.#races };
+    await Promise.all(Array.from({ length: concurrency }, runInSequence));
+    return { runs: this.#runs, failures: this.#failures, races: this.#races };
   }
 
-  /** Kills the running turns and the servers that they have started. */
-  end(): void {
-    for (const leader of this.#running) endGroup(leader);
+  /** Kills the current runs and the servers that they have started. */
+  kill(): void {
+    for (const leader of this.#groups) killGroup(leader);
   }
 
-  async #run(turn: Turn): Promise<void> {
-    const { code, output } = await this.#play(turn);
-    this.#turns++;
+  async #run(run: PlannedRun): Promise<void> {
+    const { code, output } = await this.#spawn(run);
+    this.#runs++;
     if (code !== 0) {
-      const repeats = (await this.#play(turn)).code !== 0;
-      if (repeats) this.#findings++;
+      const isReproducible = (await this.#spawn(run)).code !== 0;
+      if (isReproducible) this.#failures++;
       else this.#races++;
-      const lastLines = output.trimEnd().split("\n").slice(-LINES_KEPT).join("\n");
-      this.#options.found({ turn, output: lastLines, repeats });
+      const lastLines = output.trimEnd().split("\n").slice(-OUTPUT_LINES_MAX).join("\n");
+      this.#options.onFailure({ run, output: lastLines, isReproducible });
     }
-    this.#options.progress(this.#turns, this.#findings);
+    this.#options.onProgress(this.#runs, this.#failures);
   }
 
-  /** Runs a turn in a process group, so that all its processes can be killed together. */
-  #play({ file, env }: Turn): Promise<{ code: number | null; output: string }> {
+  /** Runs a test file in a process group, so that all its processes can be killed together. */
+  #spawn({ file, env }: PlannedRun): Promise<{ code: number | null; output: string }> {
     return new Promise((resolve) => {
       const args = ["--test-reporter=spec", join(this.#options.folder, file)];
-      const { NODE_TEST_CONTEXT: _, ...own } = process.env;
+      const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
       const child = spawn(process.execPath, args, {
-        env: { ...own, ...env },
+        env: { ...inherited, ...env },
         stdio: ["ignore", "pipe", "pipe"],
         detached: true,
       });
       const leader = child.pid!;
-      this.#running.add(leader);
+      this.#groups.add(leader);
+
       let output = "";
       const append = (bytes: Buffer) => {
         output += bytes;
       };
       child.stdout.on("data", append);
       child.stderr.on("data", append);
-      const hangs = setTimeout(() => {
-        output += `\nThe turn was killed after ${TURN_MS_MAX} ms: it hangs.`;
-        endGroup(leader);
-      }, TURN_MS_MAX);
+
+      const timeout = setTimeout(() => {
+        output += `\nThe run was killed after ${RUN_MS_MAX} ms: it hangs.`;
+        killGroup(leader);
+      }, RUN_MS_MAX);
+
       // A remaining server would keep the pipes open, so the group is killed before the end of the output is awaited.
-      child.once("exit", () => endGroup(leader));
+      child.once("exit", () => killGroup(leader));
       child.once("close", (code) => {
-        clearTimeout(hangs);
-        this.#running.delete(leader);
+        clearTimeout(timeout);
+        this.#groups.delete(leader);
         resolve({ code, output });
       });
     });
   }
 }
 
-function endGroup(leader: number): void {
+function killGroup(leader: number): void {
   try {
     process.kill(-leader, "SIGKILL");
   } catch {

@@ -14,8 +14,8 @@ import { chosenFiles } from "../support/chosen-files.js";
 import { buildRoot } from "../support/repository.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { forgetSettings } from "../support/test-environment.js";
-import { Explorer, type Finding } from "./explorer.js";
-import { again, turns } from "./plan.js";
+import { Explorer, type Failure } from "./explorer.js";
+import { planRuns, repeatCommand } from "./plan.js";
 import { randomisedFiles } from "./randomised-files.js";
 
 const { values, positionals } = parseArgs({
@@ -24,10 +24,11 @@ const { values, positionals } = parseArgs({
 });
 
 const MINUTES_DEFAULT = 5;
+/** The number of seeds: a seed has 32 bits. */
 const SEEDS = 2 ** 32;
 
 /** Returns the error in the command line, or null. */
-function problemOf(files: readonly string[]): string | null {
+function argumentError(files: readonly string[]): string | null {
   const { minutes, runs, seed } = values;
   if (minutes !== undefined && !(Number(minutes) > 0))
     return `--minutes must be a number above 0, not "${minutes}".`;
@@ -39,60 +40,64 @@ function problemOf(files: readonly string[]): string | null {
   return null;
 }
 
-/** Returns the duration in milliseconds. It is infinite if the number of runs is given. */
-function milliseconds(): number {
+/** Returns the duration of the exploration. It is infinite if only the number of runs is given. */
+function durationOption(): number {
   if (values.minutes !== undefined) return Number(values.minutes) * 60_000;
   return values.runs === undefined ? MINUTES_DEFAULT * 60_000 : Number.POSITIVE_INFINITY;
 }
 
 async function main(): Promise<void> {
   const files = chosenFiles(randomisedFiles(buildRoot), positionals);
-  const problem = problemOf(files);
-  if (problem !== null) {
-    console.error(problem);
+  const error = argumentError(files);
+  if (error !== null) {
+    console.error(error);
     process.exitCode = 2;
     return;
   }
+
   forgetSettings();
-  const ms = milliseconds();
-  const end = Date.now() + ms;
+  const durationMs = durationOption();
+  const end = Date.now() + durationMs;
   const random = new SeededRandom(values.seed === undefined ? randomInt(SEEDS) : Number(values.seed));
+
   const explorer = new Explorer({
     folder: buildRoot,
-    turns: turns(files, () => random.below(SEEDS)),
-    lanes: availableParallelism(),
-    ms,
-    most: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
-    found: report,
-    progress: (done, findings) => {
+    plan: planRuns(files, () => random.below(SEEDS)),
+    concurrency: availableParallelism(),
+    durationMs,
+    runsMax: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
+    onFailure: printFailure,
+    onProgress: (runs, failures) => {
       if (!process.stdout.isTTY) return;
       const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-      const remaining = Number.isFinite(seconds) ? `${seconds} s left` : `${Number(values.runs) - done} left`;
-      process.stdout.write(`\r\x1b[K${done} runs, ${findings} failed, ${remaining}`);
+      const remaining = Number.isFinite(seconds) ? `${seconds} s left` : `${Number(values.runs) - runs} left`;
+      process.stdout.write(`\r\x1b[K${runs} runs, ${failures} failed, ${remaining}`);
     },
   });
+
   for (const [signal, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
   ] as const) {
     process.once(signal, () => {
-      explorer.end();
+      explorer.kill();
       process.exit(code);
     });
   }
-  const { turns: done, findings, races } = await explorer.run();
+
+  const { runs, failures, races } = await explorer.explore();
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
   console.log(
-    `${done} runs of ${files.length} randomised test files: ${findings} failed${races === 0 ? "" : `, ${races} of them not reproducibly`}.`,
+    `${runs} runs of ${files.length} randomised test files: ${failures} failed${races === 0 ? "" : `, ${races} of them not reproducibly`}.`,
   );
-  if (findings > 0) process.exitCode = 1;
+  if (failures > 0) process.exitCode = 1;
 }
 
-function report({ turn, output, repeats }: Finding): void {
+function printFailure({ run, output, isReproducible }: Failure): void {
   if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
   console.log(
-    `${output}\n${repeats ? "Repeat it with:" : "Not reproducible, so it also depends on timing. Tried:"} ${again(turn)}\n`,
+    `${output}\n${isReproducible ? "Repeat it with:" : "Not reproducible, so it also depends on timing. Tried:"} ${repeatCommand(run)}\n`,
   );
 }
 

@@ -1,7 +1,7 @@
-/** The order in which randomised test files run. Each turn has its own seed and size. */
+/** The order in which randomised test files run. Each run has its own seed and size. */
 
 /** The files that run most often, since they have found the most errors. */
-const CHIEF = [
+const FREQUENT_FILES = [
   "test/simulation/simulation.test.js",
   "test/conformance/differential.test.js",
   "test/daemon/store/permutation.test.js",
@@ -11,43 +11,44 @@ const CHIEF = [
   "test/client/simulation.test.js",
 ] as const;
 
-/** The number of turns of other files between two rounds of the chief files. */
-const OTHERS = 4;
+/** The number of runs of other files between two rounds of the frequent files. */
+const OTHER_FILES_PER_ROUND = 4;
 
-/** Settings that make the turns of some files short, so that many files can run. */
-const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+/** Settings that make the runs of some files short, so that many files can run. */
+const SETTINGS_OF_FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "test/simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
   "test/conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
 };
 
-export interface Turn {
+/** One run of one test file. */
+export interface PlannedRun {
   /** The path of the file, from the root of the build. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Yields an endless sequence of turns.
- * @param draw  returns a new seed, 0 ≤ seed < 2³²
+ * Yields an endless sequence of runs.
+ * @param newSeed  returns a new seed, 0 ≤ seed < 2³²
  * @throws Error if there is no file to run
  */
-export function* turns(files: readonly string[], draw: () => number): Generator<Turn, never> {
+export function* planRuns(files: readonly string[], newSeed: () => number): Generator<PlannedRun, never> {
   if (files.length === 0) throw new Error("There is no randomised test file to run.");
-  const chief = CHIEF.filter((file) => files.includes(file));
-  const remaining = files.filter((file) => !chief.some((one) => one === file));
-  const turn = (file: string): Turn => ({
+  const frequent = FREQUENT_FILES.filter((file) => files.includes(file));
+  const remaining = files.filter((file) => !frequent.some((other) => other === file));
+  const runOf = (file: string): PlannedRun => ({
     file,
-    env: { DBSYNC_FULL: "1", ...SIZES[file], DBSYNC_SEED: String(draw()) },
+    env: { DBSYNC_FULL: "1", ...SETTINGS_OF_FILES[file], DBSYNC_SEED: String(newSeed()) },
   });
-  for (let next = draw(); ; ) {
-    for (const file of chief) yield turn(file);
-    for (let i = 0; i < Math.min(OTHERS, remaining.length); i++)
-      yield turn(remaining[next++ % remaining.length] as string);
+  for (let next = newSeed(); ; ) {
+    for (const file of frequent) yield runOf(file);
+    for (let i = 0; i < Math.min(OTHER_FILES_PER_ROUND, remaining.length); i++)
+      yield runOf(remaining[next++ % remaining.length] as string);
   }
 }
 
-/** Returns the shell command that repeats a turn. */
-export function again({ file, env }: Turn): string {
+/** Returns the shell command that repeats a run. */
+export function repeatCommand({ file, env }: PlannedRun): string {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return `${settings.join(" ")} npm test -- ${file.replace(/\.js$/, "")}`;
 }

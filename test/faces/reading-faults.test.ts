@@ -20,7 +20,7 @@ for (const method of ["push", "next"] as const)
       throw new TypeError("Cannot read properties of null");
     });
     failing.send(`${LIST}\n`);
-    assert.equal(await failing.rest(), "");
+    assert.equal(await failing.readToClose(), "");
     fault.mock.restore();
     assert.match(await ask(served, LIST), /"status":"success"/);
     const line = replica.log.find(({ reason }) => reason === "internal-error");

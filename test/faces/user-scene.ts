@@ -9,9 +9,10 @@ import { type Environment, realEnvironment } from "../../daemon/net/process/cloc
 import { type Limits, readLimitsOf } from "../../daemon/options/limits.js";
 import { BUILD } from "../../daemon/program/installed-faces.js";
 import { withFile } from "../../faces/redis/test/scene.js";
+import type { DaemonInterface } from "../../faces/users/daemon-interface.js";
+import { LocalPath } from "../../faces/users/local-command-path.js";
 import { PasswordSecrets } from "../../faces/users/password-secrets.js";
-import type { DaemonInterface, UserListenerParts } from "../../faces/users/user-listener.js";
-import { LocalPath } from "../../faces/users/user-listeners.js";
+import type { UserListenerOptions } from "../../faces/users/user-listener.js";
 import { Users } from "../../faces/users/users.js";
 import { defaultLimits } from "../daemon/program/in-process.js";
 import type { LogLine } from "../support/daemon-process.js";
@@ -42,15 +43,17 @@ export interface UserScene<Listener> extends AsyncDisposable {
 
 export async function startUserListener<Listener extends DaemonListener>(
   { limits = {}, users, memory = UNBOUNDED, observer = {} }: UserSceneOptions,
-  makeListener: (parts: UserListenerParts) => Listener,
+  makeListener: (parts: UserListenerOptions) => Listener,
   environment: Environment = realEnvironment,
 ): Promise<UserScene<Listener>> {
   const { log, lines } = keepLog("debug");
   const backend = new MemoryBackend(environment);
   backend.database.readLimits = readLimitsOf({ ...defaultLimits, ...limits });
+
   const secrets = new PasswordSecrets(environment);
   const known =
     users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));
+
   const listener = makeListener({
     address: "127.0.0.1",
     port: 0,
@@ -64,6 +67,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     limits: { ...defaultLimits, ...limits },
     path: new LocalPath(backend, new LocalUnits(environment, new NewestDate())),
   });
+
   await backend.start();
   await listener.start();
   const { port } = listener.address;
@@ -77,7 +81,7 @@ export async function startUserListener<Listener extends DaemonListener>(
       using client = await RawClient.open(port);
       client.send(bytes);
       client.socket.end();
-      return await client.rest();
+      return await client.readToClose();
     },
     async [Symbol.asyncDispose]() {
       await listener.stop();

@@ -1,11 +1,12 @@
-/** Tests that the clients for Node, Python and PHP accept and refuse the same key files, for the same reasons. */
+/** Tests that the clients for Node, Python, Go and PHP accept and refuse the same key files, for the same reasons. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadPrivateKey } from "../../keys/key-file.js";
-import { runPhp } from "../examples/php-script.js";
+import { runGoTests } from "../go/running.js";
+import { runPhp } from "../php/running.js";
 import { PYTHON, runPython } from "../python/running.js";
 import { skipWithout } from "../support/requirements.js";
 import { scratchFolder } from "../support/scratch-folder.js";
@@ -224,6 +225,12 @@ def problem_of(path):
         return str(error)
 print(json.dumps([problem_of(path) for path in given]))`;
   check((await runPython(code, paths)) as (string | null)[]);
+});
+
+test("Go accepts and refuses the key files of the table", { skip: skipWithout("go") }, async () => {
+  const given = file("go.json", JSON.stringify(paths));
+  assert.deepEqual(await runGoTests("^TestKeyFiles$", { DBSYNC_KEY_FILES: given }), ["TestKeyFiles"]);
+  check(JSON.parse(readFileSync(`${given}.problems`, "utf8")) as (string | null)[]);
 });
 
 test("PHP accepts and refuses the key files of the table", { skip: skipWithout("php") }, async () => {

@@ -2,7 +2,9 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PATIENT } from "../support/active-cluster.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { decideOn, EARLY_PATTERNS } from "../support/decided-patterns.js";
 import { startRedis } from "../support/redis-server.js";
 import { authorizeDaemons } from "../support/resp-trio.js";
 import { startSidecar } from "../support/start-sidecar.js";
@@ -33,14 +35,18 @@ async function startOneOfThree(served: LibraryClients): Promise<Served> {
   };
 }
 
-/** Starts a sidecar of three connected daemons that have a member list. */
-export async function startSidecarOfThree(): Promise<Served> {
-  const trio = await Trio.start(["--standstill", "1m"]);
+/** Starts a sidecar of three connected daemons that have a member list. @param patterns  the decided keys */
+export async function startSidecarOfThree(patterns: readonly string[] = []): Promise<Served> {
+  const areDecided = patterns.length > 0;
+  const args = [...PATIENT, ...(areDecided ? ["--resp", "0", ...EARLY_PATTERNS] : [])];
+  const trio = await Trio.start(args, 3, areDecided ? { keys: "app" } : {});
   try {
-    await trio.list();
+    if (areDecided) await decideOn(trio, patterns);
+    else await trio.list();
     const key = join(trio.folder(0), "sidecar.pem");
     writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
-    const sidecar = await startSidecar(key, trio.servers, ["--resp", "0"]);
+    const patient = ["--backend-timeout", "20s", ...LUA_TIME_LIMIT];
+    const sidecar = await startSidecar(key, trio.servers, ["--resp", "0", ...(areDecided ? patient : [])]);
     return {
       port: await sidecar.portOf("Redis clients"),
       async [Symbol.asyncDispose]() {

@@ -186,7 +186,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "An invalid cluster",
     call: but(() => ({ options: { cluster: "production" } })),
-    says: [/cluster/, /64 hexadecimal digits/],
+    says: [/cluster/i, /64 hexadecimal digits/],
   },
   {
     name: "An unknown policy",
@@ -196,7 +196,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A policy with more daemons than servers",
     call: but(() => ({ options: { policy: 3 } })),
-    says: [/policy/, /servers|1/],
+    says: [/policy/i, /servers|1/],
   },
   {
     name: "An unknown command",

@@ -4,7 +4,7 @@ import type { CommandInput } from "../../client/shared/command-input.js";
 import type { Scene } from "./scene.js";
 
 /** Where a text appears: in the error of a program, on the terminal, or in the log of a daemon. */
-export type Reader = "Node" | "shell" | "PHP" | "Python" | "dbsyncd" | "log";
+export type Reader = "Node" | "shell" | "PHP" | "Python" | "Go" | "dbsyncd" | "log";
 
 /** A call that is possible in every language. */
 export interface Call {
@@ -25,7 +25,7 @@ export interface Mistake {
   readonly isCommon?: true;
   /** Patterns for what is wrong, where, and what to do. Each text must match all of them. */
   readonly says: readonly RegExp[];
-  /** Returns the call for Node, the shell, PHP and Python. */
+  /** Returns the call for Node, the shell, PHP, Python and Go. */
   readonly call?: (scene: Scene) => Call;
   /** The languages that have no such option, or in which the call is not a mistake. */
   readonly not?: readonly Reader[];

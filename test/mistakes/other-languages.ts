@@ -1,6 +1,9 @@
 /** Makes the calls of the table in other languages, with one process for each language. */
-import { runPhp } from "../examples/php-script.js";
+import { readFileSync } from "node:fs";
+import { runGoTests } from "../go/running.js";
+import { runPhp } from "../php/running.js";
 import { runPython } from "../python/running.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import type { Call, Mistake, Reader } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
@@ -53,6 +56,23 @@ const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | 
       };
     });
     return (await runPython(PYTHON, given)) as (string | null)[];
+  },
+  Go: async (calls) => {
+    const given = calls.map(({ servers, key, command, options = {} }) => {
+      const { timeout = 3 * SECOND_MS, policy = "", ...others } = options;
+      return {
+        servers,
+        key,
+        words: typeof command === "string" ? command.split(" ") : command,
+        milliseconds: timeout,
+        policy: String(policy),
+        ...others,
+      };
+    });
+    using folder = new ScratchFolder();
+    const file = folder.file("calls.json", JSON.stringify(given));
+    await runGoTests("^TestMistakes$", { DBSYNC_MISTAKES: file });
+    return JSON.parse(readFileSync(`${file}.texts`, "utf8")) as (string | null)[];
   },
 };
 

@@ -4,6 +4,7 @@ import { conditions, evidence, liar } from "./conditions-searches.js";
 import { decidedKeys } from "./decided-keys-searches.js";
 import { followers } from "./followers-searches.js";
 import { founding, listChanges } from "./founding-searches.js";
+import { programs } from "./programs-searches.js";
 import { proposals } from "./proposals-searches.js";
 import type { Search } from "./search.js";
 
@@ -15,6 +16,7 @@ export const searches: readonly Search[] = [
   ...agreement,
   ...followers,
   ...decidedKeys,
+  ...programs,
   ...founding,
   ...listChanges,
 ];

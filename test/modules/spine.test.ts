@@ -14,7 +14,7 @@ const FILE = /`([\w/-]+\/[\w-]+\.ts)`/g;
 const SIZE = /(\d+) files(?: and| with|,) ([\d,]+) lines/g;
 /** The maxima for a daemon without peers, and for all. */
 const MAXIMA = [
-  { files: 25, lines: 8500 },
+  { files: 25, lines: 8600 },
   { files: 35, lines: 14_000 },
 ];
 /** The share by which the stated number of lines may differ from the actual one. */

@@ -6,12 +6,28 @@ const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
+const SENDING = "client/calls/sending.js";
+const DECIDED_BATCHES = "test/client/version-2/decided-batches.test.js";
 const GATEWAY = "daemon/cluster/replica/gateway.js";
 const GATEWAY_TEST = "test/daemon/cluster/replica/gateway.test.js";
-const RECORDER_TEST = "test/daemon/cluster/replica/recorder.test.js";
+const RECORDER_TEST = "test/daemon/cluster/replica/timeline-recorder.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
+  {
+    name: "own writes: the answer to a placed write does not state that other daemons wait for the decision",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "decide ? decidedResultOf : placedResultOf",
+    replace: "decide ? decidedResultOf : write",
+    test: "test/daemon/cluster/replica/member-answers.test.js",
+  },
+  {
+    name: "own writes: a daemon that waits for the decision on a placed write answers the client's reads",
+    file: "client/version-2/daemon-link.js",
+    find: "if (sending.isPlaced)",
+    replace: "if (false)",
+    test: SESSIONS,
+  },
   {
     name: "held answers: a read that takes several turns shows a state that was undone",
     file: "daemon/engine/answers/safe-answers.js",
@@ -22,8 +38,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "gateway: a refused claim leaves the reads that follow it without an answer",
     file: "daemon/cluster/replica/gateway.js",
-    find: "return group.apart();\n            refuse(waiting, refusal);",
-    replace: "return group.apart();\n            refuse(waiting, refusal);\n            return [];",
+    find: "return group.apart();\n            refuseAll(waiting, refusal);",
+    replace: "return group.apart();\n            refuseAll(waiting, refusal);\n            return [];",
     test: "test/daemon/cluster/replica/gateway.test.js",
   },
   {
@@ -36,28 +52,28 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own decisions: a daemon alone decides on WATCH of its own clients",
     file: GATEWAY,
-    find: "isDecided && !isRing && this.decides",
+    find: "needsDecision && !isRing && this.decides",
     replace: "false",
     test: GATEWAY_TEST,
   },
   {
     name: "own decisions: the members decide on a condition that the listener repeats",
     file: GATEWAY,
-    find: "isDecided && !isRing && this.decides",
+    find: "needsDecision && !isRing && this.decides",
     replace: "!isRing && this.decides",
     test: GATEWAY_TEST,
   },
   {
     name: "own decisions: the members decide on the key ring",
     file: GATEWAY,
-    find: "isDecided && !isRing && this.decides",
-    replace: "isDecided && this.decides",
+    find: "needsDecision && !isRing && this.decides",
+    replace: "needsDecision && this.decides",
     test: GATEWAY_TEST,
   },
   {
     name: "own decisions: the condition of a single command in EXEC makes it nil",
     file: GATEWAY,
-    find: "const multi = isDecided || ",
+    find: "const multi = needsDecision || ",
     replace: "const multi = ",
     test: GATEWAY_TEST,
   },
@@ -98,7 +114,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "dead letters: a snapshot's list of ids covers the last second that it dropped",
-    file: "daemon/timeline/compare/digest-index.js",
+    file: "daemon/timeline/compare/newest-ids.js",
     find: "this.#from = second + 1",
     replace: "this.#from = second",
     test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",
@@ -226,8 +242,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "conditions: the outcome of one daemon is returned to the client",
     file: POLICY,
-    find: "2 * count > reports.length",
-    replace: "count > 0",
+    find: "2 * all.length > reports.length",
+    replace: "all.length > 0",
     test: "test/client/shared/policy.test.js",
   },
   {
@@ -280,6 +296,34 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/shared/policy.test.js",
   },
   {
+    name: "conditions: one daemon that lies gives a lock that another client has",
+    file: POLICY,
+    find: "isNothing(item) ?",
+    replace: "false ?",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "conditions: one daemon that lies makes an applied command look like one whose condition did not hold",
+    file: POLICY,
+    find: "isMiss(report) || isNothing(reply)",
+    replace: "false",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "conditions: the reply of one daemon counts although most daemons sent another one",
+    file: POLICY,
+    find: "const report = shared ?? complete ?? first;",
+    replace: "const report = complete ?? first;",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: a reply counts before the other daemons have answered",
+    file: POLICY,
+    find: "if (shared === undefined && !final)",
+    replace: "if (false)",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
     name: "conditions: a read after WATCH may come from any daemon",
     file: "client/forwarding-client.js",
     find: 'settings.policy === "usual"',
@@ -296,8 +340,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: a daemon that has received a unit on which members decide counts as having it",
     file: SESSION,
-    find: "batch.decides && index",
-    replace: "false && index",
+    find: "if (batch.decides)",
+    replace: "if (false)",
     test: DECIDED_CALLS,
   },
   {
@@ -330,10 +374,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "own writes: entries that wait to be merged count as applied",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: "!timeline.waiting.has(orderKey)",
     replace: "true",
-    test: "test/daemon/cluster/replica/recorder.test.js",
+    test: "test/daemon/cluster/replica/timeline-recorder.test.js",
   },
   {
     name: "suspension: no daemon detects it",
@@ -365,10 +409,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "suspension: answers have no flag",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: 'peering.state === "live" && peering.standstill.mayBeStale',
     replace: "false",
-    test: "test/daemon/cluster/replica/recorder.test.js",
+    test: "test/daemon/cluster/replica/timeline-recorder.test.js",
   },
   {
     name: "dead letters: write-again fails if another program has removed a mark",
@@ -376,5 +420,26 @@ export const acknowledgedMutants: readonly Mutant[] = [
     find: 'if (errnoOf(problem) !== "ENOENT")',
     replace: "if (true)",
     test: "test/daemon/cluster/dead-letters/dead-letters.test.js",
+  },
+  {
+    name: "client: a daemon adds a lock's OK to an outcome on which a majority agrees",
+    file: SENDING,
+    find: 'return kind !== "nil-array";',
+    replace: "return false;",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "client: a daemon adds nil to a unit that a majority has applied",
+    file: SENDING,
+    find: "this.batch.options?.multi === true",
+    replace: "false",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "client: a list and a text of the same bytes are the same answer",
+    file: POLICY,
+    find: "left === null || right === null ||",
+    replace: 'left?.kind !== "array" || right?.kind !== "array" ||',
+    test: "test/client/shared/policy.test.js",
   },
 ];

@@ -5,7 +5,7 @@ const ENVELOPE = "test/protocol/version-2/envelope.test.js";
 const BODY = "test/protocol/version-2/decision-body.test.js";
 const CHECKS = "test/daemon/engine/pipeline/envelope-checks.test.js";
 const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
-const RECORDER = "test/daemon/cluster/replica/recorder.test.js";
+const RECORDER = "test/daemon/cluster/replica/timeline-recorder.test.js";
 const CLIENT = "test/client/version-2/decided-batches.test.js";
 
 export const decidedUnitMutants: readonly Mutant[] = [
@@ -96,8 +96,8 @@ export const decidedUnitMutants: readonly Mutant[] = [
   {
     name: "decided units: a decided envelope counts as one unit",
     file: "daemon/timeline/decided-units.js",
-    find: "this.count += entry.envelope.decided?.outcomes.length ?? 0",
-    replace: "this.count++",
+    find: "this.unitsDecided += entry.envelope.decided?.outcomes.length ?? 0",
+    replace: "this.unitsDecided++",
     test: MAKING,
   },
   {
@@ -116,14 +116,14 @@ export const decidedUnitMutants: readonly Mutant[] = [
   },
   {
     name: "decided units: the rights of a key are checked without the conditions of its units",
-    file: "daemon/cluster/replica/recording-base.js",
+    file: "daemon/cluster/replica/denied-units.js",
     find: "conditionsOf(envelope, range.index)",
     replace: "envelope.if",
     test: RECORDER,
   },
   {
     name: "decided units: the log finds a unit by the conditions of another one",
-    file: "daemon/cluster/history/timeline-log.js",
+    file: "daemon/cluster/history/touched-keys.js",
     find: "conditionsOf(unit.entry.envelope, unit.index)",
     replace: "conditionsOf(unit.entry.envelope, 1)",
     test: "test/daemon/cluster/history/timeline-commands.test.js",

@@ -80,12 +80,13 @@ function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
 }
 
 async function adopt(receiver: TimelineSubject, sender: TimelineSubject): Promise<void> {
-  const handover = sender.timeline.handover.sendable(sender.timeline.prunedTo) ?? assert.fail();
-  const staged = receiver.timeline.handover.stage(handover.cutAt);
-  for (const chunk of handover.chunks) staged.write(chunk);
+  const snapshotTransfer =
+    sender.timeline.snapshotTransfer.sendable(sender.timeline.prunedTo) ?? assert.fail();
+  const staged = receiver.timeline.snapshotTransfer.stage(snapshotTransfer.cutAt);
+  for (const chunk of snapshotTransfer.chunks) staged.write(chunk);
   let isOver = false;
   let failure: Error | null = null;
-  receiver.timeline.handover.adopt(staged, staged.seal, {
+  receiver.timeline.snapshotTransfer.adopt(staged, staged.seal, {
     isWanted: () => true,
     onAside: () => {},
     onOrphaned: () => {},

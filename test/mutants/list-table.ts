@@ -1,6 +1,8 @@
 /** Mutants of the rules for member lists. The simulation detects them. */
 import type { Mutant } from "./mutant.js";
 
+const ABSENCES = "test/daemon/cluster/peers/member-absences.test.js";
+
 export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a daemon signs a text that not all its members have announced",
@@ -33,7 +35,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a daemon that leaves accepts writes",
     file: "daemon/cluster/members/member-lists.js",
-    find: "return this.isLeaving ? LEAVES : null;",
+    find: 'return this.isLeaving ? "leaving" : null;',
     replace: "return null;",
     test: "test/daemon/cluster/peers/list-agreement.test.js",
   },
@@ -132,7 +134,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: a removed daemon accepts writes",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: "const own = lists?.refusal ?? null;",
     replace: "const own = null;",
     killer: "lists",
@@ -202,6 +204,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/members/daemon-key-authorization.test.js",
   },
   {
+    name: "keys: the error for a key that exists with other rules does not name dbsync keys rules",
+    file: "tools/cli/keys/key-advice.js",
+    find: "/this key exists with other/",
+    replace: "/this key exists with others/",
+    test: "test/tools/cli/keys/key-advice.test.js",
+  },
+  {
     name: "status: a daemon can choose the command that the status asks an administrator to sign",
     file: "tools/cli/status/daemon-figures.js",
     find: "?? FOREIGN_KEY",
@@ -221,6 +230,48 @@ export const listMutants: readonly Mutant[] = [
     find: 'code === null ? null : "daemon"',
     replace: '"daemon"',
     test: "test/daemon/cluster/peers/connections/transport.test.js",
+  },
+  {
+    name: "status: a member at an address that was added later is away since the daemon's start",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "this.addedAt = uptime();",
+    replace: "this.addedAt = 0;",
+    test: ABSENCES,
+  },
+  {
+    name: "status: a member that only connects itself is away since the daemon's start",
+    file: "daemon/cluster/peers/member-absences.js",
+    find: "Math.max(addedAt, this.#unplacedSeenAt)",
+    replace: "addedAt",
+    test: ABSENCES,
+  },
+  {
+    name: "status: a member that only connects itself is away while it is connected",
+    file: "daemon/cluster/peers/member-absences.js",
+    find: "isUnplacedHere ? null : ",
+    replace: "",
+    test: ABSENCES,
+  },
+  {
+    name: "status: a second address of a connected member is away since the daemon's start",
+    file: "daemon/cluster/peers/roster.js",
+    find: "dialer.describe(NOT_AWAY)",
+    replace: "dialer.describe(absences.ofAddress(dialer, isUnplacedHere, now))",
+    test: ABSENCES,
+  },
+  {
+    name: "status: a listed member without an address is away since the first list",
+    file: "daemon/cluster/peers/member-absences.js",
+    find: "if (named?.has(id) !== true)",
+    replace: "if (named === null)",
+    test: ABSENCES,
+  },
+  {
+    name: "status: no time is shown for a member that was never connected",
+    file: "protocol/figures/timeline-problems.js",
+    find: "awayText(member.awayFor)",
+    replace: "awayText(member.lastHeard)",
+    test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
     name: "status: a nearly full disk is not reported",
@@ -252,14 +303,14 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: the key of a new daemon is not authorized if it arrives late",
-    file: "tools/cli/members/members.js",
+    file: "tools/cli/members/daemon-key-authorization.js",
     find: "!(await next())",
     replace: "true",
     test: "test/tools/cli/members/daemon-key-authorization.test.js",
   },
   {
     name: "lists: a daemon that needs no authorization is still reported as unauthorized",
-    file: "tools/cli/members/members.js",
+    file: "tools/cli/members/daemon-key-authorization.js",
     find: "done.delete(id);",
     replace: "",
     test: "test/tools/cli/members/daemon-key-authorization.test.js",
@@ -309,7 +360,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: in the simulation, no peer confirms a list with an unknown signer",
     file: "daemon/cluster/members/member-lists.js",
-    find: "return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));",
+    find: "return this.#acceptChecked(readVouched(body, signature, this.#signers.cluster));",
     replace: 'return "unknown-signer";',
     test: "test/simulation/root-rotation.test.js",
   },
@@ -337,8 +388,8 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a list that a peer sends while it closes the connection does not count as confirmed",
     file: "daemon/cluster/peers/member-list-exchange.js",
-    find: "this.#takeFrom(id, body, signature);",
-    replace: "this.#cluster.lists?.take(Buffer.from(body), Buffer.from(signature));",
+    find: "this.#takeList(id, body, signature);",
+    replace: "this.#cluster.lists?.acceptList(Buffer.from(body), Buffer.from(signature));",
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
   {
@@ -377,6 +428,20 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/doctor.test.js",
   },
   {
+    name: "finality: what a member receives is no progress if its status was not known at first",
+    file: "daemon/cluster/peers/finality/finality-delay.js",
+    find: "return Number.POSITIVE_INFINITY;",
+    replace: "return 0;",
+    test: "test/daemon/cluster/peers/finality/finality-delay.test.js",
+  },
+  {
+    name: "status: a daemon with a failed disk reports its clock as the reason of an old final date",
+    file: "protocol/figures/timeline-problems.js",
+    find: "isNamed || timeline.failure !== null",
+    replace: "isNamed",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
     name: "status: finality that waits for a member that returns is a problem",
     file: "protocol/figures/timeline-problems.js",
     find: "row === null || finalOverdue ||",
@@ -407,14 +472,14 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a member that is down is reported again as the reason why no write becomes final",
     file: "protocol/figures/timeline-problems.js",
-    find: "const ofFinality = isNamed ?",
-    replace: "const ofFinality = false ?",
+    find: "const ofFinality = isNamed ||",
+    replace: "const ofFinality =",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
     name: "status: a member that one daemon of two reaches is called down",
     file: "protocol/figures/away-members.js",
-    find: "seen === of &&",
+    find: "reporting === reachable &&",
     replace: "",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
@@ -441,7 +506,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "members: a problem may name a member that contains a space",
-    file: "protocol/members/member-messages.js",
+    file: "protocol/members/about-message.js",
     find: 'member.replace(/\\s/g, "?")',
     replace: "member",
     test: "test/daemon/cluster/peers/about.test.js",
@@ -455,7 +520,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "members: a problem without a code is accepted",
-    file: "protocol/members/member-messages.js",
+    file: "protocol/members/about-message.js",
     find: 'throw reader.malformed("expected a problem")',
     replace: 'return { code: "", member: "", text: "" }',
     test: "test/protocol/members/member-messages.test.js",
@@ -463,7 +528,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a daemon that is itself cut off calls the other members down",
     file: "protocol/figures/away-members.js",
-    find: "isOnly || 2 * of > others.length + 1",
+    find: "isOnly || 2 * reachable > others.length + 1",
     replace: "true",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
@@ -564,6 +629,13 @@ export const listMutants: readonly Mutant[] = [
     find: "status === null || isCatchingUp",
     replace: "isCatchingUp",
     test: "test/daemon/cluster/peers/finality/finality-delay.test.js",
+  },
+  {
+    name: "status: a daemon that a list leaves out is told the remedy for another cause",
+    file: "protocol/figures/timeline-problems.js",
+    find: "find(([code]) => code === cause)?.[1].fix",
+    replace: "find(([code]) => code !== cause)?.[1].fix",
+    test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
     name: "status: the remedy for an unreachable member does not name it",

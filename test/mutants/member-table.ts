@@ -7,9 +7,73 @@ const ADMISSION = "test/daemon/cluster/peers/admission.test.js";
 const RECORDED_ADMISSION = "test/daemon/program/admission.test.js";
 
 const FIRST_MEMBER = "test/daemon/cluster/node/cluster-node.test.js";
+const CONNECTION = "test/daemon/cluster/peers/connections/member-connection.test.js";
 const NO_MEMBERS = "test/daemon/cluster/peers/no-members.test.js";
 
 export const memberMutants: readonly Mutant[] = [
+  {
+    name: "own address: a daemon logs every few minutes that its own address is among its peers",
+    file: "daemon/cluster/peers/roster.js",
+    find: 'const isKnownSelf = code === "self" && dialer?.isSelf === true;',
+    replace: "const isKnownSelf = false;",
+    test: CONNECTION,
+  },
+  {
+    name: "own address: a peer without a proof is logged as this daemon, at each attempt",
+    file: "daemon/cluster/peers/roster.js",
+    find: "if (dialer?.isSelf)",
+    replace: 'if (code === "self")',
+    test: CONNECTION,
+  },
+  {
+    name: "names: a peer has no vote at an address that has led to the daemon itself",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "this.spki = spki;\n        this.isSelf = false;",
+    replace: "this.spki = spki;",
+    test: CONNECTION,
+  },
+  {
+    name: "names: an address that has led to another member is not checked while that one is connected",
+    file: "daemon/cluster/peers/roster.js",
+    find: "isCovered && dialer.isCheckDue(",
+    replace: "false && dialer.isCheckDue(",
+    test: CONNECTION,
+  },
+  {
+    name: "names: the check of a second name replaces the connection",
+    file: "daemon/cluster/peers/roster.js",
+    find: "!dialer.isCheck && isBetter(",
+    replace: "isBetter(",
+    test: CONNECTION,
+  },
+  {
+    name: "names: a name is never checked if the connection was opened to it",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "holder.connection = null;\n        checked.connection = connection;",
+    replace: "",
+    test: CONNECTION,
+  },
+  {
+    name: "names: a connection outlasts the address that it was opened to",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "if (opened === undefined)",
+    replace: "if (opened === undefined && removed.has(holder))",
+    test: "test/daemon/cluster/peers/connections/dialer.test.js",
+  },
+  {
+    name: "names: a connection ends if an address is removed that it was not opened to",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "if (opened.connection !== null)",
+    replace: "if (true)",
+    test: "test/daemon/cluster/peers/connections/dialer.test.js",
+  },
+  {
+    name: "names: a second name is checked at each tick",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "isDue ? now + CHECK_MS : Math.min(",
+    replace: "Math.min(",
+    test: CONNECTION,
+  },
   {
     name: "no members: a daemon without peers and without a list loads the code for members",
     file: "daemon/cluster/node/cluster-node.js",
@@ -60,6 +124,21 @@ export const memberMutants: readonly Mutant[] = [
     test: NO_MEMBERS,
   },
   {
+    name: "no members: a daemon that ends soon after its first write counts as new",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "admission.noteWrite(entries);",
+    replace: "",
+    test: FIRST_MEMBER,
+  },
+  {
+    name: "no members: the first write is stored before the record that the daemon serves",
+    file: "daemon/timeline/entry-store.js",
+    find: "storage.put(values, mark === null ? marks : [mark, ...marks]);",
+    replace:
+      "storage.put(values, mark === null ? [] : [mark]); if (marks.length > 0) storage.put([], marks);",
+    test: FIRST_MEMBER,
+  },
+  {
     name: "admission: a new daemon that all its peers refuse accepts writes",
     file: "daemon/cluster/peers/admission.js",
     find: "return this.admitted === null && this.#roster.refusals !== null;",
@@ -83,15 +162,22 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: a daemon that has served alone counts as new",
     file: "daemon/cluster/peers/admission.js",
-    find: 'this.admitted = "alone";',
-    replace: ";",
+    find: "this.#servesAlone && this.#hasWrites",
+    replace: "false",
     test: ADMISSION,
+  },
+  {
+    name: "admission: a first write is not recorded if the code for members is loaded",
+    file: "daemon/cluster/peers/admission.js",
+    find: "this.#servesAlone && hasData",
+    replace: "false",
+    test: FIRST_MEMBER,
   },
   {
     name: "admission: a daemon without writes counts as one that has served alone",
     file: "daemon/cluster/peers/admission.js",
-    find: ' && timeline.index.total("data").count > 0',
-    replace: "",
+    find: 'return this.#cluster.timeline.index.total("data").count > 0;',
+    replace: "return true;",
     test: ADMISSION,
   },
   {
@@ -104,8 +190,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: a connected member does not end the refusal",
     file: "daemon/cluster/peers/roster.js",
-    find: "this.members.size > 0 || answers.length === 0",
-    replace: "answers.length === 0",
+    find: "if (this.members.size > 0)",
+    replace: "if (false)",
     test: ADMISSION,
   },
   {
@@ -160,8 +246,9 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: the record is written later than the first write that it permits",
     file: "daemon/cluster/node/cluster-node.js",
-    find: "this.#stateMark.tick();",
-    replace: "if (this.#ticks % TIMELINE_TICKS === 0)\n            this.#stateMark.tick();",
+    find: "this.#stateMark.tick();\n        if (this.#ticks % TIMELINE_TICKS === 0)",
+    replace:
+      "if (this.#ticks % TIMELINE_TICKS === 0)\n            this.#stateMark.tick();\n        if (this.#ticks % TIMELINE_TICKS === 0)",
     test: RECORDED_ADMISSION,
   },
   {
@@ -173,38 +260,38 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "admission: a refused daemon accepts no authorization",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: "isCure ? null :",
     replace: "",
     test: RECORDED_ADMISSION,
   },
   {
     name: "stranded: writes that members have are written again",
-    file: "tools/cli/folder/folder-dead-letters.js",
+    file: "tools/cli/folder/stranded-dead-letters.js",
     find: 'admittedIn(marks) === "compared"',
     replace: "false",
     test: "test/tools/history/dead-letters.test.js",
   },
   {
     name: "stranded: writes of a folder are written again in its own cluster",
-    file: "tools/cli/folder/folder-dead-letters.js",
+    file: "tools/cli/folder/stranded-dead-letters.js",
     find: "clusters.has(cluster)",
     replace: "false",
     test: "test/tools/history/dead-letters.test.js",
   },
   {
     name: "a member that requires an entry keeps waiting for offers",
-    file: "daemon/cluster/peers/exchange/entry-spreading.js",
+    file: "daemon/cluster/peers/exchange/offer-pace.js",
     find: "this.#ticks = 1;",
     replace: "",
-    test: "test/daemon/cluster/peers/exchange/entry-spreading.pace.test.js",
+    test: "test/daemon/cluster/peers/exchange/offer-pace.test.js",
   },
   {
     name: "entries of a tick are offered to no member",
-    file: "daemon/cluster/peers/exchange/entry-spreading.js",
+    file: "daemon/cluster/peers/exchange/offer-pace.js",
     find: "this.#offeredTo = tick - 1;",
     replace: "this.#offeredTo = tick;",
-    test: "test/daemon/cluster/peers/exchange/entry-spreading.pace.test.js",
+    test: "test/daemon/cluster/peers/exchange/offer-pace.test.js",
   },
   {
     name: "contained: an exception because of a member's message ends the process",
@@ -222,21 +309,21 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "late: a new daemon does not wait for peers that it has not reached yet",
-    file: "daemon/cluster/peers/catching-up-state.js",
+    file: "daemon/cluster/peers/first-watermark.js",
     find: " || ids.size < others || ![...ids].every((id) => this.#empty.has(id))",
     replace: "",
     test: "test/daemon/cluster/peers/first-watermark.test.js",
   },
   {
     name: "late: the daemons of a new cluster never stop flagging answers as late",
-    file: "daemon/cluster/peers/catching-up-state.js",
+    file: "daemon/cluster/peers/first-watermark.js",
     find: "timeline.forgotten.clear();",
     replace: "",
     test: "test/daemon/cluster/peers/first-watermark.test.js",
   },
   {
     name: "joining: one of several peers alone decides from which date a new daemon accepts entries",
-    file: "daemon/cluster/peers/catching-up-state.js",
+    file: "daemon/cluster/peers/first-watermark.js",
     find: "if (!this.isUnderWay || others < 2)",
     replace: "if (true)",
     test: "test/daemon/cluster/peers/first-watermark.test.js",
@@ -257,7 +344,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "late: a new daemon believes that peers with entries have none",
-    file: "daemon/cluster/peers/catching-up-state.js",
+    file: "daemon/cluster/peers/first-watermark.js",
     find: "if (data.count === 0)",
     replace: "if (true)",
     test: "test/daemon/cluster/peers/first-watermark.test.js",
@@ -292,10 +379,10 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "refusal: a daemon whose answers are flagged accepts writes",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: "return isCure ? null : refusedIn(this);",
     replace: "return null;",
-    test: "test/daemon/cluster/replica/recorder.test.js",
+    test: "test/daemon/cluster/replica/timeline-recorder.test.js",
   },
   {
     name: "messages of members are delivered without a signature check",
@@ -320,7 +407,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "only recorded",
-    file: "daemon/cluster/replica/recording-base.js",
+    file: "daemon/cluster/replica/recorder-base.js",
     find: "if (envelope.only !== null)",
     replace: "if (false)",
   },
@@ -340,16 +427,16 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "a snapshot without the signatures of a majority is adopted",
-    file: "daemon/cluster/peers/finality/snapshot-taking.js",
+    file: "daemon/cluster/peers/finality/snapshot-choice.js",
     find: "voting.agreedOn(vote.at)?.seal === vote.seal",
     replace: "true",
     test: "test/daemon/cluster/peers/snapshot-majority.test.js",
   },
   {
     name: "a snapshot with a future date is adopted",
-    file: "daemon/cluster/peers/finality/snapshot-taking.js",
-    find: "voting.from(id, needed).filter(({ at }) => at <= now)",
-    replace: "voting.from(id, needed)",
+    file: "daemon/cluster/peers/finality/snapshot-choice.js",
+    find: "voting.votesFrom(id, needed).filter(({ at }) => at <= now)",
+    replace: "voting.votesFrom(id, needed)",
     test: "test/daemon/cluster/peers/snapshots.test.js",
   },
   {
@@ -418,15 +505,15 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a reconnected daemon is live before it knows which entries a member has pruned",
     file: "daemon/cluster/peers/catching-up-state.js",
-    find: "!missing.isIncomplete(now, true, this.#cluster.settledAt) &&\n                this",
+    find: "!this.#missing.isIncomplete(now, true, cluster.settledAt) &&\n                this",
     replace: "this",
     test: "test/daemon/cluster/peers/staying-live.test.js",
   },
   {
     name: "a reconnected daemon is live before received entries are in its state",
     file: "daemon/cluster/peers/catching-up-state.js",
-    find: "this.#cluster.settledAt) &&\n                this.#isFolded()",
-    replace: "this.#cluster.settledAt)",
+    find: "cluster.settledAt) &&\n                this.#isFolded()",
+    replace: "cluster.settledAt)",
     test: "test/daemon/cluster/peers/catching-up-state.test.js",
   },
   {
@@ -466,14 +553,14 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "the state keeps a damaged entry that no member has",
-    file: "daemon/cluster/peers/peering.js",
+    file: "daemon/cluster/peers/finality/settling-damage.js",
     find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/daemon/cluster/peers/finality/settling-damage.test.js",
   },
   {
     name: "a daemon adopts the snapshot that it already has",
-    file: "daemon/cluster/peers/finality/snapshot-taking.js",
+    file: "daemon/cluster/peers/finality/snapshot-choice.js",
     find: "!this.#hasCut(vote) && ",
     replace: "",
     test: "test/daemon/cluster/peers/finality/snapshot-choice.test.js",

@@ -48,7 +48,7 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "proxy: statements sent to a hung server count as not sent when it is declared down",
-    file: "tools/proxy/upstream/upstream-server.js",
+    file: "tools/proxy/upstream/upstream-pool.js",
     find: 'connection.close("timeout", detail);',
     replace: 'connection.close("timeout", detail, "no");',
     test: "test/tools/proxy/balancer/hung-server.test.js",

@@ -21,14 +21,14 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a script's writes to another database are recorded for the connection's",
-    file: "daemon/cluster/replica/tried-units.js",
+    file: "daemon/cluster/replica/tried-envelopes.js",
     find: "envelope.db === unit.db &&",
     replace: "",
     test: PROGRAMS,
   },
   {
     name: "scripts: an envelope of several scripts has any number of steps",
-    file: "daemon/cluster/replica/tried-units.js",
+    file: "daemon/cluster/replica/tried-envelopes.js",
     find: "envelope.steps + unit.steps <= stepsMax",
     replace: "true",
     test: PROGRAMS,
@@ -36,8 +36,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: a script is answered although the writes that it read were not recorded",
     file: "daemon/cluster/replica/gateway.js",
-    find: "failure ??= this.#recordTried(",
-    replace: "this.#recordTried(",
+    find: "failure ??= this.#recordTriedUnits(",
+    replace: "this.#recordTriedUnits(",
     test: PROGRAMS,
   },
   {
@@ -99,8 +99,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "choices: the commands before a claim are not run",
     file: "daemon/cluster/replica/recorded-choices.js",
-    find: "command.writes ? runOne(",
-    replace: "command.isClaim ? runOne(",
+    find: "command.writes ? runInTrial(",
+    replace: "command.isClaim ? runInTrial(",
     test: "test/daemon/cluster/replica/recorded-choices.test.js",
   },
   {

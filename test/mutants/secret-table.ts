@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const STORAGE = "test/daemon/timeline/disk/disk-storage.test.js";
-const SLOW_LOG = "test/daemon/engine/slow-log/slow-log.test.js";
+const SHOWN_COMMAND = "test/daemon/engine/slow-log/shown-command.test.js";
 
 export const secretMutants: readonly Mutant[] = [
   {
@@ -21,24 +21,24 @@ export const secretMutants: readonly Mutant[] = [
   },
   {
     name: "secrets: the slow log shows the password in a command among the arguments of another one",
-    file: "daemon/engine/slow-log/slow-log.js",
-    find: "at === undefined || argv.length <= at",
+    file: "daemon/engine/slow-log/shown-command.js",
+    find: "innerAt === undefined || argv.length <= innerAt",
     replace: "true",
-    test: SLOW_LOG,
+    test: SHOWN_COMMAND,
   },
   {
     name: "secrets: the slow log shows the arguments of a command that does not exist",
-    file: "daemon/engine/slow-log/slow-log.js",
-    find: "i === 0 ? word : REDACTED",
-    replace: "word",
-    test: SLOW_LOG,
+    file: "daemon/engine/slow-log/shown-command.js",
+    find: "i === 0 ? argument : REDACTED",
+    replace: "argument",
+    test: SHOWN_COMMAND,
   },
   {
     name: "secrets: the slow log checks commands among arguments without a limit",
-    file: "daemon/engine/slow-log/slow-log.js",
-    find: "levels - 1",
-    replace: "levels",
-    test: SLOW_LOG,
+    file: "daemon/engine/slow-log/shown-command.js",
+    find: "nestingMax - 1",
+    replace: "nestingMax",
+    test: SHOWN_COMMAND,
   },
   {
     name: "secrets: other users may replace the history of typed lines",

@@ -1,4 +1,4 @@
-/** Mutants of the rules of CLUSTER SEMANTICS, and of commands whose code is missing. */
+/** Mutants of the rules of CLUSTER SEMANTICS, and of commands and packages whose code is missing. */
 import type { Mutant } from "./mutant.js";
 
 const TABLES = "test/tables/semantics.test.js";
@@ -37,10 +37,10 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "missing code: the fold answers a command without code with an error",
-    file: "daemon/timeline/fold/apply-unit.js",
+    file: "daemon/timeline/fold/run-unit.js",
     find: "if (problem instanceof MissingCode)",
     replace: "if (false)",
-    test: "test/daemon/timeline/fold/apply-unit.test.js",
+    test: "test/daemon/timeline/fold/run-unit.test.js",
   },
   {
     name: "semantics: the newest version is used instead of that of the position",
@@ -129,14 +129,14 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: entries after a standstill are cut",
     file: "daemon/timeline/fold/fold.js",
-    find: "const at = this.end === null ? to : Math.min(to, this.end.at - 1);",
+    find: "const at = this.unknownFrom === null ? to : Math.min(to, this.unknownFrom.at - 1);",
     replace: "const at = to;",
     test: FOLD,
   },
   {
     name: "semantics: skipped entries stay skipped after the switch",
     file: "daemon/timeline/fold/fold.js",
-    find: "if (this.#hasPassed && isEarlier(this.end, refolded.end))",
+    find: "if (this.#hasSkipped && isEarlier(this.unknownFrom, ring.unknownFrom))",
     replace: "if (false)",
     test: FOLD,
   },
@@ -157,15 +157,22 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: the watermark advances beyond a standstill",
     file: "daemon/timeline/serving-fold.js",
-    find: "return this.fold.end !== null ||",
+    find: "return this.fold.unknownFrom !== null ||",
     replace: "return false &&",
     test: TIMELINE,
   },
   {
     name: "semantics: a daemon at a standstill answers for skipped entries",
     file: "daemon/timeline/fold/semantics-standstill.js",
-    find: "return end === null ? folded :",
-    replace: "return true ? folded :",
+    find: "return unknownFrom === null",
+    replace: "return true",
     test: TIMELINE,
+  },
+  {
+    name: "start: a package without native code for the machine ends the daemon with a stack",
+    file: "daemon/net/process/service.js",
+    find: '!message.startsWith("No native build was found")',
+    replace: "true",
+    test: "test/daemon/net/process/service.test.js",
   },
 ];

@@ -172,7 +172,7 @@ export const subscriberMutants: readonly Mutant[] = [
   {
     name: "subscribers: all patterns of members delay PUBLISH",
     file: FILE,
-    find: "steps.take(Math.max(PATTERN_STEPS, pattern.length));",
+    find: "steps.countSteps(Math.max(PATTERN_STEPS, pattern.length));",
     replace: "",
     test: MISBEHAVING,
   },

@@ -16,9 +16,11 @@ import { decisionMutants } from "./decision-table.js";
 import { followerMutants } from "./follower-table.js";
 import { listMutants } from "./list-table.js";
 import { loneMutants } from "./lone-table.js";
+import { majorityAnswerMutants } from "./majority-answer-table.js";
 import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
+import { programMutants } from "./program-table.js";
 import { proxyMutants } from "./proxy-table.js";
 import { queryMutants } from "./query-table.js";
 import { recipeMutants } from "./recipe-table.js";
@@ -36,14 +38,14 @@ export const mutants: readonly Mutant[] = [
   ...[...faces.values()].flatMap((face) => face.mutants),
   {
     name: "the first list of a cluster with data changes the meaning of its commands",
-    file: "tools/cli/members/members.js",
+    file: "tools/cli/members/first-semantics.js",
     find: "entries > 0",
     replace: "false",
     test: "test/system/first-semantics.test.js",
   },
   {
     name: "a member list sets semantics versions although a daemon reports none",
-    file: "tools/cli/members/members.js",
+    file: "tools/cli/members/first-semantics.js",
     find: "report.semantics === 0",
     replace: "false",
     test: "test/system/first-semantics.test.js",
@@ -65,7 +67,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a key that has changed again is reported",
     file: "daemon/timeline/state-digests.js",
-    find: "!changed.has(nameOf(named))",
+    find: "!changed.has(mapKeyOf(named))",
     replace: "true",
     test: "test/daemon/timeline/state-digests.test.js",
   },
@@ -85,10 +87,45 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the channels in the rules of a key are not checked",
-    file: "daemon/store/key-ring.js",
-    find: "denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);",
-    replace: "denial = acl.denial(command, argv);",
+    file: "daemon/store/rights/acl.js",
+    find: "this.#allChannels || command.channels",
+    replace: "true || command.channels",
     test: "test/daemon/cluster/replica/channel-messages.test.js",
+  },
+  {
+    name: "the channels of the rules outside selectors apply to each selector",
+    file: "daemon/store/rights/acl.js",
+    find: "new RuleSet(set, table, namesChannels)",
+    replace: "new RuleSet([...outside.filter(isOnChannels), ...set], table, namesChannels)",
+    test: "test/daemon/store/rights/acl.test.js",
+  },
+  {
+    name: "a selector without channels permits all, although another one names channels",
+    file: "daemon/store/rights/acl.js",
+    find: "new RuleSet(set, table, namesChannels)",
+    replace: "new RuleSet(set, table, set.some(isOnChannels))",
+    test: "test/daemon/store/rights/acl.test.js",
+  },
+  {
+    name: "KEY ADD accepts a selector whose normal form cannot be parsed",
+    file: "daemon/store/rights/acl-rules.js",
+    find: "...KEY_RULES, mayEndInParenthesis: false",
+    replace: "...KEY_RULES",
+    test: "test/daemon/store/key-ring.test.js",
+  },
+  {
+    name: "a key needs permission only for the first key of a command",
+    file: "daemon/store/rights/acl.js",
+    find: "i <= last",
+    replace: "i <= first",
+    test: "test/daemon/store/rights/acl.test.js",
+  },
+  {
+    name: "only one selector may cover all subscriptions of a client",
+    file: "daemon/store/rights/acl.js",
+    find: "if (!this.#sets.some((set) => set.permitsChannel(channel, arePatterns)))",
+    replace: "if (!this.#sets[0].permitsChannel(channel, arePatterns))",
+    test: "test/daemon/store/rights/acl.test.js",
   },
   {
     name: "any daemon accepts a listen request",
@@ -142,8 +179,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold uses the order of arrival",
     file: "daemon/timeline/fold/fold.js",
-    find: "if (isAfter(entries, this.newest))",
-    replace: "if (true)",
+    find: "if (!this.canAppend(entries))",
+    replace: "if (false)",
     killer: "fold",
   },
   {
@@ -277,11 +314,18 @@ export const mutants: readonly Mutant[] = [
     test: "test/daemon/timeline/claims.test.js",
   },
   {
+    name: "strings: the remembered form of a string keeps a long key in memory",
+    file: "daemon/store/keyspace/string-parts.js",
+    find: " || entry.key.length > KEY_BYTES_MAX",
+    replace: "",
+    test: "test/daemon/store/keyspace/remembered-string-encodings.test.js",
+  },
+  {
     name: "units: a unit is undone with the records of another one of its envelope",
     file: "daemon/timeline/fold/tail.js",
     find: "undoing?.[i] ?? null",
     replace: "undoing?.[unit.index] ?? null",
-    test: "test/daemon/timeline/fold/fold.test.js",
+    test: "test/daemon/timeline/fold-cases.test.js",
   },
   {
     name: "units: a client's key may sign several units of several commands",
@@ -404,8 +448,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the entries of a snapshot are no longer counted when it is damaged",
     file: "daemon/timeline/entry-store.js",
-    find: "if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id))",
-    replace: "if (this.#damaged.has(orderKey.id))",
+    find: "if (orderKey.at <= this.prunedTo || this.damage.has(orderKey.id))",
+    replace: "if (this.damage.has(orderKey.id))",
     test: "test/daemon/timeline/entry-store.test.js",
   },
   {
@@ -496,9 +540,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a request about the past that waits for its code uses the rights of another client",
     file: "daemon/cluster/history/timeline-commands.js",
-    find: "execute(name, argv, { db, id, readsAll })",
+    find: "execute(name, argv, { db, id, readsAll, caller })",
     replace: "execute(name, argv, unit)",
     test: "test/daemon/cluster/history/timeline-commands.test.js",
+  },
+  {
+    name: "the Debian package contains another version than the lock file",
+    file: "test/packages/debian-package.js",
+    find: '["ci", ...options]',
+    replace: '["install", "lru-cache@11.5.2", ...options]',
+    test: "test/package.test.js",
   },
   {
     name: "a run of the tests installs packages on a developer's machine",
@@ -539,6 +590,8 @@ export const mutants: readonly Mutant[] = [
   ...collectionMutants,
   ...decisionMutants,
   ...decidedKeyMutants,
+  ...programMutants,
+  ...majorityAnswerMutants,
   ...decidedUnitMutants,
   ...webMutants,
   ...proxyMutants,

@@ -137,7 +137,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: the cluster's rates include a member that has not reported again",
-    file: "tools/admin/dashboard-frames.js",
+    file: "tools/admin/dashboard-samples.js",
     find: "before === undefined || report.at < this.#takenAt",
     replace: "before === undefined",
     test: "test/tools/admin/dashboard-frames.test.js",
@@ -158,7 +158,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "members: a report may contain any characters",
-    file: "protocol/members/member-messages.js",
+    file: "protocol/members/about-message.js",
     find: '.replace(OTHER, "?")',
     replace: "",
     test: "test/daemon/cluster/peers/about.test.js",
@@ -221,7 +221,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "state: a clock that is wrong does not affect the daemon's state",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: 'peering.isSkewed || this.#isWatermarkAhead ? "clock-off" : peering.state',
     replace: "peering.state",
     test: "test/daemon/program/states.test.js",

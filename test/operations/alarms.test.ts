@@ -4,12 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Greeting } from "../../client/version-2/single-hello.js";
+import type { GreetingResult } from "../../client/version-2/single-hello.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { admissionText } from "../../protocol/figures/admission-refusals.js";
 import { type STATE_RULES, stateProblems } from "../../protocol/figures/daemon-problems.js";
 import type { FigureTable } from "../../protocol/figures/figure.js";
-import type { Rule } from "../../protocol/figures/problem.js";
+import type { ProblemRule } from "../../protocol/figures/problem.js";
+import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose, FOREIGN_KEY, stuckCatchingUp } from "../../protocol/figures/timeline-problems.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
@@ -17,8 +18,7 @@ import { KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
 import { readFigures } from "../../tools/cli/shared/read-figures.js";
 import type {
   DaemonFigures,
-  MemberStatus,
-  OrderFigures,
+  ShownOrderFigures,
   TimelineStatus,
 } from "../../tools/cli/status/daemon-figures.js";
 import {
@@ -37,7 +37,7 @@ const isOneOf = (text: string, rows: readonly string[]): boolean =>
 const OWN_FILES = "protocol/figures/timeline-problems.ts or daemon-problems.ts";
 
 test("every rule has instructions, and names an alarm that exists", () => {
-  for (const [name, { alarm, steps }] of Object.entries<Rule<never>>(RULES)) {
+  for (const [name, { alarm, steps }] of Object.entries<ProblemRule<never>>(RULES)) {
     assert.ok(
       alarm !== null || steps !== undefined,
       `${name} has no instructions: give it an alarm, or steps`,
@@ -54,7 +54,7 @@ type Texts = readonly { readonly text: string }[];
 const greeted = (greeting: unknown, expected: Partial<GreetingCase> = {}): Texts => {
   const usual = { foreign: null, needs2: false, isSigned: true, isSentVersion1: false, twin: null };
   const { problems, remarks, progress } = findingsOf({
-    greeting: greeting as Greeting,
+    greeting: greeting as GreetingResult,
     ...usual,
     ...expected,
   });
@@ -64,7 +64,7 @@ const textsOf = (timeline: Partial<TimelineStatus>): Texts => {
   const { problems, remarks, progress } = diagnose({ ...WELL, ...timeline }, { others: [WELL], now: NOW });
   return [...problems, ...remarks, ...progress];
 };
-const ofMember = (member: Partial<MemberStatus>): Texts => textsOf({ members: [{ ...MEMBER, ...member }] });
+const ofMember = (member: Partial<MemberReport>): Texts => textsOf({ members: [{ ...MEMBER, ...member }] });
 const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind" };
 const HELLO = { versions: [2], state: "live", cluster: "", knows: [] };
 const hello = (state: string) =>
@@ -81,7 +81,7 @@ const ofStates = Object.fromEntries(
   ]),
 ) as Record<keyof OfStates, Texts>;
 
-const ofOrder = (order: Partial<OrderFigures>): Texts => {
+const ofOrder = (order: Partial<ShownOrderFigures>): Texts => {
   const figures = { order: { applied: 1, behind: 0, waiting: 0, trouble: null, lowDisk: null, ...order } };
   const answer = { figures: figures as unknown as DaemonFigures, missing: null, note: null };
   const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
@@ -120,7 +120,7 @@ const CASES: Partial<Readonly<Record<keyof typeof RULES, Texts>>> = {
   }),
   memberDown: textsOf({
     members: [
-      { ...MEMBER, connection: "waiting" },
+      { ...MEMBER, connection: "waiting", awayFor: 9000 },
       {
         ...MEMBER,
         address: "10.0.0.3:1111",

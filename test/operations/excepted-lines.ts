@@ -15,24 +15,68 @@ export const EXCEPTED: readonly ExceptedLine[] = [
     start: "npm install",
     why: "npm downloads packages over the network; test/package and test/client-package pack and install the same files",
   },
-  { page: null, start: "chronyc ", why: "reads and sets the clock of the machine" },
-  { page: "install.md", start: "nft ", why: "checks the packet filter of the kernel, as root" },
-  {
+  ...["pnpm ", "yarn ", "npx dbsync --version"].map((start) => ({
     page: "install.md",
-    start: "systemctl reload nftables",
-    why: "loads the packet filter of the kernel, as root",
-  },
-  { page: "install.md", start: "systemctl daemon-reload", why: "only systemd can read the unit again" },
+    start,
+    why: "downloads packages over the network; test/packages/without-scripts executes these lines",
+  })),
+  { page: "docs/runbooks.md", start: "chronyc ", why: "reads and sets the clock of the machine" },
   ...["systemctl ", "dbsync members join ", "dbsync dead-letters list --data "].map((start) => ({
     page: "docs/operations.md",
     start,
     why: "systemd stops the daemon; test/tools/cli/folder/joining-folder.test.ts checks what the command does",
   })),
-  { page: "docs/runbooks.md", start: "chown ", why: "systemd creates the user of the daemon" },
+  {
+    page: "docs/runbooks.md",
+    start: "chown ",
+    why: "changes an owner as root; systemd takes the folder over",
+  },
   {
     page: "docs/docker.md",
     start: "docker ",
     why: "needs Docker; a test starts the daemons without it, with the same options",
+  },
+  {
+    page: "docs/kubernetes.md",
+    start: "docker ",
+    why: "needs Docker and a registry; no test builds the image",
+  },
+  ...["exec dbsync-0 -- mkdir ", "exec dbsync-0 -- dbsync status", "delete "].map((start) => ({
+    page: "docs/kubernetes.md",
+    start: `kubectl -n dbsync ${start}`,
+    why: "needs a cluster; test/operations/kubernetes.test.ts does the same to pods in namespaces",
+  })),
+  ...["0", "4"].map((pod) => ({
+    page: "docs/kubernetes.md",
+    start: `kubectl -n dbsync exec dbsync-${pod} -- dbsync members `,
+    why: "needs a cluster; test/operations/kubernetes.test.ts runs the same in pods in namespaces",
+  })),
+  ...["cp ", "exec dbsync-0 -- dbsync restore ", "exec dbsync-0 -- mv "].map((start) => ({
+    page: "docs/kubernetes.md",
+    start: `kubectl -n dbsync ${start}`,
+    why: "needs a cluster; no test restores the backup in pods",
+  })),
+  ...[
+    "create ",
+    "apply -k ",
+    "-n dbsync rollout ",
+    "-n dbsync create ",
+    "-n dbsync wait ",
+    "-n dbsync logs ",
+  ].map((start) => ({
+    page: "docs/kubernetes.md",
+    start: `kubectl ${start}`,
+    why: "needs a cluster; test/operations/kubernetes.test.ts runs the pods and the job of the manifests without it",
+  })),
+  {
+    page: "docs/kubernetes.md",
+    start: "kubectl taint ",
+    why: "needs a cluster; no test runs it, but test/operations/kubernetes.test.ts starts the pod again as a cluster then does",
+  },
+  {
+    page: "docs/kubernetes.md",
+    start: "kubectl -n dbsync apply ",
+    why: "needs the Prometheus operator; test/operations/kubernetes.test.ts checks only the contents of the file",
   },
   {
     page: "docs/python.md",
@@ -43,21 +87,6 @@ export const EXCEPTED: readonly ExceptedLine[] = [
     page: "docs/python.md",
     start: "venv/bin/pip ",
     why: "test/python/package installs the package with these options",
-  },
-  {
-    page: "docs/production.md",
-    start: "install ",
-    why: "writes into /etc as root; test/operations/pages executes the same lines of install.md with folders as machines",
-  },
-  {
-    page: "docs/production.md",
-    start: "systemd-analyze ",
-    why: "checks the installed unit as root; test/examples/production verifies the same file",
-  },
-  {
-    page: "docs/production.md",
-    start: "systemctl ",
-    why: "runs as root; test/operations/pages executes the same lines of install.md",
   },
   {
     page: "examples/chat/README.md",

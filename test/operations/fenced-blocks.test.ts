@@ -33,10 +33,13 @@ const TESTS: readonly Row[] = [
   ["docs/setup.md", "toml", HERE],
   ["docs/browsers.md", "html", "client/browser/first-page.test.js"],
   ["docs/browsers.md", "ts", "client/browser/types.test.js"],
+  ["docs/change-feed.md", "js", "examples/change-feed.test.js"],
+  ["docs/change-feed.md", "python", "examples/change-feed.test.js"],
   ["docs/client-package.md", "js", "client-package.test.js"],
+  ["docs/go.md", "go", "go/documents.test.js"],
   ["docs/metrics.md", "json", HERE],
   ["docs/php.md", "json", HERE],
-  ["docs/php.md", "php", "examples/php-calls.test.js"],
+  ["docs/php.md", "php", "php/calls.test.js"],
   ["docs/protocol-v2.md", "hex", "conformance/v2-vectors.test.js"],
   ["docs/python.md", "python", "python/documents.test.js"],
   ["docs/recipes.md", "js", "examples/recipes/page-programs.test.js"],
@@ -125,9 +128,11 @@ test("the program of docs/scale.md measures each list of daemons", async () => {
   mkdirSync(library, { recursive: true });
   cpSync(join(repositoryRoot, "package.json"), join(library, "package.json"));
   symlinkSync(buildRoot, join(library, "dist"));
+
   const [program] = blocksOf("js", "docs/scale.md");
   const file = join(folder.path, "load.mjs");
   writeFileSync(file, program?.text ?? "");
+
   const [first, second] = [one, two].map(({ port }) => `127.0.0.1:${port}`);
   const lists = [String(first), `${first},${second}`];
   const { code, stdout, stderr } = await run(process.execPath, [file, "0.2", ...lists]);
@@ -159,16 +164,16 @@ test("the yaml blocks name the default port of --admin and an existing file of r
   }
 });
 
-test("the json block of docs/php.md names the package of examples/php", () => {
+test("the json block of docs/php.md names the package of clients/php", () => {
   const [block] = blocksOf("json", "docs/php.md") as [Block];
   const { repositories, require } = JSON.parse(block.text) as {
     repositories: { type: string; url: string }[];
     require: Record<string, string>;
   };
-  const manifest = readFileSync(join(repositoryRoot, "examples", "php", "composer.json"), "utf8");
+  const manifest = readFileSync(join(repositoryRoot, "clients", "php", "composer.json"), "utf8");
   assert.deepEqual(Object.keys(require), [(JSON.parse(manifest) as { name: string }).name]);
   assert.deepEqual(
-    repositories.map(({ type, url }) => [type, url.endsWith("/examples/php")]),
+    repositories.map(({ type, url }) => [type, url.endsWith("/clients/php")]),
     [["path", true]],
   );
 });

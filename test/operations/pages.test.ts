@@ -1,7 +1,6 @@
 /**
- * Executes the lines of the `console` blocks of all pages in order. A folder stands in for each machine, and its
- * systemctl starts and stops real daemons. A line that no test executes has a row in excepted-lines.ts, with the
- * reason.
+ * Executes the lines of the `console` blocks of all pages in order. A folder stands in for each machine. A line that no
+ * test executes has a row in excepted-lines.ts, with the reason.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -9,7 +8,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { CuttablePort } from "../support/cuttable-port.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
@@ -25,6 +24,8 @@ import { EXCEPTED } from "./excepted-lines.js";
 
 /** The pages whose lines are all executed by other tests. */
 const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "docs/production.md": "test/operations/production.test.js",
+  "docs/kubernetes.md": "test/operations/kubernetes.test.js",
   "docs/runbooks.md": "test/operations/runbooks.test.js",
   "docs/proxy.md": "test/tools/proxy/chain.test.js",
   "docs/json-clients.md": "faces/json/test/moving.test.js",
@@ -56,7 +57,8 @@ class Desk implements AsyncDisposable {
     cpSync(join(repositoryRoot, "package.json"), join(installed, "package.json"));
     symlinkSync(buildRoot, join(installed, "dist"));
     for (const place of [installed, this.folder.path])
-      cpSync(join(repositoryRoot, "examples"), join(place, "examples"), { recursive: true });
+      for (const part of ["clients", "examples"])
+        cpSync(join(repositoryRoot, part), join(place, part), { recursive: true });
     for (const [name, path] of Object.entries(programPaths))
       this.program(name, `exec '${process.execPath}' '${path}' "$@"`);
     // The replacement of sudo does not change the user.
@@ -104,173 +106,7 @@ class Desk implements AsyncDisposable {
   }
 }
 
-/** A machine of install.md: its files in /etc and /var, and its service. */
-class Machine {
-  readonly desk: Desk;
-  readonly root: string;
-  readonly port: number;
-  readonly admin: number;
-  daemon: DaemonProcess | null = null;
-  /** The files that systemd passes to the service as credentials, by name. */
-  readonly #credentials = new Map<string, string>();
-
-  constructor(desk: Desk, name: string, port: number, admin: number) {
-    this.desk = desk;
-    this.root = desk.at(name);
-    this.port = port;
-    this.admin = admin;
-    for (const folder of ["etc/systemd/system", "run/credentials/dbsyncd.service", "var/lib"])
-      mkdirSync(join(this.root, folder), { recursive: true });
-  }
-
-  /**
-   * Replaces the paths and addresses of a page with those of this machine.
-   * @param servers  the addresses that replace 10.0.0.1, 10.0.0.2 and so on, as `host:port`
-   */
-  placed(text: string, servers: readonly string[]): string {
-    return text
-      .replace(/(?<=^|[\s"'=:])\/(?=etc\/|var\/lib\/|run\/credentials\/)/g, `${this.root}/`)
-      .replace(/-o www-data -g www-data/, `-o ${process.getuid?.()} -g ${process.getgid?.()}`)
-      .replaceAll("127.0.0.1:9464", `127.0.0.1:${this.admin}`)
-      .replace(
-        /(?<!--san )\b10\.0\.0\.([123])(?::1111)?\b/g,
-        (_, digit) => servers[Number(digit) - 1] as string,
-      );
-  }
-
-  get journal(): string {
-    return (this.daemon?.log ?? []).map((line) => `${JSON.stringify(line)}\n`).join("");
-  }
-
-  /** Executes a `systemctl` command of the page. */
-  async systemctl(words: readonly string[], comment: string, servers: readonly string[]): Promise<void> {
-    assert.equal(words.at(-1), "dbsyncd");
-    if (words[0] === "edit") {
-      const [, name = "", file = ""] = /LoadCredential=([^:\s]+):(\S+)/.exec(comment) ?? assert.fail(comment);
-      this.#credentials.set(name, this.placed(file, servers));
-    } else if (words[0] === "status") assert.ok(this.daemon !== null);
-    else {
-      assert.ok(["enable --now", "restart"].includes(words.slice(0, -1).join(" ")), words.join(" "));
-      await this.daemon?.stop();
-      for (const [name, file] of this.#credentials)
-        cpSync(file, join(this.root, "run/credentials/dbsyncd.service", name));
-      const unit = readFileSync(join(this.root, "etc/systemd/system/dbsyncd.service"), "utf8");
-      const [, args = ""] = /^ExecStart=\S+\/dbsyncd (.*)$/m.exec(unit) ?? [];
-      const own = ["-p", String(this.port), "--bind", "127.0.0.1"];
-      this.daemon = this.desk.adopt(await startDaemon([...this.placed(args, servers).split(" "), ...own]));
-    }
-  }
-
-  /** Executes the lines of a block. */
-  async type(lines: readonly ConsoleLine[], servers: readonly string[]): Promise<void> {
-    for (const { command, comment } of lines) {
-      if (command.startsWith("systemctl "))
-        await this.systemctl(command.split(" ").slice(1), comment, servers);
-      else {
-        writeFileSync(this.desk.at("journal"), this.journal);
-        const printed = await this.desk.succeeds(this.placed(command, servers));
-        assert.ok(!/^(journalctl|curl)/.test(command) || printed !== "", command);
-      }
-    }
-  }
-
-  /** Adds lines of the page to the configuration. */
-  configure(line: string, servers: readonly string[]): void {
-    const file = join(this.root, "etc/dbsync/dbsyncd.toml");
-    const name = line.split(" ")[0] as string;
-    const others = readFileSync(file, "utf8")
-      .split("\n")
-      .filter((each) => !each.startsWith(`${name} =`));
-    writeFileSync(file, [...others, this.placed(line, servers)].join("\n"));
-  }
-}
-
-const INSTALL = "install.md";
-
-/** Returns the part of install.md that contains a configuration line. */
-function setting(shown: RegExp): string {
-  const [, line] = shown.exec(readFileSync(join(repositoryRoot, INSTALL), "utf8")) ?? [];
-  return line ?? assert.fail(String(shown));
-}
-
 describe("the commands that the pages print for their readers", { timeout: 900_000 }, () => {
-  test("set up keys, the service, the secret, TLS and health checks of three machines: install.md", async () => {
-    await using desk = new Desk();
-    desk.program("journalctl", `exec cat '${desk.at("journal")}'`);
-    for (const name of ["private", "root"])
-      await desk.succeeds(`dbsync-keygen${name === "root" ? " --name root" : ""}`);
-    await desk.succeeds("dbsync-keygen --cluster-secret cluster.secret");
-    const machines: Machine[] = [];
-    for (const name of ["db1", "db2", "db3"])
-      machines.push(new Machine(desk, name, await freePort(), await freePort()));
-    const servers = machines.map(({ port }) => `127.0.0.1:${port}`);
-    const web = new Machine(desk, "web", 0, 0);
-    const everywhere = async (section: string, number: number): Promise<void> => {
-      const lines = block(INSTALL, section, number);
-      for (const machine of machines) await machine.type(lines, servers);
-    };
-
-    assert.match(
-      await desk.succeeds(
-        block(INSTALL, "Node and dbsync", 1)
-          .map(({ command }) => command)
-          .join("\n"),
-      ),
-      /^v\d/,
-    );
-    await web.type(block(INSTALL, "Keys", 0), servers);
-    await everywhere("Keys", 1);
-    const service = block(INSTALL, "As a service");
-    for (const machine of machines) {
-      // The first two lines install the configuration and the service. Readers edit the configuration before the next
-      // line.
-      await machine.type(service.slice(0, 2), servers);
-      machine.configure('data = "/var/lib/dbsyncd"', servers);
-      const roots = join(machine.root, "etc/dbsync/roots");
-      mkdirSync(roots);
-      cpSync(desk.at("root-public.pem"), join(roots, "root-public.pem"));
-      machine.configure('root-key = ["roots"]', servers);
-      await machine.type(service.slice(2), servers);
-    }
-    await web.type(block(INSTALL, "Network, firewall, clocks", 2), servers);
-
-    const peers = setting(/`(peer = \["10\.0\.0\.2:1111[^`]*)`/);
-    for (const [index, machine] of machines.entries()) {
-      machine.configure(
-        setting(/(cluster-secret = )"cluster\.secret"/) + setting(/(?:with the unit: `)("[^`]*")/),
-        servers,
-      );
-      machine.configure(peers, [...servers.slice(index), ...servers.slice(0, index)]);
-    }
-    await everywhere("Replication", 0);
-    const DBSYNC_SERVERS = servers.join(",");
-    const allLive = /(\blive\b.*){3}/s;
-    await until("all daemons are live", async () => {
-      const { code, stdout } = await desk.run("dbsync status -k root-private.pem", { DBSYNC_SERVERS });
-      return code === 0 && allLive.test(stdout);
-    });
-    await desk.succeeds(web.placed(setting(/`(dbsync members add [^`]*)`/), servers));
-    const listed = await desk.succeeds("dbsync members list -k root-private.pem", { DBSYNC_SERVERS });
-    assert.match(listed, allLive);
-
-    for (const machine of machines) {
-      machine.configure(setting(/`(tls-cert = "[^`]*")`/), servers);
-      machine.configure(setting(/`(tls-key = "[^`]*")`/), servers);
-      machine.configure(setting(/`(admin = )9464`/) + String(machine.admin), servers);
-    }
-    await everywhere("TLS", 0);
-    for (const machine of machines) await machine.systemctl(["restart", "dbsyncd"], "", servers);
-    for (const machine of machines) {
-      const cert = join(machine.root, "etc/dbsync/tls-cert.pem");
-      const digest = `openssl x509 -in '${cert}' -noout -pubkey | openssl pkey -pubin -outform der | openssl sha256 -r | cut -c 1-64`;
-      const fingerprint = (await desk.succeeds(digest)).trim();
-      await desk.succeeds(
-        `dbsync ping -s 'dbsyncs://127.0.0.1:${machine.port}#sha256:${fingerprint}' -k private.pem`,
-      );
-    }
-    await everywhere("Health and metrics", 0);
-  });
-
   test("manage backups, pins, member lists and dead letters: docs/operations.md", async () => {
     await using desk = new Desk();
     const trio = desk.adopt(await Trio.make(["--window", "3,2", "--resp", "0"], 4));
@@ -550,10 +386,12 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
   test("are all executed by a test, or have a reason in excepted-lines.ts", () => {
     const missed: string[] = [];
     const used = new Set<string>();
+
     for (const page of ownFiles().filter((file) => file.endsWith(".md") && file !== "CHANGELOG.md")) {
       const lines = consoleLines(page);
       const elsewhere = TYPED_ELSEWHERE[page];
       if (elsewhere !== undefined) assert.ok(existsSync(join(buildRoot, elsewhere)), elsewhere);
+
       for (const { command, number } of lines) {
         const excepted = EXCEPTED.filter(
           (one) => (one.page === null || one.page === page) && command.startsWith(one.start),
@@ -563,6 +401,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
           missed.push(`${page}:${number}: ${command}`);
       }
     }
+
     assert.deepEqual(missed, []);
     assert.deepEqual(
       EXCEPTED.filter(({ start }) => !used.has(start)),

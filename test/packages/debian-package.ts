@@ -1,9 +1,11 @@
 /**
- * Makes a Debian package with the programs, all npm packages that they need, their manual pages, the systemd unit and
- * its configuration. It has no scripts: the administrator enables the unit after editing the configuration.
+ * Makes a Debian package with the programs, all npm packages that they need, their manual pages, the systemd units, the
+ * daemon's configuration and the files that docs/production.md copies. It has no scripts: the administrator enables the
+ * units after editing the configuration.
  */
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -14,14 +16,22 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { repositoryRoot } from "../support/repository.js";
 import { npmVariables } from "../support/test-environment.js";
+import { succeed } from "./commands.js";
+import { startAndSend } from "./installed-programs.js";
+import type { ReleasePackage } from "./release-package.js";
 
 /** The folder of the npm packages in the Debian package. */
 const LIBRARY = "usr/lib/dbsync";
+/** The owner replaces this address before a release. */
+export const MAINTAINER = "dbsync <root@localhost>";
 const CONFIGURATION = "etc/dbsync/dbsyncd.toml";
+const UNITS = /\.(?:service|timer)$/;
+/** The files that the container images use. */
+const OF_IMAGES = /^(?:Dockerfile|compose)/;
 
 interface Manifest {
   readonly version: string;
@@ -30,6 +40,23 @@ interface Manifest {
   readonly engines: { readonly node: string };
   readonly bin: Readonly<Record<string, string>>;
 }
+
+export const debianPackage: ReleasePackage = {
+  name: ".deb",
+  needs: ["dpkg-deb"],
+  make: ({ packed, output }) => Promise.resolve(makeDebianPackage(packed, output)),
+  async install(file, folder) {
+    const database = join(folder, "var/lib/dpkg");
+    mkdirSync(join(database, "updates"), { recursive: true });
+    mkdirSync(join(database, "info"));
+    writeFileSync(join(database, "status"), "");
+    // The folder contains no other package, so also no Node; and its owner need not be root.
+    const forced = ["--force-depends", "--force-not-root", `--root=${folder}`];
+    await succeed("dpkg", [...forced, "--install", file], { cwd: folder });
+  },
+  contact: (folder) => startAndSend(join(folder, "usr/bin"), folder),
+  publish: (file) => [`reprepro --basedir REPOSITORY includedeb stable packages/${basename(file)}`],
+};
 
 /**
  * Makes the package.
@@ -42,9 +69,10 @@ export function makeDebianPackage(packed: string, folder: string): string {
   try {
     const installed = installPackage(packed, root);
     const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+    for (const path of Object.values(manifest.bin)) chmodSync(join(installed, path), 0o755);
     linkPrograms(manifest, root);
     writeManualPages(join(installed, "dist/man"), root);
-    writeUnit(root);
+    writeUnits(root);
     const architecture = execFileSync("dpkg", ["--print-architecture"], { encoding: "utf8" }).trim();
     writeControl(manifest, architecture, root);
     // Without this, the umask of this process decides: dpkg could then close the folders of a machine.
@@ -57,21 +85,25 @@ export function makeDebianPackage(packed: string, folder: string): string {
   }
 }
 
-/** Installs the npm package with what it needs. @returns its folder */
+/** Installs the npm package with what it needs, in the versions of the lock file. @returns its folder */
 function installPackage(packed: string, root: string): string {
   const library = join(root, LIBRARY);
   mkdirSync(library, { recursive: true });
-  writeFileSync(join(library, "package.json"), "{}\n");
+  const manifests = ["package.json", "package-lock.json"];
+  for (const name of manifests) cpSync(join(repositoryRoot, name), join(library, name));
   // The packages contain files that were built before, so no script has to run.
   const options = ["--omit=dev", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-  execFileSync("npm", ["install", ...options, packed], { cwd: library, stdio: "pipe", env: npmVariables() });
-  // These files contain the path of the packed file.
-  for (const name of ["package.json", "package-lock.json", "node_modules/.package-lock.json"])
+  execFileSync("npm", ["ci", ...options], { cwd: library, stdio: "pipe", env: npmVariables() });
+  for (const name of [...manifests, "node_modules/.package-lock.json"])
     rmSync(join(library, name), { force: true });
-  return join(library, "node_modules/dbsyncd");
+  const installed = join(library, "node_modules/dbsyncd");
+  mkdirSync(installed);
+  execFileSync("tar", ["-xzf", packed, "-C", installed, "--strip-components=1"]);
+  return installed;
 }
 
-function linkPrograms({ bin }: Manifest, root: string): void {
+/** Links the programs into the folder in which a shell finds them. */
+export function linkPrograms({ bin }: Pick<Manifest, "bin">, root: string): void {
   mkdirSync(join(root, "usr/bin"), { recursive: true });
   for (const [name, path] of Object.entries(bin))
     symlinkSync(`../lib/dbsync/node_modules/dbsyncd/${path}`, join(root, "usr/bin", name));
@@ -84,14 +116,22 @@ function writeManualPages(from: string, root: string): void {
     writeFileSync(join(folder, `${name}.gz`), gzipSync(readFileSync(join(from, name)), { level: 9 }));
 }
 
-function writeUnit(root: string): void {
-  const examples = join(repositoryRoot, "examples/production");
+/** Writes the systemd units, the daemon's configuration, and the files that docs/production.md copies. */
+export function writeUnits(root: string): void {
+  const source = join(repositoryRoot, "examples/production");
   const units = join(root, "usr/lib/systemd/system");
-  mkdirSync(units, { recursive: true });
-  const unit = readFileSync(join(examples, "dbsyncd.service"), "utf8");
-  writeFileSync(join(units, "dbsyncd.service"), unit.replace("/usr/local/bin/dbsyncd", "/usr/bin/dbsyncd"));
-  mkdirSync(join(root, "etc/dbsync/keys"), { recursive: true });
-  cpSync(join(examples, "dbsyncd.toml"), join(root, CONFIGURATION));
+  const examples = join(root, "usr/share/doc/dbsyncd/examples");
+  for (const folder of [units, examples, join(root, "etc/dbsync/keys")])
+    mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(source)) {
+    if (OF_IMAGES.test(name)) continue;
+    if (!UNITS.test(name)) cpSync(join(source, name), join(examples, name));
+    else {
+      const unit = readFileSync(join(source, name), "utf8");
+      writeFileSync(join(units, name), unit.replaceAll("/usr/local/bin/", "/usr/bin/"));
+    }
+  }
+  cpSync(join(source, "dbsyncd.toml"), join(root, CONFIGURATION));
 }
 
 function writeControl(
@@ -101,14 +141,17 @@ function writeControl(
 ): void {
   const doc = join(root, "usr/share/doc/dbsyncd");
   mkdirSync(doc, { recursive: true });
-  cpSync(join(repositoryRoot, "LICENSE"), join(doc, "copyright"));
+  const own = readFileSync(join(repositoryRoot, "LICENSE"), "utf8");
+  writeFileSync(join(doc, "copyright"), `${own}\n${includedLicences(join(root, LIBRARY))}`);
+  writeFileSync(join(doc, "changelog.gz"), gzipSync(changelogOf(version), { level: 9 }));
+
   const control = join(root, "DEBIAN");
   mkdirSync(control);
   const lines = [
     "Package: dbsyncd",
     `Version: ${version}`,
     `Architecture: ${architecture}`,
-    "Maintainer: dbsync <root@localhost>",
+    `Maintainer: ${MAINTAINER}`,
     "Section: database",
     "Priority: optional",
     `Installed-Size: ${kibibytesOf(root)}`,
@@ -119,6 +162,33 @@ function writeControl(
   writeFileSync(join(control, "control"), `${lines.join("\n")}\n`);
   // dpkg asks before an upgrade replaces a configuration that was edited.
   writeFileSync(join(control, "conffiles"), `/${CONFIGURATION}\n`);
+}
+
+/** Returns the licences of the npm packages in the package, of which most include the text. */
+function includedLicences(library: string): string {
+  const modules = join(library, "node_modules");
+  const lines = readdirSync(modules, { recursive: true, encoding: "utf8" })
+    .filter((file) => /(?:^|node_modules\/)(?:@[^/]+\/)?[^/@]+\/package\.json$/.test(file))
+    .map(
+      (file) => JSON.parse(readFileSync(join(modules, file), "utf8")) as Partial<Manifest> & { name: string },
+    )
+    .filter(({ name }) => name !== "dbsyncd")
+    .map(({ name, version, license }) => `  ${name} ${version}: ${license}`);
+  const intro = `This package also contains these npm packages, in /${LIBRARY}/node_modules, with their licences:`;
+  return `${intro}\n${[...new Set(lines)].sort().join("\n")}\n`;
+}
+
+/** Returns the changelog in the format of Debian, which refers to that of the project. */
+function changelogOf(version: string): string {
+  const date = new Date().toUTCString().replace("GMT", "+0000");
+  return [
+    `dbsyncd (${version}) stable; urgency=medium`,
+    "",
+    `  * Version ${version}: /${LIBRARY}/node_modules/dbsyncd/CHANGELOG.md describes it.`,
+    "",
+    ` -- ${MAINTAINER}  ${date}`,
+    "",
+  ].join("\n");
 }
 
 /** Returns what the files need on a disk, by which apt checks the free space. */

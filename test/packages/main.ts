@@ -1,24 +1,20 @@
-/** `npm run package`: writes the two npm packages and, on Debian, a Debian package into the folder packages/. */
-import { execFileSync } from "node:child_process";
+/** `npm run package`: makes the packages from this checkout, and writes them into the folder packages/. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { clientPackage } from "../support/make-client-package.js";
 import { repositoryRoot } from "../support/repository.js";
-import { isOnPath } from "../support/requirements.js";
-import { makeDebianPackage } from "./debian-package.js";
+import { skipWithout } from "../support/requirements.js";
+import { PACKAGES } from "./all-packages.js";
+import { succeedWithNetwork } from "./commands.js";
+import { versionOf } from "./sources.js";
 
-const folder = join(repositoryRoot, "packages");
-mkdirSync(folder, { recursive: true });
+const output = join(repositoryRoot, "packages");
+mkdirSync(output, { recursive: true });
 
-/** Packs a folder. @returns the path of the file */
-function pack(source: string): string {
-  const args = ["pack", "--silent", "--pack-destination", folder, source];
-  const printed = execFileSync("npm", args, { cwd: repositoryRoot, encoding: "utf8" }).trim();
-  return join(folder, printed.split("\n").at(-1) ?? "");
+await succeedWithNetwork("npm", ["pack", "--silent", "--pack-destination", output], { cwd: repositoryRoot });
+const version = versionOf(repositoryRoot);
+const packed = join(output, `dbsyncd-${version}.tgz`);
+const sources = { folder: repositoryRoot, version, packed, output };
+for (const { name, needs, make } of PACKAGES) {
+  const missing = needs.map(skipWithout).find((reason) => reason !== false);
+  console.log(missing ? `${missing}: the ${name} was not made.` : await make(sources));
 }
-
-const packed = pack(".");
-const made = [packed, pack(clientPackage)];
-if (isOnPath("dpkg-deb")) made.push(makeDebianPackage(packed, folder));
-else console.log("dpkg-deb is not installed: no Debian package was made.");
-for (const file of made) console.log(file);

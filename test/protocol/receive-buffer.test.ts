@@ -21,9 +21,9 @@ test("The buffer refers to a pushed chunk, until keep copies the chunk's bytes",
 test("Bytes that were returned are not overwritten by later bytes", () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.from("one"), 3);
-  const one = buffer.take(3);
+  const one = buffer.takeBytes(3);
   buffer.append(Buffer.from("two, three"), 10);
-  const two = buffer.take(3);
+  const two = buffer.takeBytes(3);
   buffer.append(Buffer.from("four"), 4);
   assert.equal(`${one} ${two} ${textOf(buffer)}`, "one two , threefour");
 });
@@ -48,7 +48,7 @@ test("Any sequence of calls returns the bytes in order", () => {
     sent += chunk.toString("latin1");
     buffer.push(chunk, below(2) === 0 ? undefined : below(100));
     for (let times = below(3); times > 0 && buffer.length > 0; times--)
-      taken += buffer.take(1 + below(buffer.length)).toString("latin1");
+      taken += buffer.takeBytes(1 + below(buffer.length)).toString("latin1");
     buffer.copyUnread();
     chunk.fill(0);
   }

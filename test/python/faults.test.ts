@@ -7,10 +7,19 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/program/replicas.js";
-import { type Answering, CLUSTER, fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
 import { some } from "../support/amount.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import {
+  type Answering,
+  CLUSTER,
+  type FakeV2,
+  fakeV2,
+  framed,
+  hello,
+  refused,
+  result,
+} from "../support/fake-daemon-v2.js";
 import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { startThief, THEFTS } from "../support/thief.js";
@@ -51,6 +60,7 @@ test("errors state the failure, the server, the remedy, and whether the command 
     start(),
     start(...signed, ...secured),
   ]);
+
   await using elsewhere = await fakeV2(
     () => hello(Date.now()),
     ({ id }) => result(id, "+PONG\r\n"),
@@ -61,6 +71,7 @@ test("errors state the failure, the server, the remedy, and whether the command 
     cipher: "aes-256-cbc",
     passphrase: "right",
   });
+
   await runCases("faults.py", {
     key,
     alive,
@@ -213,6 +224,78 @@ with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
   );
   const [, , last] = found as [string, string][];
   assert.equal(last?.[0], "not-awaited");
+});
+
+/** Sets a key at three daemons of which the first reaches no majority. @returns the outcomes of the error, or null */
+async function setUndecided(
+  code: string,
+  others: readonly FakeV2[],
+): Promise<[string, string, string][] | null> {
+  await using one = await fakeV2(
+    () => hello(Date.now()),
+    ({ id }) => refused(id, code, Date.now()),
+  );
+  const servers = [one, ...others].map(({ address }) => address);
+  const program = `import dbsync
+with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
+    try:
+        client.call("SET", "k", 1)
+        print("null")
+    except dbsync.DbsyncError as error:
+        print(json.dumps([[each.stage, each.effect, error.effect] for each in error.outcomes]))`;
+  return (await runPython(program, { key, servers })) as [string, string, string][] | null;
+}
+
+for (const code of ["undecided", "cannot-decide"])
+  test(`a call does not wait for hung daemons if another one answers ${code}`, { skip }, async () => {
+    const silence: Answering = () => null;
+    await using one = await fakeV2(() => hello(Date.now()), silence);
+    await using two = await fakeV2(() => hello(Date.now()), silence);
+    one.isHung = two.isHung = true;
+    assert.deepEqual(await setUndecided(code, [one, two]), [
+      ["refused", "not-applied", "unknown"],
+      ["not-awaited", "unknown", "unknown"],
+      ["not-awaited", "unknown", "unknown"],
+    ]);
+  });
+
+test("a call waits for a daemon that answers hellos, although another one reaches no majority", {
+  skip,
+}, async () => {
+  const answering: Answering = ({ id }, socket) => {
+    setTimeout(() => socket.write(framed(result(id, "+OK\r\n"))), 1_500);
+    return null;
+  };
+  await using deciding = await fakeV2(() => hello(Date.now()), answering);
+  assert.equal(await setUndecided("undecided", [deciding]), null);
+});
+
+test("a daemon whose reply contradicts its flags counts for no outcome", { skip }, async () => {
+  const fake = (reply: string, flags: string) =>
+    fakeV2(
+      () => hello(Date.now()),
+      ({ id }) => result(id, reply, flags),
+    );
+
+  await using unmet = await fake("*-1\r\n", "decided unmet");
+  await using applied = await fake("*1\r\n+OK\r\n", "decided");
+  await using another = await fake("*1\r\n+OK\r\n", "decided");
+  await using owner = await fake("*1\r\n+OK\r\n", "decided unmet");
+  await using nothing = await fake("*-1\r\n", "decided");
+
+  const program = `import dbsync
+def outcome(servers):
+    with dbsync.Client(servers, given["key"], timeout=20.0) as client:
+        try:
+            return client.multi([("SET", "k", 1)], conditions=[dbsync.Condition("k", None)])
+        except dbsync.DbsyncError as error:
+            return error.outcomes[-1].stage
+print(json.dumps([outcome(servers) for servers in given["lists"]]))`;
+
+  const lists = [[unmet], [unmet, owner], [applied, nothing], [applied, another, nothing]].map((list) =>
+    list.map(({ address }) => address),
+  );
+  assert.deepEqual(await runPython(program, { key, lists }), [null, "garbage", "garbage", ["OK"]]);
 });
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Tests examples/python/listen.py, which uses only the Python package of this repository: a WebSocket client in another
+ * Tests clients/python/listen.py, which uses only the Python package of this repository: a WebSocket client in another
  * language signs commands and receives messages.
  */
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { env, PYTHON } from "./running.js";
 
-const FILE = join(repositoryRoot, "examples", "python", "listen.py");
+const FILE = join(repositoryRoot, "clients", "python", "listen.py");
 const skip = skipWithout("python3-websockets");
 const pair = makeKeyPair();
 
@@ -63,12 +63,15 @@ test("an unknown key is refused, and the client ends with the daemon", { skip },
     writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
     return file;
   });
+
   const daemon = await startDaemon(["-s", pair.file, "--ws", "0"]);
   const server = await serverOf(daemon);
   const argsOf = (file: string | undefined) => [FILE, "--key", String(file), "--server", server];
+
   const refused = await run(PYTHON, [...argsOf(files[0]), "PING"], { env });
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /^listen\.py: unknown-key: /);
+
   const child = spawn(PYTHON, [...argsOf(files[1]), "SUBSCRIBE", "news"], {
     env: { ...process.env, ...env },
   });

@@ -1,15 +1,14 @@
 /** Tests the Python package as users install it, without a network, and as one file. mypy checks its types. */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
-import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { keyFile, PACKAGE, PYTHON } from "./running.js";
+import { keyFile, PACKAGE, PYTHON, runCommand } from "./running.js";
 
 /** Copies the package, since building leaves folders that a checkout should not have. */
 function copyPackage(folder: string): string {
@@ -43,6 +42,21 @@ test("pip installs the package from its folder, with types and a program", {
   await using daemon = await startDaemon(["-s", keyFile("ed25519", "public")]);
   const args = ["-k", keyFile("ed25519", "private"), "-s", `127.0.0.1:${daemon.port}`];
   assert.equal(await works(bin("dbsync-py"), [...args, "SET", "k", "v"], folder.path), "OK\n");
+});
+
+test("without the package cryptography, unsigned calls work, and an error names it if there is a key", {
+  skip: skipWithout(PYTHON),
+}, async () => {
+  using folder = makeFolder();
+  writeFileSync(join(folder.path, "cryptography.py"), "raise ImportError\n");
+  await using daemon = await startDaemon();
+  const given = {
+    PYTHONPATH: `${folder.path}:${PACKAGE}`,
+    DBSYNC_SERVERS: `127.0.0.1:${daemon.port}`,
+  };
+  assert.deepEqual(await runCommand(["INCR", "visits"], given), { code: 0, stdout: "1\n", stderr: "" });
+  const signed = await runCommand(["-k", keyFile("rsa2048", "private"), "INCR", "visits"], given);
+  assert.match(signed.stderr, /signing needs the package cryptography\. Install it/);
 });
 
 test("the package can be used as one file", {
@@ -88,32 +102,28 @@ test("mypy finds no error in the package, and finds a caller's mistakes by its t
 }, async () => {
   using folder = makeFolder();
   copyPackage(folder.path);
+
   const args = ["--strict", "--cache-dir", join(folder.path, "cache"), "--python-executable", PYTHON];
   const package_ = await run("mypy", [...args, "python/dbsync"], { cwd: folder.path });
   assert.equal(package_.code, 0, package_.stdout);
+
   mkdirSync(join(folder.path, "user"));
   writeFileSync(join(folder.path, "user/use.py"), USE);
   const used = await run("mypy", [...args, "use.py"], {
     cwd: join(folder.path, "user"),
     env: { MYPYPATH: join(folder.path, "python") },
   });
+
   const told = [...used.stdout.matchAll(/Revealed type is "(.*)"/g)].map(([, type = ""]) =>
     type.replaceAll(/builtins\.|typing\./g, "").replace(/Union\[(.*), None\]/, "$1 | None"),
   );
   const due = ["bytes | None", "dict[str, str]", "float | None", "str | None", "int", "list[Any] | None"];
   assert.deepEqual(told, due, used.stdout);
+
   const wrong = [...used.stdout.matchAll(/^use\.py:(\d+): error/gm)].map(([, line]) => Number(line));
   const lines = USE.split("\n");
   const mistaken = lines.flatMap((line, index) =>
     /^blocking\.(get|set|call)\(/.test(line) ? [index + 1] : [],
   );
   assert.deepEqual(wrong, mistaken, used.stdout);
-});
-
-test("both packages have the same version", () => {
-  const { version } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
-    version: string;
-  };
-  const [, told] = /^version = "(.*)"$/m.exec(readFileSync(join(PACKAGE, "pyproject.toml"), "utf8")) ?? [];
-  assert.equal(told, version);
 });

@@ -1,4 +1,4 @@
-/** Runs Python with the package of examples/python. */
+/** Runs Python with the package of clients/python. */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 /** The Python on the PATH may not find Debian's packages. */
 export const PYTHON = "/usr/bin/python3";
 
-export const PACKAGE: string = join(repositoryRoot, "examples", "python");
+export const PACKAGE: string = join(repositoryRoot, "clients", "python");
 
 export const vectors: ReturnType<typeof readVectors> = readVectors();
 

@@ -5,7 +5,7 @@
  */
 
 import "../support/installed-families.js";
-import { hasFailedCondition, type Report } from "../../client/shared/outcome.js";
+import { type CallReport, hasFailedCondition } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
@@ -23,7 +23,7 @@ import type { Host, World } from "./world.js";
 export class ConditionalCall {
   readonly #world: World;
   readonly #entry: Entry;
-  readonly #reports: (Report | null)[];
+  readonly #reports: (CallReport | null)[];
   #isDecided = false;
 
   constructor(world: World, entry: Entry) {
@@ -47,7 +47,7 @@ export class ConditionalCall {
   }
 }
 
-function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report {
+function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): CallReport {
   const reader = new RespReader(Buffer.from(answer.replies, "latin1"));
   const [reply, flags] = [reader.readReply(), reader.readBulk()];
   if (reply.kind === "error")

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StateDifference } from "../../daemon/cluster/peers/state/state-comparing.js";
+import type { StateDifference } from "../../daemon/cluster/peers/state/state-differences.js";
 import type { KeyEntry } from "../../daemon/store/keyspace/keyspace.js";
 import { Hash } from "../../daemon/store/values/hash.js";
 import { List } from "../../daemon/store/values/list.js";

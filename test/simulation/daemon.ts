@@ -1,6 +1,7 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import { boundLists, type MemberLists, refusalOfMember } from "../../daemon/cluster/members/member-lists.js";
+import { boundLists, type MemberLists } from "../../daemon/cluster/members/member-lists.js";
+import { refusalOfMember } from "../../daemon/cluster/members/member-refusal.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
 import type { MemberSecret } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
@@ -20,7 +21,7 @@ import { randomBytes, ringOf, shortId } from "./cast.js";
 import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
-import { openDeadLettersOf } from "./lists/simulated-dead-letters.js";
+import { openDeadLettersOf } from "./lists/dead-letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { isSignedBy, sha256, signatureOf } from "./signatures.js";
@@ -177,6 +178,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     handlers: {
+      storing: () => [],
       flushed: (entries, from) => {
         if (!alive) return;
         world.trace(host.name, () => `flushed ${from === null ? "own" : "received"} ${named(entries)}`);
@@ -188,7 +190,7 @@ export function startDaemon(host: Host, world: World): Daemon {
           entries.map(({ id }) => id),
         );
         if (alive && misbehaviour === null) ledger.decisions.folded(entries, ledger);
-        const decided = timeline.decided.note(entries);
+        const decided = timeline.decided.recordDecisions(entries);
         front.recorder.folded(entries, answered);
         front.pipeline.arrived(entries);
         front.pipeline.arrived(decided);
@@ -221,7 +223,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
     cluster,
     peers: ports.addresses,
-    order,
+    adoptionOrder: order,
     admitted: host.admitted,
     secret: options.secret === null ? null : secretOf(options.secret),
     refusal: (id, knowsSecret) => {
@@ -285,6 +287,16 @@ export function startDaemon(host: Host, world: World): Daemon {
         () => {},
       );
     },
+    requested: (entry, answered) => {
+      ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
+      answered.then((decided) => {
+        if (!alive || misbehaviour !== null || "kind" in decided) return;
+        const replies = decided.answers.map(({ reply }) => reply);
+        const isPlaced = !entry.envelope.decide;
+        const problem = isPlaced ? ledger.decisions.answeredPlaced(entry.id, replies, host.name) : null;
+        if (problem !== null) violate(problem);
+      });
+    },
   });
 
   timeline.open().then(
@@ -294,23 +306,28 @@ export function startDaemon(host: Host, world: World): Daemon {
         violate(
           `${host.name} published the watermark ${host.publishedWatermark - EPOCH} and restarted with ${timeline.watermark - EPOCH}`,
         );
+
       opened = true;
       ledger.arrivals.note(
         host,
         host.disk.held().map((orderKey) => orderKey.slice(10)),
       );
+
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
       const beginningWatch = new BeginningWatch(host, world);
       const comparisonWatch = new ComparisonWatch(host, world);
+
       every(PEERING_TICK_MS, () => {
         peering.tick();
+        front.recorder.patternOrders.tick();
         host.admitted = peering.admission.admitted;
         asRun(() => beginningWatch.check(peering));
         if (misbehaviour !== null) {
           misbehaviour.tick(timeline);
           return;
         }
+
         stableWatch.check(peering.stablePoint);
         comparisonWatch.check(peering);
         if (peering.state === "live") host.liveAt = scheduler.time;
@@ -318,6 +335,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
         if (order === null) watch.check(peering.state, isOut ? () => {} : violate);
       });
+
       peering.start();
       ports.open(peering);
     },

@@ -2,12 +2,13 @@
 import type { Logger } from "pino";
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import type { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { DecisionResult } from "../../daemon/cluster/replica/entry-recorder.js";
 import { Gateway } from "../../daemon/cluster/replica/gateway.js";
-import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";
-import { Recorder } from "../../daemon/cluster/replica/recorder.js";
+import { GatewayPath } from "../../daemon/cluster/replica/gateway-path.js";
 import type { NodeState } from "../../daemon/cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
-import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import { TimelineRecorder } from "../../daemon/cluster/replica/timeline-recorder.js";
+import type { EnvelopeAnswer, RefusedEnvelope } from "../../daemon/engine/answers/request.js";
 import { LocalUnits, NewestDate } from "../../daemon/engine/backends/local-units.js";
 import { Databases } from "../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../daemon/engine/pipeline/pipeline.js";
@@ -44,14 +45,16 @@ export interface FrontParts {
   readonly accepted: (entry: Entry) => void;
   /** Called for an entry that the daemon itself has signed. @param flushed  resolves when the entry is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
+  /** Called for an envelope of the daemon itself on which it requests a decision. */
+  readonly requested: (entry: Entry, decided: Promise<DecisionResult | RefusedEnvelope>) => void;
 }
 
 export interface Front {
   readonly pipeline: Pipeline;
   readonly gateway: Gateway;
-  readonly recorder: Recorder;
+  readonly recorder: TimelineRecorder;
   /** The path of commands without a signature. */
-  readonly path: RecordedPath;
+  readonly path: GatewayPath;
   accept(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
 }
 
@@ -69,6 +72,7 @@ export function makeFront(parts: FrontParts): Front {
       return result;
     },
   };
+
   const backend = new TimelineBackend(timeline, environment);
   const node = double<NodeState>({
     settings: { v1: "gateway", window },
@@ -77,6 +81,7 @@ export function makeFront(parts: FrontParts): Front {
     environment,
     log,
     storage,
+    arrivals: { add: () => {} },
     timeline: facing(timeline, watched),
     backend,
     peering,
@@ -84,9 +89,12 @@ export function makeFront(parts: FrontParts): Front {
     lists,
     soon,
   });
+
   const recorder = new WatchedRecorder(node, soon);
   recorder.signed = signed;
+  recorder.requested = parts.requested;
   const gateway = recorder.gateway as Gateway;
+
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
     signers,
@@ -101,11 +109,12 @@ export function makeFront(parts: FrontParts): Front {
     floor: { date: environment.clock(), pending: null },
     recording: recorder,
   });
+
   return {
     pipeline,
     gateway,
     recorder,
-    path: new RecordedPath(
+    path: new GatewayPath(
       backend,
       gateway,
       // The random bytes are constant, so that runs without scripts draw the same random numbers as before.
@@ -118,8 +127,9 @@ export function makeFront(parts: FrontParts): Front {
 }
 
 /** A recorder that reports the entries that the daemon itself has signed. */
-class WatchedRecorder extends Recorder {
+class WatchedRecorder extends TimelineRecorder {
   signed: FrontParts["signed"] = () => {};
+  requested: FrontParts["requested"] = () => {};
   readonly #own: ByteString;
 
   constructor(node: NodeState, defer: (step: () => void) => void) {
@@ -127,11 +137,19 @@ class WatchedRecorder extends Recorder {
     this.#own = node.identity.id;
   }
 
-  override record(entry: Entry): ReturnType<Recorder["record"]> {
+  override record(entry: Entry): ReturnType<TimelineRecorder["record"]> {
     const recorded = super.record(entry);
     if (entry.envelope.key === this.#own && !("kind" in recorded))
       this.signed(entry, recorded.flushed ?? Promise.resolve());
     return recorded;
+  }
+
+  override decide(
+    ...[entry, options]: Parameters<TimelineRecorder["decide"]>
+  ): ReturnType<TimelineRecorder["decide"]> {
+    const decided = super.decide(entry, options);
+    this.requested(entry, decided);
+    return decided;
   }
 }
 
@@ -156,10 +174,14 @@ export function signersOf(
 
 /** Returns an object with some methods replaced. The other methods run on the original, which has private fields. */
 function facing<T extends object>(object: T, own: Partial<T>): T {
+  const bound = new Map<unknown, unknown>();
   return new Proxy(object, {
     get(target, name) {
-      const value: unknown = Reflect.get(name in own ? own : target, name, name in own ? own : target);
-      return typeof value === "function" ? value.bind(name in own ? own : target) : value;
+      const owner = name in own ? own : target;
+      const value: unknown = Reflect.get(owner, name, owner);
+      if (typeof value !== "function") return value;
+      if (!bound.has(value)) bound.set(value, value.bind(owner));
+      return bound.get(value);
     },
   });
 }

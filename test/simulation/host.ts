@@ -173,6 +173,7 @@ export class SimulatedHost implements Host {
         },
         [],
         { db: 0, now: 0, as: null, readsAll: true, isStable: false },
+        { readsOnly: false, keys: () => [] },
       );
       this.#world.trace(this.name, () => `has tried ${JSON.stringify(calls)}: ${JSON.stringify(answer)}`);
     });

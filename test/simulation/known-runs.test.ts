@@ -49,7 +49,7 @@ const COMPLETE: Readonly<Record<number, string>> = {
   12416: "the write that an acknowledged condition names is lost with the last folder that has it",
 };
 
-/** Runs with all features. */
+/** Runs with all features except decided keys. */
 const LATEST: Readonly<Record<number, string>> = {
   310: "lists remove the members that have all decisions of a proposal, and keep one that has some",
   910114: "a list that removes one of two members is on its way to both when the faults end",
@@ -60,25 +60,28 @@ const SHARE = amount(32, 1);
 /** The same share for runs with member lists. */
 const LISTED_SHARE = amount(9, 1);
 
-for (const [seed, title] of Object.entries(KNOWN).filter((_, index) => index % SHARE === 0))
+for (const [seed, title] of Object.entries(KNOWN).filter((_, index) => index % SHARE === 1 % SHARE))
   test(`run ${seed}: ${title}`, async () => {
     // These features did not exist when the runs were found.
     const without = ["tables", "groups", "scripts", "claims", "comparing", "lists"];
     assert.deepEqual((await simulate(Number(seed), { without })).problems, []);
   });
 
-for (const [seed, title] of Object.entries(LISTED).filter((_, index) => index % LISTED_SHARE === 0))
+for (const [seed, title] of Object.entries(LISTED).filter(
+  (_, index) => index % LISTED_SHARE === 4 % LISTED_SHARE,
+))
   test(`run ${seed}: ${title}`, async () => {
     const { problems, settings } = await simulate(Number(seed), {
-      without: ["claims", "contention", "several"],
+      without: ["claims", "contention", "several", "patterns"],
     });
     assert.deepEqual(problems, []);
     assert.equal(settings.lists, true);
   });
 
-for (const [seed, title] of some(Object.entries(LATEST)))
+// The last one is the shortest.
+for (const [seed, title] of some(Object.entries(LATEST).toReversed()))
   test(`run ${seed}: ${title}`, async () => {
-    assert.deepEqual((await simulate(Number(seed))).problems, []);
+    assert.deepEqual((await simulate(Number(seed), { without: ["patterns"] })).problems, []);
   });
 
 for (const [seed, title] of Object.entries(COMPLETE))

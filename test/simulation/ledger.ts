@@ -36,6 +36,8 @@ export interface Beginning {
   readonly at: number;
   /** The latest of the clocks of the daemon and of the members that it reached, except clocks known to be wrong. */
   readonly latestClock: number;
+  /** The dates at or before which these members said that they accept no writes; null: not known yet. */
+  readonly watermarks: readonly (number | null)[];
 }
 
 export class Ledger {

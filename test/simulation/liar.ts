@@ -113,16 +113,20 @@ export class Liar {
     const { random } = this.#world;
     const now = this.#host.clock();
     const far = () => now + random.oneOf([DAY_MS, 1_000 * DAY_MS, -DAY_MS]);
-    let { pruned, state, clock } = message;
+
+    let { pruned, state, clock, latest } = message;
     if (this.#lies("gap", 1)) [pruned, state] = [Math.max(pruned, EPOCH + 1_000), "live"];
     if (this.#lies("pruned")) pruned = random.oneOf([EPOCH + random.below(20_000), now, far()]);
     if (this.#lies("state")) state = random.oneOf(["live", "catching-up", "isolated"] as const);
     if (this.#lies("clock")) clock = far();
+    if (this.#lies("latest")) latest = random.oneOf([0, now, now + 10_000, far()]);
+
     return {
       ...message,
       pruned,
       state,
       clock,
+      latest,
       watermark: this.#watermark(message.watermark),
       ...this.#totals(message, to),
     };
@@ -191,7 +195,9 @@ export class Liar {
    */
   #votes(): CutVote[] {
     const { random, hosts } = this.#world;
-    const dates = hosts.flatMap(({ daemon }) => daemon?.timeline.handover.cuts.map(({ at }) => at) ?? []);
+    const dates = hosts.flatMap(
+      ({ daemon }) => daemon?.timeline.snapshotTransfer.cuts.map(({ at }) => at) ?? [],
+    );
     const future = this.#host.clock() + random.oneOf([1_000, DAY_MS]);
     return Array.from({ length: random.between(1, VOTES_MAX) }, () => {
       const at = dates.length > 0 && random.chance(0.8) ? random.oneOf(dates) : future;
@@ -201,7 +207,7 @@ export class Liar {
 
   /** Returns the liar's vote for the state of its own history, before another member has seen that state. */
   #ownHistory(): Buffer[] {
-    const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
+    const cuts = this.#host.daemon?.timeline.snapshotTransfer.cuts ?? [];
     if (cuts.length === 0) return [];
     return [writeMemberMessage({ kind: "cuts", votes: cuts.map((cut) => this.#vote(cut)) })];
   }

@@ -9,8 +9,8 @@ import { seedOfRun } from "../support/seeded-random.js";
 import { KINDS, simulateKill } from "./lists/kills-at-steps.js";
 
 const seed = seedOfRun();
-/** A usual run tries every 60th step, and each seed chooses others. */
-const EVERY = amount(60, 1);
+/** A usual run tries every 90th step, a full one every sixth. Each seed chooses others. */
+const EVERY = amount(90, 6);
 /** The share of the runs that also check that the daemons accept further writes. */
 const SERVICE_EVERY = 10;
 

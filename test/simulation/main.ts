@@ -4,10 +4,13 @@
  *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
  *   --except N,N   skips seeds
  *   --without rot,wipe,votes   leaves out kinds of faults and lies, or features: tables, groups, scripts, claims,
- *   comparing, lists, contention, several
+ *   comparing, lists, contention, several, patterns
+ *   --only-patterns   runs only the seeds in which keys are decided
+ *   --gaps   runs decisions alone, of members that miss some of them: a tenth of the time for each seed
  */
 import { parseArgs } from "node:util";
-import { simulate } from "./simulate.js";
+import { runGap } from "../daemon/cluster/peers/decisions/gap-scenario.js";
+import { makeWorld, simulate } from "./simulate.js";
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +21,8 @@ const { values } = parseArgs({
     keep: { type: "boolean", default: false },
     without: { type: "string", default: "" },
     except: { type: "string", default: "" },
+    "only-patterns": { type: "boolean", default: false },
+    gaps: { type: "boolean", default: false },
   },
 });
 
@@ -27,6 +32,8 @@ const FIGURES = [
   "entries",
   "acknowledged",
   "decided",
+  "placed",
+  "begun",
   "stable",
   "replicated",
   "snapshots",
@@ -44,6 +51,25 @@ const PROGRESS_EVERY = 100;
 
 const without = values.without.split(",");
 
+/** The numbers of members in runs with --gaps, one after another. */
+const GAP_SIZES = [5, 7, 3] as const;
+
+async function simulateGaps(first: number, count: number): Promise<void> {
+  let failed = 0;
+  let decided = 0;
+  for (let seed = first; seed < first + count; seed++) {
+    if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
+    try {
+      decided += await runGap(seed, GAP_SIZES[seed % GAP_SIZES.length] as number);
+    } catch (problem) {
+      failed++;
+      process.exitCode = 1;
+      console.log(`seed ${seed}: ${problem instanceof Error ? problem.stack : problem}`);
+    }
+  }
+  console.log(`${failed} of ${count} runs failed, ${(decided / count).toFixed(2)} decided units each`);
+}
+
 async function main(): Promise<void> {
   if (values.seed !== undefined) {
     const verdict = await simulate(Number(values.seed), {
@@ -59,18 +85,25 @@ async function main(): Promise<void> {
     if (problems.length > 0) process.exitCode = 1;
     return;
   }
+
   const started = performance.now();
   const [first, count] = [Number(values.from), Number(values.seeds)];
   let failed = 0;
+  let ran = 0;
   const sums: Record<string, number> = {};
   const except = new Set(values.except.split(","));
+
   for (let seed = first; seed < first + count; seed++) {
     if (except.has(String(seed))) continue;
     // This line shows which seed was running if a user ends a run that hangs.
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
+    if (values["only-patterns"] && makeWorld(seed, null, without).settings.patterns === 0) continue;
+
+    ran++;
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;
     for (const name of FIGURES) sums[name] = (sums[name] ?? 0) + verdict[name];
+
     if (problems.length === 0) continue;
     failed++;
     process.exitCode = 1;
@@ -80,10 +113,11 @@ async function main(): Promise<void> {
     );
     if (!values.keep && failed >= 5) break;
   }
-  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / count).toFixed(2)}`).join(", "));
-  console.log(
-    `${failed} of ${count} runs failed, ${((performance.now() - started) / count).toFixed(0)} ms each`,
-  );
+
+  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / ran).toFixed(2)}`).join(", "));
+  console.log(`${failed} of ${ran} runs failed, ${((performance.now() - started) / ran).toFixed(0)} ms each`);
 }
 
-await main();
+if (!values.gaps) await main();
+else if (values.seed !== undefined) await simulateGaps(Number(values.seed), 1);
+else await simulateGaps(Number(values.from), Number(values.seeds));

@@ -75,7 +75,7 @@ export class Operator {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);
     const hasForgotten = (other: Host) =>
       other.disk.forgotten().some((orderKey) => !host.disk.holds(orderKey));
-    const order = host.daemon?.peering.order ?? null;
+    const order = host.daemon?.peering.adoptOption ?? null;
     return (
       others.find(hasForgotten) ??
       (order === null ? null : (others.find(isOrdered(order)) ?? others[0] ?? null))

@@ -1,6 +1,6 @@
 /**
- * Checks after the faults that daemons with equal data also serve clients: each daemon accepts a write and reports when
- * the write is final, and all daemons agree.
+ * Checks that after all faults have healed, each daemon accepts a write and, where this is possible, reports it as
+ * final. Daemons with equal data might still refuse their clients.
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, shortId } from "./cast.js";
@@ -11,17 +11,22 @@ import { noteStable } from "./stable-promises.js";
 import { keyIn } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
-/** Milliseconds after which all clocks have passed a watermark that a clock some seconds ahead has raised. */
+/** Milliseconds until all clocks have passed a watermark that a clock a few seconds ahead has raised. */
 const SETTLED_MS = 9_000;
 /** Milliseconds after which members have forgotten earlier readings of each other's clocks. */
 const SETTLED_CLOCKS_MS = 22_000;
-const ANSWERED_MS = 2_000;
+/** Milliseconds within which a daemon must answer a write that need not become final. */
+const ANSWER_MS_MAX = 2_000;
 /** Milliseconds, in addition to the window, until watermarks have passed a write and all members have reported. */
 const STABLE_MS = 12_000;
-/** Maximum window, in milliseconds, with which the check waits until writes are final. */
-const PAST_MS_MAX = 5_000;
+/** Maximum part of the window before now, in milliseconds, with which the check waits until writes are final. */
+const FINALITY_WINDOW_MS_MAX = 5_000;
 
-/** Checks that daemons serve. @returns the writes that daemons refuse or do not answer */
+/**
+ * Checks that daemons serve. The check is skipped, and returns nothing, if no first key may write or a clock was a day
+ * off.
+ * @returns the writes that daemons refuse or do not answer
+ */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   const key = usableKey(world);
@@ -31,16 +36,17 @@ export async function checkService(world: World, healedAt: number): Promise<stri
   await scheduler.runUntil(healedAt + settledMs);
   if (restartFull(hosts)) await scheduler.runUntil(scheduler.time + settledMs);
   if (addLostKeys(world, key)) await scheduler.runUntil(scheduler.time + settledMs);
-  const refusals = await askAll(world, key);
+  const refusals = await probeAll(world, key);
   // A daemon that has just caught up may learn only now that its disk was full: restart it and check all daemons again.
-  if (!restartFull(hosts)) return refusals;
+  const hasRestarted = restartFull(hosts);
+  if (!hasRestarted) return refusals;
   await scheduler.runUntil(scheduler.time + settledMs);
-  return await askAll(world, key);
+  return await probeAll(world, key);
 }
 
 /**
- * Adds the keys whose entries faults destroyed again, as docs/consistency.md tells administrators to do. Only then can
- * all daemons verify the entries that these keys signed.
+ * Adds again the keys whose entries were destroyed by faults, as docs/consistency.md instructs administrators. Only
+ * then can all daemons verify the entries that these keys signed.
  * @returns whether a key was added
  */
 function addLostKeys(world: World, key: SimulatedKey): boolean {
@@ -48,9 +54,10 @@ function addLostKeys(world: World, key: SimulatedKey): boolean {
   const signers = new Set(partlyOrphaned(world).map(({ envelope }) => envelope.key));
   const commands = [...ledger.sent.values()]
     .flatMap(({ entry }) => entry.envelope.commands)
+    // One command for each key: further ones no longer find it in `signers`.
     .filter((argv) => signers.delete(keyIn(argv) ?? ""));
   if (commands.length === 0 || !genesis.roots.includes(key)) return false;
-  const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at: middleClock(hosts), seq: 0 };
+  const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at: medianClock(hosts), seq: 0 };
   const entry = sign(key, header, commands);
   trace("world", () => `${commands.length} lost keys are added again`);
   ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [] });
@@ -66,38 +73,41 @@ function restartFull(hosts: readonly Host[]): boolean {
 }
 
 /** Sends a write to each daemon. @returns the writes that they refuse or do not answer */
-async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
+async function probeAll(world: World, key: SimulatedKey): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   // Nothing becomes final without every member, or while members cannot verify entries that other members have.
   const isFinalAwaited =
-    settings.window.past <= PAST_MS_MAX && settings.byzantine === null && partlyOrphaned(world).length === 0;
+    settings.window.past <= FINALITY_WINDOW_MS_MAX &&
+    settings.byzantine === null &&
+    partlyOrphaned(world).length === 0;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
-    probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });
-  const patience = isFinalAwaited ? settings.window.past + STABLE_MS : ANSWERED_MS;
-  await scheduler.runUntil(scheduler.time + patience);
+    probe(world, host, { key, isFinalAwaited, onAnswer: (text) => answers.set(host, text) });
+  const timeoutMs = isFinalAwaited ? settings.window.past + STABLE_MS : ANSWER_MS_MAX;
+  await scheduler.runUntil(scheduler.time + timeoutMs);
   return [...answers]
     .filter(([, text]) => text !== "result")
-    .map(([{ name }, text]) => `${name} does not serve ${patience} ms after a write: ${text}`);
+    .map(([{ name }, text]) => `${name} does not serve ${timeoutMs} ms after a write: ${text}`);
 }
 
+/** Sends a write to a daemon, and records it in the ledger. `onAnswer` receives `result` or the refusal. */
 function probe(
   world: World,
   host: Host,
   {
     key,
     isFinalAwaited,
-    answered,
-  }: { key: SimulatedKey; isFinalAwaited: boolean; answered: (text: string) => void },
+    onAnswer,
+  }: { key: SimulatedKey; isFinalAwaited: boolean; onAnswer: (text: string) => void },
 ): void {
   const { random, genesis, ledger, honest: hosts } = world;
   const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16) };
-  const at = middleClock(hosts);
+  const at = medianClock(hosts);
   const entry = sign(key, { ...header, at, seq: 0 }, [["INCR", "probe"]]);
   ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
   const wait: Wait | undefined = isFinalAwaited ? { kind: "stable" } : undefined;
   host.send(entry, wait, (answer) => {
-    answered(
+    onAnswer(
       answer.kind === "refused" ? `${shortId(entry.id)} ${answer.code}, ${answer.detail}` : answer.kind,
     );
     if (answer.kind !== "result") return;
@@ -107,15 +117,15 @@ function probe(
 }
 
 /**
- * Returns the median clock of the hosts, as corrected clients use it. All clocks may be ahead because of one entry that
- * was dated ahead.
+ * Returns the lower median of the hosts' clocks, with which clients that correct their clocks sign. All clocks may be
+ * ahead because of one entry that was dated ahead.
  */
-function middleClock(hosts: readonly Host[]): number {
+function medianClock(hosts: readonly Host[]): number {
   const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
   return clocks[(clocks.length - 1) >> 1] as number;
 }
 
-/** Returns one of the run's first keys that may still write. */
+/** Returns a root or application key of the genesis that may still write, or null. */
 function usableKey({ genesis, honest: hosts }: World): SimulatedKey | null {
   const ring = hosts[0]?.daemon?.timeline.ring;
   const mayWrite = ({ id }: SimulatedKey) => {

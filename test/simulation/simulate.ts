@@ -27,6 +27,7 @@ import { brokenLists } from "./lists/list-checks.js";
 import { ListWork } from "./lists/list-work.js";
 import { Network } from "./network.js";
 import { Operator } from "./operator.js";
+import { PatternWork } from "./patterns.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
 import {
@@ -36,6 +37,8 @@ import {
   drawGroups,
   drawListedLies,
   drawLists,
+  drawPatternLies,
+  drawPatterns,
   drawScripts,
   drawSettings,
   drawTables,
@@ -57,6 +60,9 @@ export interface Verdict {
   readonly acknowledged: number;
   /** The number of acknowledged decisions. */
   readonly decided: number;
+  /** The number of acknowledged envelopes that were only placed, and of patterns that have begun. */
+  readonly placed: number;
+  readonly begun: number;
   /** The number of promises of finality. */
   readonly stable: number;
   readonly replicated: number;
@@ -102,6 +108,16 @@ const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
 const PATIENCE_MS = 10_000;
 const SHIFTS_MAX = 3;
+/** Milliseconds by which runs with decided keys are longer. */
+const PATTERNS_MS = 25_000;
+/** The window in these runs: with a longer one, patterns begin later. */
+const PATTERNS_WINDOW = { past: 3_000, future: 2_000 };
+/** How many times rarer faults are in these runs, because a disconnection begins the wait for a pattern again. */
+const PATTERNS_FAULTS = 4;
+/** The share of the runs at whose end all daemons restart. */
+const RESTARTS = 0.3;
+/** The maximum number of milliseconds that each of them is down. */
+const RESTART_MS = 3_000;
 /** Milliseconds in which messages in flight arrive. */
 const SETTLE_MS = 500;
 /** Maximum milliseconds by which a folded entry may be ahead of a clock. */
@@ -112,8 +128,8 @@ export type Trace = (line: string) => void;
 export interface SimulateOptions {
   readonly print?: Trace | null;
   /**
-   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention`, `several` and
-   * `administrators` leave out features.
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention`, `several`,
+   * `patterns` and `administrators` leave out features.
    */
   readonly without?: readonly string[];
 }
@@ -128,6 +144,7 @@ export async function simulate(
   const thrown = (problem: unknown) =>
     void problems.push(`thrown: ${problem instanceof Error ? problem.stack : problem}`);
   process.on("unhandledRejection", thrown);
+
   let healedAt = settings.workMs;
   let equalAt = healedAt;
   let entries = 0;
@@ -136,30 +153,41 @@ export async function simulate(
     sowFaults(world);
     setClientsToWork(world);
     sowClaims(world, seed);
+
     const lists = settings.lists ? new ListWork(world, seed) : null;
     lists?.sow();
     const contention = contentionIn(world, seed);
     contention?.sow();
+    const patterns = patternsIn(world, seed);
+    patterns?.sow();
+
     await scheduler.runUntil(settings.workMs);
     world.trace("world", () => "the faults have ended");
     heal(world);
     if (lists !== null) problems.push(...(await settledLists(world, lists)));
     healedAt = scheduler.time;
+
     if (problems.length === 0) entries = await untilEqual(world, problems, contention);
     equalAt = scheduler.time;
+
     const isAlone = world.honest.length === 1 && lists === null;
     if (problems.length === 0 && (settings.isServiceChecked || lists !== null) && !isAlone) {
-      problems.push(...(await checkService(world, healedAt)));
-      const undecided = problems.length > 0 ? null : ((await contention?.probe()) ?? null);
-      if (undecided !== null) problems.push(undecided);
+      await serve(world, healedAt, contention, problems);
       if (problems.length === 0) entries = await untilEqual(world, problems, contention);
+
+      if (problems.length === 0 && (await restartAll(world, seed))) {
+        await serve(world, scheduler.time, contention, problems);
+        if (problems.length === 0) entries = await untilEqual(world, problems, contention);
+      }
     }
+
     if (problems.length === 0 && lists !== null) problems.push(...brokenLists(world));
   } catch (problem) {
     thrown(problem);
   } finally {
     process.off("unhandledRejection", thrown);
   }
+
   return {
     seed,
     problems,
@@ -168,6 +196,8 @@ export async function simulate(
     entries,
     acknowledged: ledger.acknowledged.size,
     decided: ledger.decisions.acknowledged,
+    placed: ledger.decisions.placed.size,
+    begun: ledger.decisions.begun,
     stable: ledger.stable.length,
     replicated: ledger.replicated,
     snapshots: ledger.snapshots,
@@ -192,6 +222,7 @@ export function makeWorld(
   const drawn = drawSettings(random);
   const withRoots = makeGenesis(random);
   const drawnGenesis = without.includes("administrators") ? { ...withRoots, roots: [] } : withRoots;
+
   // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const isHonest = drawn.byzantine === null;
@@ -200,14 +231,25 @@ export function makeWorld(
     drawnGenesis.roots.length > 0 &&
     isInTime &&
     !without.includes("lists");
+
   const lists = mayHaveLists && drawLists(new SeededRandom(seed, isHonest ? 4 : 10));
-  const lies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
+  const patterns =
+    lists && !without.includes("patterns") ? drawPatterns(new SeededRandom(seed, isHonest ? 13 : 15)) : 0;
+  const patternLies = isHonest || patterns === 0 ? [] : drawPatternLies(new SeededRandom(seed, 16));
+  const listedLies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
+  const lies = [...listedLies, ...patternLies];
+
   // A lost folder and a liar together are a majority of three.
   const excluded = lists && !isHonest ? [...without, "wipe"] : without;
   // Entries that only removed members have are lost, as their lists say, and claims among them.
   const mayClaim = !lists && !without.includes("claims");
+
   const settings = {
     ...drawn,
+    // A pattern begins once the writes from before it are final.
+    workMs: patterns > 0 ? PATTERNS_MS + drawn.workMs : drawn.workMs,
+    window: patterns > 0 ? PATTERNS_WINDOW : drawn.window,
+    faultEveryMs: patterns > 0 ? PATTERNS_FAULTS * drawn.faultEveryMs : drawn.faultEveryMs,
     lists,
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
@@ -215,18 +257,21 @@ export function makeWorld(
     claims: mayClaim ? drawClaims(new SeededRandom(seed, 5)) : 0,
     contended: lists && !without.includes("contention") ? drawContended(new SeededRandom(seed, 7)) : 0,
     several: without.includes("several") ? 0 : SEVERAL,
+    patterns,
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
     },
     faults: new Set([...drawn.faults].filter((fault) => !excluded.includes(fault))),
-    lies: new Set([...lies].filter((lie) => !without.includes(lie))),
+    lies: new Set(lies.filter((lie) => !without.includes(lie))),
     ...fixed,
   };
+
   const genesis =
-    settings.contended === 0
+    settings.contended === 0 && settings.patterns === 0
       ? drawnGenesis
       : { ...drawnGenesis, contender: makeKey(new SeededRandom(seed, 9)) };
+
   const scheduler = new Scheduler();
   const hosts: Host[] = [];
   const honest: Host[] = [];
@@ -247,6 +292,7 @@ export function makeWorld(
     network: new Network(scheduler, random),
     trace: (who, what) => print?.(`${scheduler.time.toFixed(1).padStart(9)} ${who.padEnd(8)} ${what()}`),
   };
+
   for (let number = 0; number < settings.hosts; number++) {
     const clockOffset = random.between(-settings.clockError, settings.clockError);
     const isByzantine = number === settings.byzantine;
@@ -272,6 +318,42 @@ function contentionIn(world: World, seed: number): Contention | null {
   return contender === undefined ? null : new Contention(world, seed, contender);
 }
 
+/** Returns the run's clients that write decided keys, or null if there are none. */
+function patternsIn(world: World, seed: number): PatternWork | null {
+  const { contender } = world.genesis;
+  return contender === undefined || world.settings.patterns === 0
+    ? null
+    : new PatternWork(world, seed, contender);
+}
+
+/** Checks that daemons accept writes, and that members decide. */
+async function serve(
+  world: World,
+  settledAt: number,
+  contention: Contention | null,
+  problems: string[],
+): Promise<void> {
+  problems.push(...(await checkService(world, settledAt)));
+  const undecided = problems.length > 0 ? null : ((await contention?.probe()) ?? null);
+  if (undecided !== null) problems.push(undecided);
+}
+
+/**
+ * Restarts all daemons in some of the runs in which none loses its data, or waits for a byzantine member.
+ * @returns whether they were restarted
+ */
+async function restartAll({ hosts, random, scheduler, trace }: World, seed: number): Promise<boolean> {
+  const isRestarting = new SeededRandom(seed, 17).chance(RESTARTS);
+  if (!isRestarting || hosts.some(({ options, isByzantine }) => isByzantine || !options.hasData))
+    return false;
+
+  trace("world", () => "all daemons restart");
+  for (const host of hosts) host.kill("all daemons restart", random.chance(0.5));
+  for (const host of hosts) host.restartAfter(random.between(10, RESTART_MS));
+  await scheduler.runUntil(scheduler.time + RESTART_MS + PEERING_LIMITS.catchUpMs);
+  return true;
+}
+
 /** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
@@ -292,6 +374,7 @@ export async function untilEqual(
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   let shifts = 0;
   let isHelped = false;
+
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
@@ -303,6 +386,7 @@ export async function untilEqual(
       problems.push(...ledger.violations, ...foreignKeys(world));
       return 0;
     }
+
     let difference = unlevel(world);
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
@@ -313,6 +397,7 @@ export async function untilEqual(
         continue;
       }
     }
+
     if (difference === null) {
       const entries = finalEntries(world);
       const oracle = oracleOf(entries, world);
@@ -325,6 +410,7 @@ export async function untilEqual(
         return entries.length;
       }
     }
+
     if (scheduler.time < deadline) continue;
     if (!isHelped && hosts.some((host) => differsInForgotten(host, world))) {
       isHelped = true;
@@ -337,6 +423,7 @@ export async function untilEqual(
       deadline = scheduler.time + patience;
       continue;
     }
+
     problems.push(`not equal ${patience / 1000} s after the last fault: ${difference}`, ...ledger.violations);
     return 0;
   }

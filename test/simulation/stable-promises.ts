@@ -5,7 +5,7 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { firstOrderKeyBytes } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import type { StablePromise } from "./ledger.js";
+import type { Beginning, StablePromise } from "./ledger.js";
 import type { Host, World } from "./world.js";
 
 /** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
@@ -52,7 +52,13 @@ export class BeginningWatch {
       const clocks = peering.members.flatMap(({ skewed, skew }) =>
         skewed || skew === null ? [] : [own + skew],
       );
-      this.#host.beginning = { at: this.#world.scheduler.time, latestClock: Math.max(own, ...clocks) };
+      this.#host.beginning = {
+        at: this.#world.scheduler.time,
+        latestClock: Math.max(own, ...clocks),
+        watermarks: peering.members
+          .filter(({ connection }) => connection === "connected")
+          .map(({ watermark }) => watermark),
+      };
     }
     this.#wasJoining = isJoining;
   }
@@ -69,7 +75,7 @@ export function noteAccepted({ ledger }: World, { beginning }: Host, { id }: Ent
  * Whether an entry below a stable point was accepted by a daemon that could not know the stable point. Such a daemon
  * started with an empty folder when the date was already final. By all clocks that it saw, its own and the clocks of
  * the members that it reached, the date was in the future. To this daemon, a lie or a clock that ran ahead earlier
- * looks the same.
+ * looks the same. So does a date that only a minority of several members knew, because the others had lost theirs.
  * Source: docs/consistency.md, "A lost folder".
  */
 export function isExcused(
@@ -78,5 +84,14 @@ export function isExcused(
   id: ByteString,
 ): boolean {
   const beginnings = ledger.beginnings.get(id) ?? [];
-  return beginnings.some(({ at, latestClock }) => promise.reportedAt <= at && promise.at > latestClock);
+  return beginnings.some(
+    (beginning) =>
+      promise.reportedAt <= beginning.at &&
+      (promise.at > beginning.latestClock || isUnknownToMost(beginning, promise)),
+  );
+}
+
+function isUnknownToMost({ watermarks }: Beginning, { at }: StablePromise): boolean {
+  const unaware = watermarks.filter((watermark) => watermark !== null && watermark < at).length;
+  return watermarks.length > 1 && 2 * unaware >= watermarks.length;
 }

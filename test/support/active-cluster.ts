@@ -5,7 +5,9 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { RedisPyClient } from "../system/redis-py-client.js";
+import { RedisPyClient } from "../system/redis-programs.js";
+import { fieldsOf } from "../system/status.js";
+import { decideOn, sendOrder } from "./decided-patterns.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -23,6 +25,8 @@ interface Options {
   readonly isInMemory?: boolean;
   /** Whether the daemons also serve MongoDB clients. */
   readonly hasDocuments?: boolean;
+  /** Whether the daemons also serve memcached clients. */
+  readonly hasMemcached?: boolean;
   /** Whether the daemons are in the process of the test, except in full runs (`areHere` of a trio). */
   readonly areHere?: boolean;
   /** Further arguments of the daemon with an index. */
@@ -35,8 +39,8 @@ interface Options {
   readonly delayMs?: number;
 }
 
-/** The options with which a daemon refuses neither writes nor scripts after a pause of its process. */
-const PATIENT = ["--standstill", "1m", "--lua-time-limit", "1m"];
+/** The options with which daemons refuse no commands after a pause of a process. */
+export const PATIENT = ["--standstill", "1m", "--lua-time-limit", "1m", "--majority-timeout", "15s"];
 
 export class ActiveCluster implements AsyncDisposable {
   readonly indices: readonly number[];
@@ -44,31 +48,37 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #trio: Trio;
   readonly #respPorts: readonly number[];
   readonly #mongoPorts: readonly number[];
+  readonly #memcachedPorts: readonly number[];
   readonly #clients: ScenarioClient[] = [];
 
   private constructor(
     trio: Trio,
-    ports: { readonly resp: readonly number[]; readonly mongo: readonly number[] },
+    ports: Readonly<Record<"resp" | "mongo" | "memcached", readonly number[]>>,
     options: Options,
   ) {
     this.#trio = trio;
     this.#respPorts = ports.resp;
     this.#mongoPorts = ports.mongo;
+    this.#memcachedPorts = ports.memcached;
     this.#options = options;
     this.indices = [...trio.ports.keys()];
   }
 
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
-    const { isInMemory = false, hasDocuments = false, isPatient = false, areHere = false } = options;
+    const { isInMemory = false, hasDocuments = false, hasMemcached = false } = options;
+    const { isPatient = false, areHere = false } = options;
+
     const freePorts = () => Promise.all(Array.from({ length: count }, freePort));
-    const ports = { resp: await freePorts(), mongo: await freePorts() };
+    const ports = { resp: await freePorts(), mongo: await freePorts(), memcached: await freePorts() };
     const args = (index: number) => [
       ...["--resp", String(ports.resp[index])],
       ...(hasDocuments ? ["--mongo", String(ports.mongo[index])] : []),
+      ...(hasMemcached ? ["--memcached", String(ports.memcached[index])] : []),
       ...(isPatient ? PATIENT : []),
       ...(options.args?.(index) ?? []),
     ];
+
     const trio = await Trio.make(args, count, { isInMemory, keys: "none", areHere });
     await trio.openLinks(options.delayMs);
     const cluster = new ActiveCluster(trio, ports, options);
@@ -128,6 +138,12 @@ export class ActiveCluster implements AsyncDisposable {
     if (link !== undefined) link.isCut = true;
   }
 
+  /** Cuts the links between two daemons, or opens them. */
+  cutBoth(one: number, other: number, isCut: boolean): void {
+    for (const link of [this.#trio.links[one]?.[other], this.#trio.links[other]?.[one]])
+      if (link !== undefined) link.isCut = isCut;
+  }
+
   /** Holds back everything that two daemons send to each other, or forwards it again. */
   hold(one: number, other: number, isHeld: boolean): void {
     for (const link of [this.#trio.links[one]?.[other], this.#trio.links[other]?.[one]])
@@ -148,6 +164,42 @@ export class ActiveCluster implements AsyncDisposable {
 
   mongoPort(index: number): number {
     return this.#mongoPorts[index] as number;
+  }
+
+  memcachedPort(index: number): number {
+    return this.#memcachedPorts[index] as number;
+  }
+
+  /** Lets the members decide on the keys of patterns, and waits until all daemons do. */
+  async decideOn(patterns: readonly string[]): Promise<void> {
+    await decideOn(this.#trio, patterns);
+  }
+
+  /** Waits until the daemons have founded a list of members, and each one decides with it. */
+  async untilListed(): Promise<void> {
+    for (const index of this.indices)
+      await this.#trio.until(`daemon ${index} uses the list of members`, async () => {
+        const report = fieldsOf(await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS"));
+        return Number(report.get("reporting")) === 1;
+      });
+  }
+
+  /** Returns the id of a running daemon, 64 hexadecimal digits. */
+  async idOf(index: number): Promise<string> {
+    let id = "";
+    await this.#trio.until(`daemon ${index} answers`, async () => {
+      id = String(fieldsOf(await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS")).get("id"));
+      return id !== "";
+    });
+    return id;
+  }
+
+  /** Orders a change of the list of members as the operator of a daemon, once that daemon accepts the order. */
+  async orderMembers(index: number, ...order: readonly string[]): Promise<void> {
+    await this.#trio.until(`daemon ${index} accepts the order`, async () => {
+      await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS", ...order);
+      return true;
+    });
   }
 
   /** Waits until a daemon has logged a text that begins in this way. */

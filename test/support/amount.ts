@@ -4,7 +4,7 @@
 const filesInFull = process.env["DBSYNC_FULL_FILES"]?.split("\n");
 
 /**
- * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, a third of the
+ * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, a fifth of the
  * files does.
  */
 export const isFull: boolean =

@@ -15,6 +15,7 @@ import { type Ended, run } from "./run-program.js";
 const PACKAGES: Readonly<Record<string, string>> = {
   PHP: "php-cli",
   Python: "python3-cryptography",
+  Go: "golang-go",
   "redis-cli": "redis-cli",
 };
 
@@ -54,9 +55,6 @@ export class FirstTerminal implements AsyncDisposable {
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
       // Otherwise Python would write bytecode files into the source folders.
       PYTHONDONTWRITEBYTECODE: "1",
-      // The first call of npx in a clone links the clone, and runs `prepare`, which writes the files that other tests
-      // run.
-      npm_config_ignore_scripts: "true",
     };
   }
 

@@ -7,7 +7,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const BUILD = '    "build": ';
-const PREPARE = '    "prepare": "npm run build",\n';
+
+/** The script that builds, unless `npx` links a built clone: a build replaces the files that another `npx` starts. */
+const PREPARE = `${String.raw`    "prepare": "node -e \"process.exit(process.env.npm_command === 'exec' && fs.existsSync('dist/bundles') ? 0 : 1)\" || npm run build",`}\n`;
 
 const [action] = process.argv.slice(2);
 // npm runs scripts in the folder of the package.

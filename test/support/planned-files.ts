@@ -2,7 +2,7 @@
 import { isFullOnly } from "./full-files.js";
 
 /** With DBSYNC_PART, one of this number of files runs in full. */
-const PARTS = 3;
+const PARTS = 5;
 
 /**
  * The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end
@@ -50,6 +50,7 @@ const LONG_IN_FULL = [
   "test/tools/cli/keys/keys",
   "test/tools/cli/exit-codes",
   "test/examples/",
+  "test/php/",
   "test/daemon/engine/memory/maxmemory",
   "test/daemon/timeline/timeline.test",
   "test/daemon/timeline/compare/reconcile",

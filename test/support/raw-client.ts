@@ -8,10 +8,10 @@ const SHOWN_BYTES_MAX = 200;
 
 export class RawClient implements Disposable {
   readonly socket: Socket;
-  /** The bytes that have arrived and are not read yet. */
   #received = "";
   #ended = false;
-  #waiting: (() => void)[] = [];
+  /** Resumes the reads that wait for bytes or for the end. */
+  #resumers: (() => void)[] = [];
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -19,10 +19,10 @@ export class RawClient implements Disposable {
       this.#received += chunk.toString("latin1");
       this.#wake();
     });
-    socket.on("end", () => this.#finish());
-    socket.on("close", () => this.#finish());
+    socket.on("end", () => this.#markEnded());
+    socket.on("close", () => this.#markEnded());
     // A connection reset also ends the stream.
-    socket.on("error", () => this.#finish());
+    socket.on("error", () => this.#markEnded());
   }
 
   static async open(port: number, host = "127.0.0.1"): Promise<RawClient> {
@@ -32,10 +32,11 @@ export class RawClient implements Disposable {
   }
 
   /** Whether the other side has closed. */
-  get ended(): boolean {
+  get hasEnded(): boolean {
     return this.#ended;
   }
 
+  /** The bytes that have arrived and have not been read yet. */
   get received(): string {
     return this.#received;
   }
@@ -46,17 +47,17 @@ export class RawClient implements Disposable {
   }
 
   /** Sends one unsigned command as a frame. */
-  command(line: string): void {
+  sendCommand(line: string): void {
     const text = `${line}\0`;
     this.send(`ds:${text.length}:${text}`);
   }
 
-  /** Reads this number of bytes, or fewer if the other side closes the connection first. */
-  async read(bytes: number): Promise<string> {
-    while (this.#received.length < bytes && !this.#ended) await this.#change();
-    const read = this.#received.slice(0, bytes);
-    this.#received = this.#received.slice(bytes);
-    return read;
+  /** Reads `count` bytes, or fewer if the other side closes the connection first. */
+  async read(count: number): Promise<string> {
+    while (this.#received.length < count && !this.#ended) await this.#untilChange();
+    const chunk = this.#received.slice(0, count);
+    this.#received = this.#received.slice(count);
+    return chunk;
   }
 
   /** Reads up to and including `end`, or everything that arrives before the other side closes. */
@@ -66,30 +67,30 @@ export class RawClient implements Disposable {
       if (found >= 0) return await this.read(found + end.length);
       if (this.#ended) return await this.read(this.#received.length);
       searched = Math.max(0, this.#received.length - end.length + 1);
-      await this.#change();
+      await this.#untilChange();
     }
   }
 
   /** Reads the payload of one response frame. @returns "" if the other side closes instead */
-  async answer(): Promise<string> {
+  async readAnswer(): Promise<string> {
     for (;;) {
       const header = /^ds:(\d+):/.exec(this.#received);
       const length = header === null ? Number.POSITIVE_INFINITY : header[0].length + Number(header[1]);
       if (this.#received.length >= length) return (await this.read(length)).slice(header?.[0].length);
       if (this.#ended) return "";
-      await this.#change();
+      await this.#untilChange();
     }
   }
 
   /** Sends an unsigned command to a daemon with one database. @returns the value in its answer */
-  async ask(line: string): Promise<string> {
-    this.command(line);
-    return (await this.answer()).replace(/^redis:\d+:/, "").replace(/\0$/, "");
+  async request(line: string): Promise<string> {
+    this.sendCommand(line);
+    return (await this.readAnswer()).replace(/^redis:\d+:/, "").replace(/\0$/, "");
   }
 
-  /** Waits until the other side has closed the connection. @returns the bytes that were not read before */
-  async rest(): Promise<string> {
-    while (!this.#ended) await this.#change();
+  /** Waits until the other side has closed. @returns all bytes that have not been read before */
+  async readToClose(): Promise<string> {
+    while (!this.#ended) await this.#untilChange();
     return this.#received;
   }
 
@@ -97,21 +98,21 @@ export class RawClient implements Disposable {
     this.socket.destroy();
   }
 
-  #finish(): void {
+  #markEnded(): void {
     this.#ended = true;
     this.#wake();
   }
 
   #wake(): void {
-    for (const resume of this.#waiting.splice(0)) resume();
+    for (const resume of this.#resumers.splice(0)) resume();
   }
 
   /**
    * Waits until bytes arrive or the other side closes.
    * @throws Error  neither happens within the time limit of `until`
    */
-  #change(): Promise<void> {
-    const changed = new Promise<void>((resolve) => void this.#waiting.push(resolve));
+  #untilChange(): Promise<void> {
+    const changed = new Promise<void>((resolve) => void this.#resumers.push(resolve));
     return inTime(
       () => `no bytes have arrived; unread: ${JSON.stringify(this.#received.slice(0, SHOWN_BYTES_MAX))}`,
       changed,

@@ -36,9 +36,13 @@ export class RedisConnection implements Disposable {
     for (const argument of argv) this.#queued += `$${argument.length}\r\n${argument}\r\n`;
   }
 
-  /** Sends the queued commands. @returns a reply per command */
-  flush(): Promise<Reply[]> {
-    const [bytes, expected] = [this.#queued, this.#queuedCount];
+  /**
+   * Sends the queued commands.
+   * @param expected  the number of replies; by default one for each command
+   * @returns the replies
+   */
+  flush(expected: number = this.#queuedCount): Promise<Reply[]> {
+    const bytes = this.#queued;
     this.#queued = "";
     this.#queuedCount = 0;
     return this.#connection.send(bytes, expected);
@@ -83,6 +87,7 @@ export function textOfValue(value: RedisValue): string {
   return typeof value === "object" ? value.map(textOfValue).join(" ") : String(value);
 }
 
+/** Returns a reply as a value; null for nil and for kinds that have no value here. */
 export function valueOfReply(reply: Reply): RedisValue {
   switch (reply.kind) {
     case "status":

@@ -20,6 +20,7 @@ export interface Requirement {
 const LIBRARIES = [
   { program: "/usr/bin/python3", check: ["-c", "import celery"], debianPackage: "python3-celery" },
   { program: "/usr/bin/python3", check: ["-c", "import rq"], debianPackage: "python3-rq" },
+  { program: "/usr/bin/python3", check: ["-c", "import memcache"], debianPackage: "python3-memcache" },
   {
     program: "/usr/bin/python3",
     check: ["-c", "import django_redis"],
@@ -31,6 +32,11 @@ const LIBRARIES = [
     check: ["-r", "exit(is_readable('/usr/share/php/Illuminate/Redis/autoload.php') ? 0 : 1);"],
     debianPackage: "php-illuminate-redis",
   },
+  ...["Illuminate/Cache", "Symfony/Component/Lock", "Symfony/Component/Cache"].map((library) => ({
+    program: "php",
+    check: ["-r", `exit(is_readable('/usr/share/php/${library}/autoload.php') ? 0 : 1);`],
+    debianPackage: `php-${library.toLowerCase().replace("/component", "").replace("/", "-")}`,
+  })),
   { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
 ];
 
@@ -54,7 +60,7 @@ export const requirements: readonly Requirement[] = [
     purpose: "the proxy of docs/active-active.md",
   },
   { program: "nats-server", debianPackage: "nats-server", purpose: "the NATS stream of --order" },
-  { program: "php", debianPackage: "php-cli", purpose: "examples/php and json" },
+  { program: "php", debianPackage: "php-cli", purpose: "clients/php and json" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
   { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell and json" },
   {
@@ -68,7 +74,7 @@ export const requirements: readonly Requirement[] = [
     program: "/usr/bin/python3",
     check: ["-c", "import websockets"],
     debianPackage: "python3-websockets",
-    purpose: "examples/python/listen.py, and a client of the chat example",
+    purpose: "clients/python/listen.py, and a client of the chat example",
   },
   {
     program: "/usr/bin/python3",
@@ -82,10 +88,18 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "php-redis",
     purpose: "PHP's Redis client",
   },
+  { program: "go", debianPackage: "golang-go", purpose: "the Go client" },
+  { program: "gcc", debianPackage: "build-essential", purpose: "Go's race detector", isForFullRuns: true },
   {
     program: "chromium",
     debianPackage: "chromium",
     purpose: "the client in a browser",
+    isForFullRuns: true,
+  },
+  {
+    program: "nft",
+    debianPackage: "nftables",
+    purpose: "the firewall of docs/production.md",
     isForFullRuns: true,
   },
   {
@@ -117,14 +131,14 @@ export const requirements: readonly Requirement[] = [
   {
     program: "composer",
     debianPackage: "composer",
-    purpose: "examples/php as a package",
+    purpose: "clients/php as a package",
     isForFullRuns: true,
   },
   {
     program: "php",
     check: ["-r", "require 'Psr/SimpleCache/autoload.php';"],
     debianPackage: "php-psr-simple-cache",
-    purpose: "the interface of examples/php's cache",
+    purpose: "the interface of clients/php's cache",
     isForFullRuns: true,
   },
   ...PYTHON_TOOLS.map(([check, debianPackage]) => ({

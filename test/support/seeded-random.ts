@@ -1,5 +1,5 @@
 /**
- * Random numbers for tests: the same seed always yields the same sequence. The test prints the seed. DBSYNC_SEED
+ * Random numbers for tests: the same seed always yields the same sequence. Tests print their seed. DBSYNC_SEED
  * replays a run, and `npm run explore` draws other seeds.
  */
 
@@ -18,18 +18,21 @@ export function seedOfRun(): number {
 export class SeededRandom {
   #state: number;
 
-  /** @param path  numbers that identify a part of the run, so that this part can be replayed alone */
+  /**
+   * Creates a generator from the lowest 32 bits of `seed`.
+   * @param path  numbers that identify a part of the run, so that this part can be replayed alone
+   */
   constructor(seed: number, ...path: readonly number[]) {
     this.#state = seed >>> 0;
     for (const number of path) this.#state = (this.#next() ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0;
   }
 
-  /** Returns an integer 0 ≤ x < n. */
+  /** Returns an integer x with 0 ≤ x < n. */
   below(n: number): number {
     return this.#next() % n;
   }
 
-  /** Returns an integer from ≤ x ≤ to. */
+  /** Returns an integer x with from ≤ x ≤ to. */
   between(from: number, to: number): number {
     return from + this.below(to - from + 1);
   }
@@ -39,6 +42,7 @@ export class SeededRandom {
     return this.#next() < probability * 2 ** 32;
   }
 
+  /** Returns one of the choices, each with the same probability. */
   oneOf<T>(choices: readonly T[]): T {
     return choices[this.below(choices.length)] as T;
   }

@@ -4,23 +4,24 @@ import { SourceMap } from "node:module";
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Matches a position in a JavaScript file, as stacks contain it. */
+/** Matches a position in a JavaScript file, as in a stack trace. */
 const POSITION = /(file:\/\/)?(\/[^\s:()'"]+\.js):(\d+):(\d+)/g;
 
 /** The source maps by file. A file without a map has null. */
 const maps = new Map<string, SourceMap | null>();
 
 /**
- * Returns the text with positions in source files, relative to the working folder, for all compiled files with a map.
+ * Replaces each position in a compiled file that has a source map by the position in the source file, whose path is
+ * relative to the working folder. The remaining text is unchanged.
  */
 export function withSourceLines(text: string): string {
-  return text.replace(POSITION, (found, scheme: string | undefined, path: string, line: string, column) => {
+  return text.replace(POSITION, (match, scheme: string | undefined, path: string, line: string, column) => {
     const file = scheme === undefined ? path : fileURLToPath(`file://${path}`);
-    return sourcePosition(file, Number(line), Number(column)) ?? found;
+    return sourcePosition(file, Number(line), Number(column)) ?? match;
   });
 }
 
-/** Returns the position in the source file, or null. The position is one-based, as in stacks. */
+/** Returns the position in the source file, or null. Lines and columns are one-based, as in a stack trace. */
 function sourcePosition(file: string, line: number, column: number): string | null {
   const entry = mapOf(file)?.findEntry(line - 1, column - 1);
   if (entry === undefined || !("originalSource" in entry)) return null;

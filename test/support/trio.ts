@@ -1,5 +1,5 @@
 /**
- * Real daemons that are peers of each other. Each has a port that stays the same over restarts, and usually a data
+ * Real daemons, usually peers of each other. Each has a port that stays the same over restarts, and usually a data
  * folder. A daemon that ends unexpectedly fails the test.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -22,7 +22,7 @@ const DAEMONS = 3;
 /** The timeout of calls in milliseconds. It is long because the machine may be busy and its disk slow. */
 const CALL_MS = 20_000;
 
-/** Further options of each daemon, or of the daemon with an index. */
+/** Additional options: the same for all daemons, or by index. */
 export type DaemonArgs = readonly string[] | ((index: number) => readonly string[]);
 
 export interface TrioOptions {
@@ -31,16 +31,20 @@ export interface TrioOptions {
   /** Whether each daemon connects to the others. */
   readonly arePeers?: boolean;
   /**
-   * The public keys of the daemons: `app` and `root` (default); `app` alone, so that no daemon's key has to be
-   * authorized, and no key may read the status; or none, so that clients do not sign.
+   * The public keys of the daemons: `app` and `root` (default); `app` alone; or none, so that clients do not sign. With
+   * `app` alone, no daemon's key has to be authorized, but no client can read the status.
    */
   readonly keys?: "app and root" | "app" | "none";
   /** The key pair of the client. */
   readonly app?: KeyPair;
-  /** Whether the daemons are in the process of the test, except in full runs. Such a test kills and suspends none. */
+  /**
+   * Whether the daemons are in the process of the test, except in full runs. Such a test must not kill or suspend a
+   * daemon.
+   */
   readonly areHere?: boolean;
 }
 
+/** The daemons of a test, usually three. */
 export class Trio implements AsyncDisposable {
   /** The key pair of the client. */
   readonly app: KeyPair;
@@ -63,7 +67,7 @@ export class Trio implements AsyncDisposable {
   readonly #options: TrioOptions;
   readonly #daemons: (DaemonProcess | null)[];
   /** The processes that the test has stopped or is about to stop. */
-  readonly #doomed = new WeakSet<DaemonProcess>();
+  readonly #stoppedByTest = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
   private constructor(ports: readonly number[], args: DaemonArgs, options: TrioOptions) {
@@ -148,7 +152,7 @@ export class Trio implements AsyncDisposable {
     const list = writeMemberList({ cluster, number: 1, parents: [], members, removed: [] });
     await using client = this.client(undefined, { key: this.root.privateKey });
     await client.call(["CLUSTER", "MEMBERS", list], { policy: "all" });
-    await this.until("all daemons report under the list", async () => {
+    await this.until("all daemons use the list", async () => {
       const now = await Promise.all(this.ports.map((_, index) => this.#membership(index)));
       return now.every((report) => Number(report.get("reporting")) === 1);
     });
@@ -205,15 +209,16 @@ export class Trio implements AsyncDisposable {
     const isHere = this.#options.areHere === true && !isFull;
     const daemon = await (isHere ? startInThisProcess(args) : startDaemon(args, options));
     this.#daemons[index] = daemon;
-    void daemon.ended().then((ended) => this.#note(index, daemon, ended));
+    void daemon.ended().then((ended) => this.#recordEnd(index, daemon, ended));
     return daemon;
   }
 
   /** Stops a daemon with a signal, and waits until it has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<Ended> {
     const daemon = this.daemon(index);
-    this.#doomed.add(daemon);
+    this.#stoppedByTest.add(daemon);
     this.#daemons[index] = null;
+    // A suspended process handles SIGTERM only after SIGCONT.
     daemon.kill("SIGCONT");
     daemon.kill(signal);
     return await daemon.ended();
@@ -246,6 +251,12 @@ export class Trio implements AsyncDisposable {
     return await readStatus(client);
   }
 
+  /** Requests a report of one daemon as an administrator. @returns its fields */
+  async report(index: number, ...argv: readonly string[]): Promise<ReturnType<typeof fieldsOf>> {
+    await using client = this.client([index], { key: this.root.privateKey });
+    return fieldsOf(await client.call(argv));
+  }
+
   /**
    * Waits until all daemons have the same entries and have folded them.
    * @param ms  the timeout
@@ -263,7 +274,7 @@ export class Trio implements AsyncDisposable {
   }
 
   /**
-   * Waits for a condition.
+   * Waits for a condition. An error of `holds` counts as false, so an assertion in it cannot fail the test.
    * @throws Error after the timeout, or if a daemon has ended; the message describes the daemons
    */
   async until(what: string, holds: () => Promise<boolean>, ms?: number): Promise<void> {
@@ -273,8 +284,8 @@ export class Trio implements AsyncDisposable {
     };
     await until(what, check, ms === undefined ? {} : { ms }).catch(async (problem: Error) => {
       const { keys = "app and root" } = this.#options;
-      const asked = keys === "app and root" ? this.ports : [];
-      const statuses = await Promise.allSettled(asked.map((_, index) => this.status(index)));
+      const readable = keys === "app and root" ? this.ports : [];
+      const statuses = await Promise.allSettled(readable.map((_, index) => this.status(index)));
       const lines = statuses.map((one) =>
         one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
       );
@@ -283,17 +294,17 @@ export class Trio implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const daemon of this.#daemons) if (daemon !== null) this.#doomed.add(daemon);
+    for (const daemon of this.#daemons) if (daemon !== null) this.#stoppedByTest.add(daemon);
     await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
     await Promise.all(this.links.flat().map((link) => link[Symbol.asyncDispose]()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #note(index: number, daemon: DaemonProcess, { code, stderr }: Ended): void {
+  #recordEnd(index: number, daemon: DaemonProcess, { code, stderr }: Ended): void {
     for (const line of daemon.log)
       if (line.level === "error" || line.level === "fatal")
         this.errors.push(`${index}: ${JSON.stringify(line)}`);
-    if (this.#doomed.has(daemon)) return;
+    if (this.#stoppedByTest.has(daemon)) return;
     this.#daemons[index] = null;
     const last = daemon.log.slice(-5).map((line) => JSON.stringify(line));
     this.#unexpected.push(`daemon ${index} ended unexpectedly with ${code}: ${stderr}\n${last.join("\n")}`);

@@ -1,6 +1,6 @@
 /** Tries a program on a database, as the gateway does before it records the program's writes. */
 import { type TriedUnit, tryUnits } from "../../daemon/cluster/replica/tried-units.js";
-import { type Program, WaitingGroup } from "../../daemon/cluster/replica/waiting-group.js";
+import { type GatewayProgram, WaitingGroup } from "../../daemon/cluster/replica/waiting-group.js";
 import type { Database } from "../../daemon/store/database.js";
 
 const HEAD = {
@@ -8,9 +8,9 @@ const HEAD = {
   as: null,
   isRing: false,
   conditions: null,
-  isDecided: false,
-  writesDecided: false,
-  isApart: false,
+  needsDecision: false,
+  writesDecidedKeys: false,
+  isSplit: false,
 };
 
 export interface TriedProgram {
@@ -22,13 +22,30 @@ export interface TriedProgram {
 /** Returns the outcome; nothing is changed. */
 export function tryProgram(
   database: Database,
-  run: Program["run"],
+  run: GatewayProgram["run"],
   { stepsMax = Number.POSITIVE_INFINITY, at }: TriedProgram,
 ): TriedUnit | undefined {
   const group = new WaitingGroup(HEAD);
   const sender = { db: 0, now: at, as: null, isStable: false, readsAll: true };
   const answering = { isStable: false, replicated: undefined, lastWrite: undefined, answered() {} };
-  group.addProgram({ ...answering, sender, run, recording() {}, hasRead() {} });
+
+  group.addProgram({
+    ...answering,
+    sender,
+    conditions: [],
+    readsOnly: false,
+    run,
+    recording() {},
+    answerRead() {},
+  });
+
   const state = { database, stepsMax, unitId: () => "i".repeat(36) };
-  return tryUnits(group, { state, date: { at, seq: 0 }, refusal: null, isOver: () => false })[0];
+  return tryUnits(group.units(), {
+    state,
+    db: 0,
+    date: { at, seq: 0 },
+    refusal: null,
+    isOver: () => false,
+    watcher: null,
+  })[0];
 }

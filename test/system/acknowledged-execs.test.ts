@@ -1,8 +1,8 @@
 /**
- * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up, and those of clients of
- * the daemons themselves, on which the members of a list decide, with the changes under a condition of other clients
- * without keys. Acknowledged transactions are applied, and transactions answered with nil are not. No connection reads
- * data older than its own acknowledged writes.
+ * Tests that acknowledged transactions with WATCH through a sidecar are applied, and transactions reported as not
+ * applied are not, while daemons hang, are killed, or catch up. No connection reads data older than its own
+ * acknowledged writes. The last test kills daemons while unsigned clients (Redis, memcached, …) send conditional
+ * changes to them. The members decide on each change, and no acknowledged change is lost.
  */
 
 import assert from "node:assert/strict";
@@ -22,19 +22,24 @@ import { Trio } from "../support/trio.js";
 import type { FaceTransport } from "./contenders.js";
 import { Increments } from "./increments.js";
 
-/** The numbers of rounds per kind of fault, of counting clients, and of clients that only write and read. */
+/** Rounds for each fault. */
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? 1);
+/** Clients that count with WATCH. */
 const COUNTERS = 3;
+/** Clients that write and read their own key. */
 const WRITERS = 6;
-/** Milliseconds of a hang, and of the time before and after the hang. */
 const HANG_MS = 9_000;
-const ASIDE_MS = 2_000;
+/** The time before and after a fault. */
+const BEFORE_AND_AFTER_MS = 2_000;
+/** The timeout until all daemons are equal. */
 const LEVEL_MS = 90_000;
 
 const seed = seedOfRun();
+
 /** The reported outcomes of transactions, by token. */
 class Outcomes {
   readonly applied: string[] = [];
+  /** EXEC returned nil, because a watched key had changed. */
   readonly nil: string[] = [];
   readonly notApplied: string[] = [];
   unknown = 0;
@@ -46,6 +51,10 @@ class Outcomes {
 /** Whether a failed command may have been applied. With the listed errors it was certainly not applied. */
 const isUnknown = ({ message }: Error) => !/^(NOTAPPLIED|EXECABORT)/.test(message);
 
+/**
+ * Increments a counter with WATCH and EXEC until the test is over, and records each outcome. It ignores a failed WATCH
+ * or GET, and tries again.
+ */
 async function count(redis: Redis, key: string, name: string, outcomes: Outcomes, isOver: () => boolean) {
   let highest = 0;
   for (let number = 0; !isOver(); number++) {
@@ -111,7 +120,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   "a hang while another daemon catches up": async (trio, [one, other]) => {
     await trio.end(one, "SIGKILL");
-    await pause(ASIDE_MS);
+    await pause(BEFORE_AND_AFTER_MS);
     const started = trio.start(one);
     trio.daemon(other).kill("SIGSTOP");
     await pause(HANG_MS);
@@ -121,20 +130,23 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, fault] of some(Object.entries(FAULTS)))
-  test(`acknowledged transactions are applied, and refused transactions are not, during ${name} (seed ${seed})`, async (t) => {
+  test(`acknowledged transactions are applied, and those reported as not applied are not, during ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
+
     const key = join(trio.folder(0), "sidecar.pem");
     writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
     await using sidecar = await startDaemon([
       ...["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"],
     ]);
     const port = await sidecar.portOf("Redis clients");
+
     const open = () => new Redis({ port, maxRetriesPerRequest: null }).on("error", () => {});
     const clients = Array.from({ length: COUNTERS + WRITERS }, open);
     t.after(() => {
       for (const client of clients) client.disconnect();
     });
+
     for (let round = 0; round < ROUNDS; round++) {
       const outcomes = new Outcomes();
       const counter = `counter:${round}`;
@@ -144,20 +156,24 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
           ? count(client, counter, String(index), outcomes, () => isOver)
           : writeAndRead(client, `own:${round}:${index}`, outcomes, () => isOver),
       );
-      await pause(ASIDE_MS);
+
+      await pause(BEFORE_AND_AFTER_MS);
       const [one, other] = random.shuffled([...trio.ports.keys()]) as [number, number];
       await fault(trio, [one, other]);
-      await pause(ASIDE_MS);
+      await pause(BEFORE_AND_AFTER_MS);
       await trio.until("all daemons are live", async () =>
         (await trio.statuses()).every(({ state }) => state === "live"),
       );
+
       isOver = true;
       await Promise.all(work);
       await trio.level(LEVEL_MS);
+
       const { applied, nil, notApplied, unknown, stale, reads } = outcomes;
       t.diagnostic(
         `round ${round}: ${applied.length} acknowledged, ${nil.length} nil, ${unknown} unknown, ${reads} reads`,
       );
+
       for (const index of trio.ports.keys()) {
         await using client = trio.client([index]);
         const log = (await client.call(["LRANGE", `${counter}:log`, 0, -1])) as string[];
@@ -169,7 +185,7 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
         assert.deepEqual(
           [...nil, ...notApplied].filter((token) => log.includes(token)),
           [],
-          "no transaction that returned nil or an error is applied",
+          "no transaction reported as not applied is applied",
         );
         assert.equal(
           Number(await client.call(["GET", counter])),
@@ -178,34 +194,35 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
         );
         assert.ok(log.length <= applied.length + unknown);
       }
+
       assert.deepEqual(stale, [], "no read is older than an acknowledged write");
       assert.ok(applied.length > 0, "some transactions were acknowledged");
     }
     assert.deepEqual(trio.errors, []);
   });
 
-/** The number of kills, and the milliseconds before and after each of them. */
 const KILLS = amount(2, 6);
+/** The time before and after each kill. */
 const RUN_MS = 1_000;
 /** Milliseconds until a client whose daemon is down connects again, or sends a refused change again. */
-const AGAIN_MS = 50;
+const RETRY_MS = 50;
 
 const FACES = [
   ...(await contributionsOf<{ readonly transport: FaceTransport }>("contender.js")).values(),
 ].map(({ transport }) => transport);
 
 /** Counts with transactions at a daemon until the test is over. A new connection follows each broken one. */
-async function countAt(port: number, increments: Increments, how: "set" | "script", isOver: () => boolean) {
+async function countAt(port: number, increments: Increments, by: "set" | "script", isOver: () => boolean) {
   while (!isOver()) {
-    const line = await RedisConnection.open(port).catch(() => null);
+    const connection = await RedisConnection.open(port).catch(() => null);
     try {
-      while (line !== null && !isOver())
-        if ((await increments.add(line, how)) !== true) await pause(AGAIN_MS);
+      while (connection !== null && !isOver())
+        if ((await increments.add(connection, by)) !== true) await pause(RETRY_MS);
     } catch {
       // The daemon was killed before EXEC was sent.
     }
-    line?.[Symbol.dispose]();
-    await pause(AGAIN_MS);
+    connection?.[Symbol.dispose]();
+    await pause(RETRY_MS);
   }
 }
 
@@ -234,11 +251,11 @@ async function changeAt(
       else if (answer === "unknown") changes.unknown++;
       isOpen = answer === "applied" || answer === "nil";
     }
-    await pause(AGAIN_MS);
+    await pause(RETRY_MS);
   }
 }
 
-test(`no change under a condition is lost that clients of three daemons made while daemons were killed (seed ${seed})`, async (t) => {
+test(`no acknowledged conditional change is lost while daemons are killed (seed ${seed})`, async (t) => {
   const random = new SeededRandom(seed, Object.keys(FAULTS).length);
   const options = ["resp", ...FACES.map(({ option }) => option)];
   const portsOf = () => Promise.all(options.map(() => freePort()));

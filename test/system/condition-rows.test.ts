@@ -1,7 +1,8 @@
 /**
  * Tests the table in docs/consistency.md ("What the answer to a condition means"): for each kind of cluster, whether
- * two clients that write under the same condition at the same moment may both receive OK, and what is refused. Daemons
- * with --order are tested in order.test.ts, and those of version 1 in test/client/version-2/fleet.test.ts.
+ * two clients that write under the same condition at the same moment may both receive OK, and what is refused. "The
+ * client counts reports" and "the members decide" are rules of that section. Daemons with --order are tested in
+ * order.test.ts, and those of version 1 in test/client/version-2/fleet.test.ts.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -18,7 +19,7 @@ import { nextTurn, until } from "../support/until.js";
 const ROUNDS = amount(5, 40);
 const RESP = ["--resp", "0"];
 
-/** What the clients of a race may be answered: exactly one OK, at most one, or one for each client. */
+/** The permitted number of OKs in a race: exactly one, at most one, or one for each client. */
 type Outcome = "one" | "at most one" | "both";
 
 /** Lets two clients write under the same condition at the same moment. @returns the number of OKs */
@@ -26,10 +27,10 @@ type Race = () => Promise<number>;
 
 let keys = 0;
 
-/** Returns the number of calls that returned something else than nil. A call that fails counts as none. */
+/** Returns the number of calls that returned something other than nil. A call that fails counts as none. */
 async function countOf(calls: readonly Promise<unknown>[]): Promise<number> {
   const settled = await Promise.allSettled(calls);
-  return settled.filter((one) => one.status === "fulfilled" && one.value !== null).length;
+  return settled.filter((call) => call.status === "fulfilled" && call.value !== null).length;
 }
 
 async function assertOutcome(t: TestContext, name: string, outcome: Outcome, race: Race): Promise<void> {
@@ -39,6 +40,7 @@ async function assertOutcome(t: TestContext, name: string, outcome: Outcome, rac
       races++;
       return (await race()) === 2;
     };
+    // Fails when the time limit of `until` ends.
     await until(`${name}: both receive OK`, haveBoth, { pause: nextTurn });
     t.diagnostic(`${name}: both receive OK in race ${races}`);
     return;
@@ -54,41 +56,48 @@ async function withTwo(trio: Trio, use: (clients: readonly [Client, Client]) => 
   const all = [...trio.ports.keys()];
   await using first = trio.client(all);
   await using second = trio.client([...all].reverse());
+  // An answer from each running daemon shows that the client is connected to it.
   for (const client of [first, second]) await client.call("EXISTS nothing", { policy: trio.running.length });
   await use([first, second]);
 }
 
-const createIfAbsent = (client: Client, key: string): Promise<unknown> =>
+const setIfAbsent = (client: Client, key: string): Promise<unknown> =>
   client.call(["SET", key, "mine", "NX"]);
 
-const createUnder = (client: Client, key: string): Promise<unknown> =>
+const setWithCondition = (client: Client, key: string): Promise<unknown> =>
   client.multi([["SET", key, "mine"]], { if: [{ key, writer: null }] });
 
-/** Checks what two signed clients of the running daemons are answered. */
-async function assertSigned(t: TestContext, trio: Trio, ifs: Outcome, creations: Outcome): Promise<void> {
+/** Checks the number of OKs that two signed clients of the running daemons receive. */
+async function assertSigned(
+  t: TestContext,
+  trio: Trio,
+  ifOutcome: Outcome,
+  nxOutcome: Outcome,
+): Promise<void> {
   await withTwo(trio, async (clients) => {
-    const raceOf = (write: typeof createUnder) => () => {
+    const raceOf = (write: typeof setWithCondition) => () => {
       const key = `key:${keys++}`;
       return countOf(clients.map((client) => write(client, key)));
     };
-    await assertOutcome(t, "units with if", ifs, raceOf(createUnder));
-    await assertOutcome(t, "SET NX", creations, raceOf(createIfAbsent));
+    await assertOutcome(t, "units with if", ifOutcome, raceOf(setWithCondition));
+    await assertOutcome(t, "SET NX", nxOutcome, raceOf(setIfAbsent));
   });
 }
 
-/** Checks what Redis clients of two running daemons, or of the only one, are answered. */
+/** Checks the number of OKs that Redis clients of two running daemons, or of the only one, receive. */
 async function assertWatching(t: TestContext, trio: Trio, outcome: Outcome): Promise<void> {
   const [first = 0, second = first] = trio.runningIndices;
-  using one = await RedisConnection.open(await respPort(trio, first));
-  using other = await RedisConnection.open(await respPort(trio, second));
+  using firstConnection = await RedisConnection.open(await respPort(trio, first));
+  using secondConnection = await RedisConnection.open(await respPort(trio, second));
+  const connections = [firstConnection, secondConnection];
   const race = async () => {
     const key = `key:${keys++}`;
-    for (const line of [one, other])
+    for (const connection of connections)
       for (const command of [`WATCH ${key}`, "MULTI", `SET ${key} mine`])
-        await line.value(...command.split(" "));
+        await connection.value(...command.split(" "));
     return countOf(
-      [one, other].map(async (line) => {
-        const value = await line.value("EXEC");
+      connections.map(async (connection) => {
+        const value = await connection.value("EXEC");
         if (value instanceof Error) throw value;
         return value;
       }),
@@ -106,7 +115,10 @@ async function areDeciding(trio: Trio): Promise<boolean> {
     }),
   );
   const deciding = hellos.filter(({ knows }) => knows.includes("decisions"));
-  assert.ok(deciding.length === 0 || deciding.length === hellos.length, "only some daemons know a list");
+  assert.ok(
+    deciding.length === 0 || deciding.length === hellos.length,
+    "the daemons disagree on whether the members decide",
+  );
   return deciding.length > 0;
 }
 
@@ -135,7 +147,7 @@ for (const isInMemory of [false, true])
     await assertWatching(t, lone, "one");
   });
 
-test("members without --data found no list: the client counts reports", async (t) => {
+test("members without --data do not sign a member list: the client counts reports", async (t) => {
   await using trio = await Trio.start(RESP, 3, { keys: "app", isInMemory: true });
   await untilLive(trio);
   assert.equal(await areDeciding(trio), false);
@@ -143,14 +155,14 @@ test("members without --data found no list: the client counts reports", async (t
   await assertWatching(t, trio, "both");
 });
 
-test("of daemons without --peer, the client counts reports", async (t) => {
+test("without --peer, the client counts reports", async (t) => {
   await using trio = await Trio.start(RESP, 3, { keys: "app", arePeers: false });
   assert.equal(await areDeciding(trio), false);
   await assertSigned(t, trio, "at most one", "both");
   await assertWatching(t, trio, "both");
 });
 
-test("daemons before a Redis refuse conditions, and the Redis decides on SET NX", {
+test("daemons in front of a Redis server (-d) refuse conditions, and Redis decides on SET NX", {
   skip: skipWithout("redis-server"),
 }, async (t) => {
   await using redis = await startRedis();
@@ -159,18 +171,18 @@ test("daemons before a Redis refuse conditions, and the Redis decides on SET NX"
   await untilLive(trio);
   assert.equal(await areDeciding(trio), false);
   await withTwo(trio, async ([client]) => {
-    assert.match((await failureOf(createUnder(client, "key"))).message, /if-not-carried/);
+    assert.match((await failureOf(setWithCondition(client, "key"))).message, /if-not-carried/);
     assert.equal(await client.call("GET key"), null);
   });
   await withTwo(trio, async (clients) => {
     await assertOutcome(t, "SET NX", "one", () => {
       const key = `key:${keys++}`;
-      return countOf(clients.map((client) => createIfAbsent(client, key)));
+      return countOf(clients.map((client) => setIfAbsent(client, key)));
     });
   });
 });
 
-test("members decide as soon as they have founded a list, and until then the client counts reports", async (t) => {
+test("members decide as soon as they have signed a first list; until then the client counts reports", async (t) => {
   await using trio = await Trio.make(RESP, 3, { keys: "app" });
   for (const index of [0, 1]) await trio.start(index);
   await untilLive(trio);
@@ -179,7 +191,7 @@ test("members decide as soon as they have founded a list, and until then the cli
   await assertWatching(t, trio, "both");
 
   await trio.start(2);
-  await trio.until("the daemons have founded a list", () => areDeciding(trio));
+  await trio.until("the daemons have signed a first list", () => areDeciding(trio));
   await untilLive(trio);
   await assertSigned(t, trio, "one", "one");
   await assertWatching(t, trio, "one");
@@ -188,15 +200,15 @@ test("members decide as soon as they have founded a list, and until then the cli
   await trio.end(2, "SIGKILL");
   await using client = trio.client();
   await client.call("DEL nothing", { policy: "first" });
-  const refusal = await failureOf(createIfAbsent(client, "refused"));
+  const refusal = await failureOf(setIfAbsent(client, "refused"));
   assert.equal(refusal.effect, "not-applied");
   assert.match(refusal.message, /cannot-decide/);
-  await failureOf(createUnder(client, "refused"));
+  await failureOf(setWithCondition(client, "refused"));
   assert.equal(await client.call("GET refused"), null);
   assert.equal(await client.call("SET plain write", { policy: "first" }), "OK");
 });
 
-test("with administrators, members decide as soon as one has signed a list", async (t) => {
+test("with administrators, members decide as soon as an administrator has signed a list", async (t) => {
   await using trio = await Trio.start();
   assert.equal(await areDeciding(trio), false);
   await assertSigned(t, trio, "at most one", "both");

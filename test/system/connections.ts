@@ -1,9 +1,12 @@
 /** Connections of Redis and MongoDB clients to the daemons of a cluster, which are opened again after a kill. */
 import { Redis } from "ioredis";
 import { MongoClient, MongoServerError } from "mongodb";
+import { askMemcached } from "../../faces/memcached/test/memcached-lines.js";
 import type { ActiveCluster } from "../support/active-cluster.js";
 
 const TIMEOUT_MS = 10_000;
+/** An error after which a command may have been executed. */
+const MAYBE_APPLIED = /MAYBEAPPLIED/;
 
 /** What became of a call whose daemon may be killed. */
 export type Outcome<Answer> =
@@ -38,7 +41,7 @@ export class Connections implements AsyncDisposable {
     try {
       return { kind: "answer", answer: await redis.call(name, ...rest) };
     } catch (reason) {
-      if (reason instanceof Error && reason.name === "ReplyError")
+      if (reason instanceof Error && reason.name === "ReplyError" && !MAYBE_APPLIED.test(reason.message))
         return { kind: "refused", reason: reason.message };
       return { kind: "unanswered" };
     }
@@ -62,8 +65,22 @@ export class Connections implements AsyncDisposable {
     try {
       return { kind: "answer", answer: await call(this.mongo(index)) };
     } catch (reason) {
-      if (reason instanceof MongoServerError) return { kind: "refused", reason: reason.message };
+      if (reason instanceof MongoServerError && !MAYBE_APPLIED.test(reason.message))
+        return { kind: "refused", reason: reason.message };
       return { kind: "unanswered" };
+    }
+  }
+
+  /** Sends requests to a memcached listener, on a connection of its own. */
+  async memcached(index: number, requests: string): Promise<Outcome<string>> {
+    try {
+      const answer = await askMemcached(this.#cluster.memcachedPort(index), requests);
+      if (answer === "" || MAYBE_APPLIED.test(answer)) return { kind: "unanswered" };
+      return answer.startsWith("SERVER_ERROR")
+        ? { kind: "refused", reason: answer }
+        : { kind: "answer", answer };
+    } catch (reason) {
+      return { kind: "refused", reason: String(reason) };
     }
   }
 

@@ -48,9 +48,14 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
       .replaceAll("/backup", join(folder.path, "backup"));
   }
 
-  /** Replaces the addresses in a command: servers by addresses that refuse connections, listeners by free ports. */
+  /**
+   * Replaces the addresses in a command: servers by addresses that refuse connections, listeners by free ports. Waits
+   * for these servers last a second.
+   */
   async function withTestAddresses({ program, text }: Checked): Promise<string> {
-    let command = inFolder(text).replace(/--at \S+/, "--at 2026-01-31T11:58:20Z");
+    let command = inFolder(text)
+      .replace(/--at \S+/, "--at 2026-01-31T11:58:20Z")
+      .replace(/--wait \d+/, "--wait 1");
     if (program === "dbsync")
       command = command
         .replace(/(\s(?:-s|--servers)\s+)\S+/, `$1${refusing}`)
@@ -62,11 +67,11 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
     return command.replace(program, `exec ${process.execPath} ${programPaths[program as "dbsync"]}`);
   }
 
-  /** Runs a command. @returns its usage error, or null if it has none */
-  async function usageError(command: Checked): Promise<string | null> {
+  /** Runs a command. @param profiles  the folder of its profiles @returns its usage error, or null if it has none */
+  async function usageError(command: Checked, profiles = "profiles"): Promise<string | null> {
     const text = await withTestAddresses(command);
     if (command.program === "dbsync-proxy") return await usageErrorOfProxy(text);
-    const env = { DBSYNC_SERVERS: refusing };
+    const env = { DBSYNC_SERVERS: refusing, XDG_CONFIG_HOME: join(folder.path, profiles) };
     const { code, stderr } = await run("sh", ["-c", text], { cwd: folder.path, env });
     return code === USAGE ? stderr : null;
   }
@@ -89,7 +94,7 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
 
   test("have no usage error", async () => {
     const commands = consoleCommands();
-    for (const page of ["docs/runbooks.md", "docs/operations.md", "docs/proxy.md", "install.md"])
+    for (const page of ["docs/runbooks.md", "docs/operations.md", "docs/proxy.md", "docs/production.md"])
       assert.ok(
         commands.some(({ where }) => where.startsWith(page)),
         page,
@@ -99,17 +104,22 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
         commands.some((command) => command.program === program),
         program,
       );
-    // A command that appears on two pages is checked once.
-    const different = [...new Map(commands.map((command) => [command.text, command])).values()];
+
+    // A command that appears on two pages is checked once, on the first one.
+    const texts = commands.map(({ text }) => text);
+    const different = commands.filter(({ text }, index) => texts.indexOf(text) === index);
     const wrong: string[] = [];
+    // Commands with a profile need those before them on their page.
+    const isOfProfile = ({ text }: ConsoleCommand) => /\bprofile\b/.test(text);
+    const pageOf = ({ where }: ConsoleCommand) => where.replace(/:\d+$/, "");
+
     const check = async (some: ConsoleCommand[]): Promise<void> => {
       for (let command = some.shift(); command !== undefined; command = some.shift()) {
-        const problem = await usageError(command);
+        const problem = await usageError(command, isOfProfile(command) ? pageOf(command) : undefined);
         if (problem !== null) wrong.push(`${command.where}: ${command.text}: ${problem.split("\n")[0]}`);
       }
     };
-    // Commands with a profile need those before them on their page.
-    const isOfProfile = ({ text }: ConsoleCommand) => /\bprofile\b/.test(text);
+
     const others = different.filter((command) => !isOfProfile(command));
     const parallel = Array.from({ length: TOGETHER }, () => check(others));
     await Promise.all([...parallel, check(different.filter(isOfProfile))]);

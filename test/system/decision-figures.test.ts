@@ -58,15 +58,20 @@ test("daemons report the keeper, the decided units, and the units that wait by s
   const { stdout: output } = await runDbsync(["status", "-k", key, "-s", trio.servers.join()]);
   assert.match(output, /^DECISIONS OF +KEEPER +SLOTS +UNITS +LAST +UNDECIDED +OF KEYS +BLOCKED BY$/m);
 
-  // Two of three members are suspended, so that nothing is decided.
-  for (const index of [1, 2]) trio.daemon(index).kill("SIGSTOP");
   await using alone = trio.client([0], { timeout: 20_000 });
-  const calls = Array.from({ length: 3 }, (_, lock) =>
-    alone.call(["SET", `late:${lock}`, "me", "NX"], { policy: "majority" }).then(String, String),
-  );
   await using admin = trio.client([0], { key: trio.root.privateKey });
+  let attempt = 0;
   await trio.until("the envelopes wait", async () => {
+    attempt++;
+    // Two of three members are suspended, so that nothing is decided. The envelopes wait for less than a second.
+    for (const index of [1, 2]) trio.daemon(index).kill("SIGSTOP");
+    const calls = Array.from({ length: 3 }, (_, lock) =>
+      alone.call(["SET", `late:${attempt}:${lock}`, "me", "NX"], { policy: "majority" }).then(String, String),
+    );
     const status = fieldsOf(await admin.call(["TIMELINE", "STATUS"]));
+    for (const index of [1, 2]) trio.daemon(index).kill("SIGCONT");
+    await Promise.all(calls);
+
     const keys = status.get("waiting-keys");
     const [first] = Array.isArray(keys) ? keys.map(fieldsOf) : [];
     return (
@@ -75,8 +80,6 @@ test("daemons report the keeper, the decided units, and the units that wait by s
       String(first?.get("key")).length === 64
     );
   });
-  for (const index of [1, 2]) trio.daemon(index).kill("SIGCONT");
-  await Promise.all(calls);
 });
 
 async function metricsOf(trio: Trio, index: number): Promise<ReadonlyMap<string, number>> {

@@ -5,10 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FakeV2, fakeV2, hello, result } from "../examples/fake-daemon-v2.js";
-import { PHP_FILE } from "../examples/php-script.js";
+import { PHP_FILE } from "../php/running.js";
 import { PYTHON, env as pythonEnv } from "../python/running.js";
 import { makeKeyPair } from "../support/envelope-client.js";
+import { type FakeV2, fakeV2, hello, result } from "../support/fake-daemon-v2.js";
 import { skipWithout } from "../support/requirements.js";
 import { type Ended, run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";

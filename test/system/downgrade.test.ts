@@ -50,12 +50,12 @@ const clients = {
         "visits",
       ],
     ]),
-  "examples/php": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
+  "clients/php": (servers: string, { privateKey, cluster }: Scene, isClusterKnown: boolean) =>
     run(
       "php",
       [
         "-r",
-        `require "${join(repositoryRoot, "examples/php/dbsync.php")}";
+        `require "${join(repositoryRoot, "clients/php/dbsync.php")}";
         if (dbsync_send("INCR visits") === null) { fwrite(STDERR, dbsync_last_error()); exit(1); }`,
       ],
       {

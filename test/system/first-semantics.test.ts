@@ -6,7 +6,11 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type SemanticsReport, semanticsReport, versionsToSet } from "../../tools/cli/members/members.js";
+import {
+  type SemanticsReport,
+  semanticsReport,
+  versionsToSet,
+} from "../../tools/cli/members/first-semantics.js";
 import { runDbsync } from "../client/child.js";
 import { buildRoot } from "../support/repository.js";
 import { Trio } from "../support/trio.js";
@@ -59,6 +63,7 @@ test("the versions to set are those that all daemons support, one after the othe
   const report = (available: number, entries = 0): SemanticsReport => ({ semantics: 1, available, entries });
   const versions = (...reports: SemanticsReport[]) =>
     versionsToSet(new Map(reports.map((each, index) => [`${index}`, each])), ["0", "1"]);
+
   assert.deepEqual(versions(report(3), report(3)), [2, 3]);
   assert.deepEqual(versions(report(3), report(2)), [2]);
   assert.deepEqual(versions(report(1), report(3)), []);

@@ -9,9 +9,9 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDbsync } from "../client/child.js";
-import { amount, skipUnlessFull } from "../support/amount.js";
+import { amount, isFull, skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
-import { Trio } from "../support/trio.js";
+import { Trio, type TrioOptions } from "../support/trio.js";
 import { fieldsOf } from "./status.js";
 
 /** Sends CLUSTER MEMBERS to a daemon, signed with the key in its folder. @returns the fields of the reply */
@@ -49,7 +49,7 @@ const ordersForce = (trio: Trio, index: number, ...ids: readonly string[]): Prom
   trio.until("a member is lost", async () => (await asOperator(trio, index, "FORCE", ...ids)).size > 0);
 
 test("daemons found a list, which they use for decisions and keep over restarts", async () => {
-  await using trio = await Trio.start([], 3, { keys: "app" });
+  await using trio = await Trio.start([], 3, { keys: "app", areHere: true });
   await untilListed(trio, [0, 1, 2], "1");
   assert.equal(await isCreated(trio, [0, 1, 2], "lock"), true);
   assert.equal(await isCreated(trio, [0, 1, 2], "lock"), false);
@@ -61,18 +61,20 @@ test("daemons found a list, which they use for decisions and keep over restarts"
 });
 
 test("the remaining daemon of a pair forces a list of its own, and decides alone", async () => {
-  await using trio = await Trio.start([], 2, { keys: "app" });
+  await using trio = await Trio.start([], 2, { keys: "app", areHere: true });
   await untilListed(trio, [0, 1], "1");
   assert.equal(await isCreated(trio, [0, 1], "lock"), true);
   await assert.rejects(asOperator(trio, 0, "FOUND"), /list already/);
   await assert.rejects(asOperator(trio, 0, "FORCE"), /all members of the list are connected/);
+
   const lost = await idOf(trio, 1);
-  await trio.end(1, "SIGKILL");
+  await trio.end(1, isFull ? "SIGKILL" : "SIGTERM");
   rmSync(trio.folder(1), { recursive: true });
   await trio.until("an order that needs a majority names the one that needs none", async () => {
     const report = await asOperator(trio, 0, "REMOVE", lost);
     return /only 1 of 2 are connected.*dbsync members force/.test(String(report.get("waits-for")));
   });
+
   await ordersForce(trio, 0);
   await untilListed(trio, [0], "2");
   assert.equal(await isCreated(trio, [0], "lock"), false);
@@ -118,10 +120,13 @@ test("a cluster grows from one daemon by options alone, and keeps what it had", 
     const peers = others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
     return peers.length === 0 ? [] : [...peers, ...knowsSecret];
   };
-  const trio: Trio = await Trio.make((index) => peersOf(index), 3, { keys: "app", arePeers: false });
+
+  const options: TrioOptions = { keys: "app", arePeers: false, areHere: true };
+  const trio: Trio = await Trio.make((index) => peersOf(index), 3, options);
   await using _ = trio;
   await trio.start(0);
   assert.equal(await isCreated(trio, [0], "lock"), true);
+
   for (size = 2; size <= amount(2, 3); size++) {
     for (const index of trio.runningIndices) await trio.end(index, "SIGTERM");
     for (let index = 0; index < size; index++) await trio.start(index);
@@ -165,25 +170,30 @@ test("a member that is down, and that the options no longer name, is removed by 
     const others = trio.ports.filter((_, other) => other !== index && isNamed[other]);
     return [...others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]), ...knowsSecret];
   };
+
   const trio: Trio = await Trio.make((index) => peersOf(index), 3, { keys: "app", arePeers: false });
   await using _ = trio;
   await trio.startAll();
   await untilListed(trio, [0, 1, 2], "1");
+
   const removed = await idOf(trio, 2);
   await asOperator(trio, 0, "REMOVE", removed);
   await trio.until("it is refused", async () => {
     const report = await asOperator(trio, 0);
     return String(report.get("waits-for")).includes("or stop it first");
   });
+
   await trio.end(2, "SIGTERM");
   await trio.until("the remaining member does not agree yet", async () => {
     const report = await asOperator(trio, 0);
     return String(report.get("waits-for")).includes("not announced yet");
   });
+
   isNamed[2] = false;
   await trio.end(1, "SIGTERM");
   await trio.start(1);
   await untilListed(trio, [0, 1], "2");
+
   await trio.start(2);
   await trio.until("the removed daemon is refused", async () => {
     const report = await asOperator(trio, 2);
@@ -198,6 +208,7 @@ test("a connected member leaves, loses no acknowledged write, and is added again
   await using _ = trio;
   await untilListed(trio, [0, 1], "1");
   const left = await idOf(trio, 1);
+
   const acknowledged: [string[], string[]] = [[], []];
   let isWriting = true;
   const write = async (index: 0 | 1) => {
@@ -210,24 +221,29 @@ test("a connected member leaves, loses no acknowledged write, and is added again
   };
   const writing = Promise.all([write(0), write(1)]);
   await trio.until("both acknowledge writes", async () => acknowledged.every((names) => names.length > 10));
+
   await asOperator(trio, 1, "REMOVE", left);
   await trio.until("it has left", async () => {
     const report = await asOperator(trio, 1);
     return String(report.get("refusal")).includes("dbsync members join");
   });
+
   isWriting = false;
   await writing;
   await untilListed(trio, [0], "2");
+
   await using client = trio.client([0]);
   const written = new Set((await client.call(["SMEMBERS", "written"])) as string[]);
   assert.deepEqual(
     acknowledged.flat().filter((name) => !written.has(name)),
     [],
   );
+
   await trio.end(1, "SIGTERM");
   const joined = await runDbsync(["members", "join", "--data", trio.folder(1), "--yes"]);
   assert.equal(joined.code, 0, joined.stderr);
   assert.doesNotMatch(joined.stdout, /dead letter/);
+
   await trio.start(1);
   await untilListed(trio, [0, 1], "3");
   assert.notEqual(await idOf(trio, 1), left);
@@ -299,7 +315,7 @@ test("two lists without a common member stay two until one group joins the other
 });
 
 test("a client that was connected before the list was founded asks for decisions afterwards", async () => {
-  await using trio = await Trio.make([], 2, { keys: "app" });
+  await using trio = await Trio.make([], 2, { keys: "app", areHere: true });
   await trio.start(0);
   await using client = trio.client([0]);
   await trio.until("the first daemon accepts writes", async () => {

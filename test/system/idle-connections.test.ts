@@ -11,7 +11,7 @@ import { startDaemon } from "../support/daemon-process.js";
 import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
-const MAX_CONNECTIONS = 8;
+const CONNECTIONS_MAX = 8;
 const IDLE = 40;
 const ADMIN_IDLE = 200;
 
@@ -47,7 +47,7 @@ describe("unauthenticated connections", { concurrency: true }, () => {
     "are closed at --max-connections in favour of clients that sign, and authenticated clients stay connected",
     LIMIT,
     async () => {
-      await using victims = await Victims.start(1, { args: ["--max-connections", String(MAX_CONNECTIONS)] });
+      await using victims = await Victims.start(1, { args: ["--max-connections", String(CONNECTIONS_MAX)] });
       await victims.allLive();
       using before = await victims.client();
       assert.equal(await before.text("SET", "k", "v"), "OK");
@@ -59,7 +59,7 @@ describe("unauthenticated connections", { concurrency: true }, () => {
   );
 
   test("are closed even if they have sent a part of a frame", LIMIT, async () => {
-    await using victims = await Victims.start(1, { args: ["--max-connections", String(MAX_CONNECTIONS)] });
+    await using victims = await Victims.start(1, { args: ["--max-connections", String(CONNECTIONS_MAX)] });
     await victims.allLive();
     using _half = await idle(victims.port(0), IDLE, "ds2:1000:*2\r\n");
     using client = await victims.client();

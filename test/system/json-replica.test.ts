@@ -1,6 +1,7 @@
 /**
- * A daemon with --json-replica cannot fetch the other server's documents at its start. It is not ready, and
- * when it reaches the other server it removes nothing there, even if its own clients have already written.
+ * Tests --json-replica when the original server is unreachable while the replica starts: the replica reports that it is
+ * not ready, and deletes nothing from the original after it has connected, even if its own clients have written. While
+ * the original is unreachable, the replica may serve or refuse clients, or not listen yet, so errors are ignored then.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,14 +15,14 @@ import { RawClient } from "../support/raw-client.js";
 import { until } from "../support/until.js";
 
 const ENTRIES = 100;
-/** The maximum duration in milliseconds of a write to the second daemon while the first server is unreachable. */
-const WRITE_MS = 8_000;
-/** A removal on the second daemon reaches the first server within this duration in milliseconds. */
-const REMOVAL_MS = 1_000;
+/** Milliseconds that a write to the replica gets to finish or fail. */
+const WRITE_WAIT_MS = 8_000;
+/** Milliseconds after which a deletion by the replica would have reached the original. */
+const DELETION_MS = 1_000;
 
 async function count(port: number): Promise<number> {
-  using line = await RawClient.open(port);
-  return Number(JSON.parse(await ask(line, { action: "count", document: "users" }))["count"]);
+  using connection = await RawClient.open(port);
+  return Number(JSON.parse(await ask(connection, { action: "count", document: "users" }))["count"]);
 }
 
 async function healthOf(port: number): Promise<number> {
@@ -37,52 +38,51 @@ const troubles: Readonly<Record<string, (gate: CuttablePort) => void>> = {
   },
 };
 
-describe("a server of --json-replica keeps its documents if it", () => {
+describe("the original server of --json-replica keeps its entries if it", () => {
   for (const [trouble, cause] of Object.entries(troubles)) {
-    test(`${trouble} when the other daemon starts`, { timeout: 300_000 }, async () => {
+    test(`${trouble} while the replica starts`, { timeout: 300_000 }, async () => {
       const ports = [await freePort(), await freePort(), await freePort()] as const;
-      const [first, second, admin] = ports;
-      await using _first = await Original.start(first, []);
-      using source = await RawClient.open(first);
+      const [originalPort, replicaPort, adminPort] = ports;
+      await using _original = await Original.start(originalPort, []);
+      using source = await RawClient.open(originalPort);
       await ask(source, { action: "create", document: "users" });
       const data = Array.from({ length: ENTRIES }, (_, number) => ({ name: `user ${number}` }));
       await ask(source, { action: "insert", document: "users", data });
-      assert.equal(await count(first), ENTRIES);
+      assert.equal(await count(originalPort), ENTRIES);
 
-      await using gate = await CuttablePort.open(() => first);
+      await using gate = await CuttablePort.open(() => originalPort);
       cause(gate);
-      const replica = ["--json-replica", gate.address, "--json-replica-timeout", "1s"];
-      await using _second = await startDaemon([
+      const replicaOptions = ["--json-replica", gate.address, "--json-replica-timeout", "1s"];
+      await using _replica = await startDaemon([
         "--json",
-        String(second),
-        ...replica,
+        String(replicaPort),
+        ...replicaOptions,
         "--admin",
-        String(admin),
+        String(adminPort),
       ]);
-      // The daemon may serve its clients, refuse them, or not listen yet.
       const writing = (async () => {
-        using line = await RawClient.open(second);
-        await ask(line, { action: "create", document: "users" });
-        await ask(line, { action: "insert", document: "users", data: [{ name: "late" }] });
+        using connection = await RawClient.open(replicaPort);
+        await ask(connection, { action: "create", document: "users" });
+        await ask(connection, { action: "insert", document: "users", data: [{ name: "late" }] });
       })().catch(() => {});
-      await within(WRITE_MS, writing);
-      const health = await healthOf(admin).catch(() => 0);
+      await within(WRITE_WAIT_MS, writing);
+      const health = await healthOf(adminPort).catch(() => 0);
 
       gate.release();
-      await within(WRITE_MS, writing);
-      const arrives = until("the documents arrive", async () => (await count(second)) >= ENTRIES, {
+      await within(WRITE_WAIT_MS, writing);
+      const arrives = until("the entries arrive", async () => (await count(replicaPort)) >= ENTRIES, {
         ms: 30_000,
         mayFail: true,
       });
       await arrives.catch(() => {});
-      await pause(REMOVAL_MS);
-      const [inFirst, inSecond] = [await count(first), await count(second)];
+      await pause(DELETION_MS);
+      const [inOriginal, inReplica] = [await count(originalPort), await count(replicaPort)];
       assert.ok(
-        inFirst >= ENTRIES,
-        `the first server has ${inFirst} of ${ENTRIES} entries, the second one ${inSecond}`,
+        inOriginal >= ENTRIES,
+        `the original has ${inOriginal} of ${ENTRIES} entries, the replica ${inReplica}`,
       );
-      assert.ok(inSecond >= ENTRIES, `the second daemon has ${inSecond} of ${ENTRIES} entries`);
-      assert.notEqual(health, 200, "a daemon that has not fetched the documents is not ready");
+      assert.ok(inReplica >= ENTRIES, `the replica has ${inReplica} of ${ENTRIES} entries`);
+      assert.notEqual(health, 200, "a replica that has not fetched the entries is not ready");
     });
   }
 });

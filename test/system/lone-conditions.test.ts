@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Client } from "../../client/public-api.js";
-import { runPhp } from "../examples/php-script.js";
+import { runPhp } from "../php/running.js";
 import { PYTHON, runPython } from "../python/running.js";
 import { amount } from "../support/amount.js";
 import type { DaemonHere } from "../support/daemon-here.js";
@@ -178,5 +178,6 @@ test("many clients that compete for a lock receive no error, and each holds it a
   } finally {
     await Promise.all(clients.map((own) => own.close()));
   }
+
   assert.ok(held > 1, "the lock is never released");
 });

@@ -54,7 +54,7 @@ async function opened(daemon: DaemonHere, served?: Served): Promise<RawClient> {
 /** Sends a command of version 1. */
 async function askVersion1(daemon: DaemonHere, line: string): Promise<string> {
   using client = await opened(daemon);
-  return await client.ask(line);
+  return await client.request(line);
 }
 
 /** Sends commands of a Redis client on one connection. @returns the last answer */
@@ -62,7 +62,7 @@ async function askRedis(daemon: DaemonHere, ...commands: readonly (readonly stri
   using client = await opened(daemon, "Redis clients");
   client.send(commands.map(writeCommand).join(""));
   client.socket.end();
-  return (await client.rest()).split("\r\n").at(-2) ?? "";
+  return (await client.readToClose()).split("\r\n").at(-2) ?? "";
 }
 
 const inTransaction = (daemon: DaemonHere, ...commands: readonly (readonly string[])[]) =>
@@ -84,7 +84,7 @@ async function askMemcached(daemon: DaemonHere, requests: string): Promise<strin
   using client = await opened(daemon, "memcached clients");
   client.send(requests);
   client.socket.end();
-  return await client.rest();
+  return await client.readToClose();
 }
 
 /** Returns a message of a MongoDB client. */
@@ -197,7 +197,7 @@ function connected(served: Served | undefined, request: string): Entrance {
         const client = await opened(daemon, served);
         clients.push(client);
         client.send(request);
-        if (i === CONNECTED) return await client.rest();
+        if (i === CONNECTED) return await client.readToClose();
         assert.notEqual(await client.read(1), "");
       }
       return "served";
@@ -390,7 +390,7 @@ const ROWS: readonly Row[] = [
         using waiting = await opened(daemon, "Redis clients");
         waiting.send(writeCommand(["BLPOP", "absent", "0"]));
         waiting.send(writeCommand(["ECHO", letters(400)]).repeat(bytes / KIB));
-        if (bytes > MIB) return await waiting.rest();
+        if (bytes > MIB) return await waiting.readToClose();
         await askRedis(daemon, ["RPUSH", "absent", "element"]);
         return await waiting.read(1);
       },
@@ -450,6 +450,7 @@ const ELSEWHERE: Readonly<Record<string, string | readonly [file: string, words:
   ],
   "compare-percent": "test/simulation/settings.ts",
   standstill: "test/daemon/cluster/peers/standstill-detector.test.ts",
+  "majority-timeout": ["test/daemon/cluster/peers/decisions/timeouts.test.ts", "--majority-timeout"],
   "snapshot-entries": "test/system/member-snapshots.test.ts",
   "max-read-steps": "faces/redis/test/scripts/whole-units.test.ts",
   "max-read-bytes": "faces/redis/test/scripts/whole-units.test.ts",

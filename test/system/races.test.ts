@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Report } from "../../client/shared/outcome.js";
+import type { CallReport } from "../../client/shared/outcome.js";
 import { judge } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -71,7 +71,7 @@ class Voter implements Disposable {
 }
 
 /** Returns the result of one command on a daemon, in the form of a client's report. */
-function reportOf(result: AcceptedResult | null, index: number): Report {
+function reportOf(result: AcceptedResult | null, index: number): CallReport {
   const reply = result?.replies[index];
   if (result === null || reply === undefined || reply.kind === "error")
     return { ok: false, stage: "refused", detail: "", written: false, at: 0 };

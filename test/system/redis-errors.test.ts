@@ -47,7 +47,7 @@ describe("answers to clients of Redis", { timeout: 120_000 }, () => {
   test("QUIT is answered, then the connection is closed", async () => {
     using client = await RawClient.open(resp);
     client.send("*1\r\n$4\r\nQUIT\r\n*1\r\n$4\r\nPING\r\n");
-    const rest = await within(END_MS, client.rest());
+    const rest = await within(END_MS, client.readToClose());
     assert.equal(rest, "+OK\r\n");
   });
 });

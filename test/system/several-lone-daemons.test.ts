@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { runPhp } from "../examples/php-script.js";
+import { runPhp } from "../php/running.js";
 import { PYTHON, runPython } from "../python/running.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
@@ -108,6 +108,7 @@ test("a unit with if is applied at both daemons, also if one has a later write o
   const [first, second] = lines as [EnvelopeClient, EnvelopeClient];
   const [key, other] = [`key:${keys++}`, `other:${keys}`];
   const at = (await first.hello()).clock + AHEAD_MS;
+
   const later = [
     first.sign(
       [
@@ -118,11 +119,13 @@ test("a unit with if is applied at both daemons, also if one has a later write o
     ).frame,
   ];
   await sendAll(later, second);
+
   await using client = lone.client();
   // The second daemon answers after a write that comes later, so there is no majority of answers. If it answers first,
   // the client does not wait for the other one.
   const unit = client.multi([["SET", other, "mine"]], { if: [{ key, writer: null }] });
   await assert.rejects(unit, { code: /^(late|too-few)-answers$/ });
+
   await sendAll(later, first);
   for (const value of await valuesOf(other)) assert.deepEqual(value, { kind: "bulk", bytes: "mine" });
 });

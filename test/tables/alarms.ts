@@ -10,7 +10,7 @@ import {
   ORDER_RULES,
   STATE_RULES,
 } from "../../protocol/figures/daemon-problems.js";
-import type { Alarms, Rule } from "../../protocol/figures/problem.js";
+import type { Alarms, ProblemRule } from "../../protocol/figures/problem.js";
 import { TIMELINE_ALARMS, TIMELINE_RULES } from "../../protocol/figures/timeline-problems.js";
 import { GREETING_RULES } from "../../tools/cli/status/read-status.js";
 
@@ -32,7 +32,7 @@ interface Instructions {
   readonly steps: string;
 }
 
-type Texts = Pick<Rule<never>, "says" | "alarm" | "steps">;
+type Texts = Pick<ProblemRule<never>, "says" | "alarm" | "steps">;
 
 const TEXTS: readonly Texts[] = Object.values(RULES);
 

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as faces from "../../daemon/faces.js";
 import type { FaceFamilies, FamilyCode } from "../../daemon/store/family-code.js";
-import type { Command, Row } from "../../daemon/store/rows/command-row.js";
+import type { Command, CommandRow } from "../../daemon/store/rows/command-row.js";
 import { FAMILY_ROWS } from "../../daemon/store/rows/family-rows.js";
 import { type LateRow, RULE } from "../../daemon/store/rows/late-row.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -50,7 +50,7 @@ export function familyRows(installed = INSTALLED): string {
 export const currentRows = (): string => readFileSync(join(repositoryRoot, FAMILY_ROWS_FILE), "utf8");
 
 /** The values of properties that a row can omit. */
-const DEFAULTS: Partial<Row> = {
+const DEFAULTS: Partial<CommandRow> = {
   writesOtherDatabases: false,
   isStatement: false,
   countsOwnSteps: false,
@@ -66,7 +66,7 @@ function dataOf(command: Command): object {
     ([property, value]) =>
       value !== undefined &&
       value !== null &&
-      DEFAULTS[property as keyof Row] !== value &&
+      DEFAULTS[property as keyof CommandRow] !== value &&
       !(property === "tips" && row.tips.length === 0),
   );
   return Object.fromEntries(properties);

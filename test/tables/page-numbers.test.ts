@@ -1,6 +1,6 @@
 /**
- * Compares the numbers in docs/protocol-v2.md, and those in docs/limits.md that no table contains, with the constants
- * of the code. Each limit, size and duration of the protocol's page is in a sentence of this test.
+ * Compares the numbers in the pages of the protocol, and those in docs/limits.md that no table contains, with the
+ * constants of the code. Each limit, size and duration of the pages of the protocol is in a sentence of this test.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,10 +10,12 @@ import {
   MEMBERS_MAX,
   NON_VOTERS_MAX,
   PEERING_LIMITS,
+  PLACED_AHEAD_MS,
+  PROPOSED_AHEAD_MS,
 } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SHARES } from "../../daemon/engine/backends/working-memory.js";
 import { LIMITS } from "../../daemon/options/limits.js";
-import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
+import { DATE_WINDOW_MAX, ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { KIB, MIB } from "../../daemon/options/value-forms.js";
 import { READS_PER_STEP } from "../../daemon/store/keyspace/effort-budget.js";
 import { LEVEL_SECONDS } from "../../daemon/timeline/compare/digest-index.js";
@@ -70,18 +72,20 @@ const envelope = of("protocol/version-2/envelope");
 const waiting = of("daemon/engine/pipeline/waiting-envelopes");
 const answers = of("daemon/cluster/replica/member-answers");
 const delayed = of("daemon/cluster/replica/delayed-answers");
-const known = of("daemon/timeline/decided-units");
-const history = of("daemon/cluster/history/timeline-log");
+const remembered = of("daemon/timeline/decided-units");
+const arrivals = of("daemon/cluster/replica/arrivals");
+const history = of("daemon/cluster/history/timeline-options");
 const shown = of("daemon/cluster/history/unit-report");
 const later = of("daemon/timeline/unfolded-entries");
 const list = of(LIST);
 const elements = of("protocol/members/member-elements");
-const about = of("protocol/members/member-messages");
+const about = of("protocol/members/about-message");
 const reports = of("protocol/members/subscriber-counts");
 const subscribers = of("daemon/cluster/peers/member-subscribers");
 const handshake = of(CONNECTION);
 const tick = constant("daemon/cluster/node/cluster-node", "TICK_MS");
 const client = of("client/version-2/fleet");
+const undecided = of("client/version-2/undecided-batches");
 const clientClock = of("client/version-2/client-clock");
 const recalls = of("daemon/timeline/history-fold");
 const digests = of("daemon/timeline/state-digests");
@@ -92,8 +96,9 @@ const budget = of("daemon/store/keyspace/effort-budget");
 const reads = of("daemon/store/read-allowance");
 const sizes = of("faces/mongo/store/queries/value-size");
 const expressions = of("faces/sql/store/commands/compiled-expressions");
-const memory = of("daemon/engine/memory/memory-limit");
+const evictor = of("daemon/engine/memory/evictor");
 const mirror = of("faces/redis-mirror/mirror");
+const mirrorBatch = of("faces/redis-mirror/mirror-batch");
 const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
@@ -102,12 +107,14 @@ const decisions = of("daemon/cluster/peers/decisions/decisions");
 const timeouts = of("daemon/cluster/peers/decisions/timeouts");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
 const votes = of("daemon/cluster/peers/decisions/vote-count");
-const comparing = of("daemon/cluster/peers/state/state-comparing");
+const comparing = of("daemon/cluster/peers/state/comparison-schedule");
 const PATTERNS_COMPARED =
   Number(subscribers("PATTERN_STEPS_MAX").plain) / Number(subscribers("PATTERN_STEPS").plain);
 const [, , coarsest] = LEVEL_SECONDS;
 
-/** The sentences of docs/protocol-v2.md that contain numbers. */
+const PROTOCOL_PAGES = ["docs/protocol-v2.md", "docs/member-protocol.md"];
+
+/** The sentences of docs/protocol-v2.md and docs/member-protocol.md that contain numbers. */
 const PROTOCOL: readonly string[] = [
   `the daemon that its sentinel names, every ${of("daemon/cluster/peers/shared/named-daemon")("SERVICE_EVERY_MS").s} and after`,
   `A host has at most ${of("protocol/members/service-address")("HOST_CHARS_MAX").plain} letters`,
@@ -130,21 +137,24 @@ const PROTOCOL: readonly string[] = [
   `may have ${of("daemon/listener/live-session")("SUBSCRIPTIONS_MAX").count} subscriptions`,
   `more than ${option("maxEventBytes").mib} of events wait`,
   `after ${delayed("STABLE_MS_MAX").s} \`not-stable\``,
-  `and then the time ${limits.future.s} (\`--window\`) and twice`,
   `\`newest\` is more than ${delayed("CLIENTS_AHEAD_MS").s} ahead of its clock, it delays this refusal until it is not, by at most ${delayed("DELAY_MS_MAX").s}`,
   `N is from 1 to ${of("protocol/version-2/messages-v2")("WAITED_FOR_MAX").plain}`,
   `after ${delayed("REPLICATED_MS_MAX").s} \`not-replicated\``,
   `(${limits.past.s} by default, \`--window\`)`,
   `\`at\` is less than ${limits.past.s} before and less than ${limits.future.s} after the daemon's clock`,
   `this date is ${limits.future.s} (\`--window\`) after the start`,
-  `unit for ${known("KNOWN_MS").s} after the end of the window`,
-  `also knows the last ${known("KNOWN_LONGER").count} of them`,
+  `unit for ${remembered("REMEMBERED_MS").s} after the end of the window`,
+  `also knows the last ${remembered("REMEMBERED_UNITS_MIN").count} of them`,
   `waits for this unit for up to ${waiting("WAIT_MS_MAX").s}. At most ${waiting("WAITERS_MAX").count} envelopes and ${waiting("WAITING_BYTES_MAX").mib} may wait`,
+  `adds a millisecond for each ${timeouts("BYTES_PER_MS").count} bytes to "patience" and "answer", and a proposal to "repeat", at most ${timeouts("SIZE_MS_MAX").s}.`,
   `in both cases at most ${clientClock("AHEAD_MS_MAX").s} ahead of the daemon's clock. If the pair is further ahead, the client uses the daemon's clock plus ${clientClock("AHEAD_MS_MAX").s}`,
+  `as soon as ${undecided("DECISION_MS").s} has passed since it sent the envelope and ${undecided("HELLO_MS").s} since the refusal`,
   `before any later message, at most ${of("daemon/engine/pipeline/publish-messages")("MISSED_EVERY_MS").s === "1 s" ? "once a second" : "otherwise"}`,
   `damaged or above ${of("daemon/cluster/history/timeline-answers")("READ_BYTES_MAX").kib}. n is at most ${history("DEAD_LETTERS_MAX").plain}`,
   `at most ${of("daemon/cluster/history/timeline-answers")("ORDER_KEYS_MAX").plain}): \`held\``,
   `(default ${history("UNITS_DEFAULT").plain}, at most ${history("UNITS_MAX").count})`,
+  `at most \`n\` units (default ${of("daemon/cluster/history/feed")("UNITS_DEFAULT").plain}, at most ${history("UNITS_MAX").count}) and about ${of("daemon/timeline/final-readings")("PAGE_BYTES").mib}, oldest`,
+  `The daemon keeps the last ${arrivals("KEPT_BYTES").mib}, until ${arrivals("IDLE_MS").minutes} after the last request`,
   `more than ${shown("SHOWN_BYTES_MAX").plain} bytes are cut`,
   `Only the first ${shown("SHOWN_ARGUMENTS_MAX").plain} arguments`,
   `At most ${recalls("RECALLS_MAX").word} such commands run at a time, each for at most ${recalls("RECALL_MS_MAX").s}`,
@@ -188,7 +198,7 @@ const PROTOCOL: readonly string[] = [
   `has ${MEMBERS_MAX} slots for members`,
   `at most ${NON_VOTERS_MAX} slots, and fewer if \`--peer\` lists more than ${MEMBERS_MAX - NON_VOTERS_MAX}.`,
   `a date more than ${limits.skewMs.s} ahead of the daemon's own clock`,
-  `at most ${of("daemon/cluster/peers/catching-up-state")("BELIEVED_AHEAD_MS").s === "86400 s" ? "a day" : "otherwise"} ahead of the daemon's own`,
+  `at most ${of("daemon/cluster/peers/first-watermark")("BELIEVED_AHEAD_MS").s === "86400 s" ? "a day" : "otherwise"} ahead of the daemon's own`,
   `waits up to ${limits.catchUpMs.s} for the first \`status\``,
   `reaches no member for ${limits.catchUpMs.s}, it begins`,
   `\`catching-up\` for more than ${limits.catchUpStuckMs.s} do not count`,
@@ -242,7 +252,10 @@ const PROTOCOL: readonly string[] = [
   ...(["PATIENCE", "RANK", "REPEAT", "OBJECT_AFTER", "LEAVE"] as const).map(
     (name) => `| ${timeouts(`${name}_MS`).ms} | ${timeouts(`${name}_MS_MAX`).s} |`,
   ),
+  `| ${limits.majorityTimeoutMs.ms} (\`--majority-timeout\`) | ${timeouts("ANSWER_MS_MAX").s} |`,
   `${timeouts("SAVES").word} writes, ${timeouts("TRIPS").word} round trips, ${timeouts("WAKES").word} delays`,
+  `nothing was decided for ${of("daemon/cluster/peers/decisions/majority-answers")("REQUEST_AFTER_MS").ms}, a member sends`,
+  `An answer that took longer than ${timeouts("ANSWER_MEASURED_MS").s} was delayed by a fault`,
   `A round trip counts at most ${timeouts("TRIP_MS_MAX").s}, a delay at most ${timeouts("DELAY_MS_MAX").s}`,
   `the longest one counts half after ${timeouts("HALF_LIFE_MS").minutes}`,
   ...[tick, constant("daemon/cluster/peers/decisions/timeouts", "TICK_MS")].flatMap((ms) => [
@@ -251,10 +264,19 @@ const PROTOCOL: readonly string[] = [
   ]),
   `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
   `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,
-  `if that is within the ${making("AHEAD_MS").ms}, after all entries`,
+  `at most ${textsOf(PROPOSED_AHEAD_MS).ms} ahead, because the medians`,
+  `if that is within the ${textsOf(PROPOSED_AHEAD_MS).ms}, after all entries`,
+  `place a client's envelope at most ${textsOf(PLACED_AHEAD_MS).s} before its own date`,
+  `that is too early by more than ${textsOf(2 * PEERING_LIMITS.skewMs).s}`,
+  `For ${textsOf(PLACED_AHEAD_MS).s} after a pattern was removed`,
+  `but at most ${textsOf(DATE_WINDOW_MAX).minutes} after its clock`,
+  `limits it to ${textsOf(DATE_WINDOW_MAX).minutes} and ${textsOf(2 * PEERING_LIMITS.skewMs).s} after its own clock`,
   `by the earliest clock in these objections for ${keeper("CLOCK_MS").s}, but at most ${textsOf(2 * PEERING_LIMITS.skewMs).s} before`,
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
+  `after ${keeper("UNANSWERED_MS").s} in which a majority answers, and if the proposal was sent ${keeper("UNANSWERED_SENDS").word} times`,
+  `or ${decisions("PROPOSED_WAIT_MS").s} later if a proposal of it is known`,
+  `One that was proposed alone then waits for ${keeper("UNANSWERED_PAUSE_MS").s}`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
   `At most ${decisions("UNITS_MAX").count} envelopes with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where an envelope counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
   `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
@@ -273,20 +295,25 @@ const LIMITS_PAGE: readonly string[] = [
   `with a negative count: ${of("daemon/store/commands/random-count")("REPETITIONS_MAX").count} repetitions`,
   `counts as ${sizes("VALUE_BYTES").plain} bytes (\`VALUE_BYTES\`)`,
   `${textsOf(DOCUMENT_BYTES_MAX / 4).mib} (\`KEY_BYTES_MAX\`)`,
-  `${of("faces/mongo/store/queries/pattern")("UNREMEMBERED_MAX").count} characters of a text that are unlike those before (\`UNREMEMBERED_MAX\`)`,
+  `${of("faces/mongo/store/queries/pattern-program")("UNCACHED_CHARS_MAX").count} characters of a text that are unlike those before (\`UNCACHED_CHARS_MAX\`)`,
   `${budget("HELD_BYTES_PER_STEP").plain} bytes of their intermediate results count as one step`,
   `together with up to ${SHARES - 1} others`,
   `more than ${expressions("PARTS_INCLUDED").word} names, values and operators, each further one counts as ${expressions("STEPS_PER_PART").plain} steps`,
-  `compares ${memory("CANDIDATES").word} random keys`,
+  `compares ${evictor("CANDIDATES").word} random keys`,
   `count its subscribers: ${reports("REPORTED_NAMES_MAX").count} (\`REPORTED_NAMES_MAX\`) with ${reports("REPORTED_BYTES_MAX").mib} of names (\`REPORTED_BYTES_MAX\`), none above ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
 ];
 
 /** Sentences of further pages that contain numbers, by page. */
 const FURTHER: Readonly<Record<string, readonly string[]>> = {
+  "docs/decisions/0082-programs-on-decided-keys.md": [
+    `its client receives \`NOTAPPLIED\` after ${of("daemon/cluster/replica/decision-queue")("RETRY_TIMEOUT_MS").s}`,
+    `have no turns** (more than ${of("daemon/cluster/replica/program-turns")("NAME_BYTES_MAX").kib})`,
+  ],
   "docs/consistency.md": [
+    `Otherwise they run again, for up to ${of("daemon/cluster/replica/decision-queue")("RETRY_TIMEOUT_MS").s}, and`,
     `signs the read up to ${client("SIGNATURES_MAX").plain} times`,
     `The client tracks a write for ${of("client/version-2/consistency-session")("SESSION_MS").s}`,
-    `name it within ${known("KNOWN_MS").minutes}: a daemon knows older ones only if they are among the last ${known("KNOWN_LONGER").count}`,
+    `name it within ${remembered("REMEMBERED_MS").minutes}: a daemon knows older ones only if they are among the last ${remembered("REMEMBERED_UNITS_MIN").count}`,
     `gives \`late\` answers for up to ${limits.future.s}`,
     `whose link is cut, after ${limits.silenceMs.s}. Each daemon reports at most ${reports("REPORTED_NAMES_MAX").count} channels and patterns with ${reports("REPORTED_BYTES_MAX").mib} of names, none above ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
     `with at most ${textsOf(PATTERNS_COMPARED).count} patterns of other daemons`,
@@ -303,18 +330,26 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `clocks by more than ${limits.skewMs.s} accepts no writes`,
     `change only after ${of("daemon/timeline/watermark")("BELIEVED_AFTER_MS").minutes}`,
     `The log names the first ${of("daemon/timeline/lost-entries")("REPORTED_MAX").plain} by date`,
-    `of its newest ${of("daemon/timeline/compare/digest-index")("NEWEST_IDS_MAX").count} writes`,
+    `of its newest ${of("daemon/timeline/compare/newest-ids")("NEWEST_IDS_MAX").count} writes`,
     `at most ${envelope("UNIT_COMMANDS_MAX").count} commands that write or publish`,
+  ],
+  "docs/formats.md": [
+    `\`dbsync data folder ${of("daemon/timeline/disk/timeline-folder")("FOLDER_FORMAT").plain}\``,
+    `| ${of("daemon/timeline/disk/log-record")("MARKER_BYTES").plain} | marker`,
+    `more than ${of("daemon/timeline/disk/write-ahead-log")("FILE_BYTES").mib}`,
+    `a seal of ${of("daemon/timeline/snapshots/snapshot-stream")("SEAL_BYTES").plain} bytes`,
+    `zero byte | ${of("daemon/timeline/snapshots/snapshot-stream")("FORMAT").plain} |`,
+    `zero bytes | ${of("tools/backup/file/backup-frames")("FORMAT").plain} |`,
   ],
   "docs/setup.md": [
     `dated more than ${ORDER_WINDOW.past / 1000} s before or ${ORDER_WINDOW.future / 1000} s after this time`,
   ],
   "docs/operations.md": [
-    `They retry for up to ${of("tools/cli/members/members")("AUTHORIZE_WAIT_MS").s}`,
-    `up to ${mirror("BATCH_KEYS_MAX").plain} changed keys, or ${mirror("BATCH_BYTES_MAX").mib}, in one MULTI`,
+    `They retry for up to ${of("tools/cli/members/daemon-key-authorization")("AUTHORIZE_WAIT_MS").s}`,
+    `up to ${mirrorBatch("BATCH_KEYS_MAX").plain} changed keys, or ${mirrorBatch("BATCH_BYTES_MAX").mib}, in one MULTI`,
     `pauses for ${mirror("REST").word} times as long`,
     `the notification connection every ${of("faces/redis-mirror/redis-connections")("PING_INTERVAL_MS").s}`,
-    `of its newest ${of("daemon/timeline/compare/digest-index")("NEWEST_IDS_MAX").count} writes`,
+    `of its newest ${of("daemon/timeline/compare/newest-ids")("NEWEST_IDS_MAX").count} writes`,
     `for at most ${recalls("RECALL_MS_MAX").s}.`,
     `every ${textsOf(LIMITS.snapshotEntries.fallback).count} envelopes`,
   ],
@@ -370,15 +405,16 @@ function uncovered(text: string, sentences: readonly string[]): string[] {
   );
 }
 
-test("docs/protocol-v2.md states the values of the constants", () => {
-  const text = readPage("docs/protocol-v2.md");
+test("the pages of the protocol state the values of the constants", () => {
+  const text = PROTOCOL_PAGES.map(readPage).join(" ");
   const wrong = PROTOCOL.filter((sentence) => !text.includes(sentence));
   assert.deepEqual(wrong, []);
 });
 
-test("each limit, size and duration in docs/protocol-v2.md is compared with a constant", () => {
-  assert.deepEqual(uncovered(readPage("docs/protocol-v2.md"), [...PROTOCOL, ...NO_LIMITS]), []);
-});
+for (const page of PROTOCOL_PAGES)
+  test(`each limit, size and duration in ${page} is compared with a constant`, () => {
+    assert.deepEqual(uncovered(readPage(page), [...PROTOCOL, ...NO_LIMITS]), []);
+  });
 
 for (const [page, sentences] of Object.entries(FURTHER))
   test(`${page} states the values of the constants`, () => {

@@ -22,9 +22,9 @@ import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
 import { SEMANTICS, Semantics } from "../../daemon/store/semantics.js";
 import { Fold } from "../../daemon/timeline/fold/fold.js";
-import { WORK_MAX as DOCUMENTS_MAX } from "../../faces/mongo/store/queries/mongo-failure.js";
+import { WORK_MAX as DOCUMENTS_MAX } from "../../faces/mongo/store/queries/command-cost.js";
 import { SOURCE_WORK, WORK_MAX } from "../../faces/sql/store/commands/evaluation-context.js";
-import { PAIRS_MAX } from "../../faces/sql/store/commands/joins.js";
+import { PAIRS_MAX } from "../../faces/sql/store/commands/join-result.js";
 import { CONCATENATED_BYTES_MAX } from "../../faces/sql/store/commands/row-grouping.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../daemon/timeline/support/fold-subject.js";
@@ -152,9 +152,8 @@ class Program {
   run(line: string, index: number): string {
     const [first = ""] = line.split(" ", 1);
     const signer = SIGNERS[first] ?? APPLICATION;
-    const text = first in SIGNERS ? line.slice(first.length + 1) : line;
-    const [program = "", choice] = text.split(/ <-(?: |$)/);
-    const commands = program.split(" && ").map(argvOf);
+    const [, choice] = line.split(/ <-(?: |$)/);
+    const commands = commandsOf(line);
     const choices = choice === undefined ? null : new Map([[0, argvOf(choice)]]);
     this.#produced = 0;
     const multi = commands.length > 1;
@@ -187,6 +186,14 @@ class Program {
   }
 }
 
+/** Returns the commands of a unit. */
+export function commandsOf(line: string): readonly (readonly ByteString[])[] {
+  const [first = ""] = line.split(" ", 1);
+  const text = first in SIGNERS ? line.slice(first.length + 1) : line;
+  const [program = ""] = text.split(/ <-(?: |$)/);
+  return program.split(" && ").map(argvOf);
+}
+
 /** Splits a command into its arguments. */
 function argvOf(text: string): ByteString[] {
   return [...text.matchAll(/‹([^›]*)›|\S+/g)].map(([word, quoted]) => {
@@ -208,9 +215,11 @@ export function differences(number: number, before: Meaning | null, now: Meaning
     number > frozen ? `, or run npm run tables, which rewrites number ${number} until it is frozen` : "";
   const next = `sinceSemantics: ${number + 1}`;
   if (before === null) return [`number ${number} has no file: run npm run tables`];
+
   const found: string[] = [];
   for (const name of Object.keys(now.commands))
     if (!(name in before.commands)) found.push(`${name} is new: give it ${next}${rewrites}`);
+
   for (const [name, shape] of Object.entries(before.commands)) {
     const present = now.commands[name];
     if (present === undefined) found.push(`${name} is missing: let it return an error instead${rewrites}`);
@@ -219,11 +228,13 @@ export function differences(number: number, before: Meaning | null, now: Meaning
         `${name} is changed: give it ${next}, with the row before as \`earlier\`${rewrites}\n  ${shape}\n  ${present}`,
       );
   }
+
   for (const [name, value] of Object.entries(before.limits))
     if (now.limits[name] !== value)
       found.push(
         `${name} is no longer ${value}: recorded units depend on it, so it needs a number${rewrites}`,
       );
+
   const first = before.units.findIndex((unit, index) => unit !== now.units[index]);
   if (first >= 0 || before.units.length !== now.units.length) {
     const at = first >= 0 ? first : before.units.length;

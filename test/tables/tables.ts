@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
 import type { MetricTable } from "../../daemon/net/process/metric-rows.js";
-import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import { type OptionRow, optionName } from "../../daemon/options/option-row.js";
 import { formatLimit } from "../../daemon/options/value-forms.js";
 import { BUILD } from "../../daemon/program/installed-faces.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
@@ -84,7 +84,7 @@ const PARTS: readonly Part[] = [
     lines: (rest) => {
       const named = new Set([...rest.matchAll(/^#?([a-z0-9-]+) = /gm)].map(([, name]) => name));
       return Object.values(OPTIONS).flatMap((row: OptionRow) =>
-        named.has(nameOf(row)) ? [] : [...comment(row.help), `#${nameOf(row)} = ${sampleOf(row)}`],
+        named.has(optionName(row)) ? [] : [...comment(row.help), `#${optionName(row)} = ${sampleOf(row)}`],
       );
     },
   },
@@ -113,10 +113,23 @@ const PARTS: readonly Part[] = [
   },
   { file: "client/shared/commands.ts", lines: () => [...commandMethods(), ...commandGroups()] },
   {
-    file: "examples/python/dbsync/sentences.py",
+    file: "clients/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "tools/cli/sql/sql.ts", lines: () => textOf("WORDS", statementWords()) },
+  {
+    file: "clients/go/dbsync/commands.go",
+    lines: () => [
+      ...constantOfGo("reads", readCommands()),
+      ...constantOfGo("messages", envelopeCommands().filter(isMessage)),
+      ...constantOfGo(
+        "ring",
+        envelopeCommands().filter((name) => isKeyCommand([name])),
+      ),
+      // gofmt requires it.
+      "",
+    ],
+  },
+  { file: "tools/cli/sql/sql-completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function figureRows(table: FigureTable): string[] {
@@ -222,6 +235,14 @@ function textOf(constant: string, words: readonly string[]): string[] {
   if (lines.length === 1 && short.length <= FORMATTED_CHARS) return [short];
   const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line}";`));
   return [`const ${constant} =`, ...texts];
+}
+
+/** Returns a constant of Go with these words, formatted like the output of gofmt. */
+function constantOfGo(constant: string, words: readonly string[]): string[] {
+  const [first = "", ...others] = textLines(words).map((line) => `"${line}"`);
+  return [`const ${constant} = ${first}`, ...others.map((line) => `\t${line}`)].map((line, index) =>
+    index < others.length ? `${line} +` : line,
+  );
 }
 
 /** Distributes words over lines. Every line except the last ends with a space. */

@@ -1,6 +1,7 @@
 /**
- * The first part of `npm run tables`: writes the rows of the families whose code belongs to a face. The other parts use
- * the command table that contains these rows, so that the build must be made again after a change.
+ * The first step of `npm run tables`: generates the command rows of the families whose code belongs to a face
+ * (FAMILY_ROWS_FILE). If they changed, it builds again, because the next steps load the command table that includes
+ * them.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

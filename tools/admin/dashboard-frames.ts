@@ -6,24 +6,19 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
 import { DiskSpace } from "../../daemon/net/process/disk.js";
-import type { Histogram } from "../../daemon/net/process/histogram.js";
-import { isHealthy, type Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import { isHealthy, type MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
+import { rowOfState } from "../../protocol/daemon-states.js";
 import {
   databaseProblems,
   isDescribedElsewhere,
   ORDER_RULES,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
-import type { ClientTotals } from "../../protocol/figures/figure.js";
 import { type Problem, problemsBy } from "../../protocol/figures/problem.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import { addressOf, publicProblems } from "../../protocol/figures/timeline-problems.js";
 import {
-  ARRIVAL_BIN_MS,
-  ARRIVALS_AHEAD_MS,
-  ARRIVALS_PAST_MS,
-  type Arrival,
   type DashboardFrame,
   FRAME_FIGURES,
   type FrameListener,
@@ -31,18 +26,17 @@ import {
   type FrameTimeline,
   MEMBER_FRAME_FIGURES,
   SAMPLE_EVERY_MS,
-  SAMPLE_SERIES,
-  SAMPLES_MAX,
-  type SampleValues,
 } from "../../protocol/json/dashboard-frame.js";
-import type { EventSource } from "./http/event-stream.js";
+import { ClusterSums, Samples, TimesSince } from "./dashboard-samples.js";
+import type { EventProducer } from "./http/event-stream.js";
+import { RecordedArrivals } from "./recorded-arrivals.js";
 
 /** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;
 const NANOSECONDS = 1e6;
 const SECOND_MS = 1000;
 
-export interface FrameSources extends Sources {
+export interface FrameSources extends MetricSources {
   readonly clock: () => number;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
@@ -67,9 +61,9 @@ interface Sums {
   readonly decidedUnits: number | null;
 }
 
-export class Frames implements EventSource {
+export class Frames implements EventProducer {
   readonly #sources: FrameSources;
-  readonly #arrivals: Arrivals;
+  readonly #arrivals: RecordedArrivals;
   readonly #samples = new Samples();
   readonly #verify: TimesSince;
   readonly #loop: IntervalHistogram;
@@ -80,7 +74,7 @@ export class Frames implements EventSource {
 
   constructor(sources: FrameSources) {
     this.#sources = sources;
-    this.#arrivals = new Arrivals(sources.clock);
+    this.#arrivals = new RecordedArrivals(sources.clock);
     this.#verify = new TimesSince(sources.metrics.verify);
     this.#loop = monitorEventLoopDelay({ resolution: LOOP_EVERY_MS });
     this.#disk = new DiskSpace(sources.folder);
@@ -128,6 +122,7 @@ export class Frames implements EventSource {
       startedAt: performance.timeOrigin,
       version: state.version,
       state: state.state,
+      stateSeverity: rowOfState(state.state)?.problem?.severity ?? null,
       isHealthy: isHealthy(state),
       problems: this.#problems(figures, now),
       sample: this.#samples.last,
@@ -135,7 +130,7 @@ export class Frames implements EventSource {
       listeners: listenersOf(metrics),
       refusals: refusalsOf(metrics),
       memory: this.#memory(),
-      disk: this.#disk.check(),
+      disk: this.#disk.startCheck(),
       keys: this.#keys(now),
       ws: ws(),
       timeline: figures === null ? null : this.#timeline(figures),
@@ -148,12 +143,14 @@ export class Frames implements EventSource {
     const { backends, state } = health();
     const stream = order();
     const down = backends.filter(({ up }) => !up);
+
     const reports = {
       hasTimeline: figures !== null,
       isRefusalNamed: figures !== null && figures.notAdmitted !== null,
       isDatabaseNamed: down.length > 0,
       isStreamNamed: stream !== null && stream.trouble !== null,
     };
+
     return [
       ...down.flatMap(({ name }) => databaseProblems(name)),
       ...(isDescribedElsewhere(state, reports) ? [] : stateProblems(state)),
@@ -167,10 +164,13 @@ export class Frames implements EventSource {
     const figures = replica();
     const { clientConnections: connections } = metrics.totals;
     const sums = this.#sumsNow(figures);
-    const [units, refused] = [rate(sums, this.#sums, "units"), rate(sums, this.#sums, "refused")];
+    const units = rate(sums, this.#sums, "units");
+    const refused = rate(sums, this.#sums, "refused");
     const own = { units: units ?? 0, refused: refused ?? 0, connections };
+
     const verify = this.#verify.take();
     const delay = this.#delay();
+
     this.#samples.add(clock(), {
       units,
       recorded: rate(sums, this.#sums, "recorded"),
@@ -186,6 +186,7 @@ export class Frames implements EventSource {
       decidedSlots: rate(sums, this.#sums, "decidedSlots"),
       decidedUnits: rate(sums, this.#sums, "decidedUnits"),
     });
+
     this.#sums = sums;
     this.#arrivals.forget();
   }
@@ -247,7 +248,8 @@ const keeperAddressOf = ({ keeper, isKeeper, members }: ReplicaFigures): string 
  * decreased because the timeline was pruned or replaced.
  */
 function rate(now: Sums, before: Sums | null, name: Exclude<keyof Sums, "at">): number | null {
-  const [last, first] = [now[name], before?.[name] ?? null];
+  const last = now[name];
+  const first = before?.[name] ?? null;
   if (before === null || last === null || first === null) return null;
   return (Math.max(0, last - first) * SECOND_MS) / Math.max(1, now.at - before.at);
 }
@@ -261,16 +263,18 @@ const MAIN_PORT = ["dbsync", "dbsync-v2", "dbsync-v1"];
 const VERSION_1 = "dbsync-v1";
 
 /** Returns a row for each port, and one for the answers of version 1 if there are any. */
-export function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] {
+function listenersOf({ listeners }: MetricSources["metrics"]): FrameListener[] {
   const rows = [...listeners].map(([name, { ok, errors, connections }]) => ({
     name,
     ok,
     errors,
     connections,
   }));
+
   const main = rows.filter(({ name }) => MAIN_PORT.includes(name));
   const sum = (figure: "ok" | "errors" | "connections") => main.reduce((all, row) => all + row[figure], 0);
   const version1 = main.find(({ name }) => name === VERSION_1);
+
   return [
     ...(main.length === 0
       ? []
@@ -282,7 +286,7 @@ export function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] 
   ];
 }
 
-function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {
+function refusalsOf({ listeners }: MetricSources["metrics"]): FrameRefusal[] {
   return [...listeners].flatMap(([listener, { refusals }]) =>
     Object.entries(refusals)
       .filter(([, count]) => count > 0)
@@ -293,216 +297,9 @@ function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {
 const othersOf = (figures: ReplicaFigures | null): readonly MemberReport[] =>
   figures?.members.filter(({ connection }) => connection !== "self") ?? [];
 
-interface ClusterRates {
-  readonly units: number;
-  readonly refused: number;
-  readonly connections: number;
-}
-
-type ReportedFigures = "id" | "connection" | "aboutAge" | keyof ClientTotals;
-type ReportedMember = Pick<MemberReport, ReportedFigures>;
-
-/** The counts that a member reported, and when. */
-interface ReportedCounts {
-  readonly at: number;
-  readonly answers: number;
-  readonly refusals: number;
-}
-
-/** Sums of the rates and the connections of this daemon and of the members that report theirs. */
-export class ClusterSums {
-  /** The counts of each member by its id at the previous call. */
-  #before: ReadonlyMap<string, ReportedCounts> = new Map();
-  #takenAt = Number.NEGATIVE_INFINITY;
-
-  /** Returns the sums since the previous call. @param now  milliseconds of the process's uptime */
-  take(
-    own: ClusterRates,
-    members: readonly ReportedMember[],
-    now: number,
-  ): Pick<SampleValues, "clusterUnits" | "clusterRefused" | "clusterConnections" | "daemons"> {
-    const sums = { ...own };
-    let daemons = 1;
-    const reports = new Map<string, ReportedCounts>();
-    for (const { id, connection, aboutAge, ...member } of members) {
-      const { clientAnswers: answers, clientRefusals: refusals, clientConnections: connections } = member;
-      if (id === null || connection !== "connected" || aboutAge === null || answers === null) continue;
-      const report = { at: now - aboutAge, answers, refusals: refusals ?? 0 };
-      reports.set(id, report);
-      const before = this.#before.get(id);
-      // A member reports every 2 s. Without a report since the previous call, its rates are not known.
-      if (before === undefined || report.at < this.#takenAt) continue;
-      const perSecond = SECOND_MS / Math.max(1, report.at - before.at);
-      sums.units += Math.max(0, report.answers - before.answers) * perSecond;
-      sums.refused += Math.max(0, report.refusals - before.refusals) * perSecond;
-      sums.connections += connections ?? 0;
-      daemons++;
-    }
-    this.#before = reports;
-    this.#takenAt = now;
-    if (members.length === 0)
-      return { clusterUnits: null, clusterRefused: null, clusterConnections: null, daemons: null };
-    return {
-      clusterUnits: sums.units,
-      clusterRefused: sums.refused,
-      clusterConnections: sums.connections,
-      daemons,
-    };
-  }
-}
-
 function picked<Report, Name extends keyof Report>(
   report: Report,
   names: readonly Name[],
 ): Pick<Report, Name> {
   return Object.fromEntries(names.map((name) => [name, report[name]])) as Pick<Report, Name>;
-}
-
-/** The number of times, and the milliseconds that 50 % (`p50`) and 99 % (`p99`) of them do not exceed. */
-interface Times {
-  readonly count: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
-const MS_PER_SECOND = 1000;
-
-/** The quantiles of the times that a histogram has counted since it was last read. */
-export class TimesSince {
-  readonly #histogram: Histogram;
-  #before: Float64Array;
-
-  constructor(histogram: Histogram) {
-    this.#histogram = histogram;
-    this.#before = histogram.counts.slice();
-  }
-
-  /** Returns the quantiles since the last call, or null if nothing was counted. */
-  take(): Times | null {
-    const { counts } = this.#histogram;
-    const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));
-    this.#before = counts.slice();
-    const count = since.reduce((sum, one) => sum + one, 0);
-    if (count === 0) return null;
-    return { count, p50: this.#end(since, count * 0.5), p99: this.#end(since, count * 0.99) };
-  }
-
-  /** Returns the upper end, in milliseconds, of the bucket in which the given count is reached. */
-  #end(counts: Float64Array, target: number): number {
-    const { bounds } = this.#histogram;
-    let sum = 0;
-    const bucket = counts.findIndex((count) => (sum += count) >= target);
-    return (bounds[Math.min(bucket, bounds.length - 1)] ?? 0) * MS_PER_SECOND;
-  }
-}
-
-/** Number of values of a sample, including its date. */
-const WIDTH = 1 + SAMPLE_SERIES.length;
-/** Significant digits of a value, enough for a chart. */
-const DIGITS = 4;
-
-/** The figures of the last hour, for the charts of --admin, in a ring buffer of fixed size. */
-export class Samples {
-  /** The samples, each with its date and values. Unknown values are NaN. */
-  readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);
-  /** Number of samples that were ever added. */
-  #count = 0;
-  /** The samples as JSON, or null if they have not been formatted since the last sample. */
-  #text: string | null = null;
-
-  add(at: number, values: SampleValues): void {
-    const from = (this.#count % SAMPLES_MAX) * WIDTH;
-    this.#ring[from] = Math.round(at);
-    for (const [index, name] of SAMPLE_SERIES.entries())
-      this.#ring[from + 1 + index] = values[name] ?? Number.NaN;
-    this.#count++;
-    this.#text = null;
-  }
-
-  /** The newest sample, or null if there is none yet. */
-  get last(): readonly (number | null)[] | null {
-    return this.#count === 0 ? null : this.#row(this.#count - 1);
-  }
-
-  /** All samples as a JSON array, oldest first. */
-  get json(): string {
-    if (this.#text !== null) return this.#text;
-    const rows: (readonly (number | null)[])[] = [];
-    for (let index = Math.max(0, this.#count - SAMPLES_MAX); index < this.#count; index++)
-      rows.push(this.#row(index));
-    this.#text = JSON.stringify(rows);
-    return this.#text;
-  }
-
-  #row(index: number): (number | null)[] {
-    const from = (index % SAMPLES_MAX) * WIDTH;
-    return Array.from(this.#ring.subarray(from, from + WIDTH), (value, column) => {
-      if (Number.isNaN(value)) return null;
-      return column === 0 ? value : Number(value.toPrecision(DIGITS));
-    });
-  }
-}
-
-type Counts = [clients: number, members: number, late: number];
-
-/**
- * Counts of envelopes by date, limited to dates around the present: about 260 bins. Older bins remain until the next
- * call of `forget`.
- */
-export class Arrivals {
-  readonly #clock: () => number;
-  readonly #bins = new Map<number, Counts>();
-  readonly #changed = new Set<number>();
-  /** The newest date of an envelope so far. */
-  #newest = 0;
-  /** Number of envelopes since the start whose dates were outside the counted range. */
-  outsideWindow = 0;
-
-  constructor(clock: () => number) {
-    this.#clock = clock;
-  }
-
-  add(entries: Iterable<{ readonly at: number }>, isFromClients: boolean): void {
-    const now = this.#clock();
-    for (const { at } of entries) {
-      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.outsideWindow++;
-      else this.#count(at, isFromClients);
-      // An entry with a future date is applied on that date; until then it makes no other entry late.
-      if (at <= now && at > this.#newest) this.#newest = at;
-    }
-  }
-
-  /** Returns all bins of the last minute. */
-  get all(): Arrival[] {
-    return [...this.#bins].map(([bin, counts]) => [bin, ...counts]);
-  }
-
-  /** Returns the bins that have changed since the last call, with their complete counts. */
-  takeChanged(): Arrival[] {
-    const changed = [...this.#changed].flatMap((bin): Arrival[] => {
-      const counts = this.#bins.get(bin);
-      return counts === undefined ? [] : [[bin, ...counts]];
-    });
-    this.#changed.clear();
-    return changed;
-  }
-
-  /** Drops the bins that are older than a minute. */
-  forget(): void {
-    const first = (this.#clock() - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
-    for (const bin of this.#bins.keys()) if (bin < first) this.#bins.delete(bin);
-    for (const bin of this.#changed) if (!this.#bins.has(bin)) this.#changed.delete(bin);
-  }
-
-  #count(at: number, isFromClients: boolean): void {
-    const bin = Math.floor(at / ARRIVAL_BIN_MS);
-    let counts = this.#bins.get(bin);
-    if (counts === undefined) {
-      counts = [0, 0, 0];
-      this.#bins.set(bin, counts);
-    }
-    counts[isFromClients ? 0 : 1]++;
-    if (at < this.#newest - ARRIVAL_BIN_MS) counts[2]++;
-    this.#changed.add(bin);
-  }
 }

@@ -11,25 +11,25 @@ import {
   single,
 } from "../../daemon/net/process/metric-rows.js";
 import type { Face } from "../../daemon/program/face.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { MetricSources } from "../../daemon/program/inspection/inspected-daemon.js";
 import { MESSAGE_FIGURES } from "../../protocol/figures/message-figures.js";
 import { MEMBER_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
 
 /** The parts that several metrics describe. A part that the daemon does not have has no samples. */
-const ofKeys = metricMaker([], ({ keys }: Sources) => only(keys()));
-const ofWorkingMemory = metricMaker([], ({ workingMemory }: Sources) => only(workingMemory()));
-const perListener = metricMaker(["listener"], ({ metrics }: Sources) =>
+const ofKeys = metricMaker([], ({ keys }: MetricSources) => only(keys()));
+const ofWorkingMemory = metricMaker([], ({ workingMemory }: MetricSources) => only(workingMemory()));
+const perListener = metricMaker(["listener"], ({ metrics }: MetricSources) =>
   [...metrics.listeners].map(([listener, value]) => ({ labels: { listener }, value })),
 );
-const perBackend = metricMaker(["backend"], ({ metrics }: Sources) =>
+const perBackend = metricMaker(["backend"], ({ metrics }: MetricSources) =>
   [...metrics.backends].map(([backend, value]) => ({ labels: { backend }, value })),
 );
-const perDatabase = metricMaker(["db"], ({ keys }: Sources) =>
+const perDatabase = metricMaker(["db"], ({ keys }: MetricSources) =>
   labelled("db", keys()?.keyCounts ?? [], ({ db }) => String(db)),
 );
 /** The members, except the daemon itself. */
-const members = ({ replica }: Sources) =>
+const members = ({ replica }: MetricSources) =>
   labelled(
     "member",
     replica()?.members.filter(({ connection }) => connection !== "self") ?? [],
@@ -82,12 +82,12 @@ const MICROSECONDS = 1e6;
 const MILLISECONDS = 1000;
 
 /** Returns all metrics: the daemon's, and those of its faces. */
-export async function loadMetrics(faces: readonly Face[]): Promise<MetricTable<Sources>> {
+export async function loadMetrics(faces: readonly Face[]): Promise<MetricTable<MetricSources>> {
   const ofFaces = await Promise.all(faces.map(async ({ metrics }) => (await metrics?.()) ?? {}));
   return Object.assign({}, DAEMON_METRICS, ...ofFaces);
 }
 
-const DAEMON_METRICS: MetricTable<Sources> = {
+const DAEMON_METRICS: MetricTable<MetricSources> = {
   dbsyncd_units_total: {
     type: "counter",
     labels: ["listener", "outcome"],
@@ -128,7 +128,7 @@ const DAEMON_METRICS: MetricTable<Sources> = {
     "Date of an envelope minus the time of its arrival by the daemon's clock; negative for past dates.",
     ({ metrics }) => only(metrics.skew),
   ),
-  dbsyncd_backend_up: metricMaker(["backend"], ({ health }: Sources) =>
+  dbsyncd_backend_up: metricMaker(["backend"], ({ health }: MetricSources) =>
     labelled("backend", health().backends, ({ name }) => name),
   )("gauge", "1 while the database can be reached, otherwise 0.", ({ up }) => Number(up)),
   dbsyncd_backend_seconds: {

@@ -2,7 +2,7 @@
 import { fail } from "../../daemon/net/process/service.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { list, listenAddress } from "../../daemon/options/value-forms.js";
+import { listenAddress, listForm } from "../../daemon/options/value-forms.js";
 
 const ADMIN_HOSTS_MAX = 64;
 /** A DNS name without a port, with or without a final dot. */
@@ -24,7 +24,11 @@ export const ADMIN_OPTIONS = {
   adminHosts: row({
     flags: "--admin-host <name>",
     help: "a host name that requests to --admin may use, in addition to addresses and localhost (repeatable)",
-    form: list<string>({ parse: (text) => text.toLowerCase(), format: (name) => name, check: checkHosts }),
+    form: listForm<string>({
+      parse: (text) => text.toLowerCase(),
+      format: (name) => name,
+      check: checkHosts,
+    }),
     fallback: [],
     reload: "restart",
     example: "db1.example",

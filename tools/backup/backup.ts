@@ -40,8 +40,8 @@ ${exitCodeHelp("the file already exists, the daemon is catching up (--incomplete
 }
 
 async function backup(file: string, { json, incomplete = false, ...flags }: BackupFlags): Promise<void> {
-  const { backUp } = await import("../cli/folder/backups.js");
-  const report = await backUp(file, incomplete, flags);
+  const { backUpDataFolder } = await import("../cli/folder/backups.js");
+  const report = await backUpDataFolder(file, incomplete, flags);
   if (json) printJson(report);
   else for (const line of linesOf(report)) printLine(line);
 }

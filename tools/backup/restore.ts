@@ -1,6 +1,6 @@
 /** `dbsync restore`: restores a backup as a data folder, or sends some of its keys to daemons as signed commands. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
@@ -42,9 +42,10 @@ export function addRestore(program: Command): void {
     .addHelpText(
       "after",
       `
-As a folder: --data names a folder that does not exist yet or is empty. No daemon is contacted. Start a daemon with this folder and with the key options of the
-daemon that made the backup, and start the other daemons of its cluster with empty folders. The restored daemon is a new member with a new key. As long
-as any daemon of the cluster has later entries, the restored daemon receives them, even with --at.
+As a folder: --data names a folder that does not exist yet or is empty. No daemon is contacted. Restore the backup in the same way on each machine of the
+cluster, and start the daemons with these folders and with the key options of the daemon that made the backup. A daemon with an empty folder would not accept
+what the members had decided from a restored one. A restored daemon is a new member with a new key. As long as any daemon of the cluster has later entries, the
+restored daemons receive them, even with --at.
 
 As keys: use --only or --prefix. The backup is folded, which needs as much memory as a daemon with that data, and the daemon's public keys (--sign-key
 and --root-key, or --config). Then a RESTORE, signed with -k, is sent for each key. Keys that have expired since are left out. Documents, tables and
@@ -62,7 +63,7 @@ ${exitCodeHelp("the backup is damaged, the folder is not empty, a key already ex
 
 async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const { at: date, only, prefix } = flags;
-  const now = realEnvironment.wallClock();
+  const now = realClientEnvironment.wallClock();
   const at = date === undefined ? null : parsePastDate(date, { option: "--at", now, end: false });
   if (only !== undefined && prefix !== undefined)
     throw new DbsyncError("bad-option", "--only and --prefix cannot be used together");
@@ -75,11 +76,11 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
 
 async function restoreFolder(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   const backups = await import("../cli/folder/backups.js");
-  const { last, incomplete = false } = await backups.restoreFolder(file, at, flags);
+  const { last, incomplete = false } = await backups.restoreDataFolder(file, at, flags);
   const upTo = at ?? last;
   printLine(
-    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the original key options, and start the other daemons of ` +
-      "its cluster with empty folders",
+    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the original key options, and restore the ` +
+      "backup on the other machines of its cluster, too",
   );
   if (incomplete) printLine(INCOMPLETE);
 }
@@ -90,17 +91,20 @@ const INCOMPLETE =
 async function restoreKeys(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   const { only, prefix = "", replace = false, db = 0 } = flags;
   const { client } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+
   const exact = only === undefined ? null : bytesOfText(only);
   const start = bytesOfText(prefix);
   const isWanted =
     exact === null ? (key: ByteString) => key.startsWith(start) : (key: ByteString) => key === exact;
   const tally = { restored: 0, existing: 0, expired: 0, failed: [] as string[] };
+
   const backups = await import("../cli/folder/backups.js");
   await backups.restoreKeys({ file, at, db, isWanted }, flags, async ({ key, expires, payload, problem }) => {
     if (payload === null) tally.failed.push(`  ${JSON.stringify(textOfBytes(key))}: ${problem ?? ""}`);
-    else if (expires > 0 && expires <= realEnvironment.wallClock()) tally.expired++;
+    else if (expires > 0 && expires <= realClientEnvironment.wallClock()) tally.expired++;
     else {
-      const [name, value] = [key, payload].map((bytes) => Buffer.from(bytes, "latin1")) as [Buffer, Buffer];
+      const name = Buffer.from(key, "latin1");
+      const value = Buffer.from(payload, "latin1");
       const command = ["RESTORE", name, String(expires), value, "ABSTTL", ...(replace ? ["REPLACE"] : [])];
       try {
         await client.call(command, { policy: "all" });
@@ -111,6 +115,7 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
       }
     }
   });
+
   report(tally);
 }
 
@@ -122,6 +127,7 @@ function report(tally: {
 }): void {
   const { restored, existing, expired, failed } = tally;
   const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;
+
   printLine(`${keys(restored)} restored`);
   if (expired > 0)
     printLine(`${keys(expired)} left out, because ${expired === 1 ? "it has" : "they have"} expired since`);

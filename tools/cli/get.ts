@@ -3,7 +3,7 @@
  * answer that a command would have received then.
  */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { BinaryText, type HistoryQuery, jsonOf, queryHistory } from "../history/history-queries.js";
@@ -22,7 +22,7 @@ interface GetFlags extends SendFlags {
 /**
  * Maximum time by which --at may be in the future, in milliseconds: the daemon's clock may be ahead of this machine's.
  */
-const MAX_AHEAD_MS = 60_000;
+const AHEAD_MS_MAX = 60_000;
 
 /** Commands that read a complete value, by the type of the key. */
 const READ_ALL: ReadonlyMap<string, (key: string) => readonly string[]> = new Map<
@@ -74,6 +74,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
   const words = parseOptionsAfterArguments(command, typed, "end");
   const flags = command.opts<GetFlags>();
   const { at: date } = flags;
+
   if (date === undefined) {
     if (words.length > 1) {
       const [word = ""] = words;
@@ -84,15 +85,17 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
     }
     return sendCommand(["GET", ...words], flags, (error) => typeHint(error, words[0] as string));
   }
+
   return queryHistory(flags, async (query) => {
-    const now = realEnvironment.wallClock();
+    const now = realClientEnvironment.wallClock();
     const at = parsePastDate(date, { option: "--at", now, end: false });
-    if (at > now + MAX_AHEAD_MS)
+    if (at > now + AHEAD_MS_MAX)
       throw new DbsyncError(
         "bad-option",
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
           `For the current value, leave out --at`,
       );
+
     const queryAt: HistoryQuery = (command) => query(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } =
       words.length === 1 ? await readAll(queryAt, words[0] as string) : await queryAt(words);

@@ -22,7 +22,7 @@ import {
 import { waitUntilWritable } from "./shared/daemon-readiness.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon, type SendToAll } from "./shared/requests.js";
-import { withLoadedAuthorities } from "./shared/server-url-argument.js";
+import { withAuthorityFile } from "./shared/server-url-argument.js";
 
 /**
  * Time limit of a command in milliseconds: a command may contain several hundred entries, and daemons may be far away.
@@ -117,18 +117,20 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
     throw new DbsyncError("bad-option", "--replicate works only with a Redis: import from redis://host:port");
   if (flags.cutOver !== undefined && !flags.replicate)
     throw new DbsyncError("bad-option", "--cut-over ends --replicate: add --replicate");
+
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
   await waitUntilWritable(settings);
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
+
   if (origin.kind === "folder") {
     const { importFolder } = await sqlFoldersOf(Object.values(faces));
     await importFolder(origin.folder, send, flags.replace);
   } else if (origin.kind === "json")
-    await copyFromJsonServer(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
+    await copyFromJsonServer(withAuthorityFile(origin.address, flags.ca), send, flags.replace);
   else {
     const { server, db: from } = origin.address;
-    const address = { server: withLoadedAuthorities(server, flags.ca), db: from };
+    const address = { server: withAuthorityFile(server, flags.ca), db: from };
     if (!flags.replicate) return await importRedis(address, send, flags.replace);
     const { query } = await oneDaemon(settings);
     const quietMs = flags.cutOver === undefined ? null : flags.cutOver * 1000;

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import type { CallingClient } from "../../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../../client/live/live-events.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { shown } from "../../daemon/net/terminal/terminal-text.js";
+import { escapedText } from "../../daemon/net/terminal/terminal-text.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -35,7 +35,7 @@ const GAPS =
 
 export function addSubscribe(program: Command): void {
   const command = program.command("subscribe").description("print the messages of channels (PUBLISH)");
-  shared(command)
+  addSharedOptions(command)
     .option("--pattern", "treat the names as patterns, and receive all channels that match")
     .option("--shard", "receive shard channels")
     .argument("<channel...>", "names of channels")
@@ -52,7 +52,7 @@ Examples:
 ${exitCodeHelp(FAILED)}`,
     )
     .action((channels: string[], flags: ListenFlags) =>
-      listen(flags, (client) =>
+      printEvents(flags, (client) =>
         channels.map((name) => {
           if (flags.pattern) return client.subscribe({ pattern: name });
           return client.subscribe(flags.shard ? { shard: name } : name);
@@ -63,7 +63,7 @@ ${exitCodeHelp(FAILED)}`,
 
 export function addWatch(program: Command): void {
   const command = program.command("watch").description("print the keys that change");
-  addDatabaseOption(shared(command))
+  addDatabaseOption(addSharedOptions(command))
     .option("--prefix", "watch all keys that begin with the given names")
     .argument("<key...>", "names of keys; with --prefix their beginnings")
     .addHelpText(
@@ -78,32 +78,34 @@ Examples:
 ${exitCodeHelp(FAILED)}`,
     )
     .action((keys: string[], flags: ListenFlags) =>
-      listen(flags, (client) =>
+      printEvents(flags, (client) =>
         keys.map((name) => client.watch(flags.prefix ? { prefix: name } : name, { db: flags.db })),
       ),
     );
 }
 
-function shared(command: Command): Command {
+function addSharedOptions(command: Command): Command {
   return addClientOptions(command)
     .option("--count <n>", "exit after this number of events", (text) => readCount(text, "Lines are"))
     .option(JSON_FLAG, "print each event as a line of JSON");
 }
 
-async function listen(
+async function printEvents(
   flags: ListenFlags,
   begin: (client: CallingClient) => readonly AsyncIterableIterator<Event>[],
 ): Promise<void> {
   const { client } = openFrom(readSettings(flags));
   let remaining = flags.count ?? Number.POSITIVE_INFINITY;
+
   const print = async (events: AsyncIterableIterator<Event>): Promise<void> => {
     for await (const event of events) {
       const isCounted = event.type !== "open" && event.type !== "gap";
       if (isCounted && remaining-- <= 0) return;
-      show(event, flags);
+      showEvent(event, flags);
       if (remaining <= 0) return;
     }
   };
+
   try {
     const all = begin(client).map(print);
     // Settles when the last requested event has been printed, or an iterator has failed or ended.
@@ -119,7 +121,7 @@ async function listen(
   }
 }
 
-function show(event: Event, { json }: ListenFlags): void {
+function showEvent(event: Event, { json }: ListenFlags): void {
   if (json) printJson(event);
   else if (event.type === "message") printColumns(event.channel, String(event.text));
   else if (event.type === "gap") printNotice(`a gap: ${event.reason}: ${event.detail}`);
@@ -128,6 +130,6 @@ function show(event: Event, { json }: ListenFlags): void {
 
 /** Prints two texts separated by a tab. */
 function printColumns(first: string, second: string): void {
-  const texts = process.stdout.isTTY ? [shown(first), shown(second)] : [first, second];
+  const texts = process.stdout.isTTY ? [escapedText(first), escapedText(second)] : [first, second];
   process.stdout.write(`${texts.join("\t")}\n`);
 }

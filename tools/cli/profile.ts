@@ -12,6 +12,7 @@ import {
   isProfileName,
   NAME_FORM,
   type Profile,
+  type Profiles,
   profileNamed,
   profilesFile,
   readProfiles,
@@ -32,8 +33,9 @@ dbsync profile use NAME. The options -s and -k, DBSYNC_SERVERS and a dbsync.ini 
 dbsync profile use. Daemons, and programs that use the library, do not read profiles. If a profile is used, status, doctor and
 all errors name it. Without a terminal, as in a script, a line on standard error also names it.
 
-Profiles are stored in profiles.json in ~/.config/dbsync (XDG_CONFIG_HOME), mode 600: the name of the current profile, and for
-each profile its servers and the paths of its key and authorities. The file contains no secrets; the key stays in its own file.
+Profiles are stored in ~/.config/dbsync/profiles.json (mode 600; XDG_CONFIG_HOME replaces ~/.config). The file contains the
+name of the current profile, and the servers and the paths of the key and authorities of each profile. It contains no
+secrets; the key stays in its own file.
 
 Examples:
   dbsync profile add prod -s db1:1111,db2:1111,db3:1111 -k ~/keys/private.pem
@@ -42,10 +44,10 @@ Examples:
   dbsync profile list
 ${EXIT_HELP}`,
     );
-  addAdd(profile);
-  addUse(profile);
-  addList(profile);
-  addRemove(profile);
+  registerAdd(profile);
+  registerUse(profile);
+  registerList(profile);
+  registerRemove(profile);
 }
 
 type AddFlags = Partial<Record<keyof Profile, string>> & {
@@ -53,11 +55,11 @@ type AddFlags = Partial<Record<keyof Profile, string>> & {
   readonly force?: boolean;
 };
 
-function addAdd(profile: Command): void {
+function registerAdd(profile: Command): void {
   profile
     .command("add")
     .description("store a profile")
-    .argument("<name>", "its name", readName)
+    .argument("<name>", "name of the profile", readName)
     .requiredOption(
       "-s, --servers <list>",
       "daemons as host:port,host:port, with dbsyncs:// and pins for TLS",
@@ -83,26 +85,27 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string, flags: AddFlags) => {
-      const folders = defaultSources();
-      const known = readProfiles(folders);
-      if (known.profiles.has(name) && flags.force !== true)
+      const sources = defaultSources();
+      const stored = readProfiles(sources);
+      if (stored.profiles.has(name) && flags.force !== true)
         throw new DbsyncError("bad-option", `the profile ${name} already exists: --force replaces it`);
-      const pathOf = (file: string | undefined) => (file === undefined || file === "" ? "" : resolve(file));
+
       const { servers, key, ca, cluster = "", versions = "" } = flags;
-      const added: Profile = { servers, key: pathOf(key), ca: pathOf(ca), cluster, versions };
+      const added: Profile = { servers, key: absolutePath(key), ca: absolutePath(ca), cluster, versions };
       checkProfile(added, name);
-      writeProfiles(folders, { ...known, profiles: new Map([...known.profiles, [name, added]]) });
-      printLine(`profile ${name} stored in ${profilesFile(folders)}`);
-      if (known.current !== name)
+      writeProfiles(sources, { ...stored, profiles: new Map([...stored.profiles, [name, added]]) });
+
+      printLine(`profile ${name} stored in ${profilesFile(sources)}`);
+      if (stored.current !== name)
         printLine(`Use it: --profile ${name}, or always: dbsync profile use ${name}`);
     });
 }
 
-function addUse(profile: Command): void {
+function registerUse(profile: Command): void {
   profile
     .command("use")
     .description("select the profile for commands that name no servers")
-    .argument("[name]", "its name")
+    .argument("[name]", "name of the profile")
     .option("--none", "select no profile")
     .addHelpText(
       "after",
@@ -115,36 +118,39 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string | undefined, { none }: { readonly none?: boolean }) => {
-      const folders = defaultSources();
-      const known = readProfiles(folders);
+      const sources = defaultSources();
+      const stored = readProfiles(sources);
       if (none === true && name !== undefined)
         throw new DbsyncError("bad-option", "a name and --none cannot be used together");
-      if (none !== true && name === undefined) return printLine(known.current ?? "(none)");
-      if (name !== undefined) profileNamed(name, known);
-      writeProfiles(folders, { ...known, current: name ?? null });
-      if (name === undefined) return printLine("no profile is used");
+      if (none !== true && name === undefined) return printLine(stored.current ?? "(none)");
+
+      if (name !== undefined) checkProfileExists(name, stored);
+      writeProfiles(sources, { ...stored, current: name ?? null });
+      if (name === undefined) return printLine("no profile is selected");
+
       const overriding = ["DBSYNC_SERVERS", "DBSYNC_PROFILE"].find(
         (each) => (process.env[each] ?? "") !== "",
       );
-      printLine(
-        `profile ${name} is used${overriding === undefined ? "" : `, except where ${overriding} is set, as it is here`}`,
-      );
+      const exception =
+        overriding === undefined ? "" : `, but ${overriding} is set here, and takes precedence`;
+      printLine(`profile ${name} is used by default${exception}`);
     });
 }
 
-function addList(profile: Command): void {
+function registerList(profile: Command): void {
   profile
     .command("list")
     .description("list the profiles; * marks the current one")
     .option(JSON_FLAG, 'print JSON: {"file": …, "current": … or null, "profiles": {…}}')
     .addHelpText("after", `\nExamples:\n  dbsync profile list\n  dbsync profile list --json\n${EXIT_HELP}`)
     .action(({ json }: { readonly json?: boolean }) => {
-      const folders = defaultSources();
-      const { current, profiles } = readProfiles(folders);
+      const sources = defaultSources();
+      const { current, profiles } = readProfiles(sources);
       if (json === true)
-        return printJson({ file: profilesFile(folders), current, profiles: Object.fromEntries(profiles) });
+        return printJson({ file: profilesFile(sources), current, profiles: Object.fromEntries(profiles) });
       if (profiles.size === 0)
         return printLine("There are no profiles. Add one: dbsync profile add NAME -s …");
+
       const rows = [...profiles].map(([name, { servers, key }]) => [
         `${name === current ? "* " : "  "}${name}`,
         servers,
@@ -154,22 +160,29 @@ function addList(profile: Command): void {
     });
 }
 
-function addRemove(profile: Command): void {
+function registerRemove(profile: Command): void {
   profile
     .command("remove")
     .description("remove a profile; its key file stays")
-    .argument("<name>", "its name")
+    .argument("<name>", "name of the profile")
     .addHelpText("after", `\nExamples:\n  dbsync profile remove staging\n${EXIT_HELP}`)
     .action((name: string) => {
-      const folders = defaultSources();
-      const known = readProfiles(folders);
-      profileNamed(name, known);
-      const isCurrent = known.current === name;
-      const profiles = new Map([...known.profiles].filter(([each]) => each !== name));
-      writeProfiles(folders, { current: isCurrent ? null : known.current, profiles });
+      const sources = defaultSources();
+      const stored = readProfiles(sources);
+      checkProfileExists(name, stored);
+      const isCurrent = stored.current === name;
+      const profiles = new Map([...stored.profiles].filter(([each]) => each !== name));
+      writeProfiles(sources, { current: isCurrent ? null : stored.current, profiles });
       printLine(`profile ${name} removed${isCurrent ? "; no profile is used now" : ""}`);
     });
 }
+
+/** @throws DbsyncError  there is no profile with this name */
+const checkProfileExists = (name: string, stored: Profiles): void => void profileNamed(name, stored);
+
+/** Returns the absolute path of a file, or "", which means no file in a profile. */
+const absolutePath = (file: string | undefined): string =>
+  file === undefined || file === "" ? "" : resolve(file);
 
 function readName(text: string): string {
   if (!isProfileName(text)) throw new InvalidArgumentError(`A name consists of ${NAME_FORM}.`);

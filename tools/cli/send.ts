@@ -3,13 +3,13 @@ import { buffer } from "node:stream/consumers";
 import type { WriteStream } from "node:tty";
 import { type Command, Option } from "commander";
 import type { CallingClient } from "../../client/client.js";
-import { isWritersCommand } from "../../client/outbox-client.js";
-import type { Settings } from "../../client/settings/client-settings.js";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import type { ClientSettings } from "../../client/settings/client-settings.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
+import { isWritersCommand } from "../../client/shared/command-bytes.js";
 import type { Argument, CommandInput } from "../../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
+import { type GreetingResult, readHello } from "../../client/version-2/single-hello.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
 import {
   addClientOptions,
@@ -94,17 +94,19 @@ export async function sendCommand(
     const { client } = openFrom({ ...settings, format: "bytes" });
     const command = await commandOf(words, flags);
     const endWaiting = showAgreementProgress(settings, process.stderr);
+
     if (flags.all) {
       const { outcomes } = await client.sendAll(command).finally(endWaiting);
       printAll(flags, outcomes, isUnsigned);
     } else {
-      const startedAt = realEnvironment.now();
-      const reply = isWritersCommand(command) ? writers(client, command) : client.call(command, BYTES);
+      const startedAt = realClientEnvironment.now();
+      const reply = isWritersCommand(command) ? writersText(client, command) : client.call(command, BYTES);
       const value = await reply.finally(endWaiting);
       if (flags.json) printJson({ value: isEmptyList(value) ? [] : jsonValue(answerBytes(value)) });
       else printValue(isEmptyList(value) ? "(empty array)" : answerBytes(value));
+
       const line = words.length === 1 ? words.join().split(" ").filter(Boolean) : words;
-      const note = value === null ? waitingNote(line, realEnvironment.now() - startedAt) : null;
+      const note = value === null ? waitingNote(line, realClientEnvironment.now() - startedAt) : null;
       if (note !== null) printNotice(`note: ${note}`);
     }
   } catch (error) {
@@ -148,7 +150,7 @@ function mayMissQuotes(message: string, words: readonly string[]): boolean {
 }
 
 /** Returns a line for each key with its last writer; the line is empty if the key is absent. */
-async function writers(client: CallingClient, command: CommandInput): Promise<string> {
+async function writersText(client: CallingClient, command: CommandInput): Promise<string> {
   const reply = await client.call(command);
   return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
 }
@@ -169,28 +171,30 @@ const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** Shows the line. @returns a function that ends the display and clears the line */
-function showAgreementProgress({ servers, envelope }: Settings, stream: WriteStream): () => void {
+function showAgreementProgress({ servers, envelope }: ClientSettings, stream: WriteStream): () => void {
   const wait = envelope?.wait ?? null;
   if (wait === null || !isScreen(stream)) return () => {};
-  const startedAt = realEnvironment.now();
+  const startedAt = realClientEnvironment.now();
   const states = new Map<string, string>();
   let isOver = false;
+
   const greetAll = () => {
     for (const server of servers)
-      readHello(server, realEnvironment, GREET_MS).then((greeting) => {
+      readHello(server, realClientEnvironment, GREET_MS).then((greeting) => {
         states.set(server.text, stateOf(greeting));
         show();
       });
   };
   const show = () => {
     if (isOver) return;
-    const seconds = Math.floor((realEnvironment.now() - startedAt) / 1000);
+    const seconds = Math.floor((realClientEnvironment.now() - startedAt) / 1000);
     const goal =
       wait.kind === "stable" ? "is final (about 35 s)" : `is on the disks of ${wait.daemons} daemons`;
     const daemons = servers.map(({ text }) => `${text} ${states.get(text) ?? "…"}`).join(", ");
     const line = `waiting until the write ${goal}: ${seconds} s; ${daemons}`;
     stream.write(`${CLEAR_LINE}${line.slice(0, (stream.columns || DEFAULT_COLUMNS) - 1)}`);
   };
+
   const timers = [setInterval(show, SHOW_MS), setInterval(greetAll, GREET_MS)];
   for (const timer of timers) timer.unref();
   greetAll();
@@ -202,7 +206,7 @@ function showAgreementProgress({ servers, envelope }: Settings, stream: WriteStr
   };
 }
 
-function stateOf(greeting: Greeting): string {
+function stateOf(greeting: GreetingResult): string {
   if (greeting.kind !== "hello") return greeting.kind === "closed" ? "speaks only version 1" : "not reached";
   const { state, members } = greeting.hello;
   return members
@@ -229,7 +233,7 @@ const WITH_BLOCK: ReadonlySet<string> = new Set(["XREAD", "XREADGROUP"]);
 export const WAITING_COMMANDS: readonly string[] = [...TIMEOUT_AT.keys(), ...WITH_BLOCK];
 
 /** Returns for how many milliseconds a command asks to wait for data; 0 means that it does not ask. */
-function wait([name = "", ...args]: readonly string[]): number {
+function waitOf([name = "", ...args]: readonly string[]): number {
   const upper = name.toUpperCase();
   const at = TIMEOUT_AT.get(upper);
   if (at !== undefined) return forever(Number((at < 0 ? args : [name, ...args]).at(at)) * 1000);
@@ -247,7 +251,7 @@ const forever = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : m
  */
 export function waitingNote(words: readonly string[], milliseconds: number): string | null {
   const [name = ""] = words;
-  if (!(wait(words) > milliseconds)) return null;
+  if (!(waitOf(words) > milliseconds)) return null;
   return (
     `${name} did not wait for data: each daemon applies a command once, at its date, so it answers nil immediately. ` +
     "To wait for data: dbsync watch KEY, client.watch(key), or a Redis client at --resp."

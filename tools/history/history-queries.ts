@@ -3,13 +3,14 @@
  * their replies, which may not be UTF-8.
  */
 import { isUtf8 } from "node:buffer";
-import type { Settings } from "../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../client/settings/client-settings.js";
+import type { SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/server-list.js";
 import { quotedArgument } from "../../protocol/resp/inline-command.js";
 import { queryEach } from "../cli/keys/fetch-key-rings.js";
-import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../cli/keys/key-advice.js";
+import { ADMINISTRATOR_HINT, explainErrors, type HintRule } from "../cli/keys/key-advice.js";
 import { type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
 import { warnIfCatchingUp } from "../cli/shared/daemon-readiness.js";
 
@@ -21,7 +22,7 @@ export const HISTORY_TIMEOUT_MS = 20_000;
  */
 export type HistoryQuery = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
-const HINTS: readonly Hint[] = [
+const HINTS: readonly HintRule[] = [
   [/none is set; specify an administrator/, ADMINISTRATOR_HINT],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
   [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR_HINT}`],
@@ -35,7 +36,32 @@ const HINTS: readonly Hint[] = [
 /** Runs an action as an administrator; errors are printed with a hint. */
 export function queryHistory(
   flags: ClientFlags,
-  act: (query: HistoryQuery, settings: Settings) => Promise<void>,
+  act: (query: HistoryQuery, settings: ClientSettings) => Promise<void>,
+): Promise<void> {
+  return asAdministrator(flags, async (settings, key) => {
+    const queried = new Set<Address>();
+    await act(async (command) => {
+      let failure: Error | null = null;
+      for (const server of settings.servers) {
+        const [answer] = await queryEach({ ...settings, servers: [server] }, key, command, {
+          buffers: true,
+        });
+        if (answer?.error === null) {
+          if (!queried.has(server)) await warnIfCatchingUp([server], "entries");
+          queried.add(server);
+          return { ...answer, reply: textsOf(answer.reply) };
+        }
+        failure ??= answer?.error ?? null;
+      }
+      throw failure;
+    }, settings);
+  });
+}
+
+/** Runs an action with an administrator's settings and key; errors are printed with a hint. */
+export function asAdministrator(
+  flags: ClientFlags,
+  act: (settings: ClientSettings, key: SigningKey) => Promise<void>,
 ): Promise<void> {
   return explainErrors(
     flags,
@@ -43,23 +69,7 @@ export function queryHistory(
       const settings = readSettings({ ...flags, timeout: flags.timeout ?? HISTORY_TIMEOUT_MS });
       if (settings.key === null)
         throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
-      const { key } = openFrom(settings);
-      const queried = new Set<Address>();
-      await act(async (command) => {
-        let failure: Error | null = null;
-        for (const server of settings.servers) {
-          const [answer] = await queryEach({ ...settings, servers: [server] }, key, command, {
-            buffers: true,
-          });
-          if (answer?.error === null) {
-            if (!queried.has(server)) await warnIfCatchingUp([server], "entries");
-            queried.add(server);
-            return { ...answer, reply: textsOf(answer.reply) };
-          }
-          failure ??= answer?.error ?? null;
-        }
-        throw failure;
-      }, settings);
+      await act(settings, openFrom(settings).key);
     },
     HINTS,
   );

@@ -1,10 +1,12 @@
 /** `dbsync log` and `dbsync blame`: show recorded commands with their signers and outcomes. */
 import { type Command, Option } from "commander";
-import type { Settings } from "../../client/settings/client-settings.js";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { followWith } from "../../client/dbsync-send.js";
+import type { FeedUnit } from "../../client/live/follow.js";
+import type { ClientSettings } from "../../client/settings/client-settings.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../daemon/net/terminal/terminal-text.js";
-import { shown } from "../../daemon/net/terminal/terminal-text.js";
+import { escapedText } from "../../daemon/net/terminal/terminal-text.js";
 import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { idOf, queryEach, ringsOf } from "../cli/keys/fetch-key-rings.js";
 import {
@@ -21,7 +23,7 @@ import { addKeyOptions, type FolderFlags } from "../cli/shared/folder-options.js
 import { JSON_FLAG, printJson, printLine, printNotice } from "../cli/shared/output.js";
 import { fieldsOf } from "../cli/shared/read-figures.js";
 import { endOnQ } from "../cli/shared/redrawn-screen.js";
-import { BinaryText, HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
+import { asAdministrator, BinaryText, HISTORY_TIMEOUT_MS, queryHistory } from "./history-queries.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -29,7 +31,7 @@ interface LogFlags extends ClientFlags {
   readonly touching?: string;
   readonly signer?: string;
   readonly limit?: number;
-  readonly follow?: boolean;
+  readonly follow?: "final" | "early";
 }
 
 export function addLog(program: Command): void {
@@ -42,7 +44,7 @@ export function addLog(program: Command): void {
   command
     .option(
       "--from <date>",
-      "show commands since this date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
+      "show commands since this date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to); with --follow also after a position (default: now)",
     )
     .option("--to <date>", "show commands until this date, in the same form (default: now)")
     .option("--touching <key>", "show only commands that concern this key")
@@ -55,9 +57,12 @@ export function addLog(program: Command): void {
     )
     .addOption(
       new Option(
-        "-f, --follow",
-        "then continue to show commands as they are recorded, until q or Ctrl-C",
-      ).conflicts("to"),
+        "-f, --follow [form]",
+        "show commands until q or Ctrl-C, in a form. final: in their final order, about 35 s after they were recorded; early: as they arrive at the daemon",
+      )
+        .choices(["final", "early"])
+        .preset("final")
+        .conflicts(["to", "limit"]),
     )
     .option(
       JSON_FLAG,
@@ -67,15 +72,19 @@ export function addLog(program: Command): void {
       "after",
       `
 For administrators (-k) of daemons with a timeline (--data, --peer). The first daemon of the list that answers is
-queried. To answer, it computes its states again from its entries, which takes time and memory. With --follow it is queried again when
-it has new entries, at most once a second, and with --json each unit is then a line. Entries from a daemon that was
-disconnected for more than a minute appear only when you run dbsync log again.
+queried. To answer, it computes its states again from its entries, which takes time and memory.
+
+With --follow and --json, each unit is a line whose "position" continues the feed after it: --from POSITION. A position of the final form
+is valid at all daemons: each unit is shown once, in the order of all daemons. While a member is down, no command becomes final; the
+notice names it. A position of the early form is valid at its daemon until that restarts; "late" marks commands that were inserted before
+others. Keys that may not read all keys need a rule for timeline|log, and see commands on keys that they may read.
 
 Examples:
   dbsync log -k root-private.pem
   dbsync log --from -2h --touching visits -k root-private.pem
   dbsync log --from 2027-01-31 --signer web --json -k root-private.pem
   dbsync log --follow -k root-private.pem
+  dbsync log --follow early --touching visits -k root-private.pem
   dbsync log verify --data /var/lib/dbsyncd --sign-key public.pem
 ${exitCodeHelp("no daemon could answer")}`,
     )
@@ -84,65 +93,118 @@ ${exitCodeHelp("no daemon could answer")}`,
 }
 
 async function log(flags: LogFlags): Promise<void> {
-  if (flags.follow) {
-    process.once("SIGINT", () => process.exit(EXIT.ok));
-    endOnQ(() => process.exit(EXIT.ok));
+  const { from, to, limit, follow } = flags;
+  if (follow !== undefined) {
+    await followFeed(flags, follow);
+    return;
   }
+
   await queryHistory(flags, async (query, settings) => {
-    const now = realEnvironment.wallClock();
-    const { from, to, limit } = flags;
+    const now = realClientEnvironment.wallClock();
     const dates: string[] = [];
     if (from !== undefined)
       dates.push("FROM", String(parsePastDate(from, { option: "--from", now, end: false })));
     if (to !== undefined) dates.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
     if (limit !== undefined) dates.push("LIMIT", String(limit));
+
     const filters = await filtersOf(flags, settings);
     const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
-    const first = readHistory(reply);
-    show(first, address, flags);
-    if (flags.follow) await follow(query, filters, first, flags);
+    const history = readHistory(reply);
+
+    if (flags.json) printJson({ daemon: address, ...historyJson(history) });
+    else if (history.units.length > 0) process.stdout.write(formatHistory(history));
+    else printLine("Nothing was recorded in that time.");
   });
+}
+
+/** Shows the feed until the user ends it. A slow reader of standard output delays the next request. */
+async function followFeed(flags: LogFlags, form: "final" | "early"): Promise<void> {
+  process.once("SIGINT", () => process.exit(EXIT.ok));
+  endOnQ(() => process.exit(EXIT.ok));
+  const { from, touching, json } = flags;
+  await asAdministrator(flags, async (settings, key) => {
+    const options = {
+      form,
+      from: from === undefined ? undefined : feedStartOf(from, form),
+      key: touching,
+      signer: await selectedSigner(flags, settings),
+    };
+    for await (const event of followWith(options, settings, key, new AbortController().signal)) {
+      if (event.type === "lost") printNotice(`${event.detail}; trying again until q or Ctrl-C`);
+      else if (event.type === "waiting")
+        printNotice(
+          `${event.server}: since ${formatExactDate(event.since)} nothing becomes final: ${event.detail}`,
+        );
+      else if (json) printJson(feedJson(event));
+      else process.stdout.write(formatHistory({ ...NO_HISTORY, units: [recordedUnitOf(event)] }));
+    }
+  });
+}
+
+/** Whether a text is a position of a feed, and not a date. */
+const POSITION = /^(?:[\da-f]{92}|[\da-f]{16}-[\da-f]{32})$/i;
+
+function feedStartOf(from: string, form: "final" | "early"): string | Date {
+  if (POSITION.test(from) || form === "early") return from;
+  const now = realClientEnvironment.wallClock();
+  return new Date(parsePastDate(from, { option: "--from", now, end: false }));
+}
+
+const NO_HISTORY = { from: 0, snapshot: null, damaged: 0, omitted: 0 };
+
+/** Maximum number of characters of an argument, and of arguments of a command, in a line for terminals. */
+const LINE_CHARACTERS = 128;
+const LINE_ARGUMENTS = 16;
+
+function recordedUnitOf({
+  type: _type,
+  server: _server,
+  position: _position,
+  ...unit
+}: FeedUnit): RecordedUnit {
+  const short = (word: string | Buffer) => {
+    const text = feedWordOf(word);
+    return typeof text === "string" && text.length > LINE_CHARACTERS
+      ? `${text.slice(0, LINE_CHARACTERS)}…`
+      : text;
+  };
+  return {
+    ...unit,
+    commands: unit.commands.map((argv) => argv.slice(0, LINE_ARGUMENTS).map(short)),
+    outcome: unit.outcome ?? "applied",
+    reply: unit.reply === null ? "(not known here)" : feedWordOf(unit.reply),
+    change: unit.late ? "late" : null,
+  };
+}
+
+function feedJson({ type: _type, server, late, ...unit }: FeedUnit): object {
+  const { commands, reply, position } = unit;
+  return {
+    daemon: server,
+    ...unit,
+    commands: commands.map((argv) => argv.map(feedWordOf)),
+    reply: reply === null ? null : feedWordOf(reply),
+    ...(position.includes("-") ? { late } : {}),
+  };
+}
+
+const feedWordOf = (word: string | Buffer): RecordedArgument =>
+  Buffer.isBuffer(word) ? new BinaryText(word) : word;
+
+/** Returns the id of the signer that the flag names, or undefined. */
+async function selectedSigner({ signer }: LogFlags, settings: ClientSettings): Promise<string | undefined> {
+  if (signer === undefined) return undefined;
+  const { key } = openFrom(settings);
+  return await idOf(signer, async () => ringsOf(await queryEach(settings, key, ["KEY", "LIST"]))[0].keys);
 }
 
 /** Returns the arguments that select units by a key or a signer. */
-async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Promise<string[]> {
-  const words = touching === undefined ? [] : ["KEY", touching];
-  if (signer === undefined) return words;
-  const { key } = openFrom(settings);
-  const ring = async () => ringsOf(await queryEach(settings, key, ["KEY", "LIST"]))[0].keys;
-  return [...words, "SIGNER", await idOf(signer, ring)];
-}
-
-function show(history: HistoryReport, daemon: string, { json, follow }: LogFlags): void {
-  if (json && follow) for (const unit of history.units) printJson({ daemon, ...unit });
-  else if (json) printJson({ daemon, ...historyJson(history) });
-  else if (history.units.length > 0) process.stdout.write(formatHistory(history));
-  else if (!follow) printLine("Nothing was recorded in that time.");
-}
-
-function follow(
-  query: HistoryQuery,
-  filters: readonly string[],
-  first: HistoryReport,
-  flags: LogFlags,
-): Promise<void> {
-  let troubles = 0;
-  return followLog({
-    query,
-    filters,
-    first,
-    now: realEnvironment.now,
-    isRunning: () => true,
-    show(history, address) {
-      troubles = 0;
-      show(history, address, flags);
-    },
-    trouble({ message }) {
-      // Print it once, not with every update.
-      if (troubles++ === 0) printNotice(`${message}; trying again until q or Ctrl-C`);
-    },
-    wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-  });
+async function filtersOf(flags: LogFlags, settings: ClientSettings): Promise<string[]> {
+  const signer = await selectedSigner(flags, settings);
+  return [
+    ...(flags.touching === undefined ? [] : ["KEY", flags.touching]),
+    ...(signer === undefined ? [] : ["SIGNER", signer]),
+  ];
 }
 
 interface VerifyFlags extends FolderFlags {
@@ -189,128 +251,6 @@ async function verify(_: unknown, command: Command): Promise<void> {
   const { describeVerification } = await import("../cli/folder/verification.js");
   process.stdout.write(describeVerification(report));
 }
-
-/** Minimum time between two updates, in milliseconds. */
-const UPDATE_EVERY_MS = 1000;
-/**
- * Minimum time between two updates, as a multiple of the time that a request takes. It limits the load, because the
- * daemon folds its newest entries for each answer.
- */
-const PAUSE_FACTOR = 10;
-/**
- * The maximum time by which a late unit may be older than the newest shown unit, in milliseconds. Peers usually send a
- * unit within this time.
- */
-const MAX_LATE_MS = 60_000;
-/** Maximum number of units in one answer, which is also TIMELINE LOG's limit. */
-const UNITS_MAX = 10_000;
-/** Maximum number of answers that are requested in one update; older units are only counted. */
-const PAGES_MAX = 50;
-
-interface FollowParts {
-  readonly query: HistoryQuery;
-  /** Arguments of TIMELINE LOG, except the dates and the limit. */
-  readonly filters: readonly string[];
-  /** The units that were already shown. */
-  readonly first: HistoryReport;
-  readonly show: (history: HistoryReport, address: string) => void;
-  /** Called when no daemon answers. */
-  readonly trouble: (error: Error) => void;
-  readonly now: () => number;
-  readonly wait: (milliseconds: number) => Promise<void>;
-  /** Whether to continue. */
-  readonly isRunning: () => boolean;
-}
-
-/**
- * `dbsync log --follow`: shows commands as they are recorded. It queries the log only when a daemon has new entries.
- * Shows new units until `isRunning` returns false. If no daemon answers, the function tries again.
- */
-export async function followLog(parts: FollowParts): Promise<void> {
-  const { query, first, show, trouble, now, wait, isRunning } = parts;
-  const seen = new SeenUnits();
-  seen.take(first);
-  let previousSums = "";
-  while (isRunning()) {
-    const startedAt = now();
-    try {
-      const status = await query(["TIMELINE", "STATUS"]);
-      const sums = `${status.address} ${sumsOf(status.reply)}`;
-      if (sums !== previousSums) {
-        const pages = await newPages(parts, seen);
-        previousSums = sums;
-        for (const { page, address } of pages) {
-          const history = seen.take(page);
-          if (history.units.length > 0) show(history, address);
-        }
-      }
-    } catch (error) {
-      trouble(error as Error);
-    }
-    await wait(Math.max(UPDATE_EVERY_MS, PAUSE_FACTOR * (now() - startedAt)));
-  }
-}
-
-/** An answer to TIMELINE LOG, and the daemon that sent it. */
-interface PageOfLog {
-  readonly page: HistoryReport;
-  readonly address: string;
-}
-
-/**
- * Fetches the units that have not been shown yet, and returns them oldest first. An answer has only the newest units,
- * so the function requests earlier ones until an answer reaches the units that were already shown.
- */
-async function newPages({ query, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
-  const pages: PageOfLog[] = [];
-  for (let to: readonly string[] = []; ; ) {
-    const dates = ["FROM", String(seen.from), ...to, "LIMIT", String(UNITS_MAX)];
-    const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
-    const page = readHistory(reply);
-    const oldest = page.units[0]?.at ?? 0;
-    const isMissing = page.omitted > 0 && oldest > seen.newest;
-    const goesBack = to.length === 0 || oldest < Number(to[1]);
-    const readsEarlierPage = isMissing && goesBack && pages.length < PAGES_MAX - 1;
-    pages.unshift({ page: readsEarlierPage || !isMissing ? { ...page, omitted: 0 } : page, address });
-    if (!readsEarlierPage) return pages;
-    to = ["TO", String(oldest)];
-  }
-}
-
-/** Returns sums that change whenever the daemon's entries change. */
-function sumsOf(reply: ReplyValue): string {
-  const fields = fieldsOf(reply);
-  return `${String(fields["data-sum"])} ${String(fields["ring-sum"])}`;
-}
-
-/** The units that were already shown and are recent enough that they may be reported again. */
-class SeenUnits {
-  /** Dates of units, by id and index. */
-  readonly #units = new Map<string, number>();
-  /** The date of the newest unit shown. */
-  newest = 0;
-  #begin = 0;
-
-  /** The date from which units are requested, in milliseconds since 1970. */
-  get from(): number {
-    return Math.max(this.#begin, this.newest - MAX_LATE_MS);
-  }
-
-  /** Adds units. @returns the units that were not shown before */
-  take(history: HistoryReport): HistoryReport {
-    const units = history.units.filter((unit) => !this.#units.has(nameOf(unit)));
-    // Units that --limit omitted are older than the shown ones.
-    if (this.#begin === 0) this.#begin = history.omitted > 0 ? (units[0]?.at ?? history.from) : history.from;
-    for (const unit of units) {
-      this.#units.set(nameOf(unit), unit.at);
-      this.newest = Math.max(this.newest, unit.at);
-    }
-    for (const [name, at] of this.#units) if (at < this.from) this.#units.delete(name);
-    return { ...history, units };
-  }
-}
-
-const nameOf = ({ id, index }: RecordedUnit): string => `${id} ${index}`;
 
 /** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
@@ -374,7 +314,7 @@ export function readHistory(reply: ReplyValue): HistoryReport {
 }
 
 /** Returns the report with the field names of `--json`. */
-export function historyJson({ from, snapshot, damaged, omitted, units }: HistoryReport): object {
+function historyJson({ from, snapshot, damaged, omitted, units }: HistoryReport): object {
   return { from, snapshot, damaged, left: omitted, units };
 }
 
@@ -412,6 +352,7 @@ export function formatHistory({ snapshot, damaged, omitted, units }: HistoryRepo
     signerOf(unit),
     `${shownCommands(unit)}${shownOutcome(unit)}`,
   ]);
+
   const remarks = [
     ...(omitted > 0 ? [`${omitted} older commands are left out; --limit shows more.`] : []),
     ...(damaged > 0
@@ -425,15 +366,16 @@ export function formatHistory({ snapshot, damaged, omitted, units }: HistoryRepo
         ]
       : []),
   ];
+
   return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
 }
 
 function signerOf({ label, signer, as }: RecordedUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
-  const name = label === "" ? short : `${shown(label)} (${short})`;
+  const name = label === "" ? short : `${escapedText(label)} (${short})`;
   if (as === null) return name;
   // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
-  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : shown(as)} by ${name}`;
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : escapedText(as)} by ${name}`;
 }
 
 function shownCommands({ commands, db }: RecordedUnit): string {
@@ -445,13 +387,13 @@ function shownOutcome({ outcome, reply, change }: RecordedUnit): string {
   if (outcome === "unmet") return "  → its conditions were not met";
   // A unit that changed the key was applied, so its outcome needs no mention.
   if (change !== null) return "";
-  return `  → ${outcome === "applied" ? shownWord(reply) : shown(String(reply))}`;
+  return `  → ${outcome === "applied" ? shownWord(reply) : escapedText(String(reply))}`;
 }
 
 /** Returns an argument as a user would type it, with quotes if needed. */
 function shownWord(text: RecordedArgument): string {
   if (text instanceof BinaryText) return String(text);
-  return /^[^\s"'\p{C}]+$/u.test(text) ? text : shown(JSON.stringify(text));
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : escapedText(JSON.stringify(text));
 }
 
 interface BlameFlags extends ClientFlags {
@@ -488,7 +430,7 @@ ${exitCodeHelp("no daemon could answer")}`,
 
 function blame(key: string, flags: BlameFlags): Promise<void> {
   return queryHistory(flags, async (query) => {
-    const now = realEnvironment.wallClock();
+    const now = realClientEnvironment.wallClock();
     const since =
       flags.from === undefined
         ? []
@@ -496,6 +438,7 @@ function blame(key: string, flags: BlameFlags): Promise<void> {
     const { address, reply } = await query(["TIMELINE", "BLAME", key, ...since]);
     const { before, writer } = fieldsOf(reply);
     const history = readHistory(reply);
+
     const shown = JSON.stringify(key);
     if (flags.json)
       printJson({ daemon: address, ...historyJson(history), before: before ?? null, writer: writer ?? null });

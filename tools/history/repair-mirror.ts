@@ -1,6 +1,6 @@
 /** `dbsync repair`: makes a daemon compare its mirror in Redis with its own state, and repair the differences. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { countText } from "../../protocol/figures/amount-texts.js";
 import { MIRROR_FIGURES, type MirrorReport } from "../../protocol/figures/timeline-figures.js";
@@ -63,7 +63,7 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
     throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: specify it with -s");
   for (const { text } of servers) {
     await queryHistory({ ...flags, servers: text }, async (query) => {
-      const report = await repaired(query, takeOver, flags.timeout ?? TIMEOUT_MS);
+      const report = await awaitRepair(query, takeOver, flags.timeout ?? TIMEOUT_MS);
       if (flags.json) printJson({ daemon: text, ...report });
       else printReport(text, report);
     });
@@ -74,19 +74,20 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
  * Runs a comparison and returns its result.
  * @throws DbsyncError  the comparison could not be started, or the Redis cannot be written
  */
-async function repaired(query: HistoryQuery, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
+async function awaitRepair(query: HistoryQuery, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
   const { reply } = await query(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
   const number = Number(reply);
   let status = await mirrorOf(query);
   const since = performance.now();
   let writtenAt = since;
   using _ = showProgress(() => progressOf(status.checked, status.total, "keys", since));
+
   while (status.compared < number) {
     const now = performance.now();
     if (status.trouble === null) writtenAt = now;
     if (now - writtenAt > timeout)
       throw new DbsyncError("refused", `${status.redis} cannot be written: ${status.trouble}`);
-    await new Promise<void>((resolve) => void realEnvironment.setTimer(POLL_MS, resolve));
+    await new Promise<void>((resolve) => void realClientEnvironment.setTimer(POLL_MS, resolve));
     status = await mirrorOf(query);
   }
   return status;

@@ -49,7 +49,7 @@ export function addStatus(program: Command): void {
 
 async function status(adminAddress: string, { json = false }: { readonly json?: boolean }): Promise<void> {
   const report = await requestReport(/^\d+$/.test(adminAddress) ? `127.0.0.1:${adminAddress}` : adminAddress);
-  process.stdout.write(json ? `${withEscapesOfJson(JSON.stringify(report))}\n` : shown(report));
+  process.stdout.write(json ? `${withEscapesOfJson(JSON.stringify(report))}\n` : reportText(report));
   if (report.status !== "ok") process.exitCode = 1;
 }
 
@@ -68,7 +68,7 @@ async function requestReport(adminAddress: string): Promise<Report> {
   throw new StartError(`${adminAddress}: no dbsync-proxy answers at this address`, 1);
 }
 
-function shown(report: Report): string {
+function reportText(report: Report): string {
   const { status, version, clients } = report;
   const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
   const rows = "servers" in report ? serverRows(report) : cacheRows(report);

@@ -5,12 +5,9 @@
  * outcome is uncertain; then it is renamed to `written/ID.written`.
  */
 import {
-  closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,16 +15,24 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
-import { hashOf } from "../../engine/trust/identity.js";
+import {
+  commandsIn,
+  type Envelope,
+  hexOf,
+  type UnitRange,
+  unitsIn,
+} from "../../../protocol/version-2/envelope.js";
 import { syncPathNow } from "../../net/process/disk.js";
-import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../timeline/dead-letters.js";
-import { compareOrderKeys, type Entry, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
-import { readEntry } from "../../timeline/entries/stored-value.js";
+import { compareOrderKeys, type Entry } from "../../timeline/entries/entry.js";
+import {
+  DEAD_LETTERS_FORMAT,
+  DEAD_LETTERS_MAGIC,
+  DeadLetterFile,
+  type DeadLetterHead,
+} from "./dead-letter-file.js";
 
 /** The folder's name in the data folder. */
 const DEAD_LETTERS_FOLDER = "dead-letters";
@@ -118,9 +123,11 @@ export class DeadLetterFolder {
     const deadLetters = new Map<ByteString, DeadLetter>();
     const unread: UnreadDeadLetters[] = [];
     const marks = this.#readMarks();
+
     for (const file of this.#files()) {
       const found = reading(file, (opened) => opened.heads());
       if (found === null) continue;
+
       if (found.unread > 0) {
         const reason =
           found.otherFormat === null
@@ -128,6 +135,7 @@ export class DeadLetterFolder {
             : otherFormatText(found.otherFormat);
         unread.push({ file, bytes: found.unread, reason });
       }
+
       for (const head of found.heads) {
         const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
@@ -139,6 +147,7 @@ export class DeadLetterFolder {
           deadLetters.set(id, { ...head, file, ...state });
       }
     }
+
     return {
       deadLetters: [...deadLetters.values()].sort((a, b) => compareOrderKeys(a.orderKey, b.orderKey)),
       unread,
@@ -170,13 +179,15 @@ export class DeadLetterFolder {
         ? problem
         : new DeadLettersNotWritten(path, reason, "The dead letter was not sent");
     }
+
     // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
     // mark `begun`.
     if (!isAgain && existsSync(this.#mark(orderKey.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new DeadLetterTaken("another program has written it again in the meantime");
     }
-    syncFolder(this.#marks);
+
+    syncFolderIfPresent(this.#marks);
   }
 
   /**
@@ -191,20 +202,20 @@ export class DeadLetterFolder {
       // Another program that wrote the dead letter again in the meantime (--anyway) has removed the mark.
       if (!existsSync(path)) writeSafely(path);
     }
-    syncFolder(this.#marks);
+    syncFolderIfPresent(this.#marks);
   }
 
   /** Records that a dead letter was certainly not written again. */
   unwritten({ orderKey }: DeadLetter): void {
     rmSync(this.#mark(orderKey.id, BEGUN), { force: true });
-    syncFolder(this.#marks);
+    syncFolderIfPresent(this.#marks);
   }
 
   /** Removes dead letters permanently from each file that contains them. Unreadable bytes of a file stay in it. */
   remove(deadLetters: readonly DeadLetter[]): void {
     const removed = new Set(deadLetters.map(({ orderKey }) => orderKey.id));
     for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, removed);
-    syncFolder(this.path);
+    syncFolderIfPresent(this.path);
     for (const { orderKey } of deadLetters)
       for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(orderKey.id, kind), { force: true });
   }
@@ -236,6 +247,16 @@ export class DeadLetterFolder {
   }
 }
 
+/** Returns the units of an envelope that are dead letters, each with its commands. */
+export function deadUnits(
+  envelope: Envelope,
+  { units }: Pick<DeadLetterHead, "units">,
+): readonly { readonly range: UnitRange; readonly commands: Envelope["commands"] }[] {
+  return unitsIn(envelope)
+    .filter(({ index }) => units === null || units.includes(index))
+    .map((range) => ({ range, commands: commandsIn(envelope, range) }));
+}
+
 /** Returns the number of a file's format if this program does not read it, or null. */
 export const otherFormatOf = (file: string): number | null => reading(file, (opened) => opened.otherFormat);
 
@@ -257,6 +278,7 @@ function reading<T>(file: string, read: (opened: DeadLetterFile) => T): T | null
     if (errnoOf(problem) === "ENOENT") return null;
     throw problem;
   }
+
   try {
     return read(opened);
   } finally {
@@ -274,11 +296,13 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
     const size = sizeOf(file);
     return unread > 0 ? [...pieces, opened.read(size - unread, size)] : pieces;
   });
+
   if (contents === null) return;
   if (contents.length === 0) {
     unlinkSync(file);
     return;
   }
+
   try {
     const staged = stage(file, Buffer.concat([DEAD_LETTERS_MAGIC, ...contents]), FILE_MODE);
     try {
@@ -307,7 +331,7 @@ function writeSafely(path: string): void {
   writeFileSync(path, "", { mode: FILE_MODE, flag: "wx", flush: true });
 }
 
-export function syncFolder(path: string): void {
+export function syncFolderIfPresent(path: string): void {
   if (existsSync(path)) syncPathNow(path);
 }
 
@@ -324,113 +348,3 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 
 /** Returns milliseconds since 1970, or 0 if the file does not exist. */
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-
-/** The number of the format that this program reads and writes. */
-const DEAD_LETTERS_FORMAT = 1;
-export const DEAD_LETTERS_MAGIC = Buffer.from(`dbsync-letters-${DEAD_LETTERS_FORMAT}`);
-const MAGIC = /^dbsync-letters-([1-9])$/;
-
-const CRC_BYTES = 4;
-const LENGTH_AT = CRC_BYTES + 1;
-const ORDER_KEY_AT = LENGTH_AT + 4;
-const HEAD_BYTES = ORDER_KEY_AT + ENTRY_ORDER_KEY_BYTES;
-/** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
-const VALUE_BYTES_MAX = 512 * 1024 * 1024;
-
-const REASONS = new Map<number, DeadLetterReason>(
-  Object.entries(DEAD_LETTER_REASONS).map(([name, number]) => [number, name as DeadLetterReason]),
-);
-
-/** The position of a dead letter in its file. */
-interface DeadLetterHead {
-  readonly orderKey: OrderKey;
-  readonly reason: DeadLetterReason;
-  /** The index of the dead letter's first byte, which belongs to its head, and the index after its last byte. */
-  readonly from: number;
-  readonly to: number;
-}
-
-interface DeadLetterHeads {
-  readonly heads: readonly DeadLetterHead[];
-  /** The number of unreadable bytes at the end of the file. */
-  readonly unread: number;
-  /** The number of the file's format if this program does not read it, or null. */
-  readonly otherFormat: number | null;
-}
-
-/**
- * Returns a dead letter as its file contains it. The file has lengths in bytes and big-endian integers:
- * "dbsync-letters-" and the number of the format, one digit (16), then for each dead letter
- *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as stored
- * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
- * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
- * look like a dead letter. A file of another format is never changed.
- */
-export function deadLetterBytes(
-  orderKey: Buffer,
-  value: Buffer,
-  reason: DeadLetterReason,
-): readonly Buffer[] {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head[CRC_BYTES] = DEAD_LETTER_REASONS[reason];
-  head.writeUInt32BE(value.length, LENGTH_AT);
-  head.set(orderKey, ORDER_KEY_AT);
-  head.writeUInt32BE(crc32(head.subarray(CRC_BYTES)), 0);
-  return [head, value];
-}
-
-/** A file of dead letters that is open for reading. */
-class DeadLetterFile {
-  readonly #descriptor: number;
-  readonly #size: number;
-
-  /** @throws Error  the system's error */
-  constructor(path: string, size: number) {
-    this.#descriptor = openSync(path, "r");
-    this.#size = size;
-  }
-
-  get #begin(): Buffer {
-    return this.read(0, DEAD_LETTERS_MAGIC.length);
-  }
-
-  /** The number of the file's format if this program does not read it, or null. */
-  get otherFormat(): number | null {
-    const [, digit] = MAGIC.exec(this.#begin.toString("latin1")) ?? [];
-    return digit === undefined || Number(digit) === DEAD_LETTERS_FORMAT ? null : Number(digit);
-  }
-
-  /** Reads only the heads. */
-  heads(): DeadLetterHeads {
-    const heads: DeadLetterHead[] = [];
-    if (!this.#begin.equals(DEAD_LETTERS_MAGIC))
-      return { heads, unread: this.#size, otherFormat: this.otherFormat };
-    let from = DEAD_LETTERS_MAGIC.length;
-    while (from < this.#size) {
-      const head = this.read(from, from + HEAD_BYTES);
-      const reason = REASONS.get(head[CRC_BYTES] ?? 0);
-      const isIntact = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
-      const bytes = isIntact ? head.readUInt32BE(LENGTH_AT) : 0;
-      const to = from + HEAD_BYTES + bytes;
-      if (!isIntact || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
-      heads.push({ orderKey: readOrderKey(head.subarray(ORDER_KEY_AT)), reason, from, to });
-      from = to;
-    }
-    return { heads, unread: this.#size - from, otherFormat: null };
-  }
-
-  /** Returns the entry, or null if its bytes are damaged. */
-  entry({ orderKey, from, to }: DeadLetterHead): Entry | null {
-    return readEntry(orderKey, this.read(from + HEAD_BYTES, to), hashOf);
-  }
-
-  /** Returns a range of the file's bytes, which is shorter if the file ends before `to`. */
-  read(from: number, to: number): Buffer {
-    const bytes = Buffer.alloc(to - from);
-    return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));
-  }
-
-  close(): void {
-    closeSync(this.#descriptor);
-  }
-}

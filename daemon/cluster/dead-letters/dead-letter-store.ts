@@ -1,7 +1,7 @@
 /**
- * Stores dead letters, in one file for each adopted snapshot. The file is complete and on disk before the timeline
- * drops any of its entries. It is called `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark
- * names it, and then `NAME.letters`.
+ * Stores dead letters, in one file for each adopted snapshot, or for the void writes of 10 s. The file of a snapshot is
+ * complete and on disk before the timeline drops any of its entries. It is called `NAME.partial` while it is written,
+ * `NAME.undecided` until the timeline's mark names it, and then `NAME.letters`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -18,17 +18,16 @@ import type {
 } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
+import { DEAD_LETTERS_MAGIC, deadLetterBytes } from "./dead-letter-file.js";
 import {
-  DEAD_LETTERS_MAGIC,
   DECIDED,
   DeadLetterFolder,
-  deadLetterBytes,
   FILE_MODE,
   FOLDER_MODE,
   namesIn,
   otherFormatOf,
   otherFormatText,
-  syncFolder,
+  syncFolderIfPresent,
   UNDECIDED,
 } from "./dead-letter-folder.js";
 
@@ -80,8 +79,9 @@ export class DeadLetterStore {
    */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
-    const decided = storage.mark("letters")?.toString() ?? "";
-    const isMoved = storage.mark("members") === null;
+    const decided = storage.readMark("letters")?.toString() ?? "";
+    const isMoved = storage.readMark("members") === null;
+
     try {
       for (const name of namesIn(path)) {
         if (!name.endsWith(UNDECIDED) && !name.endsWith(PARTIAL)) continue;
@@ -91,7 +91,7 @@ export class DeadLetterStore {
         else if (name === decided + UNDECIDED || (isMoved && isOfJoined(name))) settleFile(file);
         else rmSync(file);
       }
-      syncFolder(path);
+      syncFolderIfPresent(path);
     } catch (problem) {
       log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
     }
@@ -107,7 +107,7 @@ export class DeadLetterStore {
     const { path } = this.folder;
     const files = namesIn(path).filter(isOfJoined);
     for (const name of files) settleFile(join(path, name));
-    syncFolder(path);
+    syncFolderIfPresent(path);
     return files.length > 0;
   }
 
@@ -136,15 +136,17 @@ class DeadLetterFileWriter implements DeadLetterWriter {
     this.#store = store;
   }
 
-  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void {
+  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason, units: readonly number[] = []): void {
     this.#try(() => {
       const descriptor = this.#opened();
-      const pieces = deadLetterBytes(orderKey, value, reason);
+      const pieces = deadLetterBytes(orderKey, value, reason, units);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+
       if (bytes > this.#room) {
         this.#notStored++;
         return;
       }
+
       this.#write(descriptor, pieces);
       this.#room -= bytes;
       this.#stored++;
@@ -156,6 +158,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
       this.discard();
       return null;
     }
+
     try {
       this.#close();
       await syncPath(this.#path + PARTIAL);
@@ -166,6 +169,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
     } catch (problem) {
       throw failure(this.#path, problem);
     }
+
     return ["letters", Buffer.from(basename(this.#path))];
   }
 
@@ -173,7 +177,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
     if (this.#stored === 0) return;
     try {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
-      syncFolder(dirname(this.#path));
+      syncFolderIfPresent(dirname(this.#path));
     } catch {
       // Ignore the error: the next start renames the file, because the timeline's mark names it.
     }
@@ -232,7 +236,7 @@ export class DeadLettersNotStored extends Error {
 
 const failure = (path: string, problem: unknown) =>
   new DeadLettersNotStored(
-    `the entries that the snapshot may not contain cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
+    `entries cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
     { cause: problem },
   );
 

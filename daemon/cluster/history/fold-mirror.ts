@@ -34,6 +34,7 @@ export function repairMirror(argv: readonly ByteString[], mirror: FoldMirror | n
  */
 export function completeSums({ index, figures, standstill }: Timeline): string {
   if (figures.waiting > 0 || standstill !== null) return "";
-  const [ring, data] = [index.total("ring"), index.total("data")];
+  const ring = index.total("ring");
+  const data = index.total("data");
   return `${ring.count}:${hexOf(ring.sum)}/${data.count}:${hexOf(data.sum)}`;
 }

@@ -7,8 +7,8 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { patternNames } from "../../store/rights/decided-patterns.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus } from "../peers/shared/cluster-state.js";
-import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
+import type { TimelineRecorder } from "../replica/timeline-recorder.js";
 import type { FoldMirror } from "./fold-mirror.js";
 import { invalidIndexesOf } from "./invalid-indexes.js";
 
@@ -21,7 +21,7 @@ export interface ReplicaFigures extends TimelineReport {
 /** The sources of the figures. */
 interface FigureSources {
   readonly node: NodeState;
-  readonly recorder: Recorder;
+  readonly recorder: TimelineRecorder;
   readonly recalls: number;
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
@@ -36,10 +36,11 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = membership;
   const { patterns } = timeline.ring;
+
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
-  const [ring, data] = [index.total("ring"), index.total("data")];
+
   return {
     ...figures,
     failure,
@@ -62,8 +63,9 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     ...masterOf(node),
     revoked: recorder.revoked,
     unlisted: recorder.unlisted,
+    unlistedCause: recorder.unlistedCause,
     notAdmitted: peering.admission.refusalText,
-    authorize: recorder.introduction?.join(" ") ?? null,
+    authorize: recorder.authorizationCommand?.join(" ") ?? null,
     list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
     listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
     listWaitsFor: node.lists?.agreementWaitsFor ?? null,
@@ -76,10 +78,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     newest: newest.at,
     ...finalityOf(node),
     started: startedAt,
-    ringEntries: ring.count,
-    ringSum: hexOf(ring.sum),
-    dataEntries: data.count,
-    dataSum: hexOf(data.sum),
+    ...totalsIn(index),
     quarantined: ofKeys.waiting,
     decisionsQuarantined: ofLists.waiting,
     messages: peering.channelMessages.figures,
@@ -89,7 +88,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     takingFrom: progress?.address ?? null,
     takingBytes: progress?.received ?? 0,
     takingTotal: progress?.total ?? 0,
-    order: peering.order,
+    order: peering.adoptOption,
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     invalidIndexes: invalidIndexesOf(timeline.database, node.environment.clock()),
     compared: peering.states.comparedAt,
@@ -106,9 +105,24 @@ function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "master
   return { master: named.addressText, masterId: id && hexOf(id), isMaster: id === named.id };
 }
 
+/** Returns the numbers of entries of each kind, and their sums, which members compare. */
+function totalsIn(
+  index: Timeline["index"],
+): Pick<ReplicaFigures, "ringEntries" | "ringSum" | "dataEntries" | "dataSum"> {
+  const ring = index.total("ring");
+  const data = index.total("data");
+  return {
+    ringEntries: ring.count,
+    ringSum: hexOf(ring.sum),
+    dataEntries: data.count,
+    dataSum: hexOf(data.sum),
+  };
+}
+
 function decisionsOf({ peering: { decisions }, identity }: NodeState) {
   const { contradicting, missingPromises, undecided, disturbing, keeperChanges } = decisions;
   const { keeper, slots, units, lastAt, waiting, waitingKeys } = decisions.figures;
+
   return {
     contradicting: [...contradicting].map(hexOf),
     missingPromises: missingPromises.map(hexOf),
@@ -152,6 +166,7 @@ function memberReport(
   const { id, isMissingEntries, isLeftOut, about } = member;
   // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
+
   return {
     ...member,
     software: about?.software ?? null,

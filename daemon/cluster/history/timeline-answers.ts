@@ -21,44 +21,49 @@ import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
 import {
   bytesOfHex,
   ENTRY_ORDER_KEY_BYTES,
+  type Envelope,
   HASH_BYTES,
   hexOf,
 } from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
-import { PAST_COMMAND_AT, type TimelineCommandName } from "../../store/commands/timeline.js";
+import { feedOptionOf, PAST_COMMAND_AT, type TimelineCommandName } from "../../store/commands/timeline.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { DigestIndex } from "../../timeline/compare/digest-index.js";
-import { readOrderKey } from "../../timeline/entries/entry.js";
+import { type Entry, readOrderKey } from "../../timeline/entries/entry.js";
 import { RecallFailure, Recalls } from "../../timeline/history-fold.js";
 import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/rules.js";
 import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
-import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
-import type { Recorder } from "../replica/recorder.js";
+import { type DeadLetter, type DeadLetterFolder, deadUnits } from "../dead-letters/dead-letter-folder.js";
 import type { NodeState } from "../replica/replica-context.js";
+import type { TimelineRecorder } from "../replica/timeline-recorder.js";
+import { Feed } from "./feed.js";
 import { type FoldMirror, repairMirror } from "./fold-mirror.js";
 import type { ReplicaFigures } from "./replica-figures.js";
-import { blame, log, readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-log.js";
+import { blame } from "./timeline-blame.js";
+import { log } from "./timeline-log.js";
+import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-options.js";
 import { shownCommands } from "./unit-report.js";
 
 /** What the answers need to know of the unit that contains the command. */
-type QueryUnit = Pick<Unit, "db" | "id" | "readsAll">;
+type QueryUnit = Pick<Unit, "db" | "id" | "readsAll"> & { readonly caller?: Unit["caller"] | undefined };
 
 type Handler = (argv: readonly ByteString[], unit: QueryUnit) => Reply | Promise<Reply>;
 
 /** What the answers are about. */
 interface AnswerSources {
   readonly node: NodeState;
-  readonly recorder: Recorder;
+  readonly recorder: TimelineRecorder;
   readonly figures: ReplicaFigures;
   readonly mirror: FoldMirror | null;
 }
 
 export class TimelineAnswers {
   readonly recalls: Recalls;
+  readonly #feed: Feed;
   readonly #handlers: Readonly<Record<TimelineCommandName, Handler>>;
 
   constructor(sources: AnswerSources) {
@@ -66,16 +71,21 @@ export class TimelineAnswers {
     const { storage, snapshots, soon, environment, signers } = node;
     const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
     const clock = { soon, uptime: environment.uptime };
+
     const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
+    this.#feed = new Feed(node, { ...beginning, clock });
+
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: QueryUnit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
+
     this.#handlers = {
       "TIMELINE|BLAME": (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false }),
       "TIMELINE|DEADLETTERS": (argv) =>
         deadLettersReply(argv, node.removedDataStores.deadLetters, node.timeline.ring),
       "TIMELINE|GET": (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() }),
-      "TIMELINE|LOG": async (argv, unit) => await log(argv, scene(unit)),
+      "TIMELINE|LOG": async (argv, unit) =>
+        feedOptionOf(argv) === null ? await log(argv, scene(unit)) : await this.#feed.page(argv, unit),
       "TIMELINE|OUTCOME": (argv) => envelopeOutcomes(argv, node, recorder),
       "TIMELINE|REPAIR": (argv) => repairMirror(argv, sources.mirror),
       "TIMELINE|STATUS": (argv) => status(argv, sources.figures, node.timeline.index),
@@ -94,6 +104,7 @@ export class TimelineAnswers {
   /** Stops all running requests. */
   stop(): void {
     this.recalls.stop();
+    this.#feed.stop();
   }
 }
 
@@ -101,7 +112,8 @@ export class TimelineAnswers {
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);
-  return error(bytesOfText(`ERR ${reason}`.replaceAll(/[\r\n]+/g, " ")));
+  const code = problem instanceof RecallFailure ? problem.code : "ERR";
+  return error(bytesOfText(`${code} ${reason}`.replaceAll(/[\r\n]+/g, " ")));
 }
 
 /** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
@@ -133,7 +145,7 @@ const ORDER_KEYS_MAX = 1000;
  * client stores the envelopes that no member has as dead letters. Source: docs/protocol-v2.md "TIMELINE".
  * @param argv  `TIMELINE OUTCOME daemon order-key …`, hexadecimal. @throws CommandFailure
  */
-function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
+function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: TimelineRecorder): Reply {
   const [, , daemon = "", ...orderKeys] = argv;
   if (orderKeys.length > ORDER_KEYS_MAX)
     throw custom(`ERR ${orderKeys.length} order keys are named, but at most ${ORDER_KEYS_MAX} are allowed`);
@@ -184,6 +196,7 @@ async function pastState(
 ): Promise<Reply> {
   const at = readDate(argv[2] as ByteString, "the date");
   if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);
+
   const pastCommand = argv.slice(PAST_COMMAND_AT);
   const command = commandTable.resolve(pastCommand);
   if (command instanceof CommandFailure) return command.reply;
@@ -191,11 +204,13 @@ async function pastState(
     throw custom(
       `ERR '${echoed(command.name.toLowerCase())}' does not read data: the past cannot be changed`,
     );
+
   const { fold, damaged } = await recalls.run({ from: at + 1, until: at, begun: () => {}, found: () => {} });
   if (damaged > 0)
     throw new RecallFailure(
       `${damaged} entries of the timeline are damaged here, so the past state is uncertain: send the command to another daemon`,
     );
+
   return fold.database.run(command, pastCommand, { at, db, id });
 }
 
@@ -230,6 +245,7 @@ export function deadLettersReply(
 function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null, ring: KeyRing): Reply {
   const { orderKey, state, since, reason, from, to } = deadLetter;
   const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(deadLetter) ?? null);
+
   return map(
     namesAndValues({
       at: integer(orderKey.at),
@@ -241,10 +257,14 @@ function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null
       signer: entry === null ? NIL : bulk(hexOf(entry.envelope.key)),
       label: bulk(entry === null ? "" : (ring.find(entry.envelope.key)?.label ?? "")),
       db: entry === null ? NIL : integer(entry.envelope.db),
-      commands: entry === null ? NIL : shownCommands(readEntryBody(entry.body).commands),
+      commands: entry === null ? NIL : shownCommands(deadCommands(entry, deadLetter)),
     }),
   );
 }
+
+/** Returns the commands of an entry that are dead letters, which this daemon may not know. */
+const deadCommands = ({ body }: Entry, deadLetter: DeadLetter): Envelope["commands"] =>
+  deadUnits(readEntryBody(body), deadLetter).flatMap(({ commands }) => commands);
 
 /** Returns the figures as a map, in the table's order. */
 function figuresReply<Table extends FigureTable>(table: Table, figures: Figures<Table>): Reply {

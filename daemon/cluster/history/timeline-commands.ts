@@ -1,6 +1,6 @@
 /**
- * Loads the code of TIMELINE's subcommands with the first of them: most daemons answer them only to operators. They
- * change nothing, so a failed import changes no state.
+ * Runs the TIMELINE commands, and reads the figures of the timeline for metrics. The commands' code is loaded on first
+ * use, because only operators send them. They change nothing, so a failed import changes no state.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -8,30 +8,30 @@ import { error, type Reply } from "../../../protocol/reply.js";
 import { notLoaded } from "../../store/arguments/command-errors.js";
 import { TIMELINE_COMMANDS, type TimelineCommandName } from "../../store/commands/timeline.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
+import type { TimelineRecorder } from "../replica/timeline-recorder.js";
 import type { FoldMirror } from "./fold-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import type { TimelineAnswers } from "./timeline-answers.js";
 
-type Code = Pick<typeof import("./timeline-answers.js"), "TimelineAnswers">;
+type AnswersModule = Pick<typeof import("./timeline-answers.js"), "TimelineAnswers">;
 
 export class TimelineCommands {
   readonly node: NodeState;
-  readonly recorder: Recorder;
-  /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
+  readonly recorder: TimelineRecorder;
+  /** The daemon's start, in milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that mirrors the fold, or null if there is none. */
   mirror: FoldMirror | null = null;
-  readonly #load: () => Promise<Code>;
+  readonly #load: () => Promise<AnswersModule>;
   /** The answers, or null until their code is loaded. */
   #answers: TimelineAnswers | null = null;
   #isStopped = false;
 
   constructor(
     node: NodeState,
-    recorder: Recorder,
-    load: () => Promise<Code> = () => import("./timeline-answers.js"),
+    recorder: TimelineRecorder,
+    load: () => Promise<AnswersModule> = () => import("./timeline-answers.js"),
   ) {
     this.node = node;
     this.recorder = recorder;
@@ -44,7 +44,7 @@ export class TimelineCommands {
     return figuresOf(this);
   }
 
-  /** The number of requests for the past that are running. */
+  /** The number of recalls that are running. */
   get recalls(): number {
     return this.#answers?.recalls.running ?? 0;
   }
@@ -61,12 +61,12 @@ export class TimelineCommands {
    */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (!isTimelineCommand(name)) return null;
-    return this.#answers?.execute(name, argv, unit) ?? this.#executeFirst(name, argv, unit);
+    return this.#answers?.execute(name, argv, unit) ?? this.#loadAndExecute(name, argv, unit);
   }
 
-  async #executeFirst(name: TimelineCommandName, argv: readonly ByteString[], unit: Unit): Promise<Reply> {
-    // While the code is loaded, the object may become the unit of another client.
-    const { db, id, readsAll } = unit;
+  async #loadAndExecute(name: TimelineCommandName, argv: readonly ByteString[], unit: Unit): Promise<Reply> {
+    // Copy the fields: while the code is loaded, the object may become the unit of another client.
+    const { db, id, readsAll, caller } = unit;
     try {
       const { TimelineAnswers } = await this.#load();
       this.#answers ??= new TimelineAnswers(this);
@@ -74,7 +74,7 @@ export class TimelineCommands {
       return notLoaded("TIMELINE's commands", problem).reply;
     }
     if (this.#isStopped) return error("ERR the daemon stops");
-    return await this.#answers.execute(name, argv, { db, id, readsAll });
+    return await this.#answers.execute(name, argv, { db, id, readsAll, caller });
   }
 
   /** Stops all running requests. */

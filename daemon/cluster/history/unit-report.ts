@@ -7,6 +7,7 @@ import {
   array,
   bulk,
   bulks,
+  error,
   integer,
   map,
   NIL,
@@ -25,10 +26,10 @@ const SHOWN_ARGUMENTS_MAX = 16;
 /** The text that replaces omitted bytes and arguments. */
 export const ELLIPSIS = bytesOfText("…");
 
-export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
+export type UnitOutcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 
 /** Returns the outcome of a unit; `error` means that it was permitted, but its command has failed. */
-export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
+export function outcomeOf({ answer: { outcome, reply } }: Pick<RecalledUnit, "answer">): UnitOutcome {
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
@@ -51,27 +52,36 @@ export function reporting(
 ): () => Reply {
   const { entry, index, commands, answer } = unit;
   const label = signer?.label ?? "";
-  const [outcome, reply] = [outcomeOf(unit), shownReply(answer.reply)];
+  const outcome = outcomeOf(unit);
+  const reply = shownReply(answer.reply);
   const make = () => {
-    const { at, seq, key, db, as } = entry.envelope;
-    const fields: Record<string, Reply> = {
-      at: integer(at),
-      seq: integer(seq),
-      id: bulk(hexOf(entry.id)),
-      index: integer(index),
-      signer: bulk(hexOf(key)),
-      label: bulk(label),
-      as: as === null ? NIL : bulk(as),
-      db: integer(db),
-      commands: shownCommands(commands),
-      outcome: bulk(outcome),
-      reply: bulk(reply),
-    };
-    return map([...namesAndValues(fields), ...more]);
+    const fields = unitFields({ entry, index }, label, shownCommands(commands));
+    return map([...namesAndValues({ ...fields, outcome: bulk(outcome), reply: bulk(reply) }), ...more]);
   };
   if (entry.body.length <= KEPT_BYTES_MAX) return make;
   const report = make();
   return () => report;
+}
+
+/** Returns the fields of a unit, except its outcome. @param label  of the signer */
+export function unitFields(
+  { entry, index }: Pick<RecalledUnit, "entry" | "index">,
+  label: ByteString,
+  commands: Reply,
+): Record<string, Reply> {
+  const { at, seq, key, db, as } = entry.envelope;
+
+  return {
+    at: integer(at),
+    seq: integer(seq),
+    id: bulk(hexOf(entry.id)),
+    index: integer(index),
+    signer: bulk(hexOf(key)),
+    label: bulk(label),
+    as: as === null ? NIL : bulk(as),
+    db: integer(db),
+    commands,
+  };
 }
 
 /** Shows at least the name of each command, as long as there is space. */
@@ -80,7 +90,7 @@ export function shownCommands(commands: readonly (readonly ByteString[])[]): Rep
   let room = SHOWN_ARGUMENTS_MAX;
   for (const argv of commands) {
     if (room === 0) break;
-    const args = argv.slice(0, room).map(cut);
+    const args = argv.slice(0, room).map(shortened);
     room -= args.length;
     shown.push(bulks(args.length === argv.length ? args : [...args, andMore(argv.length - args.length)]));
   }
@@ -91,19 +101,25 @@ export function shownCommands(commands: readonly (readonly ByteString[])[]): Rep
 const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
 
 /** Shortens a long value, without keeping the remaining bytes in memory. */
-function cut(bytes: ByteString): ByteString {
+function shortened(bytes: ByteString): ByteString {
   if (bytes.length <= SHOWN_BYTES_MAX) return bytes;
   return Buffer.from(bytes.slice(0, SHOWN_BYTES_MAX), "latin1").toString("latin1") + ELLIPSIS;
+}
+
+/** Returns a reply in the form in which it is shown, or an error with its text. */
+export function shortReply(reply: Reply): Reply {
+  const text = shownReply(reply);
+  return reply.kind === "error" ? error(text) : bulk(text);
 }
 
 function shownReply(reply: Reply): ByteString {
   switch (reply.kind) {
     case "status":
     case "error":
-      return cut(reply.text);
+      return shortened(reply.text);
     case "bulk":
     case "verbatim":
-      return cut(reply.bytes);
+      return shortened(reply.bytes);
     case "integer":
     case "double":
       return String(reply.value);
@@ -116,7 +132,7 @@ function shownReply(reply: Reply): ByteString {
       const [first] = reply.items;
       const { length } = reply.items;
       if (first === undefined) return "(empty)";
-      return length === 1 ? shownReply(first) : cut(`${shownReply(first)} ${andMore(length - 1)}`);
+      return length === 1 ? shownReply(first) : shortened(`${shownReply(first)} ${andMore(length - 1)}`);
     }
   }
 }

@@ -1,10 +1,11 @@
 /**
  * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
- * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is
+ * not depend on when a list was received. Source: docs/member-protocol.md "Members by list". The order of lists is
  * defined in protocol/members/member-list.ts.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { UNLISTED_CAUSES, type UnlistedCause } from "../../../protocol/figures/unlisted-causes.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import {
@@ -23,19 +24,11 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/service.js";
-import type { PeerAddress } from "../../options/peer-address.js";
-import type { KeyRing } from "../../store/key-ring.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import { writePromisesMark } from "../../timeline/entries/stored-promises.js";
 import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/rules.js";
-import {
-  type CheckedList,
-  checkList,
-  isProvedBySigner,
-  ListHistory,
-  listOf,
-  readVouched,
-} from "./list-history.js";
+import { type CheckedList, checkList, isProvedBySigner, listOf, readVouched } from "./check-list.js";
+import { ListHistory } from "./list-history.js";
 
 /** The outcome of an envelope that should contain a list. */
 export type ListOutcome =
@@ -87,6 +80,9 @@ export class MemberLists {
   readonly #own: ByteString;
   readonly #hasServed: () => boolean;
   #lists: readonly SignedList[];
+  /** The members, and the same without this daemon: each tick reads them several times. */
+  #others: { readonly members: ReadonlySet<ByteString>; readonly others: ReadonlySet<ByteString> } | null =
+    null;
   #hasJoined: boolean;
   /** Whether what this daemon promises in decisions is stored, or was. */
   #hasPromises: boolean;
@@ -103,15 +99,19 @@ export class MemberLists {
     this.#signers = signers;
     this.#own = own;
     this.#hasServed = hasServed;
-    const stored = storage.mark("members");
+
+    const stored = storage.readMark("members");
     this.#hasJoined = stored === null || stored[0] === 1;
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
     this.history.use(this.#lists);
     this.membership = membershipStateOf(this.#lists);
-    const signedText = storage.mark("signed-list");
+
+    const signedText = storage.readMark("signed-list");
     this.#signedText = signedText === null ? null : (readStoredLists(signedText)[0] ?? null);
-    const hadPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
+
+    const hadPromises = storage.readMark("decisions") !== null || storage.mayHaveForgotten;
     this.#hasPromises = hadPromises || this.membership.members.has(own);
+
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
@@ -137,9 +137,13 @@ export class MemberLists {
   /** The other members, or null if there is no list. */
   get others(): ReadonlySet<ByteString> | null {
     if (!this.hasLists) return null;
-    const others = new Set(this.membership.members);
-    others.delete(this.#own);
-    return others;
+    const { members } = this.membership;
+    if (this.#others?.members !== members) {
+      const others = new Set(members);
+      others.delete(this.#own);
+      this.#others = { members, others };
+    }
+    return this.#others.others;
   }
 
   /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */
@@ -186,16 +190,24 @@ export class MemberLists {
     return this.heads.some(({ hash }) => hash === this.#signedText?.hash) && this.removed.has(this.#own);
   }
 
-  /** The reason why no write is accepted from clients, or null if writes may be accepted. */
-  get refusal(): string | null {
+  /** Why no write is accepted from clients, or null if writes may be accepted. */
+  get refusalCause(): UnlistedCause | null {
     const { membership, isDurable: hasData } = this;
     const own = this.#own;
     const reason = listRefusal({ membership, own, hasData });
-    if (reason === null) return this.isLeaving ? LEAVES : null;
-    const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
-    if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    if (this.hasLeft) return `${name}, ${HAS_LEFT}`;
-    return membership.removed.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
+    if (reason === null) return this.isLeaving ? "leaving" : null;
+    if (reason === "no-data") return "no-data";
+    if (this.hasLeft) return "left";
+    return membership.removed.has(own) ? "left-out" : "not-listed";
+  }
+
+  /** The sentence for `refusalCause`, with the numbers of the lists; null: writes may be accepted. */
+  get refusal(): string | null {
+    const cause = this.refusalCause;
+    // Each write asks, and almost none is refused.
+    if (cause === null) return null;
+    const list = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
+    return UNLISTED_CAUSES[cause].says.replace("…", list);
   }
 
   mayAcceptFrom(id: ByteString): boolean {
@@ -203,11 +215,11 @@ export class MemberLists {
   }
 
   /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
-  take(body: Buffer, signature: Buffer): ListOutcome {
+  acceptList(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
     const { inForce } = this.membership;
-    return this.#takeChecked(
+    return this.#acceptChecked(
       checkList(body, this.#withOwnSignature(body, signature), {
         signers: this.#signers,
         own: this.#own,
@@ -231,7 +243,7 @@ export class MemberLists {
    * Records a list that was requested to check decisions, and that may have been replaced. It is never used as one of
    * the current lists.
    */
-  takeEarlier(body: Buffer, signature: Buffer): void {
+  acceptEarlier(body: Buffer, signature: Buffer): void {
     const { cluster } = this.#signers;
     const list = readVouched(body, signature, cluster);
     if (typeof list === "string" || "refused" in list || !this.history.missing.has(list.hash)) return;
@@ -242,10 +254,10 @@ export class MemberLists {
    * Accepts a list whose signer's key is not known here, because most of the configured peers use that list. If this
    * daemon may already have accepted writes, at least two peers must use the list.
    */
-  takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
+  acceptVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.hasLists ? this.isMember : this.#hasServed();
     if (mayHaveWrites && peers < 2) return "unknown-signer";
-    return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
+    return this.#acceptChecked(readVouched(body, signature, this.#signers.cluster));
   }
 
   /**
@@ -279,7 +291,7 @@ export class MemberLists {
   async sign(signed: SignedList): Promise<void> {
     const kept = this.#keptByOrder(signed.list);
     if (kept.length > 0) {
-      this.agreementWaitsFor = `not connected, and not left out by the order: ${kept.map(shown).join(", ")}`;
+      this.agreementWaitsFor = `not connected, and not left out by the order: ${kept.map(shownId).join(", ")}`;
       throw new Error(this.agreementWaitsFor);
     }
     const { body, signature } = signed;
@@ -309,18 +321,21 @@ export class MemberLists {
     return [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]];
   }
 
-  #takeChecked(checked: CheckedList): ListOutcome {
+  #acceptChecked(checked: CheckedList): ListOutcome {
     if (typeof checked === "string" || "refused" in checked) return checked;
+
     const result = takeList(this.#lists, checked, this.#signers.cluster);
     if (result === "old") {
       this.history.add(checked);
       return result;
     }
     if ("problem" in result) return { refused: result.problem };
+
     // An order concerns the lists that its operator saw. If it remained, a member that is away for a moment would be
     // left out later.
     this.order = this.agreementWaitsFor = null;
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
+
     const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
     saved.catch(() => {});
@@ -360,19 +375,14 @@ export class MemberLists {
   }
 }
 
-const LEAVES =
-  "it leaves the list of members: it was ordered to (dbsync members remove), or has signed the list without itself";
-const HAS_LEFT =
-  "is without it: it has left after it had handed over all its writes. To add it again, stop it and run dbsync members join";
-
 /** The number of digits of an id that messages show. */
 const ID_DIGITS = 12;
-export const shown = (id: ByteString): string => hexOf(id).slice(0, ID_DIGITS);
+export const shownId = (id: ByteString): string => hexOf(id).slice(0, ID_DIGITS);
 
 function named({ list: { number }, body }: SignedList): string {
   if (isListText(body)) return `${number}, signed by its members`;
   const { key, at } = readHead(body);
-  return `${number}, signed ${dateText(at)} by the key ${shown(key)}`;
+  return `${number}, signed ${dateText(at)} by the key ${shownId(key)}`;
 }
 
 function hashOfAll(lists: readonly SignedList[]): ByteString {
@@ -391,41 +401,6 @@ function readStoredLists(bytes: Buffer): readonly SignedList[] {
     "The data folder's list of members is damaged. Start with a new folder, and replace this daemon with the new one: dbsync members replace.",
     1,
   );
-}
-
-/** The reasons for rejecting a daemon; each is a code of protocol/figures/close-reasons.ts. */
-type NonMemberReason = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
-
-/**
- * Returns why a daemon is not a member, or null if it is one. If there is a member list, the members are the daemons in
- * the list. Otherwise they are the daemons that have proved a pinned key, a key that an administrator has authorized,
- * or knowledge of the cluster's secret. The address of a connection is not a proof. A daemon with a revoked key can
- * never be a member, whatever it proves. Source: docs/protocol-v2.md "Members".
- * @param knowsSecret  whether the daemon has proved that it knows the cluster's secret
- * @param ring         the current key ring
- * @param membership   the state of the known member lists; if there is a list, only its daemons are members
- */
-export function refusalOfMember(
-  id: ByteString,
-  knowsSecret: boolean,
-  {
-    ring,
-    peers,
-    membership,
-  }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly membership: MembershipState },
-): NonMemberReason | null {
-  if (peers.length === 0) return "no-peers";
-  const record = ring.find(id);
-  if (record !== undefined && record.role !== "daemon") return "not-a-member";
-  if (record !== undefined && record.revokedAt !== null) return "revoked";
-  if (membership.removed.has(id)) return "left-out";
-  if (membership.members.has(id)) return null;
-  // A key that its own daemon has added does not count as authorized. Without administrators, daemons add their own
-  // keys so that they can sign.
-  const isAuthorized = record !== undefined && record.addedBy !== null && record.addedBy !== id;
-  // Check this before the list, because a daemon without any proof must not learn anything about the list.
-  if (!knowsSecret && !isAuthorized && !peers.some(({ pin }) => pin === id)) return "not-a-member";
-  return membership.heads.length > 0 ? "not-listed" : null;
 }
 
 /** The node. Its `peering` is created after the lists. Therefore that property is read only when it is needed. */

@@ -29,24 +29,27 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { Timeline } from "../../timeline/timeline.js";
+import { VoidLetters } from "../dead-letters/void-letters.js";
 import { admittedIn, StateMark } from "../history/catching-up-mark.js";
 import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
+import { shortReply } from "../history/unit-report.js";
 import { boundLists, type MemberLists } from "../members/member-lists.js";
 import type { Members } from "../peers/members-interface.js";
 import { NoMembers } from "../peers/no-members.js";
 import type { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
+import { Arrivals } from "../replica/arrivals.js";
 import { ringEntryCheck } from "../replica/check-entry.js";
-import { Recorder } from "../replica/recorder.js";
-import { type GatewayClass, loadGateway } from "../replica/recording-base.js";
+import { type GatewayClass, loadGateway } from "../replica/recorder-base.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshot-maker.js";
 import { logAtStart, logFolder } from "../replica/start-log-lines.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
+import { TimelineRecorder } from "../replica/timeline-recorder.js";
 import type { MembershipSettings } from "./open-peering.js";
-import { RecordedWrites } from "./recorded-writes.js";
+import { Replica } from "./replica.js";
 
 /** Milliseconds between two ticks of the members, if there are any. */
 const TICK_MS = 25;
@@ -65,6 +68,7 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const { settings, signers, log } = context;
   const secret = loadClusterSecret(settings, log);
   const storage = await openStorage(settings, log);
+
   try {
     const advice = () => strandedAdvice(storage, settings);
     const isNew = storage.isDurable && (await recordGenesis(storage, signers.genesis, advice));
@@ -95,7 +99,7 @@ const NOT_LOADED =
 
 /** Whether a folder has a member list, or votes under one. */
 const hasList = (storage: Storage): boolean =>
-  storage.mark("members") !== null || storage.mark("decisions") !== null;
+  storage.readMark("members") !== null || storage.readMark("decisions") !== null;
 
 /**
  * Returns how to write the writes of a folder again in a cluster with other keys, or an empty string if the folder has
@@ -121,19 +125,21 @@ interface NodeParts {
   readonly isNew?: boolean;
 }
 
-export class ClusterNode extends RecordedWrites implements NodeState {
+export class ClusterNode extends Replica implements NodeState {
   readonly storage: Storage;
   readonly soon: NodeState["soon"];
   readonly timeline: Timeline;
   readonly lists: MemberLists;
   peering: Members;
   readonly backend: TimelineBackend;
-  readonly recording: Recorder;
+  readonly arrivals: Arrivals;
+  readonly recording: TimelineRecorder;
   readonly history: TimelineCommands;
   readonly copies: DurableCopies;
   readonly isFinal = false;
   readonly mirrored = this;
   readonly #stateMark: StateMark;
+  readonly #voidLetters: VoidLetters;
   readonly #invalidIndexLog: InvalidIndexLog;
   /** Whether this start created the data folder. */
   readonly #isNew: boolean;
@@ -164,21 +170,28 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.#notices = new LogThrottle({ log, uptime: environment.uptime, periodMs: NOTICE_MS });
     this.#membership = { peers: settings.peers, secret, adopt: settings.adopt };
     this.#isNew = isNew;
+
     this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
     this.removedDataStores = removedDataStoresIn(settings, storage, log);
+
     this.timeline = this.#makeTimeline();
     signers.follow(this.timeline);
-    signers.own = ownKeyRecord(context.identity.id, context.identity.spki);
+    signers.ownKey = ownKeyRecord(context.identity.id, context.identity.spki);
+
     this.lists = boundLists(this);
     this.#noMembers = this.#makeNoMembers();
     this.peering = this.#noMembers;
+
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
     this.timeline.database.readLimits = readLimitsOf(settings.limits);
-    this.recording = new Recorder(this, gatewayClass);
+    this.arrivals = new Arrivals(environment, shortReply);
+
+    this.recording = new TimelineRecorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     this.backend.closedDates = this.peering.closing;
+
     this.copies = new DurableCopies({
       peers: {
         copies: (orderKey) => this.peering.copies(orderKey),
@@ -188,7 +201,9 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       isAlone: this.#isAlone,
       environment,
     });
+
     this.#stateMark = new StateMark(this, this.recording);
+    this.#voidLetters = new VoidLetters(this);
     this.#invalidIndexLog = new InvalidIndexLog(log);
     if (exchange !== null) this.#beginExchange(exchange);
   }
@@ -216,7 +231,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     await this.timeline.stop();
   }
 
-  get figures(): RecordedWrites["figures"] {
+  get figures(): Replica["figures"] {
     return this.history.figures;
   }
 
@@ -261,12 +276,14 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   #beginExchange({ openPeering }: Exchange): Peering | null {
     if (this.#members !== null || this.#hasStopped) return this.#members;
     const before = this.#noMembers;
+
     const members = openPeering({
       node: this,
       broadcasts: this.#broadcasts,
       membership: () => this.#membership,
       before,
     });
+
     this.#members = members;
     this.peering = members;
     this.backend.closedDates = members.closing;
@@ -283,17 +300,20 @@ export class ClusterNode extends RecordedWrites implements NodeState {
    */
   async reread(settings: Settings): Promise<() => void> {
     if (this.settings.fsync === "never") return () => {};
+
     const { peers, adopt } = settings;
     const reread = loadClusterSecret(settings, this.log);
     const exchange = peers.length > 0 ? await this.#load() : null;
+
     return () => {
       const { secret: known } = this.#membership;
       // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
       // they know the previous one.
       const secret = reread !== null && known?.equals(reread) === true ? known : reread;
+
       const members = exchange === null ? this.#members : this.#beginExchange(exchange);
       this.#membership = { peers, secret, adopt };
-      members?.setOrder(adopt);
+      members?.setAdoptionOrder(adopt);
       members?.setSecret(secret);
       members?.setPeers(peers);
     };
@@ -320,6 +340,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.backend.tick();
     this.recording.logStandstill();
     this.recording.patternOrders.tick();
+    this.#voidLetters.tick();
     if (this.#ticks % DISK_TICKS !== 0) return;
     this.watchDisk();
     this.#invalidIndexLog.check(invalidIndexesOf(this.timeline.database, this.environment.clock()));
@@ -351,6 +372,12 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       handlers: {
+        storing: (entries) => {
+          const { admission } = this.peering;
+          if (admission.admitted !== null) return [];
+          admission.noteWrite(entries);
+          return this.#stateMark.changed();
+        },
         flushed: (entries, from) => {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);
@@ -360,9 +387,11 @@ export class ClusterNode extends RecordedWrites implements NodeState {
           else arrived(entries);
         },
         folded: (entries, answered) => {
-          const decided = this.timeline.decided.note(entries);
+          const decided = this.timeline.decided.recordDecisions(entries);
           this.recording.folded(entries, answered);
+          this.arrivals.addAll(entries, answered);
           this.peering.closing.folded();
+          if (decided.length > 0) this.backend.observer?.decided(answered);
           this.backend.observer?.changed();
           arrived(entries);
           arrived(decided);
@@ -402,16 +431,19 @@ export async function openStorage({ data, fsync }: Settings, log: TimelineLogger
     const { MemoryStorage } = await import("../../timeline/memory-storage.js");
     return new MemoryStorage();
   }
+
   if (existsSync(orderFolder(data)))
     throw new StartError(
       `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or specify a new folder.`,
       2,
     );
+
   const { DiskStorage } = await loadWith(
     "lmdb",
     "--data",
     () => import("../../timeline/disk/disk-storage.js"),
   );
+
   try {
     return new DiskStorage(data, fsync, log, INLINE_WRITE_MICROS);
   } catch (problem) {

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { signEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { publicProblems } from "../../../protocol/figures/timeline-problems.js";
-import type { MemberAbout } from "../../../protocol/members/member-messages.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import type { ClusterSecret } from "../../engine/trust/cluster-secret.js";
@@ -16,7 +16,8 @@ import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { isLoopback } from "../../net/process/host-and-port.js";
 import { version } from "../../net/process/version.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import { type MemberLists, refusalOfMember } from "../members/member-lists.js";
+import type { MemberLists } from "../members/member-lists.js";
+import { refusalOfMember } from "../members/member-refusal.js";
 import { adoptSocket, openTransport, type TransportLog } from "../peers/connections/transport.js";
 import type { NoMembers } from "../peers/no-members.js";
 import { Peering } from "../peers/peering.js";
@@ -25,7 +26,7 @@ import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
 import { entryCheck, unitCheck } from "../replica/check-entry.js";
 import { type NodeState, nextTurn } from "../replica/replica-context.js";
-import type { RecordedWrites } from "./recorded-writes.js";
+import type { Replica } from "./replica.js";
 
 /** The settings of a daemon's membership, which a reload of the configuration replaces. */
 export interface MembershipSettings {
@@ -36,7 +37,7 @@ export interface MembershipSettings {
 }
 
 interface Parts {
-  readonly node: RecordedWrites & NodeState & { readonly lists: MemberLists };
+  readonly node: Replica & NodeState & { readonly lists: MemberLists };
   readonly broadcasts: Broadcasts;
   /** Returns the current settings. */
   readonly membership: () => MembershipSettings;
@@ -49,12 +50,13 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
   const { settings, identity, signers, environment, log, timeline, lists } = node;
   const { id, spki, key } = identity;
   const { peers, secret, adopt } = membership();
+
   const context: PeeringContext = {
     timeline,
     identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
     cluster: signers.cluster,
     peers,
-    order: adopt,
+    adoptionOrder: adopt,
     admitted: before.admission.admitted,
     secret,
     refusal: (member, knowsSecret) =>
@@ -80,6 +82,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
     named: node.named,
   };
   const peering = new Peering(context, before.state);
+
   sendMessagesToMembers({
     settings,
     environment,
@@ -89,6 +92,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
     subscribers: peering.subscribers,
     own: node.gateway?.own ?? null,
   });
+
   return peering;
 }
 
@@ -104,18 +108,20 @@ const SAME_MS = 1000;
  * Returns a function that describes this daemon to its members, for their dashboards. The report contains no names of
  * keys, and no ids.
  */
-function describeSelf(node: RecordedWrites): () => MemberAbout {
+function describeSelf(node: Replica): () => MemberAbout {
   const { environment, disk } = node;
   let last: MemberAbout | null = null;
   let madeAt = Number.NEGATIVE_INFINITY;
   return () => {
     const now = environment.uptime();
     if (last !== null && now - madeAt < SAME_MS) return last;
+
     madeAt = now;
-    const { free, size } = disk.check() ?? { free: 0, size: 0 };
+    const { free, size } = disk.startCheck() ?? { free: 0, size: 0 };
     const page = node.page();
     const { figures } = node;
     const found = figures === null ? [] : publicProblems(figures, environment.clock());
+
     last = {
       software: version,
       pagePort: page?.port ?? 0,

@@ -24,7 +24,7 @@ import {
   writeListProof,
 } from "../../../protocol/members/members-proof.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { type ListOrder, type MemberLists, shown } from "../members/member-lists.js";
+import { type ListOrder, type MemberLists, shownId } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 
@@ -116,15 +116,17 @@ export class ListAgreement {
   advance(): void {
     const { lists } = this.#cluster;
     if (lists === null || this.#isSigning) return;
-    this.#complete(lists);
+    this.#takeIfComplete(lists);
     if (!lists.isLeaving) this.#handsOverTo = null;
+
     const found = this.#draft(lists);
     lists.agreementWaitsFor = this.#obstacleTo(found, lists);
     const own = found === null || typeof found === "string" ? null : found;
     const draft = own === null || !this.#isAnnounced(own, lists) ? null : own;
-    this.#announce(draft, own, lists);
+    this.#announceTexts(draft, own, lists);
+
     if (draft === null || !maySign(draft, lists)) return;
-    if (this.#areReady(draft, lists)) void this.#sign(draft, lists);
+    if (this.#areReady(draft, lists)) void this.#signDraft(draft, lists);
   }
 
   /**
@@ -150,12 +152,15 @@ export class ListAgreement {
   #draftOf(members: ReadonlySet<ByteString>, lists: MemberLists): Draft | string {
     const { hash, cluster } = this.#cluster;
     const signed = this.#openTexts(members, lists);
+
     const leaving = signed.flatMap(({ list }) => list.removed.filter((id) => members.has(id)));
-    if (leaving.length > 0) return `${leaving.map(shown).join(", ")} ${IS_LEAVING}`;
+    if (leaving.length > 0) return `${leaving.map(shownId).join(", ")} ${IS_LEAVING}`;
+
     const wasteful = [...members].filter((id) =>
       signed.some((one) => one === this.#announcements.get(id)?.signed && isWasteful(one, lists.heads)),
     );
-    if (wasteful.length > 0) return `${wasteful.map(shown).join(", ")} ${WASTES}`;
+    if (wasteful.length > 0) return `${wasteful.map(shownId).join(", ")} ${WASTES}`;
+
     const last = signed.find((one) =>
       signed.every((other) => other === one || accountsFor(one.list, other.list)),
     );
@@ -164,6 +169,7 @@ export class ListAgreement {
         ? last.list
         : listAfter(lists.heads, signed, members, cluster);
     if (typeof list === "string") return list;
+
     const text = Buffer.from(writeMemberList(list), "latin1");
     return { list, text, hash: hash(text) };
   }
@@ -198,7 +204,7 @@ export class ListAgreement {
   /**
    * Whether this daemon sees the same change: new members are at its addresses, and those that leave have signed it
    * themselves, or are neither connected nor at its addresses. If none leaves, all members have to be connected: see
-   * `#extended`.
+   * `#membersWithAdded`.
    */
   #agreesTo({ list, hash }: KnownList, { list: before }: KnownList): boolean {
     const { addresses } = this.#cluster;
@@ -209,6 +215,7 @@ export class ListAgreement {
       addresses.some((address) => !address.isSelf && (address.id === null || address.id === id));
     const isGone = (id: ByteString) =>
       this.#announcements.get(id)?.signed?.hash === hash || (!this.#isPresent(id) && !mayBeAt(id));
+
     if (left.length === 0 && !before.members.every((id) => this.#isPresent(id))) return false;
     return added.length + left.length > 0 && added.every((id) => this.#isNewcomer(id)) && left.every(isGone);
   }
@@ -224,33 +231,35 @@ export class ListAgreement {
 
   #wantedMembers(lists: MemberLists): ReadonlySet<ByteString> | string | null {
     const { order } = lists;
-    if (order?.kind === "force") return this.#remaining(lists);
-    if (order?.kind === "change") return this.#changed(lists, order);
-    if (lists.hasLists) return this.#extended(lists);
+    if (order?.kind === "force") return this.#remainingMembers(lists);
+    if (order?.kind === "change") return this.#membersAfterChange(lists, order);
+    if (lists.hasLists) return this.#membersWithAdded(lists);
     const founders = this.#founders();
     if (founders === null) return order === null ? null : "this daemon has no peers (--peer)";
     return lists.isDurable ? founders : NO_DATA;
   }
 
   /** Returns the members after an ordered change, or the reason why it is not possible. */
-  #changed(
+  #membersAfterChange(
     { membership: { members, inForce, removed }, isMember, isJoining }: MemberLists,
     { leave, add }: Change,
   ): ReadonlySet<ByteString> | string {
     if (inForce === null) return "there is no list in force";
     if (!isMember || isJoining) return "this daemon does not have the members' data yet";
-    if (!members.has(leave)) return `${shown(leave)} is not a member`;
+    if (!members.has(leave)) return `${shownId(leave)} is not a member`;
     if (leave === this.#cluster.identity.id) return this.#remainingAfterLeaving(members, add);
-    if (this.#isPresent(leave)) return `${shown(leave)} ${IS_CONNECTED}`;
+    if (this.#isPresent(leave)) return `${shownId(leave)} ${IS_CONNECTED}`;
+
     const connected = [...members].filter((id) => this.#isPresent(id)).length;
     if (2 * connected <= members.size)
       return `more than half of the members have to agree, and only ${connected} of ${members.size} are connected; ${IF_LOST}`;
+
     const changed = new Set(members);
     changed.delete(leave);
     if (add === null) return changed;
-    if (removed.has(add)) return `${shown(add)} was a member before: start it with an empty folder`;
+    if (removed.has(add)) return `${shownId(add)} was a member before: start it with an empty folder`;
     if (!this.#isNewcomer(add))
-      return `no daemon with the id ${shown(add)} was found at an address of --peer`;
+      return `no daemon with the id ${shownId(add)} was found at an address of --peer`;
     return changed.add(add);
   }
 
@@ -263,7 +272,7 @@ export class ListAgreement {
       return "a daemon that runs cannot be replaced: remove it first, and then add the other one";
     const missing = [...members].filter((id) => !this.#isPresent(id));
     if (missing.length > 0)
-      return `this daemon can leave only while ${missing.map(shown).join(", ")} is connected`;
+      return `this daemon can leave only while ${missing.map(shownId).join(", ")} is connected`;
     const others = new Set(members);
     others.delete(this.#cluster.identity.id);
     return others.size === 0 ? "this daemon is the only member" : others;
@@ -283,18 +292,21 @@ export class ListAgreement {
    * Returns the members of the list and the daemons that are to be added: those at addresses of --peer. While a member
    * is not connected, such a daemon may be the same one with an empty folder.
    */
-  #extended(lists: MemberLists): ReadonlySet<ByteString> | string | null {
+  #membersWithAdded(lists: MemberLists): ReadonlySet<ByteString> | string | null {
     const { addresses } = this.#cluster;
     const { membership, isMember, isJoining } = lists;
     if (membership.inForce === null || !isMember || isJoining) return null;
+
     const added = addresses.flatMap(({ id, isUnlisted }) => (id !== null && isUnlisted ? [id] : []));
     const fresh = added.filter((id) => !membership.members.has(id) && !membership.removed.has(id));
     if (fresh.length === 0) return this.#otherGroup() ?? this.#unnamed(membership.members);
+
     const missing = [...membership.members].filter((id) => !this.#isPresent(id));
     if (missing.length > 0) {
       const mayChange = 2 * missing.length < membership.members.size;
-      return `${fresh.map(shown).join(", ")} can be added only while ${missing.map(shown).join(", ")} is connected; ${mayChange ? IF_REPLACED : IF_LOST}`;
+      return `${fresh.map(shownId).join(", ")} can be added only while ${missing.map(shownId).join(", ")} is connected; ${mayChange ? IF_REPLACED : IF_LOST}`;
     }
+
     return new Set([...membership.members, ...fresh]);
   }
 
@@ -312,7 +324,7 @@ export class ListAgreement {
       (id) => !this.#isPresent(id) && !addresses.some((address) => address.id === id),
     );
     if (unnamed.length === 0) return null;
-    return `${unnamed.map(shown).join(", ")} is a member, but not at an address of --peer: dbsync members remove removes it`;
+    return `${unnamed.map(shownId).join(", ")} is a member, but not at an address of --peer: dbsync members remove removes it`;
   }
 
   /** Returns this daemon and the daemons at its addresses, or the reason why they cannot found a list; null: alone. */
@@ -324,14 +336,15 @@ export class ListAgreement {
       if (id === null || !members.has(id)) return `the daemon at ${name} is not connected`;
       found.add(id);
     }
+
     // It would be left out by a list of the remaining ones, and would no longer accept writes.
     const [unnamed] = [...members.keys()].filter((id) => !found.has(id));
-    if (unnamed !== undefined) return `${shown(unnamed)} is connected, but not at an address of --peer`;
+    if (unnamed !== undefined) return `${shownId(unnamed)} is connected, but not at an address of --peer`;
     return found.size === 1 ? null : found;
   }
 
   /** Returns the connected members of the list, or the reason why they cannot force a list. */
-  #remaining(lists: MemberLists): ReadonlySet<ByteString> | string {
+  #remainingMembers(lists: MemberLists): ReadonlySet<ByteString> | string {
     if (!lists.isMember) return "this daemon is not a member of the list";
     if (lists.isJoining) return "this daemon does not have the members' data yet";
     const remaining = [...lists.membership.members].filter((id) => this.#isPresent(id));
@@ -367,10 +380,11 @@ export class ListAgreement {
     return isSignedByMajority(draft, announced, inForce);
   }
 
-  async #sign(draft: Draft, lists: MemberLists): Promise<void> {
+  async #signDraft(draft: Draft, lists: MemberLists): Promise<void> {
     const { identity } = this.#cluster;
     const signature = identity.sign(listSignedBytes(draft.text)).toString("latin1");
     const proof = writeListProof(new Map([[identity.id, { spki: identity.spki, signature }]]));
+
     this.#isSigning = true;
     // If the disk fails, the signature is never sent.
     const isStored = await lists.sign({ ...draft, body: draft.text, signature: proof }).then(
@@ -378,6 +392,7 @@ export class ListAgreement {
       () => false,
     );
     this.#isSigning = false;
+
     if (!isStored || lists.signedText === null) return;
     this.#signatures.clear();
     this.#addSignatures(lists.signedText);
@@ -391,11 +406,13 @@ export class ListAgreement {
   }
 
   /** Uses the signed text once enough members have signed it. */
-  #complete(lists: MemberLists): void {
+  #takeIfComplete(lists: MemberLists): void {
     const open = openTextOf(lists);
     if (open === null) return;
-    const outcome = lists.take(open.body, writeListProof(this.#signatures));
+
+    const outcome = lists.acceptList(open.body, writeListProof(this.#signatures));
     if (outcome === "incomplete") return;
+
     const { log } = this.#cluster;
     if (typeof outcome === "object" && "refused" in outcome)
       log.error({ reason: outcome.refused }, "the list that its members have signed is not valid");
@@ -411,7 +428,7 @@ export class ListAgreement {
    * @param draft  null: none
    * @param own  the text that it would announce after an order. Its members need the signed text, too: see `receive`
    */
-  #announce(draft: Draft | null, own: Draft | null, lists: MemberLists): void {
+  #announceTexts(draft: Draft | null, own: Draft | null, lists: MemberLists): void {
     const open = openTextOf(lists);
     const key = `${draft?.hash} ${own?.hash} ${open?.hash} ${this.#signatures.size}`;
     for (const member of this.#cluster.members.values()) {
@@ -427,15 +444,17 @@ export class ListAgreement {
   #obstacleTo(draft: Draft | string | null, lists: MemberLists): string | null {
     if (draft === null) return null;
     if (typeof draft === "string") return draft;
+
     const { identity } = this.#cluster;
     const others = draft.list.members.filter((id) => id !== identity.id);
     if (lists.signedText?.hash === draft.hash) {
       const missing = others.filter((id) => !this.#signatures.has(id));
-      return missing.length === 0 ? null : `not signed yet by ${missing.map(shown).join(", ")}`;
+      return missing.length === 0 ? null : `not signed yet by ${missing.map(shownId).join(", ")}`;
     }
+
     if (!draft.list.members.includes(identity.id)) return HANDS_OVER;
     const differing = others.filter((id) => !this.#hasAnnounced(id, draft.hash));
-    return differing.length === 0 ? null : `not announced yet by ${differing.map(shown).join(", ")}`;
+    return differing.length === 0 ? null : `not announced yet by ${differing.map(shownId).join(", ")}`;
   }
 }
 

@@ -9,7 +9,7 @@ import {
 } from "../../../protocol/members/member-elements.js";
 import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { Queue } from "../../../protocol/queue.js";
-import type { Work } from "../../net/process/background-work.js";
+import type { YieldingWork } from "../../net/process/background-work.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import {
   type ClusterState,
@@ -166,6 +166,7 @@ class MessageIntake {
       this.#sender.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
+
     let missing = number - this.#next;
     this.#next = number + entries.length;
     for (const entry of entries) {
@@ -177,9 +178,11 @@ class MessageIntake {
       this.#bytes += bytes;
       this.#waiting.push(entry);
     }
+
     this.#figures.missed += missing;
     if (missing > 0 || !this.#hasBegun) this.#messages.missed();
     this.#hasBegun = true;
+
     // Leave messages that wait for a key to the tick. Otherwise the member could cause a retry with each message that
     // it sends.
     if (this.#stuckSince === null) this.#check();
@@ -196,7 +199,7 @@ class MessageIntake {
     this.#cluster.slices.add(this.#checking());
   }
 
-  *#checking(): Work {
+  *#checking(): YieldingWork {
     for (let count = 1; this.#waiting.first !== undefined; count++) {
       if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
@@ -204,6 +207,7 @@ class MessageIntake {
       this.#reportMissing();
       yield;
     }
+
     this.#reportMissing();
     this.#isChecking = false;
   }
@@ -228,6 +232,7 @@ class MessageIntake {
     const figures = this.#figures;
     const outcome = this.#messages.deliver(body, signature);
     if (outcome === "unknown-signer" && this.#waitsForKey()) return false;
+
     this.#stuckSince = null;
     if (outcome === "delivered") figures.delivered++;
     else if (outcome !== "known") {
@@ -292,6 +297,7 @@ class MessageOutbox {
       this.#isMissing = true;
       return false;
     }
+
     this.#waiting.push({ entry, number });
     this.#bytes += bytes;
     this.send();
@@ -316,6 +322,7 @@ class MessageOutbox {
     const { batchBytes, batchEntries } = this.#limits;
     const number = (this.#waiting.first as Waiting).number;
     const entries: PackedEntry[] = [];
+
     for (let bytes = 0; bytes < batchBytes && entries.length < batchEntries; ) {
       const { first } = this.#waiting;
       if (first === undefined || first.number !== number + entries.length) break;

@@ -43,22 +43,25 @@ export class MemberClocks {
    * @param trip  the milliseconds of the last message to the member and its answer; null: not known
    * @param clock  this machine's clock
    */
-  note(
+  recordSample(
     member: ByteString,
     { sent, trip }: { readonly sent: number; readonly trip: number | null },
     { clock, uptime }: { readonly clock: number; readonly uptime: number },
     { ids }: Electorate,
   ): void {
     for (const [other, sample] of this.#samples) if (this.#isOld(sample, uptime)) this.#samples.delete(other);
+
     const last = this.#samples.get(member);
     const latest = sent + (trip ?? 0);
     // If the clocks may be equal, they are: a guess would date a decision ahead of a write that follows it.
     const mayBeEqual = clock >= sent && clock <= latest;
+
     const sample = {
       ahead: (mayBeEqual ? clock : (sent + latest) / 2) - uptime,
       trip: trip ?? Number.POSITIVE_INFINITY,
       takenAt: uptime,
     };
+
     const isBetter = last === undefined || sample.trip <= last.trip + TRIP_MS;
     if (!isBetter && uptime - last.takenAt < TRIP_LASTS_MS) return;
     if (this.#samples.size < SAMPLES_MAX || ids.has(member)) this.#samples.set(member, sample);
@@ -148,12 +151,14 @@ export class OwnClock {
    * watermark, this daemon does not delay finality.
    */
   watermarkIfSkewed(
-    members: readonly { readonly status: { readonly skewed: boolean; readonly watermark: number } | null }[],
+    members: readonly {
+      readonly status: { readonly isSkewed: boolean; readonly watermark: number } | null;
+    }[],
   ): number | null {
     const median = this.#median;
     if (!this.isSkewed || median === null) return null;
     const watermarks = members.flatMap(({ status }) =>
-      status === null || status.skewed ? [] : [status.watermark],
+      status === null || status.isSkewed ? [] : [status.watermark],
     );
     return skewedWatermark(median, this.#cluster.limits.past, watermarks);
   }

@@ -1,7 +1,7 @@
 /**
  * Exchanges member lists. Each member reports which list it uses, and sends its list to members that use a different
- * list. A member's reports count only while it uses the same list as this daemon. Source: docs/protocol-v2.md "Members
- * by list".
+ * list. A member's reports count only while it uses the same list as this daemon. Source: docs/member-protocol.md
+ * "Members by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { HEADS_MAX, isListText, type ListMessage } from "../../../protocol/members/member-list.js";
@@ -65,9 +65,10 @@ export class MemberListExchange {
     this.#roster = roster;
     this.#agreement = new ListAgreement(
       cluster,
-      (member, { body, signature }) => member.connection.send(this.#message(body, signature)),
+      (member, { body, signature }) => member.connection.send(this.#listMessage(body, signature)),
       stablePoint,
     );
+
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#logOutside();
   }
@@ -85,7 +86,7 @@ export class MemberListExchange {
     for (const member of this.#cluster.members.values()) this.announce(member);
     this.#requestMissing();
     this.#agreement.tick();
-    this.#join();
+    this.#completeJoining();
   }
 
   /**
@@ -121,22 +122,24 @@ export class MemberListExchange {
   announce(member: Member): void {
     const { lists } = this.#cluster;
     if (lists === null || member.status === null) return;
-    const report = this.#of(member);
+    const report = this.#reportOf(member);
     report.checks = 0;
     report.isSent = false;
-    member.connection.send(this.#message(NO_BYTES, NO_BYTES));
+    member.connection.send(this.#listMessage(NO_BYTES, NO_BYTES));
   }
 
   receiveList(member: Member, message: ListMessage): void {
     const { hash, isReporting, hasEarlyVote, body, signature } = message;
     const { lists } = this.#cluster;
     if (lists === null) return;
-    const report = this.#of(member);
+
+    const report = this.#reportOf(member);
     const isNew = report.list !== hash;
     const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
     this.#reports.set(member, { ...report, list: hash, isReporting, hasEarlyVote, statusThen });
+
     if (isNew && lists.isJoining) member.compareAgain();
-    if (body.length > 0) this.#take(member, body, signature);
+    if (body.length > 0) this.#receiveText(member, body, signature);
     if (hash !== lists.durable.hash) this.#sendLists(member);
   }
 
@@ -146,7 +149,7 @@ export class MemberListExchange {
    */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
-    this.#takeFrom(id, body, signature);
+    this.#takeList(id, body, signature);
   }
 
   /** Sends a list, old or new, that a member needs to check a decision. */
@@ -159,8 +162,8 @@ export class MemberListExchange {
 
   /** @param message  its buffers are views of received bytes */
   receiveEarlier(member: Member, { body, signature }: Pick<ListMessage, "body" | "signature">): void {
-    if (++this.#of(member).checks > CHECKS_MAX) return;
-    this.#cluster.lists?.takeEarlier(Buffer.from(body), Buffer.from(signature));
+    if (++this.#reportOf(member).checks > CHECKS_MAX) return;
+    this.#cluster.lists?.acceptEarlier(Buffer.from(body), Buffer.from(signature));
   }
 
   /** Requests the lists that decisions name, and that are not known here. */
@@ -192,7 +195,7 @@ export class MemberListExchange {
     return all.every((member) => this.listOf(member) === own) ? all : null;
   }
 
-  #of(member: Member): MemberReport {
+  #reportOf(member: Member): MemberReport {
     const report = this.#reports.get(member) ?? { ...NO_REPORT };
     this.#reports.set(member, report);
     return report;
@@ -201,17 +204,18 @@ export class MemberListExchange {
   /** Sends all lists that are known here, at most once between two statuses. */
   #sendLists(member: Member): void {
     const { lists } = this.#cluster;
-    const report = this.#of(member);
+    const report = this.#reportOf(member);
     if (lists === null || report.isSent || member.status === null) return;
     report.isSent = true;
     for (const { body, signature } of lists.durable.lists)
-      member.connection.send(this.#message(body, signature));
+      member.connection.send(this.#listMessage(body, signature));
   }
 
-  #message(body: Buffer, signature: Buffer): ListMessage {
+  #listMessage(body: Buffer, signature: Buffer): ListMessage {
     const { lists, timeline } = this.#cluster;
     const { hash = "" } = lists?.durable ?? {};
     const isReporting = lists?.isReporting ?? false;
+
     return {
       kind: "list",
       hash,
@@ -224,12 +228,13 @@ export class MemberListExchange {
     };
   }
 
-  #take(member: Member, body: Buffer, signature: Buffer): void {
-    const report = this.#of(member);
+  #receiveText(member: Member, body: Buffer, signature: Buffer): void {
+    const report = this.#reportOf(member);
     report.checks += isListText(body) ? 1 + Math.floor(body.length / CHECK_BYTES) : 1;
     if (report.checks > CHECKS_MAX) return;
+
     const isInUse = isListText(body) && this.#cluster.hash(body) === report.list;
-    const outcome = this.#takeFrom(member.id, body, signature, isInUse);
+    const outcome = this.#takeList(member.id, body, signature, isInUse);
     if (outcome === "incomplete") this.#agreement.receive(member, body, signature);
     else if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
@@ -246,18 +251,21 @@ export class MemberListExchange {
    * @param body  a view of received bytes, like the signature
    * @param isInUse  whether the member uses the list, and does not only agree to it
    */
-  #takeFrom(
+  #takeList(
     id: ByteString,
     body: Buffer,
     signature: Buffer,
     isInUse = true,
-  ): ReturnType<MemberLists["take"]> {
+  ): ReturnType<MemberLists["acceptList"]> {
     const { lists, hash, log } = this.#cluster;
     if (lists === null) return "old";
-    const [copy, signatureCopy] = [Buffer.from(body), Buffer.from(signature)];
-    const outcome = lists.take(copy, signatureCopy);
+
+    const copy = Buffer.from(body);
+    const signatureCopy = Buffer.from(signature);
+    const outcome = lists.acceptList(copy, signatureCopy);
     // A member that uses a list may have known the list before it, whose members have signed this one.
     if (outcome !== "unknown-signer" && !(outcome === "incomplete" && isInUse)) return outcome;
+
     const peers = this.#vouched.vouch(
       id,
       // Members may have different signatures of one list that they have signed themselves.
@@ -265,7 +273,8 @@ export class MemberListExchange {
       this.#roster.configured,
     );
     if (peers === null) return outcome;
-    const taken = lists.takeVouched(copy, signatureCopy, peers);
+
+    const taken = lists.acceptVouched(copy, signatureCopy, peers);
     if (typeof taken === "object" && !("refused" in taken)) log.info({ peers }, VOUCHED);
     return taken;
   }
@@ -274,9 +283,10 @@ export class MemberListExchange {
    * Completes joining. A daemon that a list has added accepts no entry until it has learnt from the members from which
    * date it may accept entries.
    */
-  #join(): void {
+  #completeJoining(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === null || lists.others === null || !lists.isJoining || !lists.isSettled) return;
+
     const reports = new Map<ByteString, JoinReport>();
     for (const [id, member] of this.#cluster.members) {
       const { list, isReporting, statusThen } = this.#reports.get(member) ?? NO_REPORT;
@@ -284,6 +294,7 @@ export class MemberListExchange {
       const isPulled = member.compared !== null && member.status !== statusThen;
       reports.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
+
     const from = joinedWatermark({
       list: lists.durable.hash,
       isFirst: lists.durable.lists.length === 1 && lists.durable.lists[0]?.list.parents.length === 0,
@@ -293,6 +304,7 @@ export class MemberListExchange {
       now: clock(),
     });
     if (from === null) return;
+
     timeline.raise(from);
     lists.joined();
     log.info({}, "this daemon has joined the members on the list");

@@ -188,7 +188,7 @@ export class SubscriberCounts implements MemberSubscribers {
     const steps = new GlobSteps(null, PATTERN_STEPS_MAX, true);
     for (const received of this.#received)
       for (const [pattern, receivers] of received.of("pattern")) {
-        steps.take(Math.max(PATTERN_STEPS, pattern.length));
+        steps.countSteps(Math.max(PATTERN_STEPS, pattern.length));
         if (steps.areOver) return count;
         if (globMatches(pattern, channel, steps)) count += receivers;
       }
@@ -197,15 +197,15 @@ export class SubscriberCounts implements MemberSubscribers {
 
   receive({ subscribers }: ReportingMember, message: SubscribersMessage): void {
     subscribers.receive(message);
-    this.#update();
+    this.#collectReceived();
   }
 
   /** Called when a member has disconnected. */
   disconnected(): void {
-    this.#update();
+    this.#collectReceived();
   }
 
-  #update(): void {
+  #collectReceived(): void {
     const members = [...this.#cluster.members.values()];
     this.#received = members.map(({ subscribers }) => subscribers.received).filter(({ isEmpty }) => !isEmpty);
   }
@@ -213,30 +213,32 @@ export class SubscriberCounts implements MemberSubscribers {
   tick(now: number): void {
     if (this.#own === null) return;
     const members = [...membersWithStatus(this.#cluster)];
-    if (members.length === 0) this.#end();
-    else this.#report(this.#own, members, now);
+    if (members.length === 0) this.#forgetReports();
+    else this.#reportCounts(this.#own, members, now);
   }
 
-  #report(own: OwnSubscribers, members: readonly ReportingMember[], now: number): void {
-    this.#reported ??= this.#begin(own);
+  #reportCounts(own: OwnSubscribers, members: readonly ReportingMember[], now: number): void {
+    this.#reported ??= this.#newTable(own);
     for (const { subscribers } of members) subscribers.sendNext(this.#reported);
     const hasChanges = CHANNEL_KINDS.some((kind) => this.#changed[kind].size > 0);
     if (now < this.#nextAt || !(hasChanges || this.#isSearching(own))) return;
+
     const { subscribersEveryMs, batchBytes } = this.#cluster.limits;
     this.#nextAt = now + subscribersEveryMs;
     const batch = new Batch(batchBytes);
     this.#takeChanges(own, this.#reported, batch);
     if (batch.isEmpty) return;
+
     const { packed } = batch;
     for (const { subscribers } of members) subscribers.sendChanges(packed);
   }
 
-  #begin(own: OwnSubscribers): CountTable {
+  #newTable(own: OwnSubscribers): CountTable {
     this.#search = namesOf(own);
     return new CountTable(this.#cluster.limits);
   }
 
-  #end(): void {
+  #forgetReports(): void {
     this.#reported = null;
     this.#search = null;
     this.#isTruncated = this.#hasNewRoom = false;
@@ -260,7 +262,7 @@ export class SubscriberCounts implements MemberSubscribers {
       for (const name of this.#changed[kind]) {
         if (batch.isFull || ++checks > CHECKS_MAX) return;
         this.#changed[kind].delete(name);
-        this.#take({ kind, name, count: own.subscribersOf(kind, name) }, reported, batch);
+        this.#addIfChanged({ kind, name, count: own.subscribersOf(kind, name) }, reported, batch);
       }
     }
 
@@ -268,7 +270,7 @@ export class SubscriberCounts implements MemberSubscribers {
       const next = this.#search?.next();
       if (next === undefined || next.done === true) this.#search = null;
       else
-        this.#take(
+        this.#addIfChanged(
           { ...next.value, count: own.subscribersOf(next.value.kind, next.value.name) },
           reported,
           batch,
@@ -277,7 +279,7 @@ export class SubscriberCounts implements MemberSubscribers {
   }
 
   /** Adds a count to the batch if it differs from the reported one, and can be reported. */
-  #take(count: SubscriberCount, reported: CountTable, batch: Batch): void {
+  #addIfChanged(count: SubscriberCount, reported: CountTable, batch: Batch): void {
     const before = reported.get(count.kind, count.name);
     if (count.count === before || count.name.length > REPORTED_NAME_BYTES_MAX) return;
     if (before === 0 && !reported.hasRoomFor(count.name)) {
@@ -286,6 +288,7 @@ export class SubscriberCounts implements MemberSubscribers {
       this.#cluster.notices.warn("subscribers", {}, TRUNCATED);
       return;
     }
+
     this.#hasNewRoom ||= count.count === 0;
     reported.set(count);
     batch.add(count);
@@ -342,6 +345,7 @@ export class SubscriberReports {
       );
       return;
     }
+
     if (number === 0) this.#received = new CountTable(this.#limits);
     this.#expected = number + 1;
     for (const count of counts) this.#received.set(count);
@@ -353,6 +357,7 @@ export class SubscriberReports {
     if ((this.#isFollowing && this.#rest === null) || !this.#isFree) return;
     this.#isFollowing = true;
     this.#rest ??= reported.all();
+
     const batch = new Batch(this.#limits.batchBytes);
     while (this.#rest !== null && !batch.isFull) {
       const { value, done } = this.#rest.next();

@@ -2,23 +2,24 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { stackOf } from "../../../protocol/errors.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type {
   ExchangeMessage,
-  MemberAbout,
   PushMessage,
   StatusMessage,
 } from "../../../protocol/members/member-messages.js";
-import type { Work } from "../../net/process/background-work.js";
+import type { YieldingWork } from "../../net/process/background-work.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { ClosingAnswers } from "./exchange/closing-answers.js";
 import type { DateClosing } from "./exchange/date-closing.js";
 import { DISCONNECTED, type EntryIntake, type IncomingBatch, type Sender } from "./exchange/entry-intake.js";
-import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
+import { type EntrySpreading, parts, type Receiver } from "./exchange/entry-spreading.js";
 import { MemberOutbox } from "./exchange/member-outbox.js";
+import type { OfferPace } from "./exchange/offer-pace.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
-import { ReportAnswers, type ReportTable } from "./finality/report-table.js";
+import { latestTaken, ReportAnswers, type ReportTable } from "./finality/report-table.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./member-clocks.js";
@@ -139,11 +140,14 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.bit = bit;
     this.connectedSince = cluster.clock();
     this.since = cluster.uptime();
+
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
     this.#snapshotSending = new SnapshotSending(cluster, connection);
+
     this.channelMessages = new MemberChannelMessages(this, cluster);
     this.subscribers = new SubscriberReports(this, cluster);
+
     this.offerPace = spreading.newPace();
     this.outbox = new MemberOutbox(cluster, this, spreading.states, spreading.packer);
     this.#closingAnswers = new ClosingAnswers(cluster, this);
@@ -162,6 +166,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed(`${message.orderKeys.length} order keys in one message`);
       return;
     }
+
     switch (message.kind) {
       case "status":
         this.#receiveStatus(message);
@@ -182,16 +187,16 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.outbox.pushWanted(message.orderKeys);
         break;
       case "push":
-        this.#reconciling.moved();
+        this.#reconciling.noteProgress();
         this.#push(message);
         break;
       case "have":
-        this.#reconciling.moved();
+        this.#reconciling.noteProgress();
         if (!this.outbox.acked(message.number)) this.malformed(`push ${message.number} was never sent`);
         spreading.acknowledgedBy(message.orderKeys, this);
         break;
       case "reconcile":
-        this.#reconciling.step(message.session, message.step);
+        this.#reconciling.receiveStep(message.session, message.step);
         break;
       case "given":
         this.#reconciling.onAllPushed(message.session);
@@ -234,9 +239,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.connection.drop("not-reading", `${unsentBytes} bytes wait for it`);
       return;
     }
+
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
     if (this.status !== null) this.#sendService(now);
+
     this.outbox.tick();
     this.channelMessages.tick(this.status !== null);
     this.#snapshotSending.tick(now, this.status?.state === "live");
@@ -249,6 +256,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const orderKeys = this.pendingAcks;
     this.pendingAcks = [];
     this.#sentAcked = this.#acked;
+
     const { maxOrderKeys } = this.#shared.cluster.limits;
     if (orderKeys.length === 0) this.connection.send({ kind: "have", number: this.#acked, orderKeys });
     for (const part of parts(orderKeys, maxOrderKeys)) {
@@ -272,13 +280,14 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const { cluster, clock, spreading, missing, reports, closing } = this.#shared;
     const { id, status, connection } = this;
     const now = cluster.uptime();
+
     return {
       address,
       id,
       connection: "connected",
       ...NO_CLOSING,
       state: status?.state ?? null,
-      skewed: status?.skewed ?? false,
+      skewed: status?.isSkewed ?? false,
       connectedSince: this.connectedSince,
       roundTrip: this.roundTrip,
       skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.electorate),
@@ -291,6 +300,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.pending,
       lastHeard: now - connection.lastSeenAt,
+      awayFor: null,
       refusals: this.refusals,
       about: this.about,
       aboutAge: this.about === null ? null : now - this.#aboutAt,
@@ -373,13 +383,16 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed(`push ${message.number} after ${this.#number}`);
       return;
     }
+
     this.#number = message.number;
     this.#receivedBytes += message.bytes;
+
     // An honest member may exceed the window by one batch, or by one entry that is longer than a batch.
     if (this.#receivedBytes > windowBytes + batchBytes + maxEnvelopeBytes) {
       this.malformed("it pushes more than the window allows");
       return;
     }
+
     this.#queue(message, null);
   }
 
@@ -389,10 +402,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed("more answers to close-dates than requests");
       return;
     }
+
     this.#closedWaiting++;
     this.afterReceived(() => {
       this.#closedWaiting--;
-      closing.closed(this, message);
+      closing.receiveClosed(this, message);
     });
   }
 
@@ -406,6 +420,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       isRead: message === null,
       changed: this.#advance,
     });
+
     if (message === null) this.#advance();
     else if (!this.#isReading) {
       this.#isReading = true;
@@ -414,7 +429,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   }
 
   /** Reads the received pushes, one after the other. */
-  *#read(): Work {
+  *#read(): YieldingWork {
     for (;;) {
       const received = this.#mayRead ? this.#received.find(({ message }) => message !== null) : undefined;
       if (received === undefined) break;
@@ -423,6 +438,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       const sender = this.connection.isClosed ? { ...DISCONNECTED, id: this.id } : this;
       yield* this.#shared.intake.push(message, sender, received);
     }
+
     this.#isReading = false;
   }
 
@@ -456,12 +472,15 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
+
     this.#trips.receive(status);
     const sample = { sent: status.clock, trip: this.#trips.last };
     const own = { clock: cluster.clock(), uptime: now };
-    clock.clocks.note(this.id, sample, own, cluster.electorate);
+    clock.clocks.recordSample(this.id, sample, own, cluster.electorate);
+
     missing.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
+
     // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;
     this.stateAtConnect = status.state;
@@ -487,14 +506,16 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   #sendStatus(now: number): void {
     const { cluster, clock } = this.#shared;
     this.#nextStatusAt = now + cluster.limits.statusEveryMs;
+
     this.connection.send({
       kind: "status",
       ...this.#trips.next(),
       clock: cluster.clock(),
       watermark: cluster.timeline.published,
       pruned: Math.max(0, cluster.timeline.prunedTo),
+      latest: latestTaken(cluster),
       state: cluster.state,
-      skewed: clock.isSkewed,
+      isSkewed: clock.isSkewed,
       ...totalsOf(cluster.timeline.index),
     });
   }

@@ -10,13 +10,14 @@ import type { CopyPeers } from "../../engine/backends/durable-copies.js";
 import type { DecidedPattern } from "../../store/rights/decided-patterns.js";
 import type { AddedEntry, Entry } from "../../timeline/entries/entry.js";
 import type { DecisionFigures } from "./decisions/decision-figures.js";
+import type { GiveUp } from "./decisions/decisions.js";
 import type { Undecided } from "./decisions/undecided.js";
-import type { QuarantineFigures } from "./exchange/entry-intake.js";
+import type { QuarantineFigures } from "./exchange/quarantine.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { SnapshotProgress } from "./finality/snapshot-taking.js";
-import type { OwnRemoval } from "./roster.js";
+import type { OwnRemoval } from "./own-removal.js";
 import type { Admitted, MemberStatus, Missing } from "./shared/cluster-state.js";
-import type { StateDifference } from "./state/state-comparing.js";
+import type { StateDifference } from "./state/state-differences.js";
 
 export interface Members extends CopyPeers {
   /** Whether the peers admit this daemon. */
@@ -30,6 +31,10 @@ export interface Members extends CopyPeers {
     readonly isRefused: boolean;
     /** Whether a daemon that is refused accepts these commands, because they may end the refusal. */
     accepts(commands: readonly (readonly ByteString[])[]): boolean;
+    /**
+     * Called before entries of clients, or decisions, are stored: a daemon that serves without peers is no longer new.
+     */
+    noteWrite(entries: readonly Entry[]): void;
   };
   /** The comparison of this daemon's state with the members' states. */
   readonly states: {
@@ -59,12 +64,16 @@ export interface Members extends CopyPeers {
      * @param isOnlyHere  whether no other member receives it from the client
      */
     obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null;
+    /** Whether a unit waits here, or a proposal of it is known: then the members may still decide it. */
+    isKnown(id: ByteString): boolean;
     /**
      * Passes a unit to the members.
-     * @param id  the id of the envelope
      * @param isOnlyHere  whether no other member receives it from the client
+     * @param giveUp  called if no majority of the members answers
      */
-    submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void;
+    submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void;
+    /** The members' median clock, as far as this daemon knows it: milliseconds since 1970, an integer. */
+    readonly commonClock: number;
     /** Whether the decision in a slot and all before it are part of the state, as far as this daemon knows. */
     hasAllUpTo(slot: number): boolean;
     /** The patterns of decided keys that were announced, have not begun, and may begin now. */
@@ -113,7 +122,7 @@ export interface Members extends CopyPeers {
    * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
    * null if no operator has to decide.
    */
-  readonly order: string | null;
+  readonly adoptOption: string | null;
   /** The date before which everything is final, or 0 if unknown. */
   readonly stablePoint: number;
   /** What the next final date waits for; null: nothing. */

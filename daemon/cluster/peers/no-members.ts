@@ -6,7 +6,8 @@
 import { FINALITY_CAUSES } from "../../../protocol/figures/finality-causes.js";
 import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { AddedEntry, OrderKey } from "../../timeline/entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
+import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { Members } from "./members-interface.js";
@@ -46,6 +47,10 @@ export class NoMembers implements Members {
     refusalText: null,
     isRefused: false,
     accepts: () => false,
+    noteWrite: (entries: readonly Entry[]) => {
+      if (this.state === "live" && entries.some(({ envelope }) => !isRingEntry(envelope)))
+        this.admission.admitted ??= "alone";
+    },
   };
   readonly states = { differences: { all: [] }, comparedAt: 0 };
   readonly decisions = {
@@ -56,7 +61,9 @@ export class NoMembers implements Members {
     contradicting: new Set<never>(),
     missingPromises: [],
     obstacle: () => "it is not a voting member yet",
+    isKnown: () => false,
     submit: () => {},
+    commonClock: 0,
     hasAllUpTo: () => false,
     beginnings: { ready: [] },
   };
@@ -69,7 +76,7 @@ export class NoMembers implements Members {
   readonly isJoining = false;
   readonly isSkewed = false;
   readonly removalReport = null;
-  readonly order = null;
+  readonly adoptOption = null;
   readonly members = [];
   /** Changes once, when the entries that were stored before the start are part of the state. */
   state: DaemonState = "catching-up";
@@ -88,6 +95,7 @@ export class NoMembers implements Members {
     const { timeline, admitted } = parts;
     this.#parts = parts;
     this.admission.admitted = admitted;
+
     this.closing = {
       gaps: 0,
       get newest() {
@@ -101,7 +109,7 @@ export class NoMembers implements Members {
 
   start(): void {
     this.#isRunning = true;
-    this.#parts.timeline.waiting.mark();
+    this.#parts.timeline.waiting.markReached();
     this.tick();
   }
 
@@ -115,9 +123,8 @@ export class NoMembers implements Members {
     const now = uptime();
     named?.update();
     this.#becomeLive(now);
-    const hasServed = this.state === "live" && timeline.index.total("data").count > 0;
-    if (hasServed) this.admission.admitted ??= "alone";
-    timeline.handover.retainFrom(timeline.published + 1);
+    this.#noteServed();
+    timeline.snapshotTransfer.retainFrom(timeline.published + 1);
 
     if (now < this.#nextAt) return;
     this.#nextAt = now + limits.reportEveryMs;
@@ -126,6 +133,12 @@ export class NoMembers implements Members {
     this.#dropDamaged(now);
     this.#endWaits(({ until }) => typeof until === "number" && until < this.stablePoint);
     this.#waits = this.#waits.filter(({ droppedAt }) => now <= droppedAt);
+  }
+
+  /** Notes that a folder has a client's write, which may have been stored before the folder was restored. */
+  #noteServed(): void {
+    const hasServed = this.state === "live" && this.#parts.timeline.index.total("data").count > 0;
+    if (hasServed) this.admission.admitted ??= "alone";
   }
 
   #becomeLive(now: number): void {
@@ -139,8 +152,8 @@ export class NoMembers implements Members {
 
   /** Permits the timeline to prune the entries of its snapshots up to a date: no other daemon has to agree. */
   #certify(upTo: number): void {
-    const { handover } = this.#parts.timeline;
-    for (const { at } of handover.cuts) if (at <= upTo) handover.certify(at);
+    const { snapshotTransfer } = this.#parts.timeline;
+    for (const { at } of snapshotTransfer.cuts) if (at <= upTo) snapshotTransfer.certify(at);
   }
 
   /** Drops damaged entries, which no member can send. An entry may become readable again for a while. */

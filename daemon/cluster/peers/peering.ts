@@ -2,9 +2,7 @@
  * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
  * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
  * 25 ms. Begin with roster.ts (connections), exchange/entry-spreading.ts (one entry) and exchange/reconciling.ts
- * (missed entries). Two further classes in this file handle entries that are missing here: PrunedEntries, those that
- * members have pruned; SettlingDamage, those that are damaged on this daemon's disk. Source: docs/architecture.md "How
- * daemons agree".
+ * (missed entries). Source: docs/architecture.md "How daemons agree".
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -18,27 +16,28 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { Admission } from "./admission.js";
-import { CatchingUp, Joining } from "./catching-up-state.js";
+import { CatchingUp } from "./catching-up-state.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
 import { DateClosing } from "./exchange/date-closing.js";
-import { EntryIntake, type QuarantineFigures } from "./exchange/entry-intake.js";
+import { EntryIntake } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
+import type { QuarantineFigures } from "./exchange/quarantine.js";
 import { oldestSpread } from "./exchange/replication-states.js";
-import { CommonDate } from "./finality/common-date.js";
-import { CutVoting } from "./finality/cut-voting.js";
 import { type Delay, FinalityDelay } from "./finality/finality-delay.js";
-import { MissingEntries } from "./finality/missing-entries.js";
-import { ReportTable } from "./finality/report-table.js";
-import { SnapshotChoice, SnapshotTaking } from "./finality/snapshot-taking.js";
+import { latestTaken, ReportTable } from "./finality/report-table.js";
+import type { SnapshotTaking } from "./finality/snapshot-taking.js";
 import { StablePoint } from "./finality/stable-point.js";
+import { FirstWatermark } from "./first-watermark.js";
 import { Member } from "./member.js";
 import { ChannelMessages } from "./member-channel-messages.js";
 import { OwnClock } from "./member-clocks.js";
 import { MemberListExchange } from "./member-list-exchange.js";
 import { SubscriberCounts } from "./member-subscribers.js";
 import type { Members } from "./members-interface.js";
-import { type OwnRemoval, Roster, type RosterEvents } from "./roster.js";
+import type { OwnRemoval } from "./own-removal.js";
+import { PrunedEntries } from "./pruned-entries.js";
+import { Roster, type RosterEvents } from "./roster.js";
 import type {
   ClusterState,
   MemberSecret,
@@ -46,8 +45,6 @@ import type {
   Missing,
   PeeringContext,
 } from "./shared/cluster-state.js";
-import { electorateIn, majorityOf } from "./shared/electorate.js";
-import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/entry-totals.js";
 import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";
 import { StandstillDetector } from "./standstill-detector.js";
 import { StateComparing } from "./state/state-comparing.js";
@@ -68,7 +65,7 @@ export class Peering implements Members, RosterEvents {
   readonly #stable: StablePoint;
   readonly #finalityDelay: FinalityDelay;
   readonly #pruned: PrunedEntries;
-  readonly #joining: Joining;
+  readonly #firstWatermark: FirstWatermark;
   readonly #catchingUp: CatchingUp;
   readonly admission: Admission;
   readonly states: StateComparing;
@@ -89,23 +86,27 @@ export class Peering implements Members, RosterEvents {
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
+
     this.channelMessages = new ChannelMessages(cluster);
     this.subscribers = new SubscriberCounts(cluster);
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new EntryIntake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
-    this.closing = new DateClosing(cluster);
+    this.closing = new DateClosing(cluster, () => this.decisions.completeTo);
+
     this.#reports = new ReportTable(cluster);
     this.#stable = new StablePoint(cluster, this.#reports);
-    this.#joining = new Joining(cluster);
+    this.#firstWatermark = new FirstWatermark(cluster);
     this.#pruned = new PrunedEntries(cluster, this.#reports, roster, this.#onSnapshotTaken);
+
     this.admission = new Admission(cluster, roster);
     this.#catchingUp = new CatchingUp(cluster, roster, {
       admission: this.admission,
       missing: this.#pruned.missing,
-      joining: this.#joining,
+      firstWatermark: this.#firstWatermark,
       clock: this.#clock,
     });
+
     this.states = new StateComparing(cluster, this.#stable);
     this.#memberLists = new MemberListExchange(cluster, roster, () => this.stablePoint);
     this.#finalityDelay = new FinalityDelay(cluster, {
@@ -115,12 +116,16 @@ export class Peering implements Members, RosterEvents {
       snapshots: this.snapshots,
       isEqual: (id) => this.#reports.isEqual(id),
     });
+
     this.decisions = new DecisionMaking(cluster, {
       areLevel: (ids, upTo) => this.#reports.areLevel(ids, upTo),
       commonClock: (isLater) => this.#clock.common(isLater),
       stablePoint: () => this.stablePoint,
       epoch: () => `${this.#reports.serialAtLoss} ${this.#memberLists.own}`,
+      serial: () => this.#reports.lastSerial,
+      latestTaken: (since) => this.#latestTaken(since),
     });
+
     this.standstill = new StandstillDetector(cluster, roster);
   }
 
@@ -162,7 +167,7 @@ export class Peering implements Members, RosterEvents {
         this.#pruned.reported(member.id, message.at);
         break;
       case "snapshot-part":
-        if (!this.#pruned.snapshots.part(member, message))
+        if (!this.#pruned.snapshots.receivePart(member, message))
           member.malformed("a part of a snapshot that was not requested");
         break;
       case "subscribers":
@@ -194,7 +199,7 @@ export class Peering implements Members, RosterEvents {
     this.#reports.receiveStatus(member.id, message, this.#memberLists.listOf(member));
     member.receive(message);
     if (!isFirst) return;
-    this.#joining.receiveFirstStatus(member.id, message);
+    this.#firstWatermark.receiveFirstStatus(member.id, message);
     this.#memberLists.announce(member);
     this.#pruned.voting.joined(member);
   }
@@ -217,13 +222,13 @@ export class Peering implements Members, RosterEvents {
   }
 
   onForgotten(bit: number): void {
-    this.#spreading.forget(bit);
+    this.#spreading.forgetMember(bit);
   }
 
   start(): void {
     this.#isRunning = true;
     this.#catchingUp.start();
-    this.#joining.start(this.#catchingUp.isUnderWay);
+    this.#firstWatermark.start(this.#catchingUp.isUnderWay);
     this.#pruned.start();
     this.#roster.start();
     this.tick();
@@ -244,22 +249,26 @@ export class Peering implements Members, RosterEvents {
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
+
     this.standstill.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
     this.#cluster.named?.update();
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
+
     this.subscribers.tick(now);
     this.closing.tick(now);
     this.admission.tick();
     this.#catchingUp.tick(now);
     this.decisions.tick();
     this.#pruned.tick(now);
+
     this.watchClock();
     this.#memberLists.tick(now);
     this.#stable.tick(now, () => this.#memberLists.reporters(this.#roster.all), this.#memberLists.own);
     this.#finalityDelay.tick(now);
     this.states.tick(now);
+
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
 
@@ -277,8 +286,8 @@ export class Peering implements Members, RosterEvents {
    * Orders the adoption of a member's snapshot, regardless of other members' reports.
    * @param id  the member's id, or null if no adoption is ordered
    */
-  setOrder(id: ByteString | null): void {
-    this.#cluster.order = id;
+  setAdoptionOrder(id: ByteString | null): void {
+    this.#cluster.adoptionOrder = id;
   }
 
   /**
@@ -348,7 +357,7 @@ export class Peering implements Members, RosterEvents {
   }
 
   get isJoining(): boolean {
-    return this.#joining.isUnderWay;
+    return this.#firstWatermark.isUnderWay;
   }
 
   get removalReport(): OwnRemoval["report"] {
@@ -359,8 +368,8 @@ export class Peering implements Members, RosterEvents {
     return this.#pruned.snapshots;
   }
 
-  get order(): string | null {
-    return this.#pruned.order;
+  get adoptOption(): string | null {
+    return this.#pruned.adoptOption;
   }
 
   get stablePoint(): number {
@@ -387,6 +396,14 @@ export class Peering implements Members, RosterEvents {
     return this.#roster.spkiOf(id);
   }
 
+  /** Returns the latest date with which a daemon of the list may have accepted an entry, as in `Finality`. */
+  #latestTaken(since: number): number | null {
+    const members = this.#memberLists.reporters(this.#roster.all);
+    const ids = members?.map(({ id }) => id) ?? null;
+    const latest = ids === null ? null : this.#reports.latestTaken(ids, since);
+    return latest === null ? null : Math.max(latest, latestTaken(this.#cluster));
+  }
+
   #listOf(id: ByteString): ByteString | null {
     const member = this.#cluster.members.get(id);
     return member === undefined ? null : this.#memberLists.listOf(member);
@@ -402,16 +419,19 @@ export class Peering implements Members, RosterEvents {
   #update(now: number): void {
     this.#nextUpdateAt = now + UPDATE_EVERY_MS;
     this.#roster.recheck();
+
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
     this.#pruned.missing.retain((id) => this.#roster.has(id));
     this.closing.retain((id) => this.#roster.has(id));
+
     this.#ringChanged = false;
     const entries = this.#intake.takePostponed();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#cluster.members.get(id) ?? null);
     }
+
     const watermark = this.#clock.watermarkIfSkewed(this.#roster.voters);
     if (watermark !== null) this.#cluster.timeline.raise(watermark);
   }
@@ -423,12 +443,12 @@ function createClusterState(context: PeeringContext, state: DaemonState): Cluste
   return {
     ...context,
     notices: new LogThrottle({ log, uptime, periodMs: NOTICE_MS }),
-    slices: new BackgroundWork({ uptime, defer: soon, milliseconds: limits.sliceMs }),
+    slices: new BackgroundWork({ uptime, defer: soon, turnMs: limits.sliceMs }),
     members: new Map(),
     addresses: [],
     state,
     electorate: { ids: new Set(), others: peers.length },
-    beganEmpty: false,
+    hasBegunEmpty: false,
     settledAt: 0,
     progressAt: 0,
     messageFigures: noMessages(),
@@ -437,137 +457,3 @@ function createClusterState(context: PeeringContext, state: DaemonState): Cluste
 
 const TOO_FAR_AHEAD =
   "members send more entries with future dates than can wait here: the rest are accepted when their dates are reached";
-
-/**
- * The entries that some members have pruned and that are missing on other members. missing-entries.ts detects such
- * entries. common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts
- * determines the states that members have signed. Then snapshot-taking.ts selects the snapshot that may replace the
- * missing entries, and loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
- */
-class PrunedEntries {
-  readonly missing: MissingEntries;
-  readonly snapshots: SnapshotTaking;
-  readonly voting: CutVoting;
-  readonly #cluster: ClusterState<Member>;
-  readonly #common: CommonDate;
-  readonly #damage: SettlingDamage;
-  readonly #choice: SnapshotChoice;
-
-  /** @param onTaken  called when a snapshot has replaced this daemon's entries */
-  constructor(cluster: ClusterState<Member>, reports: ReportTable, roster: Roster, onTaken: () => void) {
-    this.#cluster = cluster;
-    this.#common = new CommonDate(cluster, reports);
-    this.#damage = new SettlingDamage(cluster, reports);
-    this.voting = new CutVoting(cluster, this.#common, (id) => roster.banPermanently(id));
-    const missing = new MissingEntries(cluster, this.voting, reports);
-    this.missing = missing;
-    this.snapshots = new SnapshotTaking(cluster, () => {
-      onTaken();
-      missing.changed();
-    });
-    this.#choice = new SnapshotChoice(cluster, { missing, voting: this.voting, taking: this.snapshots });
-  }
-
-  start(): void {
-    this.voting.start();
-  }
-
-  stop(): void {
-    this.snapshots.stop();
-  }
-
-  tick(now: number): void {
-    const members = [...this.#cluster.members.values()];
-    this.snapshots.tick(now, this.#choice.choices(now, members));
-    this.#common.tick(now, members);
-    this.voting.tick(now);
-    this.#damage.tick(now);
-  }
-
-  /** Called when a member has connected, before this daemon knows what entries the member has. */
-  joined(): void {
-    this.#common.joined();
-  }
-
-  /** Called when a member has disconnected. */
-  disconnected(id: ByteString): void {
-    this.#common.disconnected(id);
-    this.missing.disconnected(id);
-    this.snapshots.disconnected(id);
-  }
-
-  /** Called when a member's report on a date has arrived. */
-  reported(id: ByteString, at: number): void {
-    this.missing.reported(id, at);
-  }
-
-  /**
-   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
-   * null if no operator has to decide.
-   */
-  get order(): string | null {
-    return this.#choice.order;
-  }
-}
-
-/**
- * The handling of damaged entries in this daemon's timeline. This daemon first requests such an entry from the other
- * members. If no member sends it, and most members report the same entries up to its date as are readable here, then
- * the members' states do not contain the entry, and this daemon drops it too. The comparison ends at the entry's date,
- * because the most recent entries always differ between members. A daemon without members drops the entry without
- * comparing.
- */
-class SettlingDamage {
-  readonly #cluster: ClusterState;
-  readonly #reports: ReportTable;
-  /** The date up to which reports were last requested; milliseconds since 1970. */
-  #at = 0;
-  /**
-   * When reports were last requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just
-   * found.
-   */
-  #requestedAt: number | null = null;
-  /** The serial number of the last report that had arrived then. */
-  #serialAtRequest = 0;
-  /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
-  #since: number | null = null;
-
-  constructor(cluster: ClusterState, reports: ReportTable) {
-    this.#cluster = cluster;
-    this.#reports = reports;
-  }
-
-  tick(now: number): void {
-    const { timeline, limits, clock } = this.#cluster;
-    if (this.#requestedAt !== null && now < this.#requestedAt + limits.reportEveryMs) return;
-    const { lastAt } = timeline.damagedEntries;
-    if (lastAt === null) {
-      this.#since = this.#requestedAt = null;
-      return;
-    }
-    if (this.#requestedAt === null || !this.#isAgreed()) this.#since = null;
-    else if (now - (this.#since ??= this.#requestedAt) > limits.catchUpStuckMs) {
-      this.#since = null;
-      timeline.damagedEntries.drop();
-    }
-    this.#requestedAt = now;
-    this.#serialAtRequest = this.#reports.lastSerial;
-    this.#at = endOfPruned(lastAt, clock());
-    this.#reports.request(this.#at);
-  }
-
-  /** Earlier reports than those that were last requested do not count. */
-  #isAgreed(): boolean {
-    const { ids, others } = electorateIn(this.#cluster);
-    const own = totalsUpTo(this.#cluster.timeline.index, this.#at);
-    const reports = [...this.#reports.reportsOn(this.#at)].filter(
-      ([id, { serial }]) => ids.has(id) && serial > this.#serialAtRequest,
-    );
-    const alike = reports.filter(([, report]) => isSameTotals(report, own)).length;
-    // A member that has the entry only in a snapshot cannot send it, so most other members have to agree with this
-    // daemon. Once all members have replied, this daemon counts itself too, and half of the other members can be
-    // enough.
-    const haveAllReplied = reports.length === others;
-    return alike >= majorityOf({ ids, others }) || (haveAllReplied && 2 * (1 + alike) > others + 1);
-  }
-}

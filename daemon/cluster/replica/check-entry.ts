@@ -22,7 +22,7 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import { messageOf } from "../../engine/channels/channels.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { knownKey, type Signers } from "../../engine/trust/signers.js";
+import { type Signers, spkiOfKey } from "../../engine/trust/signers.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { KeyRecord, Role } from "../../store/rights/key-record.js";
@@ -41,7 +41,7 @@ import type {
  * The maximum bytes of the body of an envelope in which a daemon authorizes its own key. Such a body usually has about
  * 300 bytes.
  */
-const INTRODUCTION_BYTES_MAX = 4096;
+const AUTHORIZATION_BYTES_MAX = 4096;
 
 /**
  * @param lists  the member lists by which decisions are checked, or null if no decision is accepted
@@ -109,14 +109,17 @@ function check(
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const orderKey = { at, seq, id };
+
   if (key === NO_KEY) return { refused: UNSIGNED };
   if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
-  const spki = knownKey(ring, key) ?? introducedBy(ring, body);
+
+  const spki = spkiOfKey(ring, key) ?? selfAuthorizedKey(ring, body);
   if (spki === undefined) return "unknown-signer";
   const isKnown = proved?.spki === spki || isVerified(id, signature);
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
+
   const envelope = readBody(body);
   if (envelope.decide) return { refused: UNDECIDED };
   const wrong = wrongIn(envelope, body.length, roleOf(ring.find(key)), signers);
@@ -136,8 +139,10 @@ function checkDecision(
   const decision = readDecision(body);
   const { at, seq, unit } = decision;
   const orderKey = { at, seq, id };
+
   if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
+
   const certificate = readCertificate(signature);
   if (certificate === null) return { refused: "a decision without votes" };
   const found = lists.find(certificate.ballot.listHash);
@@ -147,9 +152,11 @@ function checkDecision(
   }
   // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
   if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-list";
+
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { ...decision, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
+
   const checked = unit === null ? null : checkUnit(signers, unit, notVerified);
   if (checked === "unknown-signer") return checked;
   if (checked !== null && "refused" in checked) return checked;
@@ -185,7 +192,7 @@ function checkUnit(
   const { ring } = signers;
   const id = hashOf(...signedPieces(body));
   const envelope = readBody(body);
-  const spki = knownKey(ring, envelope.key);
+  const spki = spkiOfKey(ring, envelope.key);
   if (spki === undefined) return "unknown-signer";
   const isKnown = isVerified(id, signature);
   if (!isKnown && !signers.verify({ id: envelope.key, spki }, { body, signature }, id))
@@ -198,8 +205,8 @@ function checkUnit(
  * Returns the key of a daemon whose entry authorizes the daemon itself. The key is in the command, so the body is
  * parsed if it is short enough.
  */
-function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
-  return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
+function selfAuthorizedKey(ring: KeyRing, body: Buffer): ByteString | undefined {
+  return body.length > AUTHORIZATION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
 
 /** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
@@ -230,10 +237,12 @@ export function certificateProblem(
   verify: Verify,
 ): string | null {
   if (number !== ballot.list) return "its votes name another number of the member list";
+
   const root = rootFrom(id, { index, count }, path, hashOf);
   if (root === null) return "its path does not lead to what the members have voted for";
   const bytes = voteBytes(cluster, { ballot, slot: slot - index, count, root });
   if (votes.length > members.length) return "it has more votes than the list has members";
+
   const voters = new Set<ByteString>();
   for (const { spki, signature } of votes) {
     const voter = hashOf(Buffer.from(spki, "latin1"));
@@ -242,5 +251,6 @@ export function certificateProblem(
     if (!verify(spki, bytes, Buffer.from(signature, "latin1"))) return "the signature of a vote is not valid";
     voters.add(voter);
   }
+
   return 2 * voters.size > members.length ? null : "its votes are not those of a majority";
 }

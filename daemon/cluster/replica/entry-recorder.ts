@@ -6,10 +6,11 @@ import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
+import type { ProgramTurns } from "./program-turns.js";
 import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
-export interface Recorded {
+export interface RecordedAnswers {
   /** The answers. They must not be read before the entry is flushed. */
   readonly answers: readonly UnitAnswer[];
   /**
@@ -20,11 +21,22 @@ export interface Recorded {
 }
 
 /** The units of an envelope of this daemon on which the members of a list have decided, as part of the state. */
-export interface DecidedUnits {
+export interface DecisionResult {
   /** The order key of the decision. */
   readonly orderKey: OrderKey;
   /** The answers of the units, in order. */
   readonly answers: readonly UnitAnswer[];
+}
+
+/** How a daemon requests a decision on its own envelope. */
+export interface DecisionOptions {
+  /** As in `CommandSender`; default: false. */
+  readonly isPatient?: boolean;
+  /**
+   * Whether its commands have just run on this state within the budget of a unit, so that their steps are not counted
+   * again; default: false.
+   */
+  readonly isTried?: boolean;
 }
 
 /** The error if an entry could not be recorded, or if it is not known whether it was. */
@@ -44,8 +56,11 @@ export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "c
   readonly ring: KeyRing;
   /** The date at or before which no write would be accepted. */
   readonly floor: number;
+  /** The median of the members' clocks, as far as this daemon knows them: milliseconds since 1970, an integer. */
+  readonly commonClock: number;
   /** The state on which programs run before their writes are recorded. */
   readonly trialState: TrialState;
+  readonly programTurns: ProgramTurns;
   /** Returns why no write is accepted now, or null if writes are accepted. */
   refusal(): Refused | null;
   /**
@@ -55,15 +70,15 @@ export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "c
   choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   /**
    * Records an entry that is known to be valid.
-   * @param between  called after each of its units, with the number of units applied so far, or null
+   * @param afterUnit  called after each of its units, with the number of units applied so far, or null
    */
-  record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
+  record(entry: Entry, afterUnit?: BetweenUnits | null): RecordedAnswers | RefusedEnvelope;
   /**
    * Lets the members of the list decide on an envelope with `decide` that the daemon itself has signed. It is not an
    * entry: only the decision is recorded.
    * @returns the decision, once it is as safe as its answer promises; or why there is none, with the effect
    */
-  decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope>;
+  decide(entry: Entry, options?: DecisionOptions): Promise<DecisionResult | RefusedEnvelope>;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   sendToPeers(entry: Entry): void;
 }

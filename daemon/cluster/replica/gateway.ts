@@ -1,8 +1,14 @@
 /**
- * Records commands that have no signature of version 2. The daemon collects the commands of one turn of the event loop,
- * or the commands that arrive while the previous envelope is being flushed, and signs them with its own key as one
- * envelope. The envelope is recorded as if a client had sent it, and sent to the peers immediately. Source:
- * docs/architecture.md; docs/protocol.md.
+ * Records commands that have no signature of version 2, as those of Redis clients. The daemon collects the commands of
+ * one turn of the event loop, or the commands that arrive while the previous envelope is being flushed, and signs them
+ * with its own key as one envelope. The envelope is recorded as if a client had sent it, and sent to the peers
+ * immediately.
+ *
+ * Two kinds of units first need a decision, with the signatures of a majority of the member list: units with conditions
+ * (WATCH), if there is a list, and commands and programs that may write decided keys (docs/consistency.md "Decided
+ * keys"). Each unit with conditions is an envelope of its own, which `EntryRecorder.decide` proposes to the members.
+ * Commands and programs on decided keys wait in a queue, where several share a decision (`DecisionQueues`). Source:
+ * docs/architecture.md "How daemons agree".
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -23,26 +29,37 @@ import {
 import type { LastWrite } from "../../engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
-import type { Environment } from "../../net/process/clock-and-randomness.js";
-import { isKeyCommand } from "../../store/key-ring.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import type { NamedKey } from "../../store/keyspace/named-key.js";
 import type { DecidedPatterns } from "../../store/rights/decided-patterns.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
-import { beginDeciding, type DecidedCommand, DecidedLines, decidedCommand } from "./decided-line.js";
-import { type DecidedUnits, type EntryRecorder, NotTaken } from "./entry-recorder.js";
+import { withoutDecidedKeys } from "./decided-programs.js";
+import {
+  beginDeciding,
+  DecisionQueues,
+  leavesUnknown,
+  type PendingCommand,
+  type PendingProgram,
+  pendingCommand,
+  pendingProgram,
+} from "./decision-queue.js";
+import { type DecisionResult, type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
 import { inRecordedForm, NOTHING_CHOSEN, recordedOf, type Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
-import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
+import { SigningPace } from "./signing-pace.js";
+import { envelopesOf, type TriedEnvelope } from "./tried-envelopes.js";
+import { type TriedUnit, tooLongWithChoices, tryUnits } from "./tried-units.js";
 import {
   answerAll,
   answerTo,
   answerUnits,
   bytesOfAll,
   type GatewayAnswer,
+  type GatewayProgram,
   type GatewayWaiter,
   type GroupHead,
-  type Program,
   WaitingGroup,
   type WaitingStep,
 } from "./waiting-group.js";
@@ -61,22 +78,24 @@ export interface GatewayUser {
   readonly replicated?: ((isReplicated: boolean) => void) | undefined;
   /** Receives the order key when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
+  /** Whether its commands wait for a decision although no majority answers, as in `CommandSender`. */
+  readonly isPatient?: boolean | undefined;
 }
 
 type Argv = readonly ByteString[];
 
 /** Commands that are recorded as one unit. */
-export interface Together {
+export interface UnitRequest {
   readonly commands: readonly Argv[];
   readonly conditions: readonly Condition[];
-  /** Whether the members of a list decide on the conditions, if there is a list; default: true. */
-  readonly isDecided?: boolean;
-  /** Whether they write decided keys, so that the members decide in any case; default: false. */
-  readonly writesDecided?: boolean;
+  /** Whether the members decide on the conditions, if there is a member list; default: true. */
+  readonly needsDecision?: boolean;
+  /** Whether the commands write decided keys, so that the members decide in any case; default: false. */
+  readonly writesDecidedKeys?: boolean;
 }
 
-/** Units whose commands are known, which are recorded as one envelope. */
-interface Recordable extends Pick<GroupHead, "db" | "as" | "isRing" | "conditions" | "isDecided"> {
+/** Units that are recorded as one envelope; their commands are known, because programs have already run. */
+interface KnownUnits extends Pick<GroupHead, "db" | "as" | "isRing" | "conditions" | "needsDecision"> {
   readonly commands: Envelope["commands"];
   /** The number of commands of each unit; null if each unit is a single command. */
   readonly lengths: readonly number[] | null;
@@ -89,16 +108,18 @@ export class Gateway {
   readonly own: OwnEnvelopes;
   readonly #recorder: EntryRecorder;
   readonly #context: ReplicaContext;
-  /** Receives the senders of commands that are being recorded. */
+  /** The observers of key changes. They need the senders of the commands that are being recorded. */
   readonly #changes: KeyChangeObservers;
   #groups: WaitingGroup[] = [];
   /**
-   * The group that the next unit of each user may join, by the user's name; "" stands for clients without a user.
+   * The group that the next unit of each user may join, by the user's name; "" is the key of clients without a user.
    */
   #open = new Map<ByteString, WaitingGroup>();
+  /** Schedules the signing of the groups. */
   readonly #pace: SigningPace;
-  readonly #decidedLines: DecidedLines;
+  readonly #decisionQueues: DecisionQueues;
 
+  /** @param defer  runs a step in the next turn of the event loop; tests replace it */
   constructor(
     recorder: EntryRecorder,
     context: ReplicaContext,
@@ -110,11 +131,41 @@ export class Gateway {
     this.#changes = changes;
     this.own = new OwnEnvelopes(recorder, context);
     this.#pace = new SigningPace(context.environment, defer, this.#signAll);
-    this.#decidedLines = new DecidedLines(recorder, this.own, defer);
+    this.#decisionQueues = new DecisionQueues(recorder, this.own, context.environment, defer);
   }
 
-  /** Whether a command has to be recorded. Commands that only read data are not. */
-  takes(argv: Argv): boolean {
+  get ring(): KeyRing {
+    return this.#recorder.ring;
+  }
+
+  /** The patterns of keys on whose writes the members decide. */
+  get patterns(): DecidedPatterns {
+    return this.ring.patterns;
+  }
+
+  /** Whether a command may write a key on whose writes the members decide. */
+  writesDecidedKeys(argv: Argv, db: number): boolean {
+    const { patterns, table } = this.#recorder.ring;
+    return !patterns.isEmpty && table !== null && patterns.coversCommand(argv, db, table);
+  }
+
+  /** Whether this daemon accepts no writes now. */
+  get refusesWrites(): boolean {
+    return this.#recorder.refusal() !== null;
+  }
+
+  /** Whether the members decide on conditions, because there is a member list. */
+  get decides(): boolean {
+    return this.#recorder.decides;
+  }
+
+  /** Whether a command is applied before it is answered, unless the members decide on it. */
+  get appliesAhead(): boolean {
+    return this.#recorder.appliesImmediately;
+  }
+
+  /** Whether a command must be recorded. Commands that only read data are not. */
+  mustRecord(argv: Argv): boolean {
     return this.#recorder.records({ commands: [argv] });
   }
 
@@ -130,8 +181,8 @@ export class Gateway {
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
     if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
-    if (this.writesDecided(argv, user.db)) {
-      this.#sendDecided(decidedCommand(argv, user.db, waiter, bytes), user);
+    if (this.writesDecidedKeys(argv, user.db)) {
+      this.#sendDecided(pendingCommand(argv, user.db, waiter, bytes), user);
       return null;
     }
     this.#groupFor(user, isKeyCommand(argv), 1).add(argv, waiter, bytes);
@@ -145,12 +196,13 @@ export class Gateway {
    * command was applied
    */
   sendTogether(
-    { commands, conditions, isDecided = true, writesDecided = false }: Together,
+    { commands, conditions, needsDecision = true, writesDecidedKeys = false }: UnitRequest,
     user: GatewayUser,
     answered: (answer: GatewayAnswer) => void,
   ): void {
     const keys = conditions.map(({ key }) => key);
     const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
+
     if (bytes > COMMAND_BYTES_MAX) {
       answered(tooLong(bytes));
       return;
@@ -159,13 +211,15 @@ export class Gateway {
       answered(refused("command-too-long", `${commands.length} commands as one`));
       return;
     }
+
     const { isStable = false, replicated, lastWrite } = user;
     const isRing = commands.some(isKeyCommand);
-    const kind = { isRing, isDecided, writesDecided };
+    const kind = { isRing, needsDecision, writesDecidedKeys };
     const group = this.#groupOf(conditions, user, kind, commands.length);
-    const answeredInOrder = writesDecided ? settlingAfter(answered, lastWrite) : answered;
+    const answeredInOrder = writesDecidedKeys ? settlingAfter(answered, lastWrite) : answered;
     // The reply to a unit on which the members decide is an array already.
-    const isArray = commands.length === 1 && !group.head.isDecided;
+    const isArray = commands.length === 1 && !group.head.needsDecision;
+
     group.addTogether(
       commands,
       { isStable, replicated, lastWrite, isArray, answered: answeredInOrder },
@@ -174,41 +228,21 @@ export class Gateway {
     this.#pace.received(commands.length);
   }
 
-  /** Requests a decision on a command, once the earlier commands of its sender are signed. */
-  #sendDecided(command: DecidedCommand, user: GatewayUser): void {
-    const { lastWrite } = command.waiter;
+  /** Requests a decision on a command or a program, once the earlier commands of its sender are signed. */
+  #sendDecided(item: PendingCommand | PendingProgram, user: GatewayUser): void {
+    const { lastWrite } = item.waiter;
     if (lastWrite === undefined || lastWrite.unapplied === 0) {
-      this.#decidedLines.add(command, user.as);
+      this.#decisionQueues.add(item, user);
       return;
     }
-    // It counts until then, so that no later command of the sender is earlier in the line.
+
+    // Count the command as unapplied while it waits, so that later commands of the sender follow it in the queue.
     lastWrite.unapplied++;
     const end = () => {
       lastWrite.unapplied--;
-      this.#decidedLines.add(command, user.as);
+      this.#decisionQueues.add(item, user);
     };
     this.readAfter(user, { run: () => {}, end });
-  }
-
-  /** The patterns of keys on whose writes the members decide. */
-  get patterns(): DecidedPatterns {
-    return this.#recorder.ring.patterns;
-  }
-
-  /** Whether a command may write a key on whose writes the members decide. */
-  writesDecided(argv: Argv, db: number): boolean {
-    const { ring } = this.#recorder;
-    return !ring.patterns.isEmpty && ring.patterns.findIn({ commands: [argv], db }, ring) !== null;
-  }
-
-  /** Whether the members of a list decide on conditions. */
-  get decides(): boolean {
-    return this.#recorder.decides;
-  }
-
-  /** Whether a command is applied before it is answered, unless the members decide on it. */
-  get appliesAhead(): boolean {
-    return this.#recorder.appliesImmediately;
   }
 
   /** Runs a read directly after the units of its sender that wait to be recorded. */
@@ -217,13 +251,24 @@ export class Gateway {
     group.addStep(read);
   }
 
-  /** Runs a program after the units that wait to be recorded, and records what it writes as one unit. */
-  sendProgram(program: Program, conditions: readonly Condition[]): void {
-    const { sender } = program;
-    // If units are applied later, a program would not see those before it in its group.
+  /**
+   * Lets the members decide on a program that touches decided keys.
+   * @param keys  those that it is likely to touch
+   */
+  decideOnProgram(program: GatewayProgram, keys: readonly NamedKey[]): void {
+    this.#sendDecided(pendingProgram(program, keys), program.sender);
+  }
+
+  /**
+   * Runs a program after the units that wait to be recorded, and records what it writes as one unit. If it touches
+   * decided keys, the members decide on it.
+   */
+  sendProgram(program: GatewayProgram): void {
+    const { sender, conditions } = program;
+    // If units are applied later, a program would not see those before it in its group: it must be alone in its group.
     const isAlone = !this.#recorder.appliesImmediately;
     if (isAlone) this.#open.delete(sender.as ?? "");
-    const kind = { isRing: false, isDecided: true, writesDecided: false };
+    const kind = { isRing: false, needsDecision: true, writesDecidedKeys: false };
     this.#groupOf(conditions, sender, kind, 0).addProgram(program);
     if (isAlone) this.#open.delete(sender.as ?? "");
     this.#pace.continues(1);
@@ -239,22 +284,32 @@ export class Gateway {
   #groupOf(
     conditions: readonly Condition[],
     user: GatewayUser,
-    { isRing, isDecided, writesDecided }: Pick<GroupHead, "isRing" | "isDecided" | "writesDecided">,
+    {
+      isRing,
+      needsDecision,
+      writesDecidedKeys,
+    }: Pick<GroupHead, "isRing" | "needsDecision" | "writesDecidedKeys">,
     commands: number,
   ): WaitingGroup {
-    if (conditions.length === 0 && !isRing && !writesDecided) return this.#groupFor(user, false, commands);
+    if (conditions.length === 0 && !isRing && !writesDecidedKeys)
+      return this.#groupFor(user, false, commands);
+
     const { db, as } = user;
     // The user's next unit must come after this one.
     this.#open.delete(as ?? "");
-    if (writesDecided) {
-      const some = conditions.length === 0 ? null : conditions;
-      return this.#addGroup({ db, as, isRing: false, conditions: some, isDecided: true, writesDecided });
-    }
-    if (conditions.length === 0)
-      return this.#addGroup({ db, as, isRing, conditions: null, isDecided: false, writesDecided: false });
+
+    const conditionsOrNull = conditions.length === 0 ? null : conditions;
     // The members do not decide on the key ring.
-    const asks = isDecided && !isRing && this.decides;
-    return this.#addGroup({ db, as, isRing, conditions, isDecided: asks, writesDecided });
+    const mustDecide = conditionsOrNull !== null && needsDecision && !isRing && this.decides;
+    return this.#addGroup({
+      db,
+      as,
+      isRing: isRing && !writesDecidedKeys,
+      conditions: conditionsOrNull,
+      needsDecision: writesDecidedKeys || mustDecide,
+      writesDecidedKeys,
+      isSplit: false,
+    });
   }
 
   /** Adds a group after all others, which the user's next units may join. */
@@ -264,24 +319,16 @@ export class Gateway {
       as,
       isRing,
       conditions: null,
-      isDecided: false,
-      writesDecided: false,
+      needsDecision: false,
+      writesDecidedKeys: false,
+      isSplit: false,
     });
     this.#open.set(as ?? "", group);
     return group;
   }
 
-  // Here and below, each field is named: V8 takes microseconds for a spread that other fields follow.
-  #addGroup({
-    db,
-    as,
-    isRing,
-    conditions,
-    isDecided,
-    writesDecided,
-  }: Omit<GroupHead, "isApart">): WaitingGroup {
-    const isApart = false;
-    const group = new WaitingGroup({ db, as, isRing, conditions, isDecided, writesDecided, isApart });
+  #addGroup(head: GroupHead): WaitingGroup {
+    const group = new WaitingGroup(head);
     this.#groups.push(group);
     return group;
   }
@@ -292,15 +339,16 @@ export class Gateway {
     // Do not clear the map instead: V8 links a map's old table to the new table. If an old table has been promoted to
     // the old generation, it would keep all later tables reachable.
     this.#open = new Map();
+
     const { uptime } = this.#context.environment;
     const endsAt = uptime() + TURN_MS;
     for (const [i, group] of groups.entries()) {
-      const later = this.#sign(group, endsAt);
+      const unsigned = this.#signGroup(group, endsAt);
       const rest = groups.slice(i + 1);
-      if (later.length > 0) this.#signLater([...later, ...rest]);
-      else if (rest.length > 0 && (group.head.isApart || uptime() > endsAt)) this.#signLater(rest);
-      else continue;
-      return;
+      if (unsigned.length > 0 || (rest.length > 0 && (group.head.isSplit || uptime() > endsAt))) {
+        this.#signLater([...unsigned, ...rest]);
+        return;
+      }
     }
   };
 
@@ -309,13 +357,13 @@ export class Gateway {
    * @param endsAt  the end of the turn, in milliseconds of the uptime
    * @returns the groups into which it was divided, because it is too large for one envelope or one turn
    */
-  #sign(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
+  #signGroup(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
     group.steps.endFirst();
     if (group.size === 0) return [];
     if (group.hasPrograms) return this.#signTried(group, endsAt);
-    const refusal = this.#recorder.refusal() ?? this.own.refusal();
+    const refusal = this.#recorder.refusal() ?? this.own.authorizeOrRefuse();
     if (refusal === null) return this.#signKnown(group);
-    refuse(group.waiting, refusal);
+    refuseAll(group.waiting, refusal);
     group.steps.end();
     return [];
   }
@@ -332,22 +380,25 @@ export class Gateway {
   /** Signs and records a group without programs. @returns its units as separate groups, if it is too large */
   #signKnown(group: WaitingGroup): readonly WaitingGroup[] {
     const { head, commands, lengths, waiting, steps } = group;
-    const { db, as, isRing, conditions, isDecided } = head;
+    const { db, as, isRing, conditions, needsDecision } = head;
     const date = this.own.nextDate;
-    const header = headerOf({ db, as, conditions, isDecided, lengths, commands });
-    // What commands take on decided keys follows from the position, which does not change.
-    const chosen = head.writesDecided ? NOTHING_CHOSEN : this.#recorder.choicesOf(header, date);
+    const header = headerOf({ db, as, conditions, needsDecision, lengths, commands });
+    // On decided keys, what commands take follows from their position, which is decided: nothing is chosen here.
+    const chosen = head.writesDecidedKeys ? NOTHING_CHOSEN : this.#recorder.choicesOf(header, date);
+
     const recorded = inRecordedForm(commands, chosen);
     const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
     const bytes = group.bytes + added + choicesBytes(chosen);
     const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
+
     const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
-    const units = { db, as, isRing, conditions, isDecided, commands: recorded, lengths, waiting, chosen };
-    const refusal = isTooLong ? takesTooMuch(bytes) : this.#record(units, date, between);
+    const units = { db, as, isRing, conditions, needsDecision, commands: recorded, lengths, waiting, chosen };
+    const refusal = isTooLong ? tooLongWithChoices(bytes) : this.#recordUnits(units, date, between);
     if (refusal !== null) {
       if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();
-      refuse(waiting, refusal);
+      refuseAll(waiting, refusal);
     }
+
     steps.end();
     return [];
   }
@@ -357,102 +408,148 @@ export class Gateway {
    * @returns the units that did not run in this turn
    */
   #signTried(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
-    const recorder = this.#recorder;
-    const { trialState: state } = recorder;
-    const { uptime } = this.#context.environment;
-    // Authorize the daemon's key first, if necessary: its command comes before the units.
-    const refusal = this.own.refusal();
-    const tried = tryUnits(group, {
-      state,
-      date: this.own.nextDate,
-      refusal: recorder.refusal() ?? refusal,
-      isOver: () => uptime() > endsAt,
-    });
+    const tried = this.#tryGroup(group, endsAt);
     const { waiting, steps } = group.takeFirst(tried.length);
-    let failure: Refused | null = null;
-    const envelopes = envelopesOf(tried, state.stepsMax);
-    for (const [i, envelope] of envelopes.entries()) {
-      const after = envelopes[i + 1]?.indexes[0] ?? tried.length;
-      steps.runUpTo(envelope.indexes[0] as number);
-      // What comes after a unit that was not recorded may have read its effects.
-      const between = (applied: number) => steps.runUpTo(envelope.indexes[applied] ?? after);
-      failure ??= this.#recordTried(group.head, waiting, envelope, steps.isEmpty ? null : between);
-      if (failure !== null)
-        refuse(
-          envelope.indexes.map((index) => waiting[index] as GatewayWaiter),
-          failure,
-        );
-    }
-    for (const [index, unit] of tried.entries()) {
-      if (unit.kind === "writes") continue;
-      const waiter = waiting[index] as GatewayWaiter;
-      if (unit.kind === "refused" || failure !== null)
-        refuse([waiter], failure ?? (unit as { answer: GatewayAnswer }).answer);
-      else {
-        applied(waiter);
-        unit.program.hasRead(unit.reply);
-      }
-    }
+    const failure = this.#recordTried(group.head, tried, waiting, steps);
+    this.#answerUnrecorded(tried, waiting, failure);
     steps.end();
     return group.size > 0 ? [group] : [];
   }
 
+  /** Runs the units of a group until the end of the turn, and undoes them. */
+  #tryGroup(group: WaitingGroup, endsAt: number): readonly TriedUnit[] {
+    const recorder = this.#recorder;
+    const { uptime } = this.#context.environment;
+    // Authorize the daemon's key before the units, because the command that does so must precede them.
+    const ownRefusal = this.own.authorizeOrRefuse();
+    return tryUnits(group.units(), {
+      state: recorder.trialState,
+      db: group.head.db,
+      date: this.own.nextDate,
+      refusal: recorder.refusal() ?? ownRefusal,
+      isOver: () => uptime() > endsAt,
+      watcher: withoutDecidedKeys(this.patterns),
+    });
+  }
+
+  /**
+   * Records the units that have written. If an envelope is not recorded, it is refused together with the later ones,
+   * which may have read its effects.
+   * @returns why an envelope was not recorded, or null
+   */
   #recordTried(
-    { as, conditions, isDecided }: GroupHead,
+    head: GroupHead,
+    tried: readonly TriedUnit[],
+    waiting: readonly GatewayWaiter[],
+    steps: WaitingGroup["steps"],
+  ): Refused | null {
+    let failure: Refused | null = null;
+    const envelopes = envelopesOf(tried, this.#recorder.trialState.stepsMax);
+    for (const [i, envelope] of envelopes.entries()) {
+      const { indexes } = envelope;
+      const after = envelopes[i + 1]?.indexes[0] ?? tried.length;
+      steps.runUpTo(indexes[0] as number);
+      const between = (applied: number) => steps.runUpTo(indexes[applied] ?? after);
+      failure ??= this.#recordTriedUnits(head, waiting, envelope, steps.isEmpty ? null : between);
+      if (failure !== null) {
+        const answering = indexes.map((index) => waiting[index] as GatewayWaiter);
+        refuseAll(answering, failure);
+      }
+    }
+    return failure;
+  }
+
+  /**
+   * Answers the units that have written nothing, and requests decisions on those that touch decided keys.
+   * @param failure  why an envelope was not recorded, or null
+   */
+  #answerUnrecorded(
+    tried: readonly TriedUnit[],
+    waiting: readonly GatewayWaiter[],
+    failure: Refused | null,
+  ): void {
+    for (const [index, unit] of tried.entries()) {
+      if (unit.kind === "writes") continue;
+      const waiter = waiting[index] as GatewayWaiter;
+      if (unit.kind === "decided") {
+        unitEnded(waiter);
+        this.#decisionQueues.add(pendingProgram(unit.program, []), unit.program.sender);
+      } else if (unit.kind === "refused" || failure !== null)
+        refuseAll([waiter], failure ?? (unit as { answer: GatewayAnswer }).answer);
+      else {
+        unitEnded(waiter);
+        unit.program.answerRead(unit.reply);
+      }
+    }
+  }
+
+  #recordTriedUnits(
+    { as, conditions, needsDecision }: GroupHead,
     waiting: readonly GatewayWaiter[],
     { db, commands, units, indexes, choices, expiries }: TriedEnvelope,
     between: BetweenUnits | null,
   ): Refused | null {
-    for (const { ran } of units) ran?.program.recording(ran.calls, db, ran.reply);
+    for (const { ran } of units) ran?.program.recording(ran.calls, db, ran.reply, needsDecision);
+
     const lengths = units.every((unit) => unit.commands.length === 1)
       ? null
       : units.map((unit) => unit.commands.length);
     const answering = indexes.map((index) => waiting[index] as GatewayWaiter);
     const isRing = commands.some(isKeyCommand);
     const chosen = recordedOf(choices, expiries);
-    return this.#record(
-      { db, as, isRing, conditions, isDecided, commands, lengths, waiting: answering, chosen },
+
+    return this.#recordUnits(
+      { db, as, isRing, conditions, needsDecision, commands, lengths, waiting: answering, chosen },
       this.own.nextDate,
       between,
     );
   }
 
-  /** Signs a unit, and lets the members of the list decide on it. Other clients' units do not wait for the decision. */
-  #decide(recordable: Recordable, date: EnvelopeDate): void {
-    const { commands, waiting, chosen } = recordable;
-    const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
+  /** Signs a unit, and lets the members decide on it. Other clients' units do not wait for the decision. */
+  #requestDecision(units: KnownUnits): void {
+    const { commands, waiting, chosen } = units;
+    const date = this.own.decidedDate(waiting);
+    const entry = this.own.sign(headerOf(units), commands, date, chosen);
     void this.#recorder.decide(entry).then((decided) => {
       // Whatever has failed here, the other members may have applied it.
       if ("kind" in decided && decided.effect === "unknown")
-        refuse(waiting, { ...decided, code: "undecided" });
-      else if ("kind" in decided) refuse(waiting, decided);
+        refuseAll(waiting, { ...decided, code: "undecided" });
+      else if ("kind" in decided) refuseAll(waiting, decided);
       else for (const waiter of waiting) answerDecided(waiter, decided, this.#recorder);
     });
   }
 
   /** Signs and records units. @returns why they are refused, or null if they are recorded */
-  #record(recordable: Recordable, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
-    const { commands, lengths, waiting, chosen, isRing } = recordable;
-    if (recordable.isDecided) {
-      this.#decide(recordable, date);
+  #recordUnits(units: KnownUnits, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
+    const { commands, lengths, waiting, chosen, isRing } = units;
+
+    if (units.needsDecision) {
+      this.#requestDecision(units);
       return null;
     }
-    const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
+
+    const entry = this.own.sign(headerOf(units), commands, date, chosen);
     // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
-    const [changes, recorder] = [this.#changes, this.#recorder];
+
+    const changes = this.#changes;
+    const recorder = this.#recorder;
+    // The observers read the senders during `record`, which applies the commands.
     changes.senders = lengths === null || !changes.areObserved ? waiting : byFirstCommand(waiting, lengths);
     const recorded = refusal ?? recorder.record(entry, between);
     changes.senders = null;
     if ("kind" in recorded) return recorded;
+
     const orderKey = orderKeyOf(entry);
     for (const { lastWrite } of waiting) {
       if (lastWrite === undefined) continue;
       lastWrite.orderKey = orderKey;
       lastWrite.unapplied--;
     }
+
     recorder.sendToPeers(entry);
     this.#pace.recorded();
+
     const { length } = commands;
     (recorded.flushed ?? FLUSHED).then(
       () => {
@@ -475,26 +572,24 @@ function settlingAfter(
   answered: (answer: GatewayAnswer) => void,
   lastWrite: LastWrite | undefined,
 ): (answer: GatewayAnswer) => void {
-  const settle = beginDeciding(lastWrite);
-  if (lastWrite !== undefined) lastWrite.following++;
+  const settle = beginDeciding(lastWrite, true);
   return (answer) => {
     answered(answer);
-    if (lastWrite !== undefined) lastWrite.following--;
-    settle(!("code" in answer && answer.code === "undecided"));
+    settle(!leavesUnknown(answer));
   };
 }
 
 /** Answers the waiter of a unit on which the members have decided. */
 function answerDecided(
   waiter: GatewayWaiter,
-  { orderKey, answers }: DecidedUnits,
+  { orderKey, answers }: DecisionResult,
   recorder: EntryRecorder,
 ): void {
   const [answer] = answers as [UnitAnswer];
   const { lastWrite } = waiter;
   if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
-  applied(waiter);
-  if (answer.outcome === "unmet" && "run" in waiter) (waiter as Program).hasRead(answer.reply);
+  unitEnded(waiter);
+  if (answer.outcome === "unmet" && "run" in waiter) (waiter as GatewayProgram).answerRead(answer.reply);
   else answerUnits([waiter], [answer], orderKey, recorder);
 }
 
@@ -503,14 +598,14 @@ function headerOf({
   db,
   as,
   conditions,
-  isDecided,
+  needsDecision,
   lengths,
   commands,
-}: Pick<Recordable, "db" | "as" | "conditions" | "isDecided" | "lengths" | "commands">): OwnHeader &
+}: Pick<KnownUnits, "db" | "as" | "conditions" | "needsDecision" | "lengths" | "commands">): OwnHeader &
   Unsigned {
-  // The members would also decide on the condition of a single command, such as SET NX, and answer nil.
-  const multi = isDecided || (lengths?.length === 1 && commands.length > 1);
-  return { db, as, conditions, multi, units: multi ? null : lengths, decide: isDecided, commands };
+  // Without `multi`, the members would decide on the condition of a single command, such as SET NX, and answer nil.
+  const multi = needsDecision || (lengths?.length === 1 && commands.length > 1);
+  return { db, as, conditions, multi, units: multi ? null : lengths, decide: needsDecision, commands };
 }
 
 /** Returns the waiter of each unit at the index of the unit's first command. */
@@ -526,12 +621,12 @@ function byFirstCommand(waiting: readonly GatewayWaiter[], lengths: readonly num
 }
 
 /** Records that a unit of a waiter's sender is applied, or never will be. */
-function applied({ lastWrite }: GatewayWaiter): void {
+function unitEnded({ lastWrite }: GatewayWaiter): void {
   if (lastWrite !== undefined) lastWrite.unapplied--;
 }
 
-function refuse(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
-  for (const waiter of waiting) applied(waiter);
+function refuseAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+  for (const waiter of waiting) unitEnded(waiter);
   answerAll(waiting, answer);
 }
 
@@ -539,111 +634,3 @@ const tooLong = (bytes: number): Refused => refused("command-too-long", `signed,
 
 const notFlushed = ({ message }: Error): Refused =>
   refused("storage-failed", `it may have been applied: ${message}`);
-
-/**
- * The number of waiting commands that are signed without waiting for more commands: executing them costs much more than
- * their envelope.
- */
-const ENOUGH_COMMANDS = 256;
-/** The maximum time in milliseconds that received commands wait for more commands. */
-const WAIT_MS = 1;
-/**
- * The number of envelopes that are signed without waiting for more commands, after a wait in which too few commands
- * arrived.
- */
-const ENVELOPES_WITHOUT_WAIT = 16;
-
-/**
- * The time at which the gateway signs the waiting commands: at the end of the turn, but not while an envelope is being
- * flushed, because the disk would not write the next envelope earlier anyway. Each envelope costs every daemon one
- * signature check and one write, so it should contain many commands. Programs do not wait for the disk: they run at the
- * end of the turn, together with the commands that wait.
- */
-class SigningPace {
-  readonly #environment: Environment;
-  readonly #defer: (step: () => void) => void;
-  readonly #signAll: () => void;
-  #isScheduled = false;
-  /** The number of commands that wait to be signed. */
-  #waiting = 0;
-  /** The number of envelopes that are not flushed yet. */
-  #unflushed = 0;
-  /** The number of commands in the envelopes that were flushed since the disk was last idle. */
-  #answered = 0;
-  /** The number of commands to wait for, or 0 if no wait is needed. */
-  #awaited = 0;
-  /** The number of envelopes that are signed without waiting for further commands. */
-  #withoutWait = 0;
-  #stopWaiting: () => void = () => {};
-
-  /**
-   * @param defer    runs a step in the next turn of the event loop
-   * @param signAll  signs all waiting commands
-   */
-  constructor(environment: Environment, defer: (step: () => void) => void, signAll: () => void) {
-    this.#environment = environment;
-    this.#defer = defer;
-    this.#signAll = signAll;
-  }
-
-  /** Records that commands have been received, which now wait to be signed. */
-  received(commands: number): void {
-    this.#waiting += commands;
-    this.#schedule();
-  }
-
-  /**
-   * Records that commands wait that are signed in the next turn, without waiting for the disk: a program has been
-   * received, or the turn has ended before all waiting commands were signed.
-   */
-  continues(commands: number): void {
-    this.#waiting += commands;
-    if (!this.#isScheduled) this.#signSoon();
-  }
-
-  /** Records that an envelope was passed to the disk. */
-  recorded(): void {
-    this.#unflushed++;
-  }
-
-  /** Records that an envelope is on disk, or has failed. @param commands  the number of its commands, now answered */
-  flushed(commands: number): void {
-    this.#answered += commands;
-    if (--this.#unflushed > 0) return;
-    if (this.#waiting > 0 && this.#waiting < ENOUGH_COMMANDS && --this.#withoutWait < 0) this.#wait();
-    this.#answered = 0;
-    this.#schedule();
-  }
-
-  /**
-   * Waits for the clients that have just been answered. They are likely to send their next commands immediately, and
-   * these commands can then go into the same envelope as the waiting ones.
-   */
-  #wait(): void {
-    this.#awaited = Math.min(ENOUGH_COMMANDS, this.#waiting + this.#answered);
-    const halfway = (this.#waiting + this.#awaited) / 2;
-    this.#stopWaiting = this.#environment.setTimer(WAIT_MS, () => {
-      this.#awaited = 0;
-      if (this.#waiting < halfway) this.#withoutWait = ENVELOPES_WITHOUT_WAIT;
-      this.#schedule();
-    });
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled || this.#unflushed > 0 || this.#waiting === 0 || this.#waiting < this.#awaited)
-      return;
-    this.#signSoon();
-  }
-
-  #signSoon(): void {
-    this.#isScheduled = true;
-    this.#stopWaiting();
-    this.#defer(this.#sign);
-  }
-
-  readonly #sign = (): void => {
-    this.#isScheduled = false;
-    this.#waiting = this.#awaited = 0;
-    this.#signAll();
-  };
-}

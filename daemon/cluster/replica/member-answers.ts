@@ -11,6 +11,7 @@ import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, outcomeAt } from "../../../protocol/version-2/envelope.js";
 import {
+  type EnvelopeAnswer,
   notApplied,
   type RefusedEnvelope,
   type Result,
@@ -20,6 +21,7 @@ import {
 import {
   decidedResultOf,
   finalResultOf,
+  placedResultOf,
   type ReadStatus,
   resultOf,
 } from "../../engine/answers/result-writer.js";
@@ -29,9 +31,13 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
+import { exceedsUndecided } from "../../timeline/fold/entry-budget.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Members } from "../peers/members-interface.js";
-import type { DecidedUnits } from "./entry-recorder.js";
+import type { DecisionOptions, DecisionResult } from "./entry-recorder.js";
+import type { NodeState } from "./replica-context.js";
+
+/** The parts of a daemon that concern the members' decisions on envelopes. */
+type DecidingNode = Pick<NodeState, "peering" | "timeline" | "backend">;
 
 /**
  * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
@@ -44,7 +50,7 @@ const BYTES_MAX = 16 * 1024 * 1024;
 const ANSWER_BYTES = 200;
 
 /** The state's answers to the units of an envelope of this daemon. */
-interface OwnAnswer extends DecidedUnits {
+interface OwnAnswer extends DecisionResult {
   /** Whether it must wait for the disk. */
   readonly isHeld: boolean;
 }
@@ -95,6 +101,7 @@ export class MemberAnswers {
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
     if (this.#own.size > 0) for (const entry of entries) this.#answerOwn(entry, answered);
+
     const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
@@ -102,12 +109,15 @@ export class MemberAnswers {
       // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
       // request.
       if (at <= oldest || this.#mayChange(entry.envelope)) continue;
+
       const id = requestedId(entry);
-      const writeAll = decided === null || !decide ? write : decidedResultOf;
+      const writeDecided = decide ? decidedResultOf : placedResultOf;
+      const writeAll = decided === null ? write : writeDecided;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
       this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
       this.#bytes += bytesOf(result);
     }
+
     this.#forget(oldest);
     for (const entry of entries) this.#waiters.applied(requestedId(entry));
   }
@@ -127,19 +137,63 @@ export class MemberAnswers {
   }
 
   /**
-   * Waits for the answer to a unit that waits for a decision, or returns null if that takes too long. The room for
-   * waiting units limits the number of these waits.
+   * Passes a client's envelope to the members, and waits for their decision. The room for waiting units limits the
+   * number of these waits.
    */
-  async waitForDecision(verified: VerifiedEnvelope): Promise<Result | null> {
-    return (await this.#waiters.waitForAdmitted(verified.id)) ? this.find(verified) : null;
+  async decisionFor(verified: VerifiedEnvelope, entry: Entry, node: DecidingNode): Promise<EnvelopeAnswer> {
+    const wait = async () => ((await this.#waiters.waitForAdmitted(entry.id)) ? this.find(verified) : null);
+    return await this.#decisionOn(entry, node, wait, { isOnlyHere: false });
+  }
+
+  /** Passes an envelope that this daemon has signed to the members, and waits for their decision. */
+  async decisionOnOwn(
+    entry: Entry,
+    node: DecidingNode,
+    options: DecisionOptions,
+  ): Promise<DecisionResult | RefusedEnvelope> {
+    const wait = () => this.#waitForOwn(entry.id);
+    return await this.#decisionOn(entry, node, wait, { ...options, isOnlyHere: true });
   }
 
   /**
-   * Waits for the decision on an envelope that this daemon has signed.
-   * @param id  the id of its envelope
-   * @returns null if it takes too long, or if the replies are not known
+   * @param wait  begins to wait for the answer; null: there is none in time
+   * @param isOnlyHere  whether no other member receives the envelope from the client
    */
-  async waitForOwn(id: ByteString): Promise<DecidedUnits | null> {
+  async #decisionOn<Answer>(
+    entry: Entry,
+    { peering: { decisions }, timeline, backend }: DecidingNode,
+    wait: () => Promise<Answer | null>,
+    { isOnlyHere, isPatient = false, isTried = false }: DecisionOptions & { readonly isOnlyHere: boolean },
+  ): Promise<Answer | RefusedEnvelope> {
+    const { id, body, envelope } = entry;
+    const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
+    if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
+    // The members may still decide on a known unit, whatever this daemon answers.
+    if (!isTried && !decisions.isKnown(id) && exceedsUndecided(entry, backend.unitSteps, timeline))
+      return notApplied(id, refused("too-much", "on this daemon's state"));
+
+    const answer = wait();
+    let refusal: RefusedEnvelope = unknown(notApplied(id, refused("undecided", "not in time")));
+    let isWaiting = true;
+
+    decisions.submit(entry, isOnlyHere, (isSent, reason, mayArrive) => {
+      if (isSent && isPatient && mayArrive && isWaiting) return false;
+      if (!isSent) refusal = notApplied(id, refused("cannot-decide", reason));
+      this.#waiters.giveUp(id);
+      return true;
+    });
+
+    try {
+      return (await answer) ?? refusal;
+    } catch (problem) {
+      return notFlushed(id, problem as Error);
+    } finally {
+      isWaiting = false;
+    }
+  }
+
+  /** @returns null if the decision takes too long, or if the replies are not known */
+  async #waitForOwn(id: ByteString): Promise<DecisionResult | null> {
     this.#own.set(id, null);
     await this.#waiters.waitForAdmitted(id);
     const answer = this.#own.get(id) ?? null;
@@ -193,30 +247,6 @@ const showsOnlyDecision = ({ decided, decide, multi, commands }: Envelope): bool
   decided.outcomes.every(
     (outcome, index) => outcome === "unmet" || (!multi && implicitCondition(commands[index] ?? []) !== null),
   );
-
-interface DecisionOptions<Answer> {
-  /** Begins to wait for the answer; null: there is none in time. */
-  readonly wait: () => Promise<Answer | null>;
-  /** Whether no other member receives the envelope from the client. */
-  readonly isOnlyHere: boolean;
-}
-
-/** Passes an envelope to the members, and waits for their decision. */
-export async function decisionOn<Answer>(
-  { id, body, signature, envelope }: Entry,
-  decisions: Members["decisions"],
-  { wait, isOnlyHere }: DecisionOptions<Answer>,
-): Promise<Answer | RefusedEnvelope> {
-  const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
-  if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
-  const answer = wait();
-  decisions.submit(id, body, signature, isOnlyHere);
-  try {
-    return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
-  } catch (problem) {
-    return notFlushed(id, problem as Error);
-  }
-}
 
 export const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));

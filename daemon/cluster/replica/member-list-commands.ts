@@ -1,7 +1,7 @@
 /**
  * CLUSTER MEMBERS: reports what this daemon knows about the member list, and accepts a new list. The command is not
  * recorded in the timeline. Instead the daemon stores its envelope, which proves the list to other daemons. Source:
- * docs/protocol-v2.md "Members by list".
+ * docs/member-protocol.md "Members by list".
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
@@ -30,15 +30,15 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { patternNames } from "../../store/rights/decided-patterns.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { ListOrder, MemberLists } from "../members/member-lists.js";
-import type { RecordingBase } from "./recording-base.js";
+import type { RecorderBase } from "./recorder-base.js";
 import type { NodeState } from "./replica-context.js";
 
 export class MemberListCommands {
   readonly #lists: MemberLists;
   readonly #node: NodeState;
-  readonly #recording: RecordingBase;
+  readonly #recording: RecorderBase;
 
-  constructor(lists: MemberLists, node: NodeState, recording: RecordingBase) {
+  constructor(lists: MemberLists, node: NodeState, recording: RecorderBase) {
     this.#lists = lists;
     this.#node = node;
     this.#recording = recording;
@@ -59,12 +59,14 @@ export class MemberListCommands {
       !isMemberListCommand(argv)
     )
       return null;
+
     const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     // The rules of daemons' keys exclude administration, but this daemon's own key may query it and give it orders.
     const order = orderIn(argv);
     const isOwn = key === this.#node.identity.id && (argv.length === 2 || order !== undefined);
     const denial = isOwn ? null : refusalOf(judged, signer, this.#node.signers.ring);
     if (denial !== null) return answered(verified, denial);
+
     if (argv.length === 2) return answered(verified, this.#report());
     if (order !== undefined) return this.#order(verified, order);
     return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
@@ -137,7 +139,7 @@ export class MemberListCommands {
     body: Buffer,
     signature: Buffer,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const outcome = this.#lists.take(body, signature);
+    const outcome = this.#lists.acceptList(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
     if (outcome === "old") return answered(verified, done);
     if (outcome === "incomplete") return answered(verified, problem("not all its members have signed it"));
@@ -152,10 +154,11 @@ export class MemberListCommands {
   #report(): Reply {
     const lists = this.#lists;
     const { identity, signers, peering } = this.#node;
-    const { introduction: command, state } = this.#recording;
+    const { authorizationCommand: command, state } = this.#recording;
     const { patterns } = signers.ring;
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
+
     return map(
       namesAndValues({
         id: bulk(hexOf(identity.id)),
@@ -192,6 +195,7 @@ function orderIn([, , word = "", ...hexIds]: readonly ByteString[]): ListOrder |
   const ids = hexIds.map((hex) => bytesOfHex(hex, HASH_BYTES) ?? "");
   const [leave = "", add = ""] = ids;
   const name = word.toUpperCase();
+
   if (name === "FORCE") return { kind: "force", mayLeave: ids.length === 0 ? null : new Set(ids) };
   switch (`${name} ${ids.length}`) {
     case "FOUND 0":

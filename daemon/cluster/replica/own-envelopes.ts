@@ -13,19 +13,23 @@ import {
   dateAfter,
   type Envelope,
   envelopeOf,
+  isLaterDate,
   NO_CHOICES,
   NONCE_BYTES,
 } from "../../../protocol/version-2/envelope.js";
 import { writeSigned } from "../../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
+import type { LastWrite } from "../../engine/backends/command-path.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import { PROPOSED_AHEAD_MS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
+type Sender = { readonly lastWrite?: LastWrite | undefined };
 
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
@@ -56,8 +60,8 @@ export class OwnEnvelopes {
    * Authorizes the daemon's own key, if that is necessary and the daemon may do so. Returns why the daemon cannot sign,
    * or null if it can.
    */
-  refusal(): Refused | null {
-    return this.#checkClock() ?? this.#enter();
+  authorizeOrRefuse(): Refused | null {
+    return this.#checkClock() ?? this.#authorizeOwnKey();
   }
 
   /** The state of the daemon for clients that do not sign, or null if nothing prevents it from signing for them. */
@@ -71,9 +75,9 @@ export class OwnEnvelopes {
    * The command with which an administrator has to authorize the daemon's key. Null if the key is already authorized,
    * or if the daemon may authorize it.
    */
-  get introduction(): Argv | null {
+  get authorizationCommand(): Argv | null {
     const { identity } = this.#context;
-    return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
+    return isUnauthorized(this.#recorder.ring, identity) ? authorizationCommandOf(identity) : null;
   }
 
   /**
@@ -88,10 +92,12 @@ export class OwnEnvelopes {
   ): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;
+
     const nonce = environment.randomBytes(NONCE_BYTES);
-    this.#last = date;
+    if (isLaterDate(date, this.#last)) this.#last = date;
     const { id: key } = identity;
     const { at, seq } = date;
+
     // Each field is named: V8 takes microseconds for a spread that other fields follow.
     const header = {
       key,
@@ -108,34 +114,67 @@ export class OwnEnvelopes {
       expiries,
       decide,
     };
+
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 
+  /** The id of the daemon's key. */
+  get signer(): ByteString {
+    return this.#context.identity.id;
+  }
+
   /** The next date: later than everything that was applied here or signed before. */
   get nextDate(): EnvelopeDate {
     const { newest, floor } = this.#recorder;
     const last = this.#last;
-    const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
-    const latest = isNewer ? newest : last;
+    const latest = isLaterDate(newest, last) ? newest : last;
     const first = Math.max(this.#context.environment.clock(), floor + 1);
     return first > latest.at ? { at: first, seq: 0 } : dateAfter(latest);
   }
 
+  /**
+   * Returns the date of an envelope on which the members decide. They place it after this date, so that it follows the
+   * earlier writes of its senders, also if this machine's clock is ahead of theirs.
+   */
+  decidedDate(senders: readonly Sender[]): EnvelopeDate {
+    const { ring, commonClock } = this.#recorder;
+    // The daemon's key must be authorized before the decision.
+    const addedAt = ring.find(this.signer)?.addedAt ?? 0;
+    const first = Math.max(commonClock - 1, addedAt);
+    return { at: senders.reduce((date, sender) => Math.max(date, this.#after(sender)), first), seq: 0 };
+  }
+
+  /** Whether the last write of a sender is dated too far ahead for an immediate decision after it. */
+  isAhead(sender: Sender): boolean {
+    return this.#after(sender) >= this.#recorder.commonClock + PROPOSED_AHEAD_MS;
+  }
+
+  /**
+   * Returns the date after which the members place the next envelope of a sender. A sender that has written nothing
+   * follows what the daemon has signed, except what a client's entries have moved ahead of the daemon's clock.
+   */
+  #after({ lastWrite }: Sender): number {
+    return lastWrite?.orderKey?.at ?? Math.min(this.#last.at, this.#context.environment.clock());
+  }
+
   /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */
-  #enter(): Refused | null {
+  #authorizeOwnKey(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;
     const known = recorder.ring.find(identity.id);
     if (known?.revokedAt === null) return null;
-    const command = introductionOf(identity);
+
+    const command = authorizationCommandOf(identity);
     const obstacle = (known === undefined ? recorder.refusal() : null) ?? this.#checkKey();
     if (obstacle !== null) return obstacle;
+
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
+
     recorder.sendToPeers(entry);
     recorded.flushed?.catch((problem: Error) =>
       log.warn({ reason: problem.message }, "the daemon's key is not authorized"),
@@ -149,8 +188,8 @@ export class OwnEnvelopes {
     const { ring } = this.#recorder;
     const known = ring.find(identity.id);
     if (known !== undefined) return known.revokedAt === null ? null : refused("not-let-in", REVOKED);
-    if (mayEnter(ring, identity)) return null;
-    const command = introductionOf(identity).join(" ");
+    if (mayAuthorizeItself(ring, identity)) return null;
+    const command = authorizationCommandOf(identity).join(" ");
     return refused("not-let-in", `As administrator run: dbsync send -k root-private.pem ${command}`);
   }
 
@@ -168,16 +207,16 @@ export class OwnEnvelopes {
 }
 
 /** Returns the command that authorizes a daemon's key. */
-export function introductionOf({ spki }: Identity): Argv {
+export function authorizationCommandOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
 }
 
 /** Whether an administrator has to authorize a daemon's key before the daemon can sign. */
 export function isUnauthorized(ring: KeyRing, identity: Identity): boolean {
-  return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
+  return ring.find(identity.id) === undefined && !mayAuthorizeItself(ring, identity);
 }
 
 /** Whether a daemon may authorize its own key, because the cluster has no administrators. */
-function mayEnter(ring: KeyRing, identity: Identity): boolean {
-  return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
+function mayAuthorizeItself(ring: KeyRing, identity: Identity): boolean {
+  return ring.introduces([authorizationCommandOf(identity)], identity.id);
 }

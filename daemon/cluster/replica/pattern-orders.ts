@@ -10,11 +10,17 @@ import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { checkPatternUnit } from "../../engine/pipeline/decided-checks.js";
 import { namedPattern } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, isPatternCommand, patternWordOf } from "../../store/key-command.js";
-import { DecidedPatterns, type PatternName } from "../../store/rights/decided-patterns.js";
-import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
+import { DecidedPatterns, type PatternName, TAKES_ELSEWHERE } from "../../store/rights/decided-patterns.js";
+import { PLACED_AHEAD_MS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
 import type { NodeState } from "./replica-context.js";
+
+/**
+ * Milliseconds for which a pattern that may begin is left to the keeper. Then any member requests the decision, because
+ * the keeper's own key may not be authorized, for example.
+ */
+const KEEPER_MS = 5_000;
 
 export class PatternOrders {
   readonly #node: NodeState;
@@ -22,6 +28,8 @@ export class PatternOrders {
   readonly #own: OwnEnvelopes;
   /** Whether the members are deciding on the beginning of a pattern. */
   #isBeginning = false;
+  /** Since when a pattern may begin; `uptime` milliseconds; null: none may. */
+  #readySince: number | null = null;
 
   constructor(node: NodeState, recorder: EntryRecorder) {
     this.#node = node;
@@ -29,14 +37,22 @@ export class PatternOrders {
     this.#own = new OwnEnvelopes(recorder, node);
   }
 
-  /** Begins a pattern that every member knows, if this daemon is the keeper. Called at intervals. */
+  /** At intervals, begins a pattern that every member knows, if this daemon is the keeper, or the keeper does not. */
   tick(): void {
     const { ring } = this.#recorder;
     if (ring.patterns.isEmpty || this.#isBeginning) return;
-    const { identity, peering } = this.#node;
+    const { identity, peering, environment } = this.#node;
     const { beginnings, figures } = peering.decisions;
-    const [pattern] = figures.keeper === identity.id ? beginnings.ready : [];
-    if (pattern === undefined || this.#own.refusal() !== null) return;
+    const [pattern] = beginnings.ready;
+    if (pattern === undefined) {
+      this.#readySince = null;
+      return;
+    }
+
+    const now = environment.uptime();
+    this.#readySince ??= now;
+    const isLeftToKeeper = figures.keeper !== identity.id && now - this.#readySince < KEEPER_MS;
+    if (isLeftToKeeper || this.#own.authorizeOrRefuse() !== null) return;
     this.#isBeginning = true;
     void this.#request(["CLUSTER", "DECIDED", ...argumentsOf(pattern)]).finally(() => {
       this.#isBeginning = false;
@@ -86,18 +102,15 @@ export class PatternOrders {
         isPair && patternWordOf(argv) === "DECIDE" && namedPattern(argv)?.isForPair === false;
       return isUnconfirmed ? refused("cannot-decide", PAIR) : null;
     }
-    if (this.#mustDecide(envelope)) return null;
-    const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - this.#ahead)];
+
+    if (this.#mustDecide(envelope))
+      return ring.patterns.hasMixed(envelope, ring) ? refused("cannot-decide", TAKES_ELSEWHERE) : null;
+
+    // The members may have placed one with an earlier date before the pattern was removed, or it is void, although this
+    // daemon does not have these decisions yet.
+    const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - PLACED_AHEAD_MS)];
     const [found] = patterns.flatMap((some) => some.findIn(envelope, ring)?.[0] ?? []);
     return found === undefined ? null : refused("needs-decision", found);
-  }
-
-  /**
-   * How much later than a removed pattern an envelope must be dated to be recorded, milliseconds. With an earlier date,
-   * the members may have decided on it, or it is void, although this daemon does not have these decisions yet.
-   */
-  get #ahead(): number {
-    return this.#node.settings.window.future + 2 * PEERING_LIMITS.skewMs;
   }
 
   /** Lets the members decide on an order that is signed with this daemon's own key; null: it is none. */
@@ -107,7 +120,7 @@ export class PatternOrders {
     const [argv = []] = commands;
     const word = patternWordOf(argv);
     if (key !== this.#node.identity.id || word === null || word === "DECIDED") return null;
-    const refusal = this.#refusal(envelope) ?? this.#own.refusal();
+    const refusal = this.#refusal(envelope) ?? this.#own.authorizeOrRefuse();
     return refusal === null ? this.#answerOrder(verified, argv) : notApplied(id, refusal);
   }
 

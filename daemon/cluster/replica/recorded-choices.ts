@@ -55,7 +55,7 @@ export interface TrialState {
 type Runnable = Command | null;
 
 /** The commands of an envelope, up to the last one for which something may have to be recorded. */
-interface Found {
+interface ChoosingCommands {
   readonly commands: readonly Runnable[];
   /** Whether none of them is a claim, and each that writes always keeps the expiry of the only key that it writes. */
   readonly onlyKeep: boolean;
@@ -65,30 +65,34 @@ interface Found {
 export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Chosen {
   const { database } = state;
   const { db, conditions } = unsigned;
-  const { commands, onlyKeep } = find(unsigned, database);
+  const { commands, onlyKeep } = findChoosing(unsigned, database);
   const isExpiring = (database.keyspaces[db]?.expiring ?? 0) !== 0;
   // Most envelopes: these are recorded as fast as before choices were recorded.
   if (commands.length === 0 || (onlyKeep && !isExpiring)) return NOTHING_CHOSEN;
+
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   let forms: Chosen["forms"] = null;
-  let { tried, isPeekable } = onlyKeep ? NOTHING_TRIED : planOf(commands, unsigned);
+  let { tried, isPeekable } = onlyKeep ? NOTHING_TRIED : trialPlanOf(commands, unsigned);
+
   const noteExpiry = (index: number) => {
     const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
     const expiry = command === null ? undefined : expiryBefore(database, command, argv, { db, at: date.at });
     if (expiry !== undefined) expiries.set(index, expiry);
   };
+
   if (conditions !== null && !database.holds(conditions, date.at)) {
     // The claims take nothing, also at a position at which the conditions hold.
     for (const [index, command] of commands.entries())
       if (command !== null && isClaim(command, argvAt(unsigned, index))) choices.set(index, []);
   } else if (isPeekable && peekAll(commands, unsigned, { database, at: date.at, choices })) tried = 0;
   else if (tried > 0) {
+    // What a claim takes depends on the commands before it, so all run on the newest state, which is then restored.
     choices.clear();
     const id = state.unitId();
     try {
-      forms = database.tryOut(state.stepsMax, (records) => {
+      forms = database.runAndUndo(state.stepsMax, (records) => {
         const unclaimed = new Map<number, Argv>();
         const claimed = new Map<number, Argv>();
         for (const [index, command] of commands.slice(0, tried).entries()) {
@@ -97,10 +101,11 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
           const taken = isClaim(command, argvAt(unsigned, index)) ? [] : undefined;
           const omitsChanges = index === tried - 1;
           const run = { index, date, id, taken, omitsChanges, records };
-          const form = command.writes ? runOne(database, command, unsigned, run) : null;
+          const form = command.writes ? runInTrial(database, command, unsigned, run) : null;
           if (form !== null) unclaimed.set(index, form);
           if (taken === undefined) continue;
           choices.set(index, taken);
+          // A claim may have taken what these commands have written with an id that they chose in the trial.
           for (const [before, argv] of unclaimed) claimed.set(before, argv);
           unclaimed.clear();
         }
@@ -112,6 +117,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
       throw problem;
     }
   }
+
   if (isExpiring) for (let index = tried; index < commands.length; index++) noteExpiry(index);
   const recorded = recordedOf(choices, expiries);
   return { choices: recorded.choices, expiries: recorded.expiries, forms };
@@ -137,10 +143,15 @@ export const recordedOf = (
   expiries: expiries.size > 0 ? expiries : null,
 });
 
-function find({ commands: argvs, multi, units = null }: Unsigned, { table }: Database): Found {
+function findChoosing(
+  { commands: argvs, multi, units = null }: Unsigned,
+  { table }: Database,
+): ChoosingCommands {
   const commands = new Array<Runnable>(argvs.length);
-  let [count, onlyKeep] = [0, true];
+  let count = 0;
+  let onlyKeep = true;
   let keepsBefore = true;
+
   for (let index = 0; index < argvs.length; index++) {
     const argv = argvs[index] as readonly ByteString[];
     const command = table.resolve(argv);
@@ -151,12 +162,14 @@ function find({ commands: argvs, multi, units = null }: Unsigned, { table }: Dat
       continue;
     }
     commands[index] = command;
+
     const isTaking = isClaim(command, argv);
     keepsBefore &&= !isTaking && (!command.writes || keepsOnlyKey(command));
     if (!isTaking && keptKey(command, argv) === undefined) continue;
     count = index + 1;
     onlyKeep = keepsBefore;
   }
+
   if (units !== null) refuseUnits(commands, units);
   commands.length = count;
   return { commands, onlyKeep };
@@ -172,7 +185,7 @@ function refuseUnits(commands: Runnable[], units: readonly number[]): void {
   }
 }
 
-const NOTHING_FOUND: Found = { commands: [], onlyKeep: true };
+const NOTHING_FOUND: ChoosingCommands = { commands: [], onlyKeep: true };
 
 /** Whether a command always keeps the expiry of the only key that it names. */
 function keepsOnlyKey({ keepsExpiryOf, keys }: Command): boolean {
@@ -197,11 +210,13 @@ function peekAll(
 ): boolean {
   const keyspace = database.keyspaces[unsigned.db];
   if (keyspace === undefined) return false;
+
   const known = new Map<ByteString, PeekedKey>();
   for (let index = 0; index < commands.length; index++) {
     const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
     if (command?.peek === undefined || !isClaim(command, argv)) continue;
+
     const key = argv.at(command.peek.keyAt) as ByteString;
     let peeked = known.get(key);
     if (peeked === undefined) known.set(key, (peeked = new PeekedKey()));
@@ -214,7 +229,7 @@ function peekAll(
   return true;
 }
 
-interface Plan {
+interface TrialPlan {
   /**
    * The number of commands that have to be run: up to the last claim, and up to the last command that keeps the expiry
    * of a key that an earlier command may have changed.
@@ -224,15 +239,16 @@ interface Plan {
   readonly isPeekable: boolean;
 }
 
-const NOTHING_TRIED: Plan = { tried: 0, isPeekable: false };
+const NOTHING_TRIED: TrialPlan = { tried: 0, isPeekable: false };
 
-function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): Plan {
+function trialPlanOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): TrialPlan {
   let tried = 0;
   let isPeekable = true;
   /** The keys that a command before may change; null if all keys. */
   let changed: Set<ByteString> | null = new Set();
   /** Those of them that a command without `peek` may change. */
   const changedUnseen = new Set<ByteString>();
+
   for (let index = 0; index < commands.length; index++) {
     const command = commands[index] ?? null;
     if (command === null) continue;
@@ -243,16 +259,19 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
     const keptAt = keptKey(command, argv);
     const isAfterChange =
       keptAt !== undefined && (changed === null || changed.has(argv[keptAt] as ByteString));
+
     if (isTaking || isAfterChange) {
       tried = index + 1;
       if (isAfterChange || peekedKey === undefined || changed === null || changedUnseen.has(peekedKey))
         isPeekable = false;
     }
+
     if (!command.writes || changed === null) continue;
     if (peekedKey !== undefined) {
       changed.add(peekedKey);
       continue;
     }
+
     for (const { key, access } of touchesOf(keys, argv)) {
       if (access !== "write") continue;
       if (key === null) {
@@ -264,6 +283,7 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
       if (typeof keepsExpiryOf !== "number" || key !== argv[keepsExpiryOf]) changed.add(key);
     }
   }
+
   return { tried, isPeekable: isPeekable && tried > 0 };
 }
 
@@ -291,7 +311,7 @@ export function expiryBefore(
   return Math.min(entry.expire, EXPIRY_MAX);
 }
 
-interface Run {
+interface CommandTrial {
   readonly index: number;
   readonly date: EnvelopeDate;
   readonly id: ByteString;
@@ -301,11 +321,11 @@ interface Run {
 }
 
 /** Runs a command that writes. @returns its recorded form, or null if it is recorded as it was sent */
-function runOne(
+function runInTrial(
   database: Database,
   command: Command,
   { db, multi, units = null, commands }: Unsigned,
-  { index, date, id, taken, omitsChanges, records }: Run,
+  { index, date, id, taken, omitsChanges, records }: CommandTrial,
 ): Argv | null {
   const unit = {
     at: date.at,

@@ -15,6 +15,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Members } from "../peers/members-interface.js";
 import type { NamedDaemon } from "../peers/shared/named-daemon.js";
+import type { Arrivals } from "./arrivals.js";
 import type { RemovedDataStores } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
@@ -51,6 +52,8 @@ export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
+  /** The entries in the order in which they became part of the state, for followers. */
+  readonly arrivals: Arrivals;
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   /** Whether the free space on the disk is known and below --min-disk-free. */

@@ -7,7 +7,7 @@ import { dateText } from "../../../protocol/version-2/envelope.js";
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Gateway } from "./gateway.js";
-import { introductionOf, isUnauthorized } from "./own-envelopes.js";
+import { authorizationCommandOf, isUnauthorized } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
 
 /**
@@ -50,7 +50,7 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
 /** Logs a warning if an administrator has to authorize the daemon's key. @returns whether that is necessary */
 export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isUnauthorized(ring, identity)) return false;
-  log.warn({ command: introductionOf(identity).join(" ") }, UNAUTHORIZED);
+  log.warn({ command: authorizationCommandOf(identity).join(" ") }, UNAUTHORIZED);
   return true;
 }
 

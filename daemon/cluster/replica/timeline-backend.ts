@@ -9,7 +9,7 @@ import { error, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { FlushingState } from "../../engine/answers/safe-answers.js";
 import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
-import type { Backend, Outcome } from "../../engine/backends/backend.js";
+import type { Backend, BackendOutcome } from "../../engine/backends/backend.js";
 import type { ClosedDates, WriteObserver } from "../../engine/backends/command-path.js";
 import { answerWhenClosed, isFollowing } from "../../engine/backends/followed-streams.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
@@ -124,17 +124,20 @@ export class TimelineBackend implements Backend {
     this.#hasLoggedStandstill = isStill;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
+  execute(argv: readonly ByteString[], unit: Unit): BackendOutcome | Promise<BackendOutcome> {
     const command = readRow(this.database.table, argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
+
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
     if (this.closedDates !== null && isFollowing(command) && unit.takesSteps !== false) {
       const read = () => this.#timeline.database.run(command, argv, this.#dated(unit));
       return answerWhenClosed(this.closedDates, read(), read);
     }
+
     const reply = finishReply(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
@@ -144,7 +147,7 @@ export class TimelineBackend implements Backend {
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
     sender?: QuerySender,
-  ): Outcome | Promise<Outcome> {
+  ): BackendOutcome | Promise<BackendOutcome> {
     const start = (memory: MemoryGrant): Reply => {
       const { standstill } = this;
       if (standstill !== null) return standstill;
@@ -206,7 +209,7 @@ export class TimelineBackend implements Backend {
     const { database } = this.#timeline;
     const run = () => readsOrRefusal(database, () => database.executeMulti(commands, this.#dated(unit)));
     const refused = this.standstill ?? foreignCursorAmong(commands, (argv) => database.table.resolve(argv));
-    return refused ?? database.sharing(run, this.unitSteps);
+    return refused ?? database.withSharedBudget(run, this.unitSteps);
   }
 
   /** Whether the conditions hold. Returns true at a standstill, because the commands themselves are then refused. */

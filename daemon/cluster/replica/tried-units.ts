@@ -10,7 +10,6 @@ import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import {
   type Choice,
   type Choices,
-  COMMANDS_MAX,
   type Envelope,
   NO_CHOICES,
 } from "../../../protocol/version-2/envelope.js";
@@ -31,17 +30,23 @@ import { BudgetExceeded, unitRefusal } from "../../store/keyspace/effort-budget.
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { SCRIPT_WEIGHT } from "../../store/read-allowance.js";
+import type { DatabaseCall } from "../../store/rights/decided-patterns.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
 import { expiryBefore, recordedForm, recordedOf, type TrialState } from "./recorded-choices.js";
-import { bytesOfAll, GROUP_BYTES, type Program, type WaitingGroup } from "./waiting-group.js";
+import { bytesOfAll, type GatewayProgram } from "./waiting-group.js";
+
+/** The length of the part of a unit's id that all units of an entry have in common. */
+const ENTRY_ID_BYTES = 32;
 
 /** The outcome of a unit that was tried. */
 export type TriedUnit =
   /** It was undone, and is not recorded. */
   | { readonly kind: "refused"; readonly answer: Refused | ErrorReply }
   /** A program that has written nothing. */
-  | { readonly kind: "read"; readonly program: Program; readonly reply: Reply }
+  | { readonly kind: "read"; readonly program: GatewayProgram; readonly reply: Reply }
+  /** A program that touches decided keys: the members have to decide on it. */
+  | { readonly kind: "decided"; readonly program: GatewayProgram }
   | WritingUnit;
 
 /** A unit that is to be recorded. */
@@ -60,7 +65,7 @@ export interface WritingUnit {
 }
 
 interface RanProgram {
-  readonly program: Program;
+  readonly program: GatewayProgram;
   readonly calls: readonly CheckedCommand[];
   readonly reply: Reply;
 }
@@ -73,53 +78,77 @@ export interface TrialOptions {
   readonly refusal: Refused | null;
   /** Whether the remaining units have to wait for a later turn. */
   readonly isOver: () => boolean;
+  /** The database of the units that are commands. */
+  readonly db: number;
+  /** Receives the commands of programs before they run; null if there are no decided keys. */
+  readonly watcher: ProgramWatcher | null;
+}
+
+/** Observes which keys programs touch. */
+export interface ProgramWatcher {
+  /** Called before a program runs. */
+  begins(program: GatewayProgram): void;
+  /**
+   * Called before each command of the program.
+   * @throws UnitRefused  the program may not run it
+   */
+  runs(call: DatabaseCall): void;
+  /**
+   * Whether the members have to decide on the program that has run. It runs to its end nevertheless: a script that is
+   * interrupted leaves a machine that cannot be used again, and a new one takes milliseconds.
+   */
+  readonly mustDecide: boolean;
 }
 
 /**
- * Tries the units of a group.
+ * Tries units.
  * @returns the outcomes of its first units, at least one; the remaining ones have not run
  */
-export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly TriedUnit[] {
+export function tryUnits(
+  units: Iterable<GatewayProgram | Envelope["commands"]>,
+  options: TrialOptions,
+): readonly TriedUnit[] {
   const { database, unitId: randomUnitId } = options.state;
   const entryId = randomUnitId().slice(0, ENTRY_ID_BYTES);
   const tried: TriedUnit[] = [];
   let commandsBefore = 0;
-  database.tryOut(Number.POSITIVE_INFINITY, (records) => {
-    const { state, date, refusal, isOver } = options;
-    const { db } = group.head;
-    const trial: Trial = { state, date, refusal, isOver, db, id: "", unit: [], records };
-    const run = () => ("run" in trial.unit ? ofProgram(trial.unit, trial) : ofCommands(trial.unit, trial));
-    for (const unit of group.units()) {
+
+  database.runAndUndo(Number.POSITIVE_INFINITY, (records) => {
+    const { state, date, refusal, isOver, watcher, db } = options;
+    const trial: Trial = { state, date, refusal, isOver, watcher, db, id: "", unit: [], records };
+    const run = () => ("run" in trial.unit ? tryProgram(trial.unit, trial) : tryCommands(trial.unit, trial));
+
+    for (const unit of units) {
       if (tried.length > 0 && isOver()) return;
       const before = records.length;
       trial.id = unitId(entryId, commandsBefore);
       trial.unit = unit;
-      const outcome = outcomeOf(run, options.state);
+      const outcome = outcomeOf(run, trial);
       if (outcome.kind === "writes") commandsBefore += outcome.commands.length;
       else database.undo(records.splice(before));
       tried.push(outcome);
     }
   });
+
   return tried;
 }
-
-const ENTRY_ID_BYTES = 32;
 
 interface Trial extends TrialOptions {
   /** The id of the current unit in this trial. */
   id: ByteString;
-  unit: Program | Envelope["commands"];
-  /** The database of the units that are commands. */
-  readonly db: number;
-  /** Receives the undo records. */
+  /** The current unit. */
+  unit: GatewayProgram | Envelope["commands"];
+  /** Receives the undo records of all units. */
   readonly records: UndoRecord[];
 }
 
-function outcomeOf(run: () => TriedUnit, { database, stepsMax }: TrialState): TriedUnit {
+/** Runs a unit within the steps and bytes of an entry, and returns its outcome, or why it is refused. */
+function outcomeOf(run: () => TriedUnit, trial: Trial): TriedUnit {
+  const { database, stepsMax } = trial.state;
   try {
     const outcome = database.withBudget(stepsMax, () => database.readingTogether(run, SCRIPT_WEIGHT));
     if (outcome.kind !== "writes") return outcome;
-    if (outcome.bytes > COMMAND_BYTES_MAX) return refusing(takesTooMuch(outcome.bytes));
+    if (outcome.bytes > COMMAND_BYTES_MAX) return refusing(tooLongWithChoices(outcome.bytes));
     outcome.steps = database.stepsUsed;
     return outcome;
   } catch (problem) {
@@ -131,23 +160,42 @@ function outcomeOf(run: () => TriedUnit, { database, stepsMax }: TrialState): Tr
 
 const refusing = (answer: Refused | ErrorReply): TriedUnit => ({ kind: "refused", answer });
 
-/** @throws UnitRefused */
-function ofProgram(program: Program, { state: { database }, refusal, date, id, records }: Trial): TriedUnit {
-  const run = new TrialRun(database, { date, id }, program, records);
+/** Runs a program on the state. @throws UnitRefused */
+function tryProgram(
+  program: GatewayProgram,
+  { state: { database }, refusal, date, id, records, watcher }: Trial,
+): TriedUnit {
+  const run = new TrialRun(database, { date, id }, program, records, watcher);
+  watcher?.begins(program);
   const reply = run.run();
+  if (watcher?.mustDecide) return { kind: "decided", program };
   const { calls, db, choices: chosen } = run;
+  if (refusal !== null && (run.mayWrite || mayBeOutdated(program, refusal))) return refusing(refusal);
   if (calls.length === 0) return { kind: "read", program, reply };
-  if (refusal !== null) return refusing(refusal);
   const commands = calls.map(({ argv }) => argv);
   return writing(commands, db, chosen, { program, calls, reply });
 }
 
-/** @throws BudgetExceeded */
-function ofCommands(
+/** The refusals of daemons that may not know yet on which keys the members decide. */
+const WITHOUT_PATTERNS: ReadonlySet<string> = new Set([
+  "catching-up",
+  "daemon-revoked",
+  "not-admitted",
+  "not-listed",
+  "storage-failed",
+]);
+
+/** Whether a program that has written nothing may have decided so because of an outdated value of a decided key. */
+const mayBeOutdated = ({ readsOnly }: GatewayProgram, { code }: Refused): boolean =>
+  !readsOnly && WITHOUT_PATTERNS.has(code);
+
+/** Runs commands that are one unit on the state. @throws BudgetExceeded */
+function tryCommands(
   commands: Envelope["commands"],
   { state: { database }, refusal, date: { at, seq }, db, id, records }: Trial,
 ): TriedUnit {
   if (refusal !== null) return refusing(refusal);
+
   const rows: Command[] = [];
   for (const argv of commands) {
     const command = database.table.resolve(argv);
@@ -155,6 +203,7 @@ function ofCommands(
     if (command instanceof CommandFailure) return writing(commands, db, NO_CHOICES);
     rows.push(command);
   }
+
   const recorded = [...commands];
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
@@ -182,49 +231,8 @@ function writing(
   return { kind: "writes", db, commands, chosen, bytes, steps: 0, ran };
 }
 
-/** Units that are recorded as one envelope. */
-export interface TriedEnvelope {
-  readonly db: number;
-  /** The indexes of the units in the group. */
-  readonly indexes: number[];
-  readonly units: WritingUnit[];
-  readonly commands: Envelope["commands"][number][];
-  readonly choices: Map<number, Choice>;
-  readonly expiries: Map<number, number>;
-  bytes: number;
-  steps: number;
-}
-
-/** Divides the units that have written into envelopes. @param stepsMax  the maximum number of steps of an envelope */
-export function envelopesOf(tried: readonly TriedUnit[], stepsMax: number): readonly TriedEnvelope[] {
-  const envelopes: TriedEnvelope[] = [];
-  for (const [index, unit] of tried.entries()) {
-    if (unit.kind !== "writes") continue;
-    let envelope = envelopes.at(-1);
-    if (envelope === undefined || !hasRoom(envelope, unit, stepsMax)) {
-      const [choices, expiries] = [new Map(), new Map()];
-      envelope = { db: unit.db, indexes: [], units: [], commands: [], choices, expiries, bytes: 0, steps: 0 };
-      envelopes.push(envelope);
-    }
-    const first = envelope.commands.length;
-    for (const argv of unit.commands) envelope.commands.push(argv);
-    for (const [step, choice] of unit.chosen.choices ?? []) envelope.choices.set(first + step, choice);
-    for (const [step, expiry] of unit.chosen.expiries ?? []) envelope.expiries.set(first + step, expiry);
-    envelope.indexes.push(index);
-    envelope.units.push(unit);
-    envelope.bytes += unit.bytes;
-    envelope.steps += unit.steps;
-  }
-  return envelopes;
-}
-
-const hasRoom = (envelope: TriedEnvelope, unit: WritingUnit, stepsMax: number): boolean =>
-  envelope.db === unit.db &&
-  envelope.commands.length + unit.commands.length <= COMMANDS_MAX &&
-  envelope.bytes + unit.bytes <= GROUP_BYTES &&
-  envelope.steps + unit.steps <= stepsMax;
-
-export const takesTooMuch = (bytes: number): Refused =>
+/** Returns the refusal of a unit whose commands and choices are too long to be recorded. */
+export const tooLongWithChoices = (bytes: number): Refused =>
   refused("command-too-long", `signed with what it takes, it takes ${bytes} bytes: request less at once`);
 
 const ONE_DATABASE = error(
@@ -246,12 +254,14 @@ interface UnitPosition {
 class TrialRun {
   readonly #database: Database;
   readonly #position: UnitPosition;
-  readonly #program: Program;
+  readonly #program: GatewayProgram;
   readonly #records: UndoRecord[];
+  readonly #watcher: ProgramWatcher | null;
   #choices: Map<number, Choice> | null = null;
   #expiries: Map<number, number> | null = null;
   readonly #calls: CheckedCommand[] = [];
   readonly #limits = new UnitLimits();
+  #mayWrite = false;
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
 
@@ -259,11 +269,23 @@ class TrialRun {
    * @param position  the position whose id seeds random choices and ids
    * @param records   receives the undo records of the commands
    */
-  constructor(database: Database, position: UnitPosition, program: Program, records: UndoRecord[]) {
+  constructor(
+    database: Database,
+    position: UnitPosition,
+    program: GatewayProgram,
+    records: UndoRecord[],
+    watcher: ProgramWatcher | null,
+  ) {
+    this.#watcher = watcher;
     this.#database = database;
     this.#position = position;
     this.#program = program;
     this.#records = records;
+  }
+
+  /** Whether it has run a command that may write, also if this has changed nothing. */
+  get mayWrite(): boolean {
+    return this.#mayWrite;
   }
 
   /** The commands that have changed something, in order. */
@@ -291,16 +313,22 @@ class TrialRun {
     // position.
     const command = rowIn(table, newest, argv);
     if (command instanceof CommandFailure) return command.reply;
+
+    this.#watcher?.runs({ command, argv, db });
     if (!command.writes) return this.#bounded(command, argv, db);
+    this.#mayWrite = true;
     if (this.#db !== null && this.#db !== db) throw new UnitRefused(ONE_DATABASE);
+
     const before = this.#records.length;
     const taken = isClaim(command, argv) ? [] : undefined;
     const expiry = expiryBefore(this.#database, command, argv, { db, at: this.#position.date.at });
     const reply = this.#bounded(command, argv, db, taken);
     if (this.#records.length === before && !isSetAgain(command, argv, reply)) return reply;
+
     this.#db = db;
     if (taken !== undefined) (this.#choices ??= new Map()).set(this.#calls.length, taken);
     if (expiry !== undefined) (this.#expiries ??= new Map()).set(this.#calls.length, expiry);
+
     const recorded = recordedForm(command, argv, reply);
     this.#limits.add(recorded ?? argv);
     this.#calls.push(

@@ -26,17 +26,24 @@ export const bytesOfAll = (commands: Envelope["commands"]): number =>
 export const GROUP_BYTES = 256 * 1024;
 
 /** A unit that chooses its commands step by step, such as a script, and the waiter for its answer. */
-export interface Program extends GatewayWaiter {
+export interface GatewayProgram extends GatewayWaiter {
   readonly sender: CommandSender;
+  /** The conditions without which it runs no command. */
+  readonly conditions: readonly Condition[];
+  /** Whether it runs only commands that change nothing. */
+  readonly readsOnly: boolean;
   /** Runs the program, and returns its reply. */
   run(run: StepRunner): Reply;
-  /** Called before the commands that have written are recorded, in the turn in which the program ran. */
-  recording(calls: readonly CheckedCommand[], db: number, reply: Reply): void;
+  /**
+   * Called before the commands that have written are recorded, in the turn in which the program ran.
+   * @param isDecided  whether they are recorded only if the members decide so
+   */
+  recording(calls: readonly CheckedCommand[], db: number, reply: Reply, isDecided: boolean): void;
   /**
    * Called in place of `answered` if the program has written nothing, in the turn in which it ran, or if the members
    * have decided that its conditions do not hold, so that nothing of it takes effect.
    */
-  hasRead(reply: Reply): void;
+  answerRead(reply: Reply): void;
 }
 
 /** What the units of a group have in common. */
@@ -47,12 +54,12 @@ export interface GroupHead {
   readonly isRing: boolean;
   /** The conditions of the group's only unit. */
   readonly conditions: readonly Condition[] | null;
-  /** Whether the members of a list decide on the conditions. */
-  readonly isDecided: boolean;
-  /** Whether they write decided keys. */
-  readonly writesDecided: boolean;
+  /** Whether the members must decide on the unit. */
+  readonly needsDecision: boolean;
+  /** Whether the commands write decided keys. */
+  readonly writesDecidedKeys: boolean;
   /** Whether the group has a single unit, and was split off from a group that was too large for one envelope. */
-  readonly isApart: boolean;
+  readonly isSplit: boolean;
 }
 
 export class WaitingGroup {
@@ -108,7 +115,7 @@ export class WaitingGroup {
     this.#join(waiter, bytes);
   }
 
-  addProgram(program: Program): void {
+  addProgram(program: GatewayProgram): void {
     this.#needLengths().push(0);
     this.#hasPrograms = true;
     this.#join(program, 0);
@@ -120,11 +127,11 @@ export class WaitingGroup {
   }
 
   /** Returns the units in order: each is a program, or its commands. */
-  *units(): Generator<Program | Envelope["commands"]> {
+  *units(): Generator<GatewayProgram | Envelope["commands"]> {
     let first = 0;
     for (let i = 0; i < this.size; i++) {
       const length = this.#lengths?.[i] ?? 1;
-      yield length === 0 ? (this.waiting[i] as Program) : this.commands.slice(first, first + length);
+      yield length === 0 ? (this.waiting[i] as GatewayProgram) : this.commands.slice(first, first + length);
       first += length;
     }
   }
@@ -132,7 +139,7 @@ export class WaitingGroup {
   /** Returns one group for each unit, so that only a unit that is too large is refused. */
   apart(): WaitingGroup[] {
     return [...this.units()].map((unit, i) => {
-      const group = new WaitingGroup({ ...this.head, isApart: true });
+      const group = new WaitingGroup({ ...this.head, isSplit: true });
       group.#take(unit, this.waiting[i] as GatewayWaiter);
       group.steps = this.steps.following(i);
       return group;
@@ -150,7 +157,7 @@ export class WaitingGroup {
   }
 
   /** Takes over a unit whose waiter already counts. */
-  #take(unit: Program | Envelope["commands"], waiter: GatewayWaiter): void {
+  #take(unit: GatewayProgram | Envelope["commands"], waiter: GatewayWaiter): void {
     if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied--;
     if ("run" in unit) this.addProgram(unit);
     else this.addTogether(unit, waiter, bytesOfAll(unit));
@@ -215,11 +222,13 @@ export function answerUnits(
 ): void {
   let stable: Promise<boolean> | null = null;
   let elsewhere: Promise<boolean> | null = null;
+
   for (let i = 0; i < waiting.length; i++) {
     const waiter = waiting[i] as GatewayWaiter;
     const answer = answers[i] as UnitAnswer;
     const isArray = waiter.isArray === true && answer.outcome === "applied";
     const reply = isArray ? array([answer.reply]) : answer.reply;
+
     if (waiter.isStable) {
       stable ??= recorder.confirm(orderKey, { kind: "stable" });
       stable.then((isConfirmed) =>

@@ -129,7 +129,7 @@ export const REFUSALS = {
   },
   "cannot-decide": {
     sentence:
-      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, is not connected to a majority of the members, or units of its key that wait for a decision use the key's share of the room.",
+      "The daemon cannot take part in a decision on this envelope: it knows no list of members, it does not vote yet, no majority of the members is connected and answers, members that may have decided under an earlier list are not connected, or units of its key that wait for a decision use the key's share of the room.",
     wire: never(
       "send it to the members of the list, or try again later; send fewer units of one key at the same time",
     ),

@@ -11,7 +11,7 @@ export interface Request {
   readonly signature: Buffer | null;
 }
 
-export type Answer = Replies | Refused;
+export type CommandAnswer = Replies | Refused;
 
 /** The replies to a command that was executed. */
 export interface Replies {
@@ -109,6 +109,6 @@ const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
  * Checks whether an answer proves that the client may send commands here. A refusal for one of the listed reasons
  * proves nothing.
  */
-export function isProofOfPermission(answer: Answer | EnvelopeAnswer): boolean {
+export function isProofOfPermission(answer: CommandAnswer | EnvelopeAnswer): boolean {
   return answer.kind !== "refused" || !PROVES_NOTHING.has(answer.code);
 }

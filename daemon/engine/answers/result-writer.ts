@@ -62,44 +62,50 @@ export class ResultWriter {
   }
 }
 
-/** Returns the result of an envelope that is recorded, from the fold's answers to its units. */
-export function resultOf(
+interface ResultLimits {
+  /** The maximum bytes of all replies together. */
+  readonly maxReplyBytes: number;
+  readonly readStatus: ReadStatus;
+}
+
+function writeResult(
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: ResultLimits,
+  flagsFor: (answer: UnitAnswer) => ByteString,
 ): Result {
   const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const answer of answers) result.add(answer.reply, flagsOf(answer));
+  for (const answer of answers) result.add(answer.reply, flagsFor(answer));
   return result.done(id);
 }
+
+/** Returns the result of an envelope that is recorded, from the fold's answers to its units. */
+export const resultOf = (id: ByteString, answers: readonly UnitAnswer[], limits: ResultLimits): Result =>
+  writeResult(id, answers, limits, flagsOf);
 
 /**
  * Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. If
  * its commands failed, an earlier unit may still arrive and remove the cause.
  */
-export function decidedResultOf(
+export const decidedResultOf = (
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
-): Result {
-  const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const { reply, outcome } of answers) {
-    const mayChange = reply.kind === "error" && outcome !== "malformed" && outcome !== "unmet";
-    result.add(reply, outcome === "unmet" ? "decided unmet" : mayChange ? "decided provisional" : "decided");
-  }
-  return result.done(id);
-}
+  limits: ResultLimits,
+): Result => writeResult(id, answers, limits, decidedFlagsOf);
+
+/**
+ * Returns the result of an envelope that the members have placed, although its client did not request a decision: a
+ * daemon that has received it has it only when it knows the decision.
+ */
+export const placedResultOf = (
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  limits: ResultLimits,
+): Result => writeResult(id, answers, limits, placedFlagsOf);
 
 /** Returns the result of units whose answers are final, because no earlier unit can arrive any longer. */
-export function finalResultOf(
-  id: ByteString,
-  answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
-): Result {
-  const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const { reply, outcome } of answers) result.add(reply, outcome === "unmet" ? "unmet" : "");
-  return result.done(id);
-}
+export const finalResultOf = (id: ByteString, answers: readonly UnitAnswer[], limits: ResultLimits): Result =>
+  writeResult(id, answers, limits, finalFlagsOf);
 
 /**
  * Returns the flags of a unit. `provisional` marks an answer that may still change: a unit that failed, was not
@@ -111,6 +117,19 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (reply.kind === "error" && outcome !== "malformed") return late ? "late provisional" : "provisional";
   return late ? "late" : "";
 }
+
+function decidedFlagsOf({ reply, outcome }: UnitAnswer): ByteString {
+  if (outcome === "unmet") return "decided unmet";
+  const mayChange = reply.kind === "error" && outcome !== "malformed";
+  return mayChange ? "decided provisional" : "decided";
+}
+
+function placedFlagsOf(answer: UnitAnswer): ByteString {
+  const flags = flagsOf(answer);
+  return flags === "" ? "placed" : `placed ${flags}`;
+}
+
+const finalFlagsOf = ({ outcome }: UnitAnswer): ByteString => (outcome === "unmet" ? "unmet" : "");
 
 /** Returns the result of an envelope of which no unit is permitted. It is not recorded and has no effect here. */
 export function denialOf(

@@ -19,7 +19,7 @@ export interface BackendFailure {
   readonly effect: "not-applied" | "unknown";
 }
 
-export type Outcome = Reply | BackendFailure;
+export type BackendOutcome = Reply | BackendFailure;
 
 export interface Backend extends Service {
   /** The backend's name in the log, without a password. */
@@ -40,12 +40,15 @@ export interface Backend extends Service {
    * @param argv  name first, never empty
    * @returns the outcome itself if the backend can reply in this turn, otherwise a promise, which never rejects
    */
-  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome>;
+  execute(argv: readonly ByteString[], unit: Unit): BackendOutcome | Promise<BackendOutcome>;
   /**
    * Executes commands as one unit. If one of them is unknown or has a wrong number of arguments, none is executed.
    * @returns an array of their replies, including errors
    */
-  executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Outcome | Promise<Outcome>;
+  executeTogether(
+    commands: readonly (readonly ByteString[])[],
+    unit: Unit,
+  ): BackendOutcome | Promise<BackendOutcome>;
   /**
    * Whether each key was last changed by the unit that its condition names. Absent if the backend does not know which
    * unit changed a key.

@@ -8,6 +8,7 @@ import type { ErrorReply, Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
+import type { FoldedEntry } from "../../timeline/fold/fold.js";
 import type { Refused } from "../answers/request.js";
 import type { KeyChangeObservers } from "./key-change-observers.js";
 import type { KeyCounts } from "./key-counts.js";
@@ -51,6 +52,11 @@ export interface CommandSender extends UnitSender {
   /** Receives the order key of each write that is recorded, if the sender needs it. */
   readonly lastWrite?: LastWrite | undefined;
   /**
+   * Whether a command, once it was sent to other members, waits for their decision although no majority answers,
+   * because its client waits for data anyway; default: false.
+   */
+  readonly isPatient?: boolean | undefined;
+  /**
    * The keys that the sender has watched (WATCH). Until its next transaction, reads must not return an older state of
    * these keys than the sender has already seen.
    */
@@ -89,6 +95,14 @@ export const ALL_COMMANDS_SUPPORTED: CommandPath["unsupported"] = new Map();
  */
 export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
 
+/** What is known of a program before it runs. */
+export interface ProgramOutline {
+  /** Whether it runs only commands that change nothing. */
+  readonly readsOnly: boolean;
+  /** Returns keys that it is likely to touch. */
+  keys(): readonly ByteString[];
+}
+
 /**
  * The dates that the other daemons have closed: they sign nothing more that is dated at or before them. Dates are
  * milliseconds since 1970. A client that reads the entries of a stream after an entry would miss those that arrive
@@ -106,8 +120,19 @@ export interface ClosedDates {
   close(at: number, done: () => void): void;
 }
 
+/** The commands on which the members of a list decide, because they write decided keys. */
+export interface DecidedCommands {
+  /** The id of the key with which this daemon signs them. */
+  readonly signer: ByteString;
+  /** Whether the key with an id is that of a daemon. */
+  isOfDaemon(id: ByteString): boolean;
+  covers(argv: readonly ByteString[], db: number): boolean;
+}
+
 /** The data of this daemon, which can be read before a command is run or recorded. */
 export interface LocalData {
+  /** The commands that the members decide; null: there are none. */
+  readonly decided: DecidedCommands | null;
   /** The dates that other daemons have closed, or null if no other daemon writes the same data. */
   readonly closedDates: ClosedDates | null;
   /**
@@ -150,6 +175,11 @@ export interface CommandPath {
    * sender's later commands have to wait for its answer.
    */
   readonly decides: boolean;
+  /**
+   * Whether a read of a key may miss writes that other clients know to be acknowledged: the members decide on each
+   * write to it, or this daemon accepts no writes. A promise never rejects.
+   */
+  mayBeOutdated(key: ByteString, sender: CommandSender): boolean | Promise<boolean>;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /**
@@ -178,7 +208,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply>;
   /**
    * Runs a program that chooses its commands step by step. Its writes form one unit.
-   * @param program  called in this turn; returns the reply that is sent if the unit takes effect
+   * @param program  returns the reply that is sent if the unit takes effect; called in this turn, and, if members
+   * decide on the unit, again in later turns until it takes effect on the state on which it ran
    * @returns that reply; `nil-array` if a condition does not hold; an error if the unit was refused, so nothing of it
    * takes effect
    */
@@ -186,6 +217,7 @@ export interface CommandPath {
     program: (run: StepRunner) => Reply,
     conditions: readonly Condition[],
     sender: CommandSender,
+    outline: ProgramOutline,
   ): Reply | Promise<Reply>;
   /**
    * Calls a function whose commands form one unit, although they are applied one by one. If commands are recorded or
@@ -207,7 +239,7 @@ export interface CommandPath {
   /**
    * Returns whether, as far as this daemon knows, the units that the conditions name were the last to change the keys.
    */
-  hold(conditions: readonly Condition[]): boolean;
+  areMet(conditions: readonly Condition[]): boolean;
 }
 
 /** A command whose name and number of arguments were checked. */
@@ -227,6 +259,11 @@ export interface WriteObserver {
    * applied.
    */
   sent(calls: readonly CheckedCommand[], db: number): void;
+  /**
+   * Called when entries are applied, before `changed`, if the members have decided on one of them.
+   * @param entries  in order, also those without a decision
+   */
+  decided(entries: readonly FoldedEntry[]): void;
   /** Called when data has changed but the keys are unknown. */
   changed(): void;
 }

@@ -5,9 +5,9 @@ interface Item {
   readonly caller: ByteString;
 }
 
-export class FairQueue<Waiting extends Item> {
+export class FairQueue<T extends Item> {
   /** The waiting items of each caller, oldest first. The caller that was served least recently is the first one. */
-  readonly #byCaller = new Map<ByteString, Set<Waiting>>();
+  readonly #byCaller = new Map<ByteString, Set<T>>();
   #size = 0;
 
   get size(): number {
@@ -23,7 +23,7 @@ export class FairQueue<Waiting extends Item> {
     return Array.from(this.#byCaller, ([caller, items]) => [caller, items.size]);
   }
 
-  add(item: Waiting): void {
+  add(item: T): void {
     const items = this.#byCaller.get(item.caller);
     if (items === undefined) this.#byCaller.set(item.caller, new Set([item]));
     else items.add(item);
@@ -31,7 +31,7 @@ export class FairQueue<Waiting extends Item> {
   }
 
   /** @returns false if the item is not in the queue */
-  remove(item: Waiting): boolean {
+  remove(item: T): boolean {
     const items = this.#byCaller.get(item.caller);
     if (items?.delete(item) !== true) return false;
     if (items.size === 0) this.#byCaller.delete(item.caller);
@@ -40,23 +40,24 @@ export class FairQueue<Waiting extends Item> {
   }
 
   /** Removes an item that was served, and moves its caller after the other callers. */
-  served(item: Waiting): void {
+  markServed(item: T): void {
     const items = this.#byCaller.get(item.caller);
     if (!this.remove(item) || items === undefined) return;
+    // The caller is absent if this was its last item.
     if (this.#byCaller.delete(item.caller)) this.#byCaller.set(item.caller, items);
   }
 
   /**
    * Removes the oldest item of the next caller, and returns it.
-   * @param isNext  whether a caller may be served now
+   * @param mayServe  whether a caller may be served now
    * @returns null if no caller may be served
    */
-  next(isNext: (caller: ByteString) => boolean): Waiting | null {
+  next(mayServe: (caller: ByteString) => boolean): T | null {
     for (const [caller, items] of this.#byCaller) {
-      if (!isNext(caller)) continue;
+      if (!mayServe(caller)) continue;
       const [item] = items;
-      this.served(item as Waiting);
-      return item as Waiting;
+      this.markServed(item as T);
+      return item as T;
     }
     return null;
   }
@@ -65,7 +66,7 @@ export class FairQueue<Waiting extends Item> {
    * Yields the items in the order in which they would be served: the oldest one of each caller, then the next one of
    * each. The queue must not change meanwhile.
    */
-  *inTurn(): Generator<Waiting> {
+  *inTurn(): Generator<T> {
     let callers = [...this.#byCaller.values()].map((items) => items.values());
     while (callers.length > 0) {
       const remaining: typeof callers = [];

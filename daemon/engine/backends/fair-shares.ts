@@ -19,7 +19,7 @@ export class FairShares {
    * @param max  the size of the complete resource
    * @returns false if the caller would hold too much
    */
-  take(key: ByteString, amount: number, max: number): boolean {
+  acquire(key: ByteString, amount: number, max: number): boolean {
     if (!this.has(key, amount, max)) return false;
     this.#held.set(key, (this.#held.get(key) ?? 0) + amount);
     this.total += amount;
@@ -27,7 +27,7 @@ export class FairShares {
   }
 
   /** Releases an amount that was reserved. */
-  give(key: ByteString, amount: number): void {
+  release(key: ByteString, amount: number): void {
     const held = (this.#held.get(key) as number) - amount;
     if (held > 0) this.#held.set(key, held);
     else this.#held.delete(key);
@@ -55,17 +55,17 @@ export class WaitingShares {
   }
 
   /** Reserves what a body uses. @returns false if it may not wait */
-  take(key: ByteString, bytes: number): boolean {
+  acquire(key: ByteString, bytes: number): boolean {
     if (!this.has(key, bytes)) return false;
-    this.#counts.take(key, 1, this.#countMax);
-    this.#bytes.take(key, this.#counted(bytes), this.#bytesMax);
+    this.#counts.acquire(key, 1, this.#countMax);
+    this.#bytes.acquire(key, this.#counted(bytes), this.#bytesMax);
     return true;
   }
 
   /** Releases what a body has used. */
-  give(key: ByteString, bytes: number): void {
-    this.#counts.give(key, 1);
-    this.#bytes.give(key, this.#counted(bytes));
+  release(key: ByteString, bytes: number): void {
+    this.#counts.release(key, 1);
+    this.#bytes.release(key, this.#counted(bytes));
   }
 
   /**

@@ -77,7 +77,7 @@ export class KeyChangeObservers implements ChangeObserver {
   }
 
   /** Stops notifying an observer. */
-  forget(observer: KeyObserver | EventObserver): void {
+  removeObserver(observer: KeyObserver | EventObserver): void {
     this.#keyObservers.delete(observer as KeyObserver);
     this.#eventObservers.delete(observer as EventObserver);
     this.#listen();
@@ -99,6 +99,7 @@ export class KeyChangeObservers implements ChangeObserver {
       reportEvents(executed, this.#notifyEvent);
       return;
     }
+
     const touched = new Touched();
     reportEvents(executed, (kind, name, db, key) => {
       this.#notifyEvent(kind, name, db, key);

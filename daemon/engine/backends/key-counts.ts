@@ -19,10 +19,11 @@ export interface KeyCounts {
  */
 export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyCounts[] {
   return keyspaces.flatMap((keyspace, db) => {
-    const expired = keyspace.expired(now);
+    const expired = keyspace.countExpired(now);
     const keys = keyspace.size - expired;
     if (keys === 0) return [];
     const expiring = keyspace.expiring - expired;
+
     let sum = 0;
     let sampled = 0;
     if (expiring > 0)

@@ -122,6 +122,7 @@ export class LocalUnits {
       this.#step = 0;
     }
     this.#newest.raise(sender.now, 0);
+
     const unit = this.#reusedUnit;
     unit.at = this.#newest.at;
     unit.db = sender.db;
@@ -143,8 +144,8 @@ export class LocalUnits {
    * Records the date of an envelope that is applied here, and gives later units a new id, because the envelope may have
    * queried which units changed keys.
    */
-  note(envelope: Envelope): void {
-    this.#newest.note(envelope);
+  recordDate(envelope: Envelope): void {
+    this.#newest.recordDate(envelope);
     this.#shared = null;
   }
 
@@ -177,7 +178,7 @@ export class NewestDate implements EnvelopeDate {
    * Records the date of an envelope that is being applied. Does nothing for an envelope that only reads, because later
    * envelopes need not be dated after a read.
    */
-  note({ at, seq, commands }: Envelope): void {
+  recordDate({ at, seq, commands }: Envelope): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
     if (!commands.some(writes)) return;
     this.at = at;

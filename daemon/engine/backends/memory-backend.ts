@@ -16,7 +16,7 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { readsOrRefusal, UnitLimits, UnitRefused, withinLimits } from "../answers/unit-limits.js";
-import type { Backend, Outcome } from "./backend.js";
+import type { Backend, BackendOutcome } from "./backend.js";
 import type { WriteObserver } from "./command-path.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
@@ -91,6 +91,7 @@ export class MemoryBackend implements Backend {
       soon: (step: () => void) => void setImmediate(step).unref(),
     };
     const options = { milliseconds: BACKGROUND_TURN_MS };
+
     const { usage } = this.#database;
     usage.tick(this.#environment.clock());
     const sweep = () => {
@@ -105,7 +106,7 @@ export class MemoryBackend implements Backend {
     this.#timer = null;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
+  execute(argv: readonly ByteString[], unit: Unit): BackendOutcome | Promise<BackendOutcome> {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const refused =
@@ -164,7 +165,7 @@ export class MemoryBackend implements Backend {
     const records: UndoRecord[] = [];
     this.#unit = { records, limits: new UnitLimits() };
     try {
-      return database.reportingAfter(() => database.withBudget(database.unitStepsMax, reading));
+      return database.runRefusable(database.unitStepsMax, reading);
     } catch (problem) {
       database.undo(records);
       if (problem instanceof UnitRefused) return problem.reply;
@@ -197,7 +198,7 @@ export class MemoryBackend implements Backend {
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
     sender?: QuerySender,
-  ): Outcome | Promise<Outcome> {
+  ): BackendOutcome | Promise<BackendOutcome> {
     const start = (memory: MemoryGrant) => {
       const at = this.#readDate(this.#environment.clock());
       return this.#run(command, argv, { at, db, id, step, takesSteps: true, memory });
@@ -239,16 +240,19 @@ export class MemoryBackend implements Backend {
       if (refused !== null) return refused;
       resolved.push(command);
     }
+
     if (failure !== null) return failure;
     if (!resolved.every(({ reads }) => reads)) {
       const reply = this.asUnit(() => this.#runMulti(resolved, commands, unit));
       this.observer?.changed();
       return reply;
     }
+
     for (const [i, command] of resolved.entries()) {
       const foreign = foreignCursor(command, commands[i] as readonly ByteString[]);
       if (foreign !== null) return foreign;
     }
+
     const dated = this.#dated(unit, this.#environment.clock());
     return readsOrRefusal(this.#database, () => this.#database.runMulti(resolved, commands, dated));
   }

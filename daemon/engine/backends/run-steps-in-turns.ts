@@ -16,7 +16,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
  */
 export function completeReply(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
   return reply instanceof SteppedReply
-    ? inTurns(completed(reply), { uptime, soon: setImmediate })
+    ? inTurns(completedReply(reply), { uptime, soon: setImmediate })
     : completeEntries(reply, uptime);
 }
 
@@ -30,15 +30,15 @@ export const isStepped = (
 export function completeEntries(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
   const entries = reply instanceof CountReply ? reply.entries : reply;
   if (!(entries instanceof DocumentEntriesReply && entries.isPending)) return reply;
-  return inTurns(found(entries, reply), { uptime, soon: setImmediate });
+  return inTurns(findEntries(entries, reply), { uptime, soon: setImmediate });
 }
 
-function* found(entries: DocumentEntriesReply, reply: Reply): Generator<undefined, Reply> {
+function* findEntries(entries: DocumentEntriesReply, reply: Reply): Generator<undefined, Reply> {
   for (const steps = entries.completeSteps(); steps.next().done !== true; ) yield;
   return reply;
 }
 
-function* completed(reply: SteppedReply<"array"> | SteppedReply<"map">): Generator<void, Reply> {
+function* completedReply(reply: SteppedReply<"array"> | SteppedReply<"map">): Generator<void, Reply> {
   try {
     yield* reply.steps();
     return finishReply(reply);

@@ -131,13 +131,13 @@ export class WorkingMemory {
   run(query: Query): Answer | Promise<Answer> {
     // A waiting query that could begin now begins first.
     const isBehind = this.#waiting.has(query.caller) || (this.#isServing && this.#waiting.size > 0);
-    if (!isBehind && this.#shares.take(query.caller, 1, SHARES))
+    if (!isBehind && this.#shares.acquire(query.caller, 1, SHARES))
       return this.#begin(query, null, new Grant(this, query.caller, this.shareBytes));
     return this.#wait(query, null, this.#waiting);
   }
 
   /** Reserves bytes for a query. @throws WorkingMemoryExceeded */
-  take(grant: Grant, bytes: number): void {
+  reserve(grant: Grant, bytes: number): void {
     if (grant.bytes + bytes > grant.max) this.#enlarge(grant, bytes);
     grant.bytes += bytes;
     this.#used += bytes;
@@ -157,7 +157,7 @@ export class WorkingMemory {
   #enlarge(grant: Grant, bytes: number): void {
     const isFree = this.#large === null && this.#outgrown.size === 0;
     if (grant.isLarge || !isFree) throw new WorkingMemoryExceeded();
-    this.#shares.give(grant.caller, 1);
+    this.#shares.release(grant.caller, 1);
     this.#makeLarge(grant);
     this.#serveLater();
     if (grant.bytes + bytes > grant.max) throw new WorkingMemoryExceeded();
@@ -174,11 +174,12 @@ export class WorkingMemory {
     const clock = { uptime: this.#environment.uptime, soon: setImmediate };
     let found: ReturnType<typeof inTurns<Reply | typeof OUTGROWN>>;
     try {
-      found = inTurns(answering(query, grant), clock);
+      found = inTurns(answerInSteps(query, grant), clock);
     } catch (problem) {
       release();
       throw problem;
     }
+
     if (!(found instanceof Promise)) return this.#answered(found, query, waiter, grant);
     return found.then(
       (result) => this.#answered(result, query, waiter, grant),
@@ -214,7 +215,7 @@ export class WorkingMemory {
     this.#used -= grant.bytes;
     if (this.#used === 0 && this.#isGarbageBounded && this.#waitingCount === 0) this.#setBounded(false);
     if (grant.isLarge) this.#large = null;
-    else this.#shares.give(grant.caller, 1);
+    else this.#shares.release(grant.caller, 1);
     this.#serveLater();
   }
 
@@ -257,7 +258,7 @@ export class WorkingMemory {
 
   /** Begins at most one query of each kind, because each of them takes a turn. */
   #serve(): void {
-    const small = this.#waiting.next((caller) => this.#shares.take(caller, 1, SHARES));
+    const small = this.#waiting.next((caller) => this.#shares.acquire(caller, 1, SHARES));
     if (small !== null) this.#resume(small, new Grant(this, small.caller, this.shareBytes));
     const large = this.#large === null ? this.#outgrown.next(() => true) : null;
     if (large !== null) {
@@ -293,15 +294,15 @@ class Grant implements MemoryGrant {
     this.max = max;
   }
 
-  take(bytes: number): void {
-    this.#memory.take(this, bytes);
+  reserve(bytes: number): void {
+    this.#memory.reserve(this, bytes);
   }
 }
 
 /** Whether no client waits for the reply any longer. */
 const isAbandoned = ({ sender }: Query): boolean => sender?.isGone === true;
 
-function* answering(query: Query, grant: Grant): Generator<void, Reply | typeof OUTGROWN> {
+function* answerInSteps(query: Query, grant: Grant): Generator<void, Reply | typeof OUTGROWN> {
   if (isAbandoned(query)) return UNWANTED;
   try {
     const reply = query.start(grant);

@@ -12,7 +12,7 @@ import { writeEvent } from "../../../protocol/version-2/messages-v2.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 
 export interface Subscriber {
-  receive(message: Message): void;
+  receive(message: EncodedMessage): void;
   /**
    * Called when messages from other daemons may be missing. Absent if the subscriber's protocol cannot report a gap.
    */
@@ -216,7 +216,7 @@ export class Channels {
   #send(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
-    const message = new Message(parts);
+    const message = new EncodedMessage(parts);
     // Compare the sizes, because a subscriber whose connection is closed for too much pending output is removed during
     // the loop.
     const { size } = subscribers;
@@ -229,7 +229,7 @@ export class Channels {
  * A message to the subscribers of a channel or pattern, encoded only once for all subscribers that use the same
  * protocol.
  */
-export class Message {
+export class EncodedMessage {
   readonly parts: readonly ByteString[];
   /** The encodings for RESP2 and RESP3, or null if not needed yet. */
   #written2: ByteString | null = null;

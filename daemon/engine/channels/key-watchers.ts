@@ -23,7 +23,7 @@ export interface EventObserver {
 export interface KeyChanges {
   observeKeys(observer: KeyObserver): void;
   observeEvents(observer: EventObserver): void;
-  forget(observer: KeyObserver | EventObserver): void;
+  removeObserver(observer: KeyObserver | EventObserver): void;
 }
 
 /** The reason why a key was removed without a command. */
@@ -72,7 +72,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
     const others = watchers.get(qualifiedName(db, name));
     others?.delete(watcher);
     if (others?.size === 0) watchers.delete(qualifiedName(db, name));
-    if (this.#isEmpty) this.#changes.forget(this);
+    if (this.#isEmpty) this.#changes.removeObserver(this);
   }
 
   readonly event = (kind: string, _: string, db: number, key: ByteString): void => {

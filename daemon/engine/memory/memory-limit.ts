@@ -1,38 +1,30 @@
 /**
- * The memory limit (--maxmemory), the gauge of the heap, the eviction of keys, and the limits for the memory of queries
- * that follow from the same option. Above the limit, the daemon evicts keys, or refuses clients' commands that may need
- * more memory before they are recorded. Commands that are already recorded, or that a peer sends, are always applied,
+ * The memory limit (--maxmemory). Above it, the daemon evicts keys, or refuses clients' commands that may need more
+ * memory before they are recorded. Commands that are already recorded, or that a peer sends, are always applied,
  * because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
-
-import { totalmem } from "node:os";
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../../protocol/steps.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Service } from "../../net/process/service.js";
 import { GarbageBound } from "../../net/process/v8-flags.js";
 import {
   EVICTION_POLICIES,
-  type Evicting,
   type EvictionPolicy,
   USAGE_KIND_DEFAULT,
   usageKindOf,
 } from "../../options/eviction-policy.js";
-import type { Limits } from "../../options/limits.js";
 import { hasTimeline, isOwnMemory, type Settings } from "../../options/settings.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
-import type { KeyUsage } from "../../store/keyspace/key-usage.js";
-import type { KeyEntry, Keyspace } from "../../store/keyspace/keyspace.js";
-import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { Backend } from "../backends/backend.js";
 import type { MemoryBackend } from "../backends/memory-backend.js";
-import { WorkingMemory, type WorkingMemoryLimits } from "../backends/working-memory.js";
+import { WorkingMemory } from "../backends/working-memory.js";
+import { Evictor } from "./evictor.js";
+import { HeapGauge, type MemoryGauge } from "./heap-gauge.js";
+import { workingMemoryLimits } from "./query-memory.js";
 
 /**
  * The spare memory that V8 needs to avoid continual garbage collections, as a fraction of the memory of live objects.
@@ -55,10 +47,12 @@ export function makeMemoryLimit(
     const facts = { maxmemory: bytes, heapLimit: gauge.heapMax };
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(needed / MIB)}`);
   }
+
   const [backend] = backends;
   // Do not evict the keys of a timeline, because they must be the same on all daemons.
   const isEvicted = isOwnMemory(settings) && !hasTimeline(settings);
   const database = isEvicted ? (backend as MemoryBackend).database : null;
+
   const garbage = new GarbageBound(firstCollection(gauge, environment));
   const working = new WorkingMemory(environment, workingMemoryLimits(limits), (isBounded) =>
     garbage.change("queries", isBounded),
@@ -86,30 +80,6 @@ function firstCollection(gauge: MemoryGauge, { uptime }: Environment): () => voi
     collectedAt = uptime();
     gauge.collect();
   };
-}
-
-/** The share of the memory that queries may use. */
-const WORK_MEMORY_SHARE = 1 / 4;
-/** The minimum default; one query may hold half of it. */
-const WORK_MEMORY_BYTES_MIN = 64 * 1024 * 1024;
-/**
- * The maximum default. It is enough for the longest permitted join. With the garbage of queries and with unread
- * answers, all clients together use at most about 600 MiB.
- */
-const WORK_MEMORY_BYTES_MAX = 384 * 1024 * 1024;
-
-/** Returns the limits of the working memory of queries: the size that --work-memory states, or a default. */
-export function workingMemoryLimits({ workMemory, workWait, maxmemory }: Limits): WorkingMemoryLimits {
-  return { bytes: workMemory > 0 ? workMemory : defaultBytes(maxmemory), wait: workWait };
-}
-
-/** @param maxmemory  the limit in bytes, or 0 if there is none */
-function defaultBytes(maxmemory: number): number {
-  // Objects of queries are in the heap. The memory of a container may be less than the machine's.
-  const sizes = [totalmem(), process.constrainedMemory(), new HeapGauge().heapMax, maxmemory];
-  const least = sizes.reduce((min, size) => (size > 0 && size < min ? size : min), Number.POSITIVE_INFINITY);
-  const share = Math.min(WORK_MEMORY_BYTES_MAX, Math.floor(least * WORK_MEMORY_SHARE));
-  return Math.max(WORK_MEMORY_BYTES_MIN, share);
 }
 
 /** The interval between two readings of the gauge, in milliseconds. */
@@ -311,198 +281,4 @@ export class MemoryLimit implements Service {
 function needsMemory(argv: readonly ByteString[]): boolean {
   const command = commandTable.resolve(argv);
   return !(command instanceof CommandFailure) && command.flags.includes("denyoom");
-}
-
-/**
- * The memory that the process uses, as V8 reports it. The figure includes live objects and garbage. It is therefore an
- * upper bound of the live objects, and exact only immediately after a garbage collection.
- */
-export interface MemoryGauge {
-  /** Returns the bytes of objects, buffers and garbage. The call takes about a microsecond. */
-  used(): number;
-  /** Collects the garbage. It blocks the process for 0.5 to 1 ms per MiB. */
-  collect(): void;
-  /** The heap size in bytes at which V8 aborts the process; buffers do not count. */
-  readonly heapMax: number;
-}
-
-type Collector = (how?: { readonly type: "minor" }) => void;
-
-/** The gauge of the current process. */
-export class HeapGauge implements MemoryGauge {
-  #collect: Collector | null = null;
-
-  get heapMax(): number {
-    return getHeapStatistics().heap_size_limit;
-  }
-
-  used(): number {
-    const { used_heap_size, external_memory } = getHeapStatistics();
-    return used_heap_size + external_memory;
-  }
-
-  collect(): void {
-    this.#collect ??= collector();
-    this.#collect();
-    // Start a minor collection too: buffers are released in the background, and still count until the next collection
-    // begins.
-    this.#collect({ type: "minor" });
-  }
-}
-
-/**
- * Returns the garbage collection function of `node --expose-gc`, even if this process was started without that option.
- */
-function collector(): Collector {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
-}
-
-/** The number of keys that are dropped in one step. */
-const KEYS_PER_STEP = 16;
-/** The number of elements of a collection that are sampled to estimate its size. */
-const SAMPLES = 5;
-/**
- * The number of keys to sample. The least used key of the sample is evicted. With ten keys, it is close to the least
- * used of all keys.
- */
-const CANDIDATES = 10;
-/**
- * The maximum number of random picks from the queue of expiring keys, which may contain outdated entries. If all picks
- * are outdated, the key that expires first is chosen.
- */
-const TRIES = 16;
-
-interface Victim {
-  readonly db: number;
-  readonly entry: KeyEntry;
-}
-
-/** Returns the key to drop, or null if there is none. @param random  returns a number of at least 0 and below 1 */
-type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage) => Victim | null;
-
-const CHOICES: Readonly<Record<Evicting, Choice>> = {
-  "allkeys-lfu": leastUsed(anyKey),
-  "allkeys-lru": leastUsed(anyKey),
-  "allkeys-random": anyKey,
-  "volatile-lfu": leastUsed(anyExpiring),
-  "volatile-lru": leastUsed(anyExpiring),
-  "volatile-random": anyExpiring,
-  "volatile-ttl": firstToExpire,
-};
-
-/**
- * The eviction of keys of the in-memory database until enough bytes are free, in slices between commands. It is used
- * only if nothing is recorded and no other daemon has the same data.
- */
-export class Evictor {
-  readonly policy: Evicting;
-  readonly #database: Database;
-  readonly #environment: Environment;
-  /** The number of bytes that still have to be freed, or 0 if idle. */
-  #left = 0;
-  #evicted = 0;
-  #exhausted: () => void = () => {};
-
-  constructor(policy: Evicting, database: Database, environment: Environment) {
-    this.policy = policy;
-    this.#database = database;
-    this.#environment = environment;
-  }
-
-  /** Evicted keys since the start. */
-  get evicted(): number {
-    return this.#evicted;
-  }
-
-  /**
-   * Starts to free about this number of bytes. If keys are already being evicted, the number replaces the previous one.
-   * @param exhausted  called when there are no more keys to drop
-   */
-  free(bytes: number, exhausted: () => void): void {
-    const isEvicting = this.#left > 0;
-    this.#left = bytes;
-    this.#exhausted = exhausted;
-    if (isEvicting) return;
-    const { uptime } = this.#environment;
-    void inTurns(this.#evict(), { uptime, soon: inLaterTurn }, { milliseconds: BACKGROUND_TURN_MS });
-  }
-
-  stop(): void {
-    this.#left = 0;
-  }
-
-  *#evict(): Steps<void> {
-    while (this.#left > 0) {
-      for (let i = 0; i < KEYS_PER_STEP && this.#left > 0; i++) this.#evictOne();
-      yield;
-    }
-  }
-
-  #evictOne(): void {
-    const database = this.#database;
-    const victim = CHOICES[this.policy](database.keyspaces, this.#environment.random, database.usage);
-    if (victim === null) {
-      this.#left = 0;
-      this.#exhausted();
-      return;
-    }
-    const { key, value, expire } = victim.entry;
-    this.#left = Math.max(0, this.#left - estimatedBytes(key, value, expire, SAMPLES));
-    database.drop(victim.db, key);
-    this.#evicted++;
-  }
-}
-
-/** Runs a step in the next turn of the event loop without keeping the process alive. */
-const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
-
-/** Returns a function that selects the least used of several candidates. */
-function leastUsed(choose: Choice): Choice {
-  return (keyspaces, random, usage) => {
-    let candidate = choose(keyspaces, random, usage);
-    if (candidate === null) return candidate;
-    let worth = usage.worth(candidate.entry);
-    for (let i = 1; i < CANDIDATES; i++) {
-      const other = choose(keyspaces, random, usage);
-      if (other === null || usage.worth(other.entry) >= worth) continue;
-      candidate = other;
-      worth = usage.worth(other.entry);
-    }
-    return candidate;
-  };
-}
-
-function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
-  let index = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
-  for (const [db, { entries, size }] of keyspaces.entries()) {
-    if (index < size) return { db, entry: entries[index] as KeyEntry };
-    index -= size;
-  }
-  return null;
-}
-
-function anyExpiring(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
-  for (let tries = 0; tries < TRIES; tries++) {
-    let index = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
-    for (const [db, keyspace] of keyspaces.entries()) {
-      if (index >= keyspace.expiring) {
-        index -= keyspace.expiring;
-        continue;
-      }
-      const entry = keyspace.sampleExpiring(random());
-      if (entry !== undefined) return { db, entry };
-      break;
-    }
-  }
-  return firstToExpire(keyspaces);
-}
-
-function firstToExpire(keyspaces: readonly Keyspace[]): Victim | null {
-  let first: Victim | null = null;
-  for (const [db, keyspace] of keyspaces.entries()) {
-    const entry = keyspace.firstToExpire();
-    if (entry !== undefined && (first === null || entry.expire < first.entry.expire)) first = { db, entry };
-  }
-  return first;
 }

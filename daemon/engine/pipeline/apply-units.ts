@@ -15,7 +15,7 @@ import { ReplySize } from "../../store/read-allowance.js";
 import { connectionMistake, isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
-import type { Outcome } from "../backends/backend.js";
+import type { BackendOutcome } from "../backends/backend.js";
 import { isStepped } from "../backends/run-steps-in-turns.js";
 import { type ChannelMessage, messagesOf } from "../channels/channels.js";
 import type { KeyAudit } from "../trust/key-audit.js";
@@ -62,7 +62,7 @@ export interface VerifiedEnvelope {
 }
 
 type Argv = readonly ByteString[];
-type Outcomes = readonly (Outcome | Promise<Outcome>)[];
+type Outcomes = readonly (BackendOutcome | Promise<BackendOutcome>)[];
 
 export class Units {
   readonly #databases: Databases;
@@ -92,12 +92,15 @@ export class Units {
    */
   apply(verified: VerifiedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { id, envelope, listener } = verified;
+
     // Daemons record such envelopes, and only a timeline applies them.
     if (envelope.units !== null) return notApplied(id, refused("malformed", '"units" without a write'));
     if (listener !== null) return answerOf(verified, listener.listen(verified, ring));
+
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)
       return answerOf(verified, this.#publish(verified, messages, ring, this.#broadcasts));
+
     if (envelope.multi || envelope.if !== null)
       return whenSettled(verified, [this.#applyAsOne(verified, ring)]);
     return this.#applyEach(verified, ring);
@@ -105,9 +108,10 @@ export class Units {
 
   #applyEach(verified: VerifiedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { commands } = verified.envelope;
-    const outcomes: (Outcome | Promise<Outcome>)[] = [];
+    const outcomes: (BackendOutcome | Promise<BackendOutcome>)[] = [];
     const judged = judgedOneByOne(verified.envelope);
     let items = 0;
+
     for (let i = 0; i < commands.length; i++) {
       const outcome = this.#applyUnit(verified, ring, i, judged);
       outcomes.push(outcome);
@@ -146,17 +150,19 @@ export class Units {
   async #applyInOrder(
     verified: VerifiedEnvelope,
     ring: KeyRing | null,
-    started: readonly (Outcome | Promise<Outcome>)[],
+    started: readonly (BackendOutcome | Promise<BackendOutcome>)[],
   ): Promise<EnvelopeAnswer> {
     const { id, envelope, maxReplyBytes, readStatus } = verified;
     const result = new ResultWriter(maxReplyBytes, readStatus);
     const judged = judgedOneByOne(envelope);
     let items = 0;
+
     for (let i = 0; i < envelope.commands.length; i++) {
       if (i === started.length || items > REPLY_SIZE_PER_TURN) {
         await laterTurn();
         items = 0;
       }
+
       const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(verified, ring, i, judged)), false);
       items += sizeOf(outcome);
       if (outcome.kind === "failed")
@@ -172,7 +178,7 @@ export class Units {
     ring: KeyRing | null,
     i: number,
     judged: OneCommand,
-  ): Outcome | Promise<Outcome> {
+  ): BackendOutcome | Promise<BackendOutcome> {
     const argv = envelope.commands[i] as Argv;
     judged.commands[0] = argv;
     // Look up the signer for each unit, because the previous unit may have changed its rules.
@@ -186,7 +192,7 @@ export class Units {
     unit: Unit,
     signer: KeyRecord | null,
     ring: KeyRing | null,
-  ): Outcome | Promise<Outcome> {
+  ): BackendOutcome | Promise<BackendOutcome> {
     // Unsigned requests about the daemon itself are not answered.
     if (signer === null || ring === null) return this.#databases.execute(argv, unit);
     if (isKeyCommand(argv)) return this.#changeKeys(argv, unit, signer, ring);
@@ -194,22 +200,28 @@ export class Units {
   }
 
   /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
-  #applyAsOne({ id, envelope }: VerifiedEnvelope, ring: KeyRing | null): Outcome | Promise<Outcome> {
+  #applyAsOne(
+    { id, envelope }: VerifiedEnvelope,
+    ring: KeyRing | null,
+  ): BackendOutcome | Promise<BackendOutcome> {
     const { commands, key, at, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
+
     const denial = this.#refusalOf(
       { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) },
       signer,
       ring,
     );
     if (denial !== null) return denial;
+
     // The first command shows what all commands are, because the ring denies units that mix KEY commands with other
     // commands.
     if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
       return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
-    if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
+
+    if (conditions !== null && !this.#databases.areMet(conditions, unit)) return UNMET_REPLY;
     return multi
       ? this.#databases.executeTogether(commands, unit)
       : this.#databases.execute(commands[0] as Argv, unit);
@@ -259,7 +271,7 @@ export class Units {
 const REPLY_SIZE_PER_TURN = 20_000;
 
 /** Returns the size of a reply in steps. A reply whose items are not found yet counts as one. */
-function sizeOf(outcome: Outcome): number {
+function sizeOf(outcome: BackendOutcome): number {
   const { kind } = outcome;
   const isShort = kind === "status" || kind === "integer" || kind === "failed";
   if (isShort || isStepped(outcome)) return 1;
@@ -299,14 +311,15 @@ function whenSettled(
     if (outcome instanceof Promise)
       return Promise.all(outcomes).then((settled) => answerOf(verified, settled));
   }
-  return answerOf(verified, outcomes as readonly Outcome[]);
+  return answerOf(verified, outcomes as readonly BackendOutcome[]);
 }
 
 function answerOf(
   { id, maxReplyBytes, readStatus }: VerifiedEnvelope,
-  outcomes: readonly Outcome[],
+  outcomes: readonly BackendOutcome[],
 ): EnvelopeAnswer {
   const result = new ResultWriter(maxReplyBytes, readStatus);
+
   for (const one of outcomes) {
     const outcome = one.kind === "failed" ? replyOrFailure(one, outcomes.length === 1) : one;
     if (outcome.kind === "failed") {

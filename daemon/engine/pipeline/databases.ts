@@ -3,8 +3,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import { type Answer, type Refused, type Replies, refused, replyOf } from "../answers/request.js";
-import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
+import { type CommandAnswer, type Refused, type Replies, refused, replyOf } from "../answers/request.js";
+import type { Backend, BackendFailure, BackendOutcome } from "../backends/backend.js";
 
 type Values = Replies["replies"][number][];
 type Argv = readonly ByteString[];
@@ -27,7 +27,7 @@ export class Databases {
    * Returns whether each key was last changed by the unit that its condition names. Called only if this daemon accepts
    * conditions.
    */
-  hold(conditions: readonly Condition[], unit: Unit): boolean {
+  areMet(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#only?.holds?.(conditions, unit) ?? false;
   }
 
@@ -36,13 +36,13 @@ export class Databases {
    * commands in the same order.
    * @returns the first failure or error, otherwise the first database's reply
    */
-  execute(argv: Argv, unit: Unit): Outcome | Promise<Outcome> {
+  execute(argv: Argv, unit: Unit): BackendOutcome | Promise<BackendOutcome> {
     if (this.#only !== null) return this.#only.execute(argv, unit);
     return merge(this.#backends.map((backend) => backend.execute(argv, unit)));
   }
 
   /** Executes several commands as one unit. If one is malformed, none is applied and the reply is an error. */
-  executeTogether(commands: readonly Argv[], unit: Unit): Outcome | Promise<Outcome> {
+  executeTogether(commands: readonly Argv[], unit: Unit): BackendOutcome | Promise<BackendOutcome> {
     return merge(this.#backends.map((backend) => backend.executeTogether(commands, unit)));
   }
 
@@ -50,7 +50,7 @@ export class Databases {
    * Executes a command of version 1 on one database after another, like php-dbsync's daemon. After the first failure
    * the remaining databases are skipped, but the earlier databases keep their changes.
    */
-  executeInTurn(argv: Argv, unit: Unit): Answer | Promise<Answer> {
+  executeInTurn(argv: Argv, unit: Unit): CommandAnswer | Promise<CommandAnswer> {
     const replies: Values = [];
     for (let i = 0; i < this.#backends.length; i++) {
       const backend = this.#backends[i] as Backend;
@@ -66,9 +66,9 @@ export class Databases {
     argv: Argv,
     unit: Unit,
     first: number,
-    outcome: Promise<Outcome>,
+    outcome: Promise<BackendOutcome>,
     replies: Values,
-  ): Promise<Answer> {
+  ): Promise<CommandAnswer> {
     for (let i = first; i < this.#backends.length; i++) {
       const backend = this.#backends[i] as Backend;
       const reached = i === first ? await outcome : await backend.execute(argv, unit);
@@ -79,7 +79,7 @@ export class Databases {
   }
 }
 
-function collect(backend: Backend, argv: Argv, outcome: Outcome, replies: Values): Refused | null {
+function collect(backend: Backend, argv: Argv, outcome: BackendOutcome, replies: Values): Refused | null {
   if (outcome.kind === "failed") return refused(outcome.code, outcome.detail);
   if (outcome.kind === "error")
     return refused("command-error", `${argv[0]} on ${backend.name}: ${outcome.text}`);
@@ -87,20 +87,22 @@ function collect(backend: Backend, argv: Argv, outcome: Outcome, replies: Values
   return null;
 }
 
-function merge(outcomes: readonly (Outcome | Promise<Outcome>)[]): Outcome | Promise<Outcome> {
+function merge(
+  outcomes: readonly (BackendOutcome | Promise<BackendOutcome>)[],
+): BackendOutcome | Promise<BackendOutcome> {
   return outcomes.some((one) => one instanceof Promise)
     ? Promise.all(outcomes).then(firstOf)
-    : firstOf(outcomes as Outcome[]);
+    : firstOf(outcomes as BackendOutcome[]);
 }
 
-function firstOf(outcomes: readonly Outcome[]): Outcome {
+function firstOf(outcomes: readonly BackendOutcome[]): BackendOutcome {
   const failures = outcomes.filter((one) => one.kind === "failed");
   if (failures.length > 0) return { ...(failures[0] as BackendFailure), effect: effectOf(outcomes) };
   return outcomes.find((one) => one.kind === "error") ?? (outcomes[0] as Reply);
 }
 
 /** Returns the combined effect of several outcomes, of which at least one is a failure. */
-export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"] {
+export function effectOf(outcomes: readonly BackendOutcome[]): BackendFailure["effect"] {
   return outcomes.every((one) => one.kind === "failed" && one.effect === "not-applied")
     ? "not-applied"
     : "unknown";
@@ -110,7 +112,7 @@ export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"]
  * Converts a failure into an error reply if it concerns only this command: the command needs its own connection or, if
  * the envelope has other commands, it is a query that received no working memory. Returns other outcomes unchanged.
  */
-export function replyOrFailure(outcome: Outcome, isAlone: boolean): Outcome {
+export function replyOrFailure(outcome: BackendOutcome, isAlone: boolean): BackendOutcome {
   if (outcome.kind !== "failed") return outcome;
   const { code, detail } = outcome;
   if (code === "not-carried") return error(`ERR ${detail}`);

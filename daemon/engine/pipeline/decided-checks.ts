@@ -1,6 +1,6 @@
 /**
  * Checks envelopes on whose units the members of a list decide: what one member accepts, all of them must be able to
- * evaluate, in one step. Source: docs/protocol-v2.md "Decisions".
+ * evaluate, in one step. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { SHARING_NAME } from "../../../protocol/implicit-condition.js";

@@ -14,8 +14,8 @@ import { missingCode } from "../../store/family-code.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
-  type Answer,
   type Answered,
+  type CommandAnswer,
   type EnvelopeAnswer,
   notApplied,
   type Refused,
@@ -43,6 +43,7 @@ import { checkOwnKey } from "./own-key-check.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
+import { SigningRates } from "./signing-rates.js";
 import { handleVersion1 } from "./version-1-commands.js";
 import { WaitingEnvelopes } from "./waiting-envelopes.js";
 
@@ -56,16 +57,18 @@ export class Pipeline {
   readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
-  readonly #rates = new Rates();
+  readonly #rates = new SigningRates();
   readonly #waiters: WaitingEnvelopes;
   /** The clients of envelopes that are being processed, by the envelope's id. */
   readonly #clients = new Map<ByteString, QueryClients>();
+  /** The properties of this daemon that the header of an envelope must match. */
   #audience: Audience;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
     this.recording = parts.recording;
+
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = {
@@ -75,6 +78,7 @@ export class Pipeline {
       takesConditions: takeConditions,
       decides: false,
     };
+
     this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.seenLimits);
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
@@ -82,7 +86,7 @@ export class Pipeline {
   }
 
   /** Handles a command of version 1. @param client  the client, or undefined if it is unknown */
-  handle(request: Request, client?: UnitClient): Answer | Promise<Answer> {
+  handle(request: Request, client?: UnitClient): CommandAnswer | Promise<CommandAnswer> {
     return handleVersion1(request, this, this.#parts, client);
   }
 
@@ -99,6 +103,7 @@ export class Pipeline {
     client?: UnitClient,
   ): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
+
     let signer: CommandSigner;
     let envelope: Envelope;
     try {
@@ -109,11 +114,14 @@ export class Pipeline {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
     }
+
     const missing = missingCode(envelope.commands);
     if (missing !== null) return notApplied(id, refused("semantics-unknown", missing));
+
     const isRecorded = listener === null && this.recording.records(envelope);
     const readStatus = isRecorded ? "" : this.recording.readStatus;
     const now = this.#parts.environment.clock();
+
     const answer = this.#answer({
       id,
       envelope,
@@ -127,48 +135,8 @@ export class Pipeline {
       isOnlyHere: client?.isOnlyHere === true,
       clients: isRecorded || client === undefined ? undefined : new QueryClients(client, envelope),
     });
-    // Promises have already passed through `#unknownIfHeld` where they were created.
-    return answer instanceof Promise ? answer : this.#unknownIfHeld(answer, envelope);
-  }
-
-  #answer(verified: VerifiedEnvelope): Answered {
-    const { id, message, signer, now } = verified;
-    const misdirected = (signer && checkValidity(signer, now)) ?? this.#checkAddress(verified);
-    if (misdirected !== null) return notApplied(id, misdirected);
-    // Do not remember the refusal of an envelope without `only` by a listener. Otherwise an attacker could send an
-    // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
-    if (verified.listener !== null && verified.envelope.only === null) return this.#apply(verified);
-    if (message.wait !== undefined)
-      return this.#laterUnknownIfHeld(this.#confirmed(verified, message.wait), verified);
-    const first = this.#firstAnswer(verified);
-    if (first === null) return this.#admit(verified);
-    return first instanceof Promise ? this.#laterUnknownIfHeld(first, verified) : first;
-  }
-
-  /**
-   * Changes the effect of a refusal to `unknown` if the envelope has been recorded, because a member sent it before or
-   * in the meantime.
-   */
-  #unknownIfHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
-    const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
-    return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
-  }
-
-  #laterUnknownIfHeld(
-    answer: Promise<EnvelopeAnswer>,
-    { envelope: { at, seq } }: VerifiedEnvelope,
-  ): Promise<EnvelopeAnswer> {
-    return answer.then((one) => this.#unknownIfHeld(one, { at, seq }));
-  }
-
-  /**
-   * Answers an envelope whose key is unknown. The key may have been known when the envelope first arrived, before this
-   * daemon received an earlier-dated revocation, or a snapshot without the key. In that case the outcome is unknown.
-   */
-  #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
-    const head = reading(() => readHead(body));
-    if ("kind" in head) return answer;
-    return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#unknownIfHeld(answer, head);
+    // Promises have already passed through `#unknownIfInTimeline` where they were created.
+    return answer instanceof Promise ? answer : this.#unknownIfInTimeline(answer, envelope);
   }
 
   /**
@@ -185,6 +153,51 @@ export class Pipeline {
     this.recording.stop();
   }
 
+  #answer(verified: VerifiedEnvelope): Answered {
+    const { id, message, signer, now } = verified;
+    const refusal = (signer && checkValidity(signer, now)) ?? this.#checkAddress(verified);
+    if (refusal !== null) return notApplied(id, refusal);
+
+    // An envelope without `only` that a listener receives is answered directly, and its refusal is not remembered.
+    // Otherwise an attacker could send an intercepted command to a listener first, so that the daemon would refuse the
+    // client's own copy.
+    if (verified.listener !== null && verified.envelope.only === null) return this.#apply(verified);
+    if (message.wait !== undefined)
+      return this.#laterUnknownIfInTimeline(this.#confirmed(verified, message.wait), verified);
+
+    const first = this.#firstAnswer(verified);
+    if (first === null) return this.#admit(verified);
+    return first instanceof Promise ? this.#laterUnknownIfInTimeline(first, verified) : first;
+  }
+
+  /**
+   * Changes the effect of a refusal to `unknown` if the timeline has the envelope, because a member sent it before or
+   * in the meantime.
+   */
+  #unknownIfInTimeline(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
+    const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
+    return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+  }
+
+  #laterUnknownIfInTimeline(
+    answer: Promise<EnvelopeAnswer>,
+    { envelope: { at, seq } }: VerifiedEnvelope,
+  ): Promise<EnvelopeAnswer> {
+    return answer.then((one) => this.#unknownIfInTimeline(one, { at, seq }));
+  }
+
+  /**
+   * Answers an envelope whose key is unknown. The key may have been known when the envelope first arrived, before this
+   * daemon received an earlier-dated revocation, or a snapshot without the key. In that case the outcome is unknown.
+   */
+  #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
+    const head = reading(() => readHead(body));
+    if ("kind" in head) return answer;
+    return this.seen.isApplied(answer.id, head.at)
+      ? unknown(answer)
+      : this.#unknownIfInTimeline(answer, head);
+  }
+
   /** Delays the result until it is as certain as the client requires. */
   async #confirmed(verified: VerifiedEnvelope, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = verified;
@@ -192,16 +205,20 @@ export class Pipeline {
     const first = this.#firstAnswer(verified);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
+
     // The client may have sent the envelope before without a wait, so it may have been applied.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
+
     const answer = await (first ?? this.#admit(verified));
-    const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
-    const isHeld = recording.holds({ at, seq, id });
-    // Such an envelope is not recorded here, unless another member whose ring permits it has sent it. Any other
-    // envelope was recorded. If it is not held any longer, its entry is damaged, and its outcome is unknown.
-    if (!isHeld && answer.isUnrecorded) return answer;
-    if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
+
+    const { at, seq } = envelope;
+    const isInTimeline = recording.holds({ at, seq, id });
+    // `isUnrecorded`: this daemon has recorded nothing, because its key ring forbids all units or the condition does
+    // not hold. There is nothing to wait for, unless another member whose key ring permits the units has sent it.
+    if (!isInTimeline && answer.isUnrecorded) return answer;
+    // Otherwise the envelope was recorded. If its entry is gone, it is damaged, and the outcome is unknown.
+    if (isInTimeline && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
@@ -214,7 +231,7 @@ export class Pipeline {
     const isSame = cluster === this.#audience.cluster && decides === this.#audience.decides;
     if (!isSame) this.#audience = { ...this.#audience, cluster, decides };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
-    if (signer !== null && signer === this.signers?.own) return wrong ?? checkOwnKey(verified);
+    if (signer !== null && signer === this.signers?.ownKey) return wrong ?? checkOwnKey(verified);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
@@ -224,9 +241,10 @@ export class Pipeline {
    */
   #firstAnswer(verified: VerifiedEnvelope): Answered | null {
     const { id, envelope, isRecorded, now } = verified;
-    this.seen.forget(now, now - this.#parts.window.past);
+    this.seen.forgetOldIds(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
     if (found instanceof Promise && this.#isAbandoned(verified)) return null;
+    // null: the envelope is known, but its answer was not stored.
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
     return isRecorded ? this.recording.firstAnswer(verified) : null;
@@ -257,6 +275,10 @@ export class Pipeline {
     return this.#remember(verified, isReady ? this.#apply(verified) : this.#applyAfter(verified, after));
   }
 
+  /**
+   * Refuses an envelope whose date is outside the window. If the date is too early, the floor is raised to it, so that
+   * the envelope cannot be accepted later; if it is too late, the id is remembered.
+   */
   #checkDate(verified: VerifiedEnvelope): EnvelopeAnswer | null {
     const { observer, window } = this.#parts;
     const { envelope, now } = verified;
@@ -269,6 +291,10 @@ export class Pipeline {
     return notApplied(verified.id, skewed);
   }
 
+  /**
+   * Refuses envelopes that are dated before the floor, because the ids of such envelopes may be forgotten: an envelope
+   * could be applied twice.
+   */
   #checkFloor({ id, envelope, isRecorded }: VerifiedEnvelope): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
@@ -276,16 +302,17 @@ export class Pipeline {
       this.seen.floor = Math.max(this.seen.floor, envelope.at);
       return notApplied(id, pending);
     }
+
     const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, date);
-    const early = floor - envelope.at;
-    if (early < 0) return null;
+    const msTooEarly = floor - envelope.at;
+    if (msTooEarly < 0) return null;
     const code = this.recording.state === "catching-up" ? "catching-up" : "too-old";
-    return notApplied(id, refused(code, `dated ${early} ms too early`));
+    return notApplied(id, refused(code, `dated ${msTooEarly} ms too early`));
   }
 
   #checkRate(verified: VerifiedEnvelope): EnvelopeAnswer | null {
     const { id, rate } = verified.signer ?? UNLIMITED;
-    if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
+    if (rate === 0 || this.#rates.takeToken(id, rate, this.#parts.environment.uptime())) return null;
     return this.#refuse(verified, refused("over-rate", `${rate} a second`));
   }
 
@@ -300,10 +327,11 @@ export class Pipeline {
    */
   #makeRoom(verified: VerifiedEnvelope): EnvelopeAnswer | null {
     const { seen } = this;
-    const room = seen.makeRoom(verified.now);
-    if (room === false) return unknown(notApplied(verified.id, refused("memory-full", `${seen.size} ids`)));
-    if (room === true) return null;
-    this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
+    const made = seen.makeRoom(verified.now);
+    if (made === false) return unknown(notApplied(verified.id, refused("memory-full", `${seen.size} ids`)));
+    if (made === true) return null;
+    // `made` is the new floor, because ids had to be forgotten.
+    this.#parts.log.warn({ takesFrom: made + 1 }, FORGOTTEN_EARLY);
     return this.#checkFloor(verified);
   }
 
@@ -324,8 +352,10 @@ export class Pipeline {
       this.#waiters.applied(id);
       return answer;
     }
+
     // Do not use `verified` in this callback, so that the commands need not stay in memory until they are on disk.
     if (clients !== undefined) this.#clients.set(id, clients);
+
     return answer.then((settled) => {
       // A copy of an abandoned envelope has replaced it.
       if (this.#clients.get(id) !== clients) return settled;
@@ -333,7 +363,7 @@ export class Pipeline {
       if (clients?.isGone) this.seen.remove(id, at);
       else this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
-      return settled.kind === "refused" ? this.#unknownIfHeld(settled, { at, seq }) : settled;
+      return settled.kind === "refused" ? this.#unknownIfInTimeline(settled, { at, seq }) : settled;
     });
   }
 
@@ -385,32 +415,3 @@ const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "the limit --max-remembered is reached: from now on, envelopes dated before `takesFrom` are refused";
-
-interface Bucket {
-  tokens: number;
-  /** The uptime in milliseconds when the bucket was last filled. */
-  filledAt: number;
-}
-
-const MS_PER_SECOND = 1000;
-
-/** The limit of envelopes per second of each signing key, with a token bucket that holds the tokens of one second. */
-class Rates {
-  readonly #buckets = new Map<ByteString, Bucket>();
-
-  /**
-   * Takes the token for one envelope from the key's bucket; returns whether there was one.
-   * @param rate  envelopes per second
-   * @param now   uptime in milliseconds, which never jumps
-   */
-  take(key: ByteString, rate: number, now: number): boolean {
-    let bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, (bucket = { tokens: rate, filledAt: now }));
-    const filled = bucket.tokens + ((now - bucket.filledAt) * rate) / MS_PER_SECOND;
-    bucket.tokens = Math.min(Math.max(rate, 1), filled);
-    bucket.filledAt = now;
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
-    return true;
-  }
-}

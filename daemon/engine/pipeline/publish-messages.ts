@@ -46,7 +46,7 @@ export class Broadcasts {
   /** Returns whether an envelope was published, or may have been published and forgotten, according to its date. */
   isKnown(id: ByteString, at: number): boolean {
     const now = this.#environment.clock();
-    this.#seen.forget(now, now - this.#window.past);
+    this.#seen.forgetOldIds(now, now - this.#window.past);
     return at <= this.#seen.floor || this.#seen.find(id, at) !== undefined;
   }
 
@@ -68,6 +68,7 @@ export class Broadcasts {
       this.#hasGap = true;
       return;
     }
+
     this.#hasGap = false;
     this.channels.miss();
     this.#environment.setTimer(MISSED_EVERY_MS, () => {
@@ -78,7 +79,7 @@ export class Broadcasts {
   }
 
   /** Remembers the id of an envelope that this daemon has signed, whose messages it has already published. */
-  note(id: ByteString, at: number): void {
+  rememberPublished(id: ByteString, at: number): void {
     if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
   }
@@ -98,21 +99,26 @@ export class Broadcasts {
     from: CommandMessage | null,
   ): readonly number[] {
     const { channels } = this;
+
     if (messages.length === 0) return [];
     const countForwarded = (message: ChannelMessage) =>
       from === null ? 0 : channels.countMemberReceivers(message);
+
     if (this.isKnown(id, at)) {
       if (!this.wasPublished(id, at)) this.miss();
       return messages.map((message) => channels.countLocalReceivers(message) + countForwarded(message));
     }
+
     // If no id can be forgotten, because all remembered ids belong to the current second, this id cannot be remembered.
     // Its messages could then be published twice, so they are not published at all.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }
+
     this.#seen.add(id, at, null);
     if (from !== null) this.forwardToMembers?.(from);
+
     // Send a pending gap event first, because it must precede the messages after the gap.
     if (this.#hasGap === true) {
       this.#hasGap = false;

@@ -1,5 +1,5 @@
 /**
- * The pipeline's interface to the component that records writes. With a timeline, daemon/cluster/'s recording-base.ts
+ * The pipeline's interface to the component that records writes. With a timeline, daemon/cluster/'s recorder-base.ts
  * implements it. `Unrecorded` is the implementation for a daemon that records nothing.
  */
 
@@ -120,7 +120,7 @@ export class Unrecorded implements Recording {
   }
 
   apply({ envelope }: VerifiedEnvelope): null {
-    this.localUnits.note(envelope);
+    this.localUnits.recordDate(envelope);
     return null;
   }
 

@@ -88,7 +88,7 @@ export class SeenEnvelopes {
    * @param now      the daemon's clock
    * @param horizon  dates at or before it are outside the window
    */
-  forget(now: number, horizon: number): void {
+  forgetOldIds(now: number, horizon: number): void {
     const current = bucketOf(now);
     if (current === this.#forgottenAt) return;
     this.#forgottenAt = current;
@@ -125,7 +125,7 @@ export class SeenEnvelopes {
    * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
-    if (!this.#refused.take(key, 1, this.limits.max * REFUSED_SHARE)) return false;
+    if (!this.#refused.acquire(key, 1, this.limits.max * REFUSED_SHARE)) return false;
     this.add(id, at, answer);
     this.#bucketAt(at).refused.push(key);
     return true;
@@ -175,7 +175,7 @@ export class SeenEnvelopes {
     this.#buckets.delete(number);
     bucket.forgotten = true;
     this.#size -= bucket.ids.size;
-    for (const key of bucket.refused) this.#refused.give(key, 1);
+    for (const key of bucket.refused) this.#refused.release(key, 1);
     this.floor = Math.max(this.floor, endOf(number));
     while (this.#stored.first?.bucket.forgotten) this.#dropOldest();
   }

@@ -2,8 +2,7 @@
  * Determines the date from which a daemon accepts envelopes. The data in a Redis may include envelopes that the
  * previous process applied, and whose ids this process does not know. Therefore no envelope is accepted that may be
  * dated before this start. The time of the start is taken from the daemon's clock or, if it is later, from the clock of
- * a Redis, so that setting the daemon's clock back does not allow a replay. Source: SECURITY.md, "Restarts in front of
- * a Redis".
+ * a Redis, so that setting the daemon's clock back does not allow a replay. Source: SECURITY.md, "Restarts".
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -12,7 +11,7 @@ import { dateText } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Service } from "../../net/process/service.js";
 import { type Refused, refused } from "../answers/request.js";
-import type { BackendFailure, Outcome } from "../backends/backend.js";
+import type { BackendFailure, BackendOutcome } from "../backends/backend.js";
 
 export interface Floor {
   /**
@@ -29,7 +28,7 @@ export interface TimedDatabase {
   /** The database's name in the log. */
   readonly name: string;
   /** Executes a command; a returned promise never rejects. */
-  execute(argv: readonly ByteString[]): Outcome | Promise<Outcome>;
+  execute(argv: readonly ByteString[]): BackendOutcome | Promise<BackendOutcome>;
 }
 
 /** The interval between two requests to a database that has not reported its time, in milliseconds. */
@@ -115,6 +114,7 @@ export class StartFloor implements Floor, Service {
     const outcome = await database.execute(["TIME"]);
     if (this.#isStopped) return;
     if (outcome.kind === "failed" || isTemporary(outcome)) return this.#retryLater(database, outcome);
+
     const time = timeOf(outcome);
     if (time === null)
       this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, NO_TIME_REPORTED);

@@ -11,19 +11,19 @@ import { missingCode } from "../../store/family-code.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
-import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
+import { type CommandAnswer, type Refused, type Request, refused } from "../answers/request.js";
 import { whenSafe } from "../answers/safe-answers.js";
 import { messageOf } from "../channels/channels.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./apply-units.js";
-import { type Admission, signerOfCommand } from "./envelope-checks.js";
+import { type SignerPolicy, signerOfCommand } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /**
  * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million arguments, which
  * would need far more memory than the frame.
  */
-const MAX_ARGUMENTS = 1024 * 1024;
+const ARGUMENTS_MAX = 1024 * 1024;
 
 /**
  * Handles a request. Returns the answer itself if all databases answer in this turn, because a promise would cost more
@@ -31,13 +31,13 @@ const MAX_ARGUMENTS = 1024 * 1024;
  */
 export function handleVersion1(
   request: Request,
-  admission: Admission,
+  admission: SignerPolicy,
   parts: PipelineParts,
   client: UnitClient | undefined,
-): Answer | Promise<Answer> {
+): CommandAnswer | Promise<CommandAnswer> {
   const signer = signerOfCommand(request, admission, parts);
   if (signer !== null && "kind" in signer) return signer;
-  if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
+  if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${ARGUMENTS_MAX}`);
   const argv = splitCommand(request.text);
   if (argv.length === 0) return refused("empty-command", "only spaces");
   const missing = missingCode([argv]);
@@ -48,19 +48,23 @@ export function handleVersion1(
 function execute(
   argv: readonly ByteString[],
   { signer, client }: { readonly signer: KeyRecord | null; readonly client: UnitClient | undefined },
-  admission: Admission,
+  admission: SignerPolicy,
   parts: PipelineParts,
-): Answer | Promise<Answer> {
+): CommandAnswer | Promise<CommandAnswer> {
   const { databases, recording, memory, broadcasts = null } = parts;
   const denial = authorize(argv, signer, admission.signers);
   if (denial !== null) return denial;
+
   const message = broadcasts === null ? null : messageOf(argv);
   if (message !== null && broadcasts !== null)
     return { kind: "replies", replies: [integer(broadcasts.channels.publish(message))] };
+
   const full = memory.refusal([argv]);
   if (full !== null) return full;
+
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
+
   const read = databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });
   return whenSafe(recording, read, (reason) => refused("storage-failed", reason));
 }
@@ -79,15 +83,15 @@ function authorize(
   return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
 }
 
-function answerOf(argv: readonly ByteString[], answer: Reply | Refused): Answer {
+function answerOf(argv: readonly ByteString[], answer: Reply | Refused): CommandAnswer {
   if (answer.kind === "refused") return refused(answer.code, answer.detail);
   if (answer.kind === "error") return refused("command-error", `${argv[0]}: ${answer.text}`);
   return { kind: "replies", replies: [answer] };
 }
 
 function hasTooManyArguments(text: Buffer): boolean {
-  if (text.length <= 2 * MAX_ARGUMENTS) return false;
+  if (text.length <= 2 * ARGUMENTS_MAX) return false;
   let blanks = 0;
   for (let at = text.indexOf(" "); at >= 0; at = text.indexOf(" ", at + 1)) blanks++;
-  return blanks >= MAX_ARGUMENTS;
+  return blanks >= ARGUMENTS_MAX;
 }

@@ -11,7 +11,7 @@ import { WaitingShares } from "../backends/fair-shares.js";
 const WAITERS_MAX = 1024;
 /** Maximum bytes of all waiting envelopes, which stay in memory after their connection has closed. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
-/** The longest deadline of a client, in milliseconds. */
+/** The time that an envelope waits, in milliseconds: as long as the longest deadline of a client. */
 const WAIT_MS_MAX = 20_000;
 
 type Resume = (arrived: boolean) => void;
@@ -28,16 +28,19 @@ export class WaitingEnvelopes {
 
   /**
    * Waits until the envelope with an id has been applied.
-   * @returns false if that takes too long, or if too many envelopes already wait, in total or for this key
-   * @param key    the signer of the waiting envelope
-   * @param bytes  the length of the waiting envelope
+   * @param signer  the key that signed the waiting envelope
+   * @param bytes   the length of the waiting envelope
+   * @returns false if that takes too long, or if too many envelopes already wait, in total or for this signer
    */
-  wait(id: ByteString, key: ByteString, bytes: number): Promise<boolean> {
-    if (!this.#shares.take(key, bytes)) return Promise.resolve(false);
-    return this.#wait(id, () => this.#shares.give(key, bytes));
+  wait(id: ByteString, signer: ByteString, bytes: number): Promise<boolean> {
+    if (!this.#shares.acquire(signer, bytes)) return Promise.resolve(false);
+    return this.#wait(id, () => this.#shares.release(signer, bytes));
   }
 
-  /** Waits until an envelope has been applied that is already limited elsewhere. @returns false if it takes too long */
+  /**
+   * Does the same for a waiting envelope that the limits of another component already count.
+   * @returns false if it takes too long
+   */
   waitForAdmitted(id: ByteString): Promise<boolean> {
     return this.#wait(id, () => {});
   }
@@ -46,6 +49,7 @@ export class WaitingEnvelopes {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, waiting);
+
       const resume: Resume = (arrived) => {
         cancel();
         release();
@@ -53,6 +57,7 @@ export class WaitingEnvelopes {
         if (waiting.size === 0) this.#waiting.delete(id);
         resolve(arrived);
       };
+
       const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => resume(false));
       waiting.add(resume);
     });
@@ -61,6 +66,11 @@ export class WaitingEnvelopes {
   /** Resumes the envelopes that wait for an envelope that has been applied. */
   applied(id: ByteString): void {
     if (this.#waiting.size > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
+  }
+
+  /** Ends the waits for an envelope that will not be applied soon. */
+  giveUp(id: ByteString): void {
+    for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(false);
   }
 
   /** Ends all waits. */

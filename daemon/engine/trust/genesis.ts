@@ -38,7 +38,7 @@ export function clusterIdOf(genesis: Genesis): ByteString {
  * @throws StartError  the record is damaged
  */
 export function recordedCluster(storage: MarkSource): ByteString | null {
-  const bytes = storage.mark("genesis");
+  const bytes = storage.readMark("genesis");
   return bytes === null ? null : clusterIdOf(read(bytes));
 }
 
@@ -54,7 +54,8 @@ function readGenesis(bytes: Buffer): Genesis {
   if (reader.readArrayHead() !== 4 || reader.readBulk() !== MAGIC)
     throw reader.malformed("expected a genesis");
   const name = textOfBytes(reader.readBulk());
-  const [applications, roots] = [readList(reader), readList(reader)];
+  const applications = readList(reader);
+  const roots = readList(reader);
   reader.expectEnd();
   return { name, applications, roots };
 }
@@ -74,7 +75,7 @@ export async function recordGenesis(
   genesis: Genesis,
   advice: () => string = () => "",
 ): Promise<boolean> {
-  const bytes = storage.mark("genesis");
+  const bytes = storage.readMark("genesis");
   if (bytes === null) {
     storage.put([], [["genesis", Buffer.from(writeGenesis(genesis), "latin1")]]);
     await storage.flushed();

@@ -33,15 +33,18 @@ export function loadSigners(
 ): Signers {
   const applications = loadFiles("-s", signKey, log);
   const roots = loadFiles("--root-key", rootKey, log);
+
   const makeRing = () => {
     const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")), known });
     for (const { key, file } of inOrder(applications)) addGenesis(ring, "application", key, file);
     for (const { key, file } of inOrder(roots)) addGenesis(ring, "root", key, file);
     return ring;
   };
+
   const ids = (keys: readonly FileKey[]) => keys.map(({ id }) => id);
   const genesis = { name: clusterName, applications: ids(applications), roots: ids(roots) };
-  const signers = new Signers({ genesis, makeRing, applications });
+  const signers = new Signers({ genesis, makeRing, applicationKeys: applications });
+
   for (const { id, role } of signers.ring.all()) {
     const { file } = [...applications, ...roots].find((other) => other.id === id) as FileKey;
     log.info({ file, fingerprint: hexOf(id), role }, "key accepted");
@@ -61,18 +64,20 @@ export function loadSignersAgain(
 ): Signers {
   const signers = loadSigners(settings, log);
   if (before.cluster === signers.cluster) return before;
+
   if (settings.hasTimeline)
     throw new StartError(
       "sign-key, root-key: the files have changed, but a timeline keeps the keys that it was created with. Restore the old files, " +
         "and change keys with dbsync keys add and dbsync keys revoke (KEY ADD, KEY REVOKE).",
       2,
     );
-  if (before.haveChanged)
+  if (before.isRingChanged)
     throw new StartError(
       "sign-key, root-key: the files have changed, but KEY commands have also changed the keys, and those changes would be lost. " +
         "Change keys with KEY ADD and KEY REVOKE.",
       2,
     );
+
   log.warn(
     { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
     "the new keys form a new cluster: clients that use the old one are refused",

@@ -10,7 +10,7 @@ import { type PackedEntry, writeEntries } from "../../../protocol/members/member
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { PublicKey } from "./known-keys.js";
-import { knownKey, type Signers } from "./signers.js";
+import { type Signers, spkiOfKey } from "./signers.js";
 import type { SignatureAnswer, SignatureTask } from "./verify-worker.js";
 
 /** The id of an entry whose signature is valid, and the SubjectPublicKeyInfo of the key that signed it. */
@@ -74,7 +74,7 @@ async function prove(
 function signedOf({ body, signature }: PackedEntry, ring: KeyRing): Signed | null {
   try {
     const { key: id } = readHead(body);
-    const spki = knownKey(ring, id);
+    const spki = spkiOfKey(ring, id);
     return spki === undefined ? null : { body, signature, key: { id, spki } };
   } catch (problem) {
     if (problem instanceof MalformedFrame) return null;
@@ -160,10 +160,12 @@ export class VerifyThreads {
     const worker = this.#makeWorker();
     worker.unref();
     const thread: Thread = { worker, pending: new Map() };
+
     worker.on("message", ({ number, ids }: SignatureAnswer) => {
       thread.pending.get(number)?.(ids);
       thread.pending.delete(number);
     });
+
     const ended = (problem: Error) => {
       if (this.#threads?.includes(thread) !== true) return;
       this.#threads = this.#threads.filter((one) => one !== thread);

@@ -29,7 +29,7 @@ export interface SignatureAnswer {
 
 const known = new KnownKeys();
 
-function answer({ number, entries, keys, signers }: SignatureTask): SignatureAnswer {
+function answerTask({ number, entries, keys, signers }: SignatureTask): SignatureAnswer {
   const read = readEntries(Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength)) ?? [];
   const ids = read.map((entry, i) => {
     const key = keys[signers[i] as number];
@@ -48,4 +48,4 @@ function idIfSigned(entry: PackedEntry, key: SignatureTask["keys"][number]): Byt
   }
 }
 
-parentPort?.on("message", (task: SignatureTask) => parentPort?.postMessage(answer(task)));
+parentPort?.on("message", (task: SignatureTask) => parentPort?.postMessage(answerTask(task)));

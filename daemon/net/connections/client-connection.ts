@@ -8,15 +8,16 @@
 import { Socket } from "node:net";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { stackOf } from "../../../protocol/errors.js";
+import { presentFields } from "../../../protocol/present-fields.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import type { Environment } from "../process/clock-and-randomness.js";
 import { isTracing, traceCommand, traceFrame } from "../process/log.js";
-import { ClientOutput, HeldBytes, type OutputHandlers } from "./client-output.js";
+import { ClientOutput, type OutputHandlers } from "./client-output.js";
 import type { ClientSocket, SocketListeners } from "./client-socket.js";
-import type { ConnectionRegistry, OpenConnection } from "./connection-registry.js";
+import type { ConnectionRegistry } from "./connection-registry.js";
 import {
   type ClientDoing,
-  type Closing,
+  type CloseAnswer,
   closing,
   type Dialect,
   type HandOver,
@@ -24,6 +25,8 @@ import {
   type Served,
   wrongBeginning,
 } from "./dialect.js";
+import { HeldBytes } from "./held-bytes.js";
+import type { OpenConnection } from "./open-connection.js";
 import type { PushedTo } from "./pushed-output.js";
 
 export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {
@@ -61,6 +64,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.activeAt = this.openedAt;
     this.address = socket.remoteAddress ?? "";
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+
     const dialect = dialectOf(this);
     this.#dialect = dialect;
     this.#output = new ClientOutput(this, registry, dialect, this.#held);
@@ -197,6 +201,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     } catch (problem) {
       return void this.#close(readingFailed(problem));
     }
+
+    // While no request may be served, further ones stay in the buffers of the operating system.
     if (this.#mayServe) this.#work();
     else if (!dialect.isWaitingForData && !(dialect.readsOn && this.#output.isFull)) this.socket.pause();
     dialect.copyUnread();
@@ -249,7 +255,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   /** Serves complete requests. @returns false if more must be served later, or if the connection is closed */
   #serve(): boolean {
-    const [dialect, output] = [this.#dialect, this.#output];
+    const dialect = this.#dialect;
+    const output = this.#output;
     const { environment, log } = this.#registry;
     const traces = !dialect.showsBytes && isTracing(log);
     const endsAt = this.activeAt + TURN_MS;
@@ -263,12 +270,14 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
         return false;
       }
       if (request === null) return true;
+
       const served = dialect.serve(request);
       if (traces) traceCommand(log, this.remote, dialect);
       if (typeof served === "string") output.add(served);
       else if (!this.#handleServed(served, request)) return false;
       // A request may have closed its own connection.
       if (this.#state !== "open") return false;
+
       if (--remaining > 0 && !output.hasFullWrite) continue;
       remaining = dialect.requestsPerClockCheck;
       const isLate = environment.uptime() > endsAt;
@@ -284,7 +293,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   /** Handles an answer that is not a string. @returns false if no more requests are served for now */
   #handleServed(served: Exclude<Served, string>, request: Request): boolean {
     if (served instanceof Promise || served.kind === "later") {
-      this.#output.await(served, this.#dialect.bytesOf(request));
+      this.#output.addPending(served, this.#dialect.bytesOf(request));
       this.#endIfGone();
       return true;
     }
@@ -298,7 +307,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#isUnauthenticated) this.#prove();
   }
 
-  onClosing(why: Closing): void {
+  onClosing(why: CloseAnswer): void {
     this.#close(why);
   }
 
@@ -349,6 +358,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       if (!this.#isStopping && this.#mayServe) this.#resumeReading();
       return;
     }
+
+    // Nothing is being answered any more, so the connection closes, ends, or reads the next requests.
     const problem = dialect.isClosing ? null : dialect.problem(this.#inputEnded);
     if (problem !== null) this.#close(problem);
     else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end("");
@@ -359,7 +370,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.socket.isPaused()) this.socket.resume();
   }
 
-  #close({ code, detail, lastBytes, offset }: Closing): void {
+  #close({ code, detail, lastBytes, offset }: CloseAnswer): void {
     if (this.#state !== "open" && lastBytes !== null) return;
     this.#noteRefusal(code, detail, offset);
     this.#isNoted = false;
@@ -369,8 +380,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   #noteRefusal(code: string, detail: string, offset?: number): void {
     if (this.#isNoted) return;
-    const position = offset === undefined ? {} : { offset };
-    this.#registry.refusals.note(code, { remote: this.remote, detail, ...position });
+    this.#registry.refusals.logRefusal(code, { remote: this.remote, detail, ...presentFields({ offset }) });
     this.#registry.observer.refused(this.#dialect.listener, code);
   }
 
@@ -407,7 +417,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
  * executed, so it ends only the connection. An error while a request is executed still ends the process, because the
  * data may be partially changed.
  */
-const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);
+const readingFailed = (problem: unknown): CloseAnswer => closing("internal-error", stackOf(problem), null);
 
 /**
  * Adds listeners to a socket that may be handed over.

@@ -4,17 +4,18 @@
  */
 import { traceFrame } from "../process/log.js";
 import type { ClientSocket } from "./client-socket.js";
-import type { ByteBudget, ConnectionRegistry } from "./connection-registry.js";
+import type { ConnectionRegistry } from "./connection-registry.js";
 import {
-  type Answer,
+  type AnswerObserver,
   type AnswerReceiver,
-  type Closing,
+  type CloseAnswer,
   closing,
   type Dialect,
   type LaterAnswer,
   type LongAnswer,
-  type Unwritten,
+  type WireAnswer,
 } from "./dialect.js";
+import type { HeldBytes } from "./held-bytes.js";
 import type { PushedText } from "./pushed-output.js";
 
 /**
@@ -39,20 +40,20 @@ export interface OutputHandlers {
    * Called when an answer closes the connection after the earlier answers, or when the client does not read its
    * answers.
    */
-  onClosing(why: Closing): void;
+  onClosing(why: CloseAnswer): void;
 }
 
 /**
- * The output of a connection. Its methods that send bytes return whether more requests may be served: false if the
- * client must read first, if other connections must have their turn, or if the connection is closed.
+ * The output of a connection. `flush`, `addLong` and `continueLong` return whether more requests may be served: false
+ * if the client must read first, if other connections must have their turn, or if the connection is closed.
  */
 export class ClientOutput implements AnswerReceiver {
   /** Whether the client must read before more requests are served. Only this class sets it. */
   isFull = false;
-  /** The answers of this turn that have not been sent. */
-  written = "";
+  /** The answers of this turn that are collected for the next write. Only this class sets it. */
+  collected = "";
   /** The text that connections with the same pushed messages share, or null if there is none. */
-  #pushed: PushedText | null = null;
+  #shared: PushedText | null = null;
   readonly #connection: OutputHandlers;
   readonly #registry: ConnectionRegistry;
   readonly #dialect: Dialect<unknown>;
@@ -90,7 +91,7 @@ export class ClientOutput implements AnswerReceiver {
 
   /** Whether enough bytes for one write are collected. */
   get hasFullWrite(): boolean {
-    return this.written.length >= WRITE_CHARS;
+    return this.collected.length >= WRITE_CHARS;
   }
 
   /**
@@ -98,17 +99,17 @@ export class ClientOutput implements AnswerReceiver {
    * answers.
    */
   get heldBytes(): number {
-    return this.#connection.socket.writableLength + (this.#long?.left ?? 0) + this.#answers.pushed;
+    return this.#connection.socket.writableLength + (this.#long?.left ?? 0) + this.#answers.pushedBytes;
   }
 
   /** Adds the answer of a request after the earlier answers. */
   add(answer: string): void {
-    if (this.#answers.length > 0 && this.#hasPending) this.#answers.add({ answer });
-    else this.written += answer;
+    if (this.#mustQueue) this.#answers.add({ answer });
+    else this.collected += answer;
   }
 
   addLong(answer: LongAnswer): boolean {
-    if (this.#hasPending) {
+    if (this.#mustQueue) {
       this.#answers.add({ answer });
       return true;
     }
@@ -119,20 +120,19 @@ export class ClientOutput implements AnswerReceiver {
   }
 
   /** Adds a pending answer. @param bytes  the size of the request, which stays in memory until it is answered */
-  await(awaited: Promise<Answer> | LaterAnswer, bytes: number): void {
-    const [dialect, held] = [this.#dialect, this.#held];
+  addPending(awaited: Promise<WireAnswer> | LaterAnswer, bytes: number): void {
     const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;
     later.bytes = bytes;
     later.receiver = this;
-    if (dialect.isInOrder) this.#answers.add(later);
+    if (this.#dialect.isInOrder) this.#answers.add(later);
     this.#unanswered++;
-    held.unanswered += bytes;
+    this.#held.unanswered += bytes;
   }
 
-  answered(later: LaterAnswer, answer: Answer): void {
+  answered(later: LaterAnswer, answer: WireAnswer): void {
     this.#unanswered--;
     this.#held.unanswered -= later.bytes;
-    if (this.#isStopped) later.unwritten?.unwritten();
+    if (this.#isStopped) later.observer?.onUnwritten();
     else this.#settle(later, answer);
   }
 
@@ -144,33 +144,33 @@ export class ClientOutput implements AnswerReceiver {
 
   #pushAfterAnswers(bytes: string): void {
     this.#answers.push(bytes);
-    const { pushed } = this.#answers;
-    if (pushed > this.#registry.limits.maxOutputBytes)
-      this.#connection.onClosing(closing("answer-too-long", `${pushed} bytes are waiting`, null));
+    const { pushedBytes } = this.#answers;
+    if (pushedBytes > this.#registry.limits.maxOutputBytes)
+      this.#connection.onClosing(closing("answer-too-long", `${pushedBytes} bytes are waiting`, null));
   }
 
   #pushNow(bytes: string): void {
-    const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
-    // Other bytes may have been written after the shared text.
-    this.#pushed = pushed?.text.length === this.written.length ? pushed.followedBy(bytes) : null;
-    this.written = this.#pushed?.text ?? this.written + bytes;
+    const shared = this.collected === "" ? this.#registry.pushes.nothing : this.#shared;
+    // Other bytes may have been collected after the shared text.
+    this.#shared = shared?.text.length === this.collected.length ? shared.followedBy(bytes) : null;
+    this.collected = this.#shared?.text ?? this.collected + bytes;
   }
 
   /** Sends the collected answers. */
   flush(): boolean {
-    const text = this.written;
+    const text = this.collected;
     if (text === "") return true;
-    this.written = "";
-    this.#pushed = null;
+    this.collected = "";
+    this.#shared = null;
     return this.#write(text);
   }
 
   /** Removes and returns the collected answers, which the caller sends. */
   take(): string {
-    const { written } = this;
-    this.written = "";
-    this.#pushed = null;
-    return written;
+    const { collected } = this;
+    this.collected = "";
+    this.#shared = null;
+    return collected;
   }
 
   /** Sends the answers that are ready, even if the client has not read the earlier ones; their size is limited. */
@@ -202,14 +202,14 @@ export class ClientOutput implements AnswerReceiver {
     this.#answers.clear();
   }
 
-  /** Whether an answer must wait for earlier ones that are pending. */
-  get #hasPending(): boolean {
+  /** Whether the next answer must wait in the queue for earlier ones. */
+  get #mustQueue(): boolean {
     return this.#answers.length > 0 && this.#dialect.isInOrder;
   }
 
   #write(text: string): boolean {
     this.#sent(text);
-    return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
+    return this.#connection.socket.write(text, "latin1") || this.#limitUnread();
   }
 
   /**
@@ -220,7 +220,7 @@ export class ClientOutput implements AnswerReceiver {
     const { socket } = this.#connection;
     const isComplete = long.write(socket, this.#sent);
     this.#long = isComplete ? null : long;
-    if (socket.writableNeedDrain) return this.#hasRoom();
+    if (socket.writableNeedDrain) return this.#limitUnread();
     if (!isComplete) this.#connection.nextTurn();
     return isComplete;
   }
@@ -231,23 +231,25 @@ export class ClientOutput implements AnswerReceiver {
     traceFrame(this.#registry.log, "sent", this.#connection.remote, bytes, dialect.showsBytes);
   };
 
-  #laterOf(promise: Promise<Answer>): LaterAnswer {
+  #laterOf(promise: Promise<WireAnswer>): LaterAnswer {
     const later: LaterAnswer = { kind: "later", answer: null, bytes: 0, receiver: null };
     promise.then((answer) => this.answered(later, answer));
     return later;
   }
 
-  #settle(later: LaterAnswer, answer: Answer): void {
-    const [connection, dialect] = [this.#connection, this.#dialect];
+  #settle(later: LaterAnswer, answer: WireAnswer): void {
+    const connection = this.#connection;
     connection.onAnswered();
     if (typeof answer !== "string" && answer.kind === "closing") {
       this.sendReady();
       connection.onClosing(answer);
       return;
     }
+
     later.answer = answer;
-    if (!dialect.isInOrder) this.#answers.add(later);
+    if (!this.#dialect.isInOrder) this.#answers.add(later);
     else if (!this.#answers.isFirst(later)) return;
+
     if (this.#isSending) return;
     // Many requests are answered together, so their answers are sent together.
     this.#isSending = true;
@@ -259,12 +261,15 @@ export class ClientOutput implements AnswerReceiver {
     this.#connection.onReady();
   };
 
-  /** Limits the number of unread bytes, and the time for which they may stay unread. */
-  #hasRoom(): boolean {
+  /**
+   * Limits the number of unread bytes, and the time for which they may stay unread.
+   * @returns whether more requests may be served
+   */
+  #limitUnread(): boolean {
     const { socket } = this.#connection;
     const { maxOutputBytes, idleTimeout } = this.#registry.limits;
     const unread = socket.writableLength;
-    // After a long write Node emits `drain` first, even if the system has accepted all of it.
+    // While a long answer is incomplete, wait for `drain`: Node emits it even if the system has accepted all bytes.
     if (unread === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
     if (!this.#dialect.readsOn || unread > UNREAD_MAX) this.isFull = true;
@@ -280,18 +285,18 @@ interface Slot {
   readonly answer: string | LongAnswer | null;
   /** Whether it contains pushed bytes, which answer no request. */
   readonly isPush?: boolean;
-  /** Whether bytes that are pushed from now on must not overtake it. */
+  /** Whether its request has run, so that bytes pushed from then on must not overtake it. */
   readonly hasRun?: boolean;
   /** Notified if the answer cannot be written; null if it need not be. */
-  readonly unwritten?: Unwritten | null;
+  readonly observer?: AnswerObserver | null;
 }
 
 /** The unsent answers of a connection: answers that are ready, and slots for pending ones. */
 class AnswerQueue {
   /** The number of slots. It is a field because it is read several times for each request; only this class sets it. */
   length = 0;
-  /** The number of pushed characters. Only this class sets it. */
-  pushed = 0;
+  /** The number of pushed bytes. Only this class sets it. */
+  pushedBytes = 0;
   #slots: Slot[] = [];
 
   add(slot: Slot): void {
@@ -299,7 +304,7 @@ class AnswerQueue {
   }
 
   push(bytes: string): void {
-    this.pushed += bytes.length;
+    this.pushedBytes += bytes.length;
     this.add({ answer: bytes, isPush: true, hasRun: true });
   }
 
@@ -317,21 +322,23 @@ class AnswerQueue {
    * given number of characters, or one long answer.
    * @returns null if the first answer is not ready
    */
-  take(about: number): string | LongAnswer | null {
+  take(enoughChars: number): string | LongAnswer | null {
     const [first] = this.#slots;
     if (first === undefined || first.answer === null) return null;
+
     let ready = 0;
     let taken: string | LongAnswer = "";
     for (const { answer, isPush } of this.#slots) {
-      if (typeof answer !== "string" || taken.length >= about) break;
+      if (typeof answer !== "string" || taken.length >= enoughChars) break;
       taken += answer;
-      if (isPush === true) this.pushed -= answer.length;
+      if (isPush === true) this.pushedBytes -= answer.length;
       ready++;
     }
     if (ready === 0) {
       taken = first.answer;
       ready = 1;
     }
+
     this.#slots = ready === this.length ? [] : this.#slots.slice(ready);
     this.length -= ready;
     return taken;
@@ -339,67 +346,15 @@ class AnswerQueue {
 
   /** Whether an answer must not be lost. */
   get mustBeWritten(): boolean {
-    return this.#slots.some(({ unwritten }) => unwritten != null);
+    return this.#slots.some(({ observer }) => observer != null);
   }
 
-  /** Discards all answers. Of those that are pending, the code that receives them notifies `unwritten`. */
+  /** Discards all answers, and notifies their observers; `answered` later notifies those of pending answers. */
   clear(): void {
     const slots = this.#slots;
     this.#slots = [];
     this.length = 0;
-    this.pushed = 0;
-    for (const { answer, unwritten } of slots) if (answer !== null) unwritten?.unwritten();
-  }
-}
-
-/** The number of bytes that one connection holds, which the listener's budget includes. */
-export class HeldBytes {
-  /** The number of bytes of requests that have not been served. */
-  queued = 0;
-  /** The number of bytes of requests that have not been answered. */
-  unanswered = 0;
-  readonly #budget: ByteBudget;
-  #reported = 0;
-  /** The part of `#reported` that are answers. */
-  #answers = 0;
-  #isUnauthenticated = true;
-
-  constructor(budget: ByteBudget) {
-    this.#budget = budget;
-  }
-
-  /** Counts the bytes as those of an authenticated client from now on. */
-  prove(): void {
-    if (this.#isUnauthenticated) this.#budget.prove(this.#reported);
-    this.#isUnauthenticated = false;
-  }
-
-  /** The number of bytes of unread answers that the budget counts for this connection. */
-  get answers(): number {
-    return this.#answers;
-  }
-
-  /** The number of bytes that the budget counts for this connection. */
-  get total(): number {
-    return this.#reported;
-  }
-
-  /**
-   * Reports the number of bytes to the budget.
-   * @param written  the number of bytes that the client has not read yet
-   * @returns whether this connection holds more than before and the budget is exceeded
-   */
-  report(written: number): boolean {
-    const grown = this.queued + this.unanswered + written - this.#reported;
-    const answers = written - this.#answers;
-    this.#reported += grown;
-    this.#answers = written;
-    if (grown === 0 && answers === 0) return false;
-    return !this.#budget.change(grown, answers, this.#isUnauthenticated) && (grown > 0 || answers > 0);
-  }
-
-  release(): void {
-    this.#budget.change(-this.#reported, -this.#answers, this.#isUnauthenticated);
-    this.#reported = this.#answers = 0;
+    this.pushedBytes = 0;
+    for (const { answer, observer } of slots) if (answer !== null) observer?.onUnwritten();
   }
 }

@@ -75,15 +75,17 @@ export class SharedInput {
    *   use it afterwards
    * @returns a socket for the same connection; the same socket if it has no handle of its own, as with TLS
    */
-  take(accepted: Socket): Socket {
+  moveToBuffer(accepted: Socket): Socket {
     const { _handle: handle } = accepted as Handled;
     if ("encrypted" in accepted || handle === null || handle === undefined) return accepted;
     (accepted as Handled)._handle = null;
+
     const callback = (length: number, buffer: Uint8Array) => {
       const chunk = (buffer as Buffer).subarray(0, length);
       socket.emit("data", this.#copies ? Buffer.from(chunk) : chunk);
       return true;
     };
+
     const options: SocketConstructorOpts & ConnectOpts & { handle: object } = {
       handle,
       allowHalfOpen: true,

@@ -30,13 +30,14 @@ export const CONNECTION_REFUSALS = {
 
 export type ConnectionRefusal = keyof typeof CONNECTION_REFUSALS;
 
-/** The maximum number of lines for one reason in a period. Further ones are only counted. */
+/** The maximum number of lines for one reason in a period, and the period in milliseconds. Further ones are counted. */
 const LINES_MAX = 20;
 const PERIOD_MS = 10_000;
 
 interface RefusalDetails {
   /** The client's address and port. */
   readonly remote: string;
+  /** What is particular to this refusal, for people. */
   readonly detail: string;
   /** The key that an envelope names, in hexadecimal digits, and its label if it is known. */
   readonly key?: string;
@@ -46,21 +47,21 @@ interface RefusalDetails {
 }
 
 /** Sentences by code. */
-export type Refusals = Readonly<Record<string, { readonly sentence: string }>>;
+export type RefusalSentences = Readonly<Record<string, { readonly sentence: string }>>;
 
 /** The log of the reasons for closing connections, with a limited number of lines for each reason and period. */
 export class RefusalLog {
-  readonly #refusals: Refusals;
+  readonly #refusals: RefusalSentences;
   readonly #throttle: LogThrottle;
 
-  /** Creates a log. @param refusals  the sentences by code */
-  constructor(log: Logger, { uptime }: Environment, refusals: Refusals) {
+  /** @param refusals  the sentences of all codes of the program */
+  constructor(log: Logger, { uptime }: Environment, refusals: RefusalSentences) {
     this.#refusals = refusals;
     this.#throttle = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: LINES_MAX });
   }
 
-  /** Writes one line at level warn, or only counts the refusal. */
-  note(code: string, details: RefusalDetails): void {
+  /** Writes one line at level warn, or only counts the refusal. A code without a sentence is its own sentence. */
+  logRefusal(code: string, details: RefusalDetails): void {
     this.#throttle.warn(code, { reason: code, ...details }, this.#refusals[code]?.sentence ?? code);
   }
 }

@@ -20,7 +20,7 @@ export interface LongAnswer {
 }
 
 /** The reason why the connection closes. */
-export interface Closing {
+export interface CloseAnswer {
   readonly kind: "closing";
   /** One of the codes for which the listener has a sentence. */
   readonly code: string;
@@ -45,7 +45,7 @@ export function closing<Code extends string = ConnectionRefusal>(
   code: Code,
   detail: string,
   lastBytes: string | null = "",
-): Closing {
+): CloseAnswer {
   return { kind: "closing", code, detail, lastBytes };
 }
 
@@ -55,13 +55,13 @@ export interface HandOver {
   /** Receives the socket. It has no listeners, and no bytes were received after the request. */
   take(socket: ClientSocket): void;
   /** The close reason if bytes were received after the request. */
-  readonly otherwise: Closing;
+  readonly otherwise: CloseAnswer;
 }
 
 /** An answer; "" sends nothing. */
-export type Answer = string | LongAnswer | Closing;
+export type WireAnswer = string | LongAnswer | CloseAnswer;
 
-export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
+export type Served = WireAnswer | HandOver | Promise<WireAnswer> | LaterAnswer;
 
 /**
  * A pending answer, in its position among the other answers. The code that creates the object must not keep a
@@ -78,17 +78,18 @@ export interface LaterAnswer {
   /** Whether the request has run, so that bytes pushed from then on must not overtake the answer. */
   hasRun?: boolean;
   /** Notified if the answer arrives and cannot be written, because the connection has ended; null if it need not be. */
-  readonly unwritten?: Unwritten | null;
+  readonly observer?: AnswerObserver | null;
 }
 
-/** An answer that must not be lost. */
-export interface Unwritten {
-  unwritten(): void;
+/** The observer of an answer that must not be lost. */
+export interface AnswerObserver {
+  /** Called if the answer cannot be written. */
+  onUnwritten(): void;
 }
 
 export interface AnswerReceiver {
   /** Called once for each pending answer. */
-  answered(later: LaterAnswer, answer: Answer): void;
+  answered(later: LaterAnswer, answer: WireAnswer): void;
 }
 
 /** The parser that splits a stream into requests. */
@@ -209,7 +210,7 @@ export abstract class Dialect<Request> {
   abstract bytesOf(request: Request): number;
 
   /** Returns what is wrong with the stream after its last request, or null if nothing is wrong. */
-  abstract problem(isEnded: boolean): Closing | null;
+  abstract problem(isEnded: boolean): CloseAnswer | null;
 
   /** The milliseconds for which a client may be silent between requests, or 0 for no limit. */
   abstract readonly silenceMaxMs: number;
@@ -260,7 +261,7 @@ export function wrongBeginning(
     answerToFirstByte(byte: number): string | null;
   },
   chunk: Buffer,
-): Closing | InterimAnswer | null {
+): CloseAnswer | InterimAnswer | null {
   const foreign = dialect.foreignClient(chunk);
   if (foreign !== null) {
     const { answer, detail } = foreign;

@@ -7,14 +7,11 @@ import type { Logger } from "pino";
 import type { Environment } from "../process/clock-and-randomness.js";
 import type { ListenAddress } from "../process/host-and-port.js";
 import { type Service, StartError } from "../process/service.js";
-import type { RefusalLog, Refusals } from "./connection-refusals.js";
-import {
-  type ByteBudget,
-  type ConnectionLimits,
-  type ConnectionObserver,
-  ConnectionRegistry,
-  type OpenConnection,
-} from "./connection-registry.js";
+import type { ByteBudget } from "./byte-budget.js";
+import type { ConnectionLimits } from "./connection-limits.js";
+import type { RefusalLog, RefusalSentences } from "./connection-refusals.js";
+import { type ConnectionObserver, ConnectionRegistry } from "./connection-registry.js";
+import type { OpenConnection } from "./open-connection.js";
 import type { TlsGate } from "./tls-gate.js";
 
 /** The number of connections that the system completes before the listener accepts them. */
@@ -47,7 +44,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   /** The budget that it shares with the daemon's other listeners; default: a budget of its own. */
   readonly budget?: ByteBudget;
   /** The sentences by code, including those of connection-refusals.ts. */
-  readonly refusals: Refusals;
+  readonly refusals: RefusalSentences;
   readonly environment: Environment;
   readonly log: Logger;
   /** Called once. @returns a function that creates a connection for a socket */
@@ -109,6 +106,7 @@ export class SocketListener<
       );
       this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
     });
+
     this.#address = this.#server.address() as AddressInfo;
     this.#server.removeAllListeners("error");
     this.#server.on("error", (reason) =>
@@ -151,6 +149,7 @@ export class SocketListener<
       else socket.on("error", ignore).end(fullText, "latin1").destroySoon();
       return;
     }
+
     if (this.#gate === null) this.#connect(socket);
     else this.#gate.admit(socket, (secured) => this.#connect(secured));
   }

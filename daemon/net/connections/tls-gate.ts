@@ -10,7 +10,7 @@ import type { ConnectionRefusal, RefusalLog } from "./connection-refusals.js";
 /** The timeout of a handshake. It allows for two round trips, and for delays while many clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
-const MAX_HANDSHAKES = 1024;
+const HANDSHAKES_MAX = 1024;
 /**
  * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and
  * 5.1.
@@ -34,7 +34,7 @@ export class TlsGate {
   constructor(
     certificate: ServedCertificate,
     refusals: RefusalLog,
-    { handshakeMs = HANDSHAKE_MS, maxHandshakes = MAX_HANDSHAKES } = {},
+    { handshakeMs = HANDSHAKE_MS, maxHandshakes = HANDSHAKES_MAX } = {},
   ) {
     this.#refusals = refusals;
     this.#maxHandshakes = maxHandshakes;
@@ -44,6 +44,7 @@ export class TlsGate {
       ...secureOptions,
       handshakeTimeout: handshakeMs,
     });
+
     certificate.provideTo((renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions }));
     this.#server.on("secureConnection", (secured) => this.#passed(secured));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, secured) =>
@@ -62,6 +63,7 @@ export class TlsGate {
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
+
     // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after
     // the handshake.
     socket.allowHalfOpen = false;
@@ -117,7 +119,7 @@ export class TlsGate {
     code: ConnectionRefusal = "tls-handshake",
   ): void {
     this.#handshakes.delete(key);
-    this.#refusals.note(code, { remote, detail });
+    this.#refusals.logRefusal(code, { remote, detail });
     socket.destroy();
   }
 }

@@ -11,25 +11,25 @@ import { BACKGROUND_TURN_MS } from "../../../protocol/steps.js";
  * Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues
  * when the promise has settled.
  */
-export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
+export type YieldingWork = Generator<Promise<unknown> | undefined, void, undefined>;
 
-export interface TurnsOptions {
+export interface BackgroundWorkOptions {
   /** Returns the milliseconds since an arbitrary start; never jumps. */
   readonly uptime: () => number;
   /** Runs a function after the event loop has received data from the network. */
   readonly defer: (run: () => void) => void;
   /** The milliseconds after which the remaining work waits for the next turn. A longer step uses a complete turn. */
-  readonly milliseconds?: number;
+  readonly turnMs?: number;
 }
 
 export class BackgroundWork {
-  readonly #options: TurnsOptions;
-  readonly #waiting = new Queue<(() => void) | Work>();
+  readonly #options: BackgroundWorkOptions;
+  readonly #queue = new Queue<(() => void) | YieldingWork>();
   #isDeferred = false;
   /** The number of calls of `clear`. Work that awaited a promise before such a call does not continue. */
-  #cleared = 0;
+  #clearings = 0;
 
-  constructor(options: TurnsOptions) {
+  constructor(options: BackgroundWorkOptions) {
     this.#options = options;
   }
 
@@ -37,23 +37,23 @@ export class BackgroundWork {
   readonly soon = (step: () => void): void => this.#add(step);
 
   /** Runs long work in later turns. */
-  add(work: Work): void {
+  add(work: YieldingWork): void {
     this.#add(work);
   }
 
   /** Discards all waiting work. */
   clear(): void {
-    while (this.#waiting.shift() !== undefined);
-    this.#cleared++;
+    while (this.#queue.shift() !== undefined);
+    this.#clearings++;
   }
 
-  #add(step: (() => void) | Work): void {
-    this.#waiting.push(step);
+  #add(step: (() => void) | YieldingWork): void {
+    this.#queue.push(step);
     this.#defer();
   }
 
   #defer(): void {
-    if (this.#isDeferred || this.#waiting.first === undefined) return;
+    if (this.#isDeferred || this.#queue.first === undefined) return;
     this.#isDeferred = true;
     this.#options.defer(() => {
       this.#isDeferred = false;
@@ -63,33 +63,35 @@ export class BackgroundWork {
 
   /** Runs the steps. Steps that are added during this call run in the next turn at the earliest. */
   #run(): void {
-    const { uptime, milliseconds = BACKGROUND_TURN_MS } = this.#options;
-    const until = uptime() + milliseconds;
-    for (let remaining = this.#waiting.size; remaining > 0; remaining--) {
-      const step = this.#waiting.shift();
+    const { uptime, turnMs = BACKGROUND_TURN_MS } = this.#options;
+    const end = uptime() + turnMs;
+    for (let remaining = this.#queue.size; remaining > 0; remaining--) {
+      const step = this.#queue.shift();
       if (typeof step === "function") step();
-      else if (step !== undefined) this.#continue(step, until);
-      if (uptime() >= until) break;
+      else if (step !== undefined) this.#continue(step, end);
+      if (uptime() >= end) break;
     }
     this.#defer();
   }
 
-  #continue(work: Work, until: number): void {
+  /** Runs long work until `end`, and queues the remainder. @param end  `uptime` milliseconds */
+  #continue(work: YieldingWork, end: number): void {
     for (let step = work.next(); !step.done; step = work.next()) {
       if (step.value !== undefined) {
-        this.#await(work, step.value);
+        this.#resumeAfter(work, step.value);
         return;
       }
-      if (this.#options.uptime() < until) continue;
-      this.#waiting.push(work);
+      if (this.#options.uptime() < end) continue;
+      this.#queue.push(work);
       return;
     }
   }
 
-  #await(work: Work, until: Promise<unknown>): void {
-    const cleared = this.#cleared;
-    void until.then(() => {
-      if (cleared === this.#cleared) this.add(work);
+  /** Queues work again when a promise has settled. */
+  #resumeAfter(work: YieldingWork, promise: Promise<unknown>): void {
+    const clearings = this.#clearings;
+    void promise.then(() => {
+      if (clearings === this.#clearings) this.add(work);
     });
   }
 }

@@ -25,7 +25,7 @@ export class DiskSpace {
   }
 
   /** Starts the next check, and returns the result of the last one, or null if it is not known yet. */
-  check(): DiskBytes | null {
+  startCheck(): DiskBytes | null {
     if (this.#folder !== null && !this.#isRequested) void this.#request(this.#folder);
     return this.last;
   }

@@ -1,7 +1,7 @@
 /** Parses and formats addresses: those to listen on, `port` or `address:port`, and those to connect to, `host:port`. */
 import { BlockList, isIP } from "node:net";
 
-const MAX_PORT = 65535;
+const PORT_MAX = 65535;
 const DEFAULT_ADDRESS = "127.0.0.1";
 
 export interface ListenAddress {
@@ -23,9 +23,9 @@ export function parseHostAndPort(text: string): ListenAddress {
   const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
   const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
   const port = Number(match?.[3] ?? Number.NaN);
-  if (match === null || port > MAX_PORT || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
+  if (match === null || port > PORT_MAX || isIP(address) !== (match[1] === undefined ? 4 : 6)) {
     throw new RangeError(
-      `Expected a port from 0 to ${MAX_PORT}, optionally after an IP address: 10.0.0.1:9464, [::1]:9464.`,
+      `Expected a port from 0 to ${PORT_MAX}, optionally after an IP address: 10.0.0.1:9464, [::1]:9464.`,
     );
   }
   return { address, port };

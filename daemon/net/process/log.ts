@@ -11,7 +11,7 @@ const STDOUT = 1;
  * The maximum number of log bytes that wait for a slow reader of standard output. Further lines are dropped, so that
  * the daemon is not blocked.
  */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The milliseconds for which closing may wait for a slow reader of standard output. */
 const CLOSE_MS_MAX = 500;
@@ -20,28 +20,31 @@ const CLOSE_MS_MAX = 500;
 const TRACE_LEVEL = 10;
 
 /** The maximum number of bytes of a frame that the trace shows. */
-const MAX_SHOWN_BYTES = 256;
-
-/** Escapes control characters of texts from clients, so that the log can be read on a terminal. */
-const JSON_HOOKS = { streamWrite: withEscapesOfJson };
-
-/** An escape of JSON; its group is that of a control character which is not a line break or a tab. */
-const ESCAPE = /\\(?:["\\nt/]|(u[\da-f]{4}|[bfr]))/g;
+const SHOWN_BYTES_MAX = 256;
 
 /**
- * Escapes them for pino-pretty, which converts the escapes of JSON back to characters: they get another backslash.
- * Line breaks and tabs, for example of a stack trace, remain.
+ * The hooks of JSON lines. They escape the control characters in texts from clients, so that the log can be read on a
+ * terminal.
+ */
+const JSON_HOOKS = { streamWrite: withEscapesOfJson };
+
+/** An escape of JSON. Its group captures control characters other than line breaks and tabs. */
+const JSON_ESCAPE = /\\(?:["\\nt/]|(u[\da-f]{4}|[bfr]))/g;
+
+/**
+ * The hooks of coloured lines. pino-pretty converts the escapes of JSON back to characters, so those of control
+ * characters get another backslash. Line breaks and tabs, for example of a stack trace, remain.
  */
 const PRETTY_HOOKS = {
   streamWrite: (line: string) =>
-    withEscapesOfJson(line).replace(ESCAPE, (found, control) =>
-      control === undefined ? found : `\\${found}`,
+    withEscapesOfJson(line).replace(JSON_ESCAPE, (escaped, control) =>
+      control === undefined ? escaped : `\\${escaped}`,
     ),
 };
 
 export interface Log {
   readonly logger: Logger;
-  /** Writes the waiting lines, for a limited time. Nothing is logged afterwards. */
+  /** Writes the lines that wait for the reader, for at most half a second. Later lines are dropped. */
   close(): Promise<void>;
 }
 
@@ -52,19 +55,21 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
+
   const pretty =
     format === "pretty" || (format === "auto" && isatty(STDOUT)) ? await loadPretty(format) : null;
   if (pretty !== null) {
     const stream = pretty({ colorize: isatty(STDOUT), destination: STDOUT, sync: true });
     return { logger: pino({ ...options, hooks: PRETTY_HOOKS }, stream), close: async () => {} };
   }
-  const stream = destination({ dest: STDOUT, sync: false, minLength: 0, maxLength: MAX_WAITING_BYTES });
+
+  const stream = destination({ dest: STDOUT, sync: false, minLength: 0, maxLength: WAITING_BYTES_MAX });
   // The daemon continues to serve even if the reader of its log disappears.
   stream.on("error", () => {});
   return { logger: pino({ ...options, hooks: JSON_HOOKS }, stream), close: () => closeStream(stream) };
 }
 
-/** Loads pino-pretty. Returns null if it is not installed and no option requires it. */
+/** Loads pino-pretty, and returns null if it is not installed and no option requires it. */
 async function loadPretty(format: LogFormat) {
   const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
   if (format === "pretty") return (await loading).PinoPretty;
@@ -74,6 +79,7 @@ async function loadPretty(format: LogFormat) {
   );
 }
 
+/** Ends a stream, and waits until it has written its lines, or `CLOSE_MS_MAX` have passed. */
 function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, CLOSE_MS_MAX);
@@ -118,11 +124,11 @@ export function traceCommand(
   log.trace({ remote, user: name, command }, "command");
 }
 
-/** Escapes bytes, and truncates them after `MAX_SHOWN_BYTES`. */
+/** Escapes bytes, and truncates them after `SHOWN_BYTES_MAX`. */
 function shownBytes(bytes: Buffer): string {
-  const shown = bytes.toString("latin1", 0, MAX_SHOWN_BYTES);
+  const shown = bytes.toString("latin1", 0, SHOWN_BYTES_MAX);
   const escaped = shown.replace(/[^\x20-\x5b\x5d-\x7e]/g, escapeByte);
-  return bytes.length > MAX_SHOWN_BYTES ? `${escaped}… (${bytes.length} bytes)` : escaped;
+  return bytes.length > SHOWN_BYTES_MAX ? `${escaped}… (${bytes.length} bytes)` : escaped;
 }
 
 function escapeByte(char: string): string {

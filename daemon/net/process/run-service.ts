@@ -7,7 +7,7 @@ import type { LogFormat, LogLevel } from "./log-settings.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
-const BUG = "stopped because of a bug; please report it";
+const BUG_TEXT = "stopped because of a bug; please report it";
 
 export interface ProgramOptions {
   readonly logLevel: LogLevel;
@@ -16,10 +16,10 @@ export interface ProgramOptions {
   readonly crashText?: (problem: unknown) => string | null;
 }
 
-export interface Program<S extends Service> {
+export interface RunningService<S extends Service> {
   readonly service: S;
   readonly log: Logger;
-  /** Ends the program immediately, because its state is unknown. */
+  /** Logs a bug, and exits without stopping the service, because its state is unknown. */
   readonly crash: (problem: unknown) => void;
 }
 
@@ -31,21 +31,24 @@ export interface Program<S extends Service> {
 export async function runService<S extends Service>(
   { logLevel, logFormat, crashText = () => null }: ProgramOptions,
   make: (log: Logger, shutDown: () => void) => Promise<S> | S,
-): Promise<Program<S>> {
+): Promise<RunningService<S>> {
   const { logger: log, close } = await openLog(logLevel, logFormat);
   const exit = (code: number) => {
     close().finally(() => process.exit(code));
   };
+
   // Only a bug causes an uncaught exception; invalid input never does.
   const crash = (problem: unknown) => {
-    log.fatal({ err: problem }, crashText(problem) ?? BUG);
+    log.fatal({ err: problem }, crashText(problem) ?? BUG_TEXT);
     exit(EXIT_FAILED);
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
+
   let service: S | null = null;
   let isStopping = false;
   const stop = (signal: string) => {
+    // A second signal ends the program without waiting for the service.
     if (isStopping) return process.exit(EXIT_FAILED);
     isStopping = true;
     log.info({ signal }, "stopping");
@@ -54,6 +57,7 @@ export async function runService<S extends Service>(
       exit(0);
     }, crash);
   };
+
   try {
     const made = await make(log, () => stop("SHUTDOWN"));
     service = made;
@@ -64,7 +68,7 @@ export async function runService<S extends Service>(
     notifyReady(log);
     return { service: made, log, crash };
   } catch (problem) {
-    // The log will be closed, so errors are thrown and Node prints them.
+    // From here on Node itself prints uncaught errors, because the log is being closed.
     process.off("uncaughtException", crash);
     process.off("unhandledRejection", crash);
     // Listeners that have started would keep the program running.
@@ -76,17 +80,17 @@ export async function runService<S extends Service>(
   }
 }
 
-/** The timeout for systemd, which answers within milliseconds. */
-const ANSWER_MS = 30_000;
+/** The timeout of systemd-notify, which normally takes milliseconds. */
+const NOTIFY_TIMEOUT_MS = 30_000;
 
 /**
- * Notifies systemd that all listeners have started, if its unit waits for that (Type=notify). Node does not support the
- * type of socket that systemd listens on, so this runs systemd's own program, which exists wherever systemd does. That
- * program waits until systemd has received the message, and is a separate process, so the unit needs NotifyAccess=all.
+ * Notifies systemd that all listeners have started, if its unit waits for that (Type=notify). The unit needs
+ * NotifyAccess=all, because a separate process sends the message: Node does not support the type of socket on which
+ * systemd listens, so this runs systemd's own program, which waits until systemd has received the message.
  */
 function notifyReady(log: Logger): void {
   if ((process.env["NOTIFY_SOCKET"] ?? "") === "") return;
-  execFile("systemd-notify", ["--ready"], { timeout: ANSWER_MS }, (problem) => {
+  execFile("systemd-notify", ["--ready"], { timeout: NOTIFY_TIMEOUT_MS }, (problem) => {
     if (problem === null) return;
     log.warn(
       { reason: problem.message },

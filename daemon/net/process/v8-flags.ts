@@ -1,6 +1,6 @@
 /**
- * Sets flags of V8: functions are optimized early, the young generation stays small, and so does the garbage of
- * queries.
+ * Sets flags of V8, so that it optimizes functions early, limits the young generation, and collects the garbage of
+ * large requests sooner.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
@@ -12,14 +12,14 @@ export const engineOptions = (): string => [...process.execArgv, process.env["NO
  * The size in bytes at which the young generation stops growing. The engine doubles the size, starting at 1 MiB, and
  * reports slightly less than the actual size.
  */
-const ENOUGH_BYTES = 3.5 * 1024 * 1024;
+const YOUNG_BYTES_MAX = 3.5 * 1024 * 1024;
 
 /**
  * Limits the young generation, which holds objects until they have survived two collections. By default it grows to 16
  * MiB. If most objects survive, for example while clients set keys, collecting it pauses all clients for 10 ms or more.
  * With a quarter of that size the total work is the same, but is done in steps of 2 ms.
  * @param options  the engine's options; if they set this size, nothing is changed
- * @returns a function that sets the engine's flag as at the start, until the next collection
+ * @returns a function that permits growth again, until the next collection
  */
 export function boundYoungGeneration(options: string): () => void {
   if (options.includes("semi-space")) return () => undefined;
@@ -29,9 +29,10 @@ export function boundYoungGeneration(options: string): () => void {
     grows = wanted;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
+
   // Enable growth again if the young generation is small: the engine shrinks it while the process has little to do.
-  const adjust = () => set(youngBytes() < ENOUGH_BYTES);
-  // The size changes only during a collection. On a busy daemon, a timer would run too late and find 8 MiB.
+  const adjust = () => set(youngBytes() < YOUNG_BYTES_MAX);
+  // The size changes only during a collection. On a busy daemon, it may have grown to 8 MiB by the time a timer runs.
   new PerformanceObserver(adjust).observe({ entryTypes: ["gc"] });
   return () => set(true);
 }
@@ -43,22 +44,21 @@ export function boundYoungGeneration(options: string): () => void {
  */
 const GROWTH_PERCENT = 30;
 
-/** The memory that makes a bound of the garbage necessary. */
+/** What uses the memory: running queries, or answers that clients have not read. */
 export type GarbageSource = "queries" | "answers";
 
 /** The bound of the garbage of the old generation while queries or unread answers use much memory. */
 export class GarbageBound {
   readonly #sources = new Set<GarbageSource>();
   readonly #set: (isBounded: boolean) => void;
-
-  readonly #begun: () => void;
+  readonly #onBegin: () => void;
 
   /**
-   * @param begun  called when the bound has begun, which affects only the collections after the next one
+   * @param onBegin  called when the bound has begun; the caller may collect garbage, so that the bound takes effect now
    * @param set  begins or ends the bound; default: by a flag of the engine, unless its options set the growth
    */
-  constructor(begun: () => void = () => undefined, set = setGrowth) {
-    this.#begun = begun;
+  constructor(onBegin: () => void = () => undefined, set = setGrowth) {
+    this.#onBegin = onBegin;
     this.#set = engineOptions().includes("heap-growing-percent") ? () => undefined : set;
   }
 
@@ -67,11 +67,11 @@ export class GarbageBound {
     if (isBounded) this.#sources.add(source);
     else this.#sources.delete(source);
     if (size === 0 || this.#sources.size === 0) this.#set(isBounded);
-    if (size === 0 && isBounded) this.#begun();
+    if (size === 0 && isBounded) this.#onBegin();
   }
 }
 
-/** Sets the growth of the heap from the next collection on. */
+/** Sets the growth of the heap. V8 reads the flag at the end of a collection, so it applies after the next one. */
 const setGrowth = (isBounded: boolean): void =>
   setFlagsFromString(`--heap-growing-percent=${isBounded ? GROWTH_PERCENT : 0}`);
 
@@ -81,21 +81,24 @@ export function youngBytes(): number {
   return space === undefined ? 0 : space.space_used_size + space.space_available_size;
 }
 
+interface Threshold {
+  readonly flag: string;
+  /**
+   * How much a function executes before V8 considers it for optimization: bytes of bytecode for `interrupt-budget`,
+   * calls for `invocation-count-for-turbofan`.
+   */
+  readonly value: number;
+}
+
 /**
- * V8's threshold, by V8's major version: that of Node 20, of 22, and of 24. V8 prints an error for a flag that it does
- * not know, so other versions keep their defaults.
+ * The thresholds that are set, by V8's major version: that of Node 20, of 22, and of 24. V8 prints an error for a flag
+ * that it does not know, so other versions keep their defaults.
  */
 const THRESHOLDS: ReadonlyMap<string, Threshold> = new Map([
   ["11", { flag: "interrupt-budget", value: 15_000 }],
   ["12", { flag: "invocation-count-for-turbofan", value: 600 }],
   ["13", { flag: "invocation-count-for-turbofan", value: 600 }],
 ]);
-
-interface Threshold {
-  readonly flag: string;
-  /** The bytes of bytecode that a function executes before V8 considers it for optimization, or the calls of it. */
-  readonly value: number;
-}
 
 /**
  * Makes V8 optimize functions after fewer calls than usual. Most applications make few calls per second: with V8's

@@ -5,7 +5,7 @@ import { CONTROL_CHARACTERS, unicodeEscape } from "../../../protocol/control-cha
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** Returns text on one line, without control characters. */
-export function shown(text: string): string {
+export function escapedText(text: string): string {
   return text.replace(CONTROL_CHARACTERS, escapedCharacter);
 }
 
@@ -16,9 +16,9 @@ export function escapedCharacter(character: string): string {
   return NAMED[character] ?? `\\x${code.toString(16).padStart(2, "0")}`;
 }
 
-/** Returns text like `shown`, line by line. */
+/** Returns text like `escapedText`, line by line. */
 export function shownLines(text: string): string {
-  return text.split("\n").map(shown).join("\n");
+  return text.split("\n").map(escapedText).join("\n");
 }
 
 /** The kind of a line, such as the head of a table, a problem or a warning. */

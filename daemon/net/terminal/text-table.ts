@@ -1,5 +1,5 @@
 /** Formats tables for people: columns are as wide as their contents, with two spaces between them. */
-import { painted, shown, type Tone } from "./terminal-text.js";
+import { escapedText, painted, type Tone } from "./terminal-text.js";
 
 /** The minimum width of a cell that is shortened to fit lines into a terminal. */
 const CELL_CHARS_MIN = 12;
@@ -34,7 +34,7 @@ export function formatHeadedTable(
 
 /** Returns the rows as lines, without line endings and colours. */
 export function tableLines(cells: readonly (readonly string[])[]): string[] {
-  const rows = cells.map((row) => row.map(shown));
+  const rows = cells.map((row) => row.map(escapedText));
   const widths = widthsOf(rows);
   return rows.map((row) =>
     row
@@ -53,8 +53,9 @@ export function fitted(
   columns: number,
   keepsAddresses = false,
 ): string[][] {
-  const rows = cells.map((row) => row.map((cell) => withoutScheme(shown(cell))));
+  const rows = cells.map((row) => row.map((cell) => withoutScheme(escapedText(cell))));
   const widths = widthsOf(rows);
+
   let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
   const isWhole = widths.map(
     (_, column) => keepsAddresses && rows.some((row) => ADDRESS.test(row[column] ?? "")),
@@ -64,6 +65,8 @@ export function fitted(
     if (widest <= CELL_CHARS_MIN) break;
     widths[widths.findIndex((width, column) => width === widest && !isWhole[column])] = widest - 1;
   }
+
+  // Addresses that are cut alike would look the same, so they are cut together.
   const addresses = widths.map((width, column) =>
     clippedAddresses(
       rows.map((row) => row[column] ?? "").filter((cell) => ADDRESS.test(cell)),
@@ -85,6 +88,7 @@ export function clippedAddresses(addresses: readonly string[], chars: number): R
   const all = [...new Set(addresses)];
   const middle = new Map(all.map((address) => [address, clipMiddle(address, chars)]));
   if (new Set(middle.values()).size === all.length) return middle;
+
   const [first = ""] = all;
   const common = (from: (text: string, count: number) => string): number => {
     let count = 0;
@@ -94,6 +98,7 @@ export function clippedAddresses(addresses: readonly string[], chars: number): R
   };
   const start = common((text, count) => text.slice(0, count));
   const end = common((text, count) => text.slice(Math.max(0, text.length - count)));
+
   return new Map(
     all.map((address) => {
       const distinct = address.slice(start > 1 ? start : 0, address.length - end);

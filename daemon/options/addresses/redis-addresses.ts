@@ -47,7 +47,7 @@ export const REDIS_GROUP = /^\s*rediss?-(cluster|sentinel):/;
 
 const PARTS = /^redis(s?)-(cluster|sentinel):(?:\/\/(?:([^@:/,]*):([^@:/,]*)@)?(.*?)(?:\/(\d{0,4}))?|(.*?))$/;
 const NODE = /^(?:\[([^\]]+)\]|([^:[\]/@]+)):(\d{1,5})$/;
-const MAX_PORT = 65535;
+const PORT_MAX = 65535;
 /** The query at the end. A `?` before an `@` belongs to a password that is not encoded. */
 const QUERY = /\?([^@]*)$/;
 const SENTINEL_NAMES = ["sentinel-user", "sentinel-password", "sentinel-tls"];
@@ -74,15 +74,18 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   const fail = (reason: string): never => {
     throw new RangeError(`"${shown}": ${reason}. Expected ${FORM[kind]}.`);
   };
+
   const [, master = "", list = ""] = /^(?:([^@]*)@)?(.*)$/.exec(rest ?? plain ?? "") ?? [];
   if (kind === "redis-sentinel" && master === "") fail("the master's name is missing");
   if (kind === "redis-cluster" && master !== "") fail("a cluster has no name");
   if (kind === "redis-cluster" && queried !== "") fail("a cluster has no settings after a question mark");
   const db = Number(number);
   if (kind === "redis-cluster" && db !== 0) fail("a Redis Cluster has only database 0");
+
   const nodes = list.split(",").map((part) => nodeIn(part.trim(), fail));
   const named = `${master === "" ? "" : `${master}@`}${nodes.map(nodeText).join(",")}`;
   const tls = s === "s";
+
   return {
     kind,
     name: db === 0 ? `redis${s}-${which}:${named}` : `redis${s}-${which}://${named}/${db}`,
@@ -102,7 +105,7 @@ function nodeIn(part: string, fail: Fail): { readonly host: string; readonly por
   const [, six, four, port] = NODE.exec(part) ?? [];
   // Do not show a query that follows, because it may contain a password with an unencoded @.
   const host = six ?? four ?? fail(`"${part.replace(/\?.*/s, "?…")}" is not host:port`);
-  if (Number(port) < 1 || Number(port) > MAX_PORT) fail(`a port is a number from 1 to ${MAX_PORT}`);
+  if (Number(port) < 1 || Number(port) > PORT_MAX) fail(`a port is a number from 1 to ${PORT_MAX}`);
   return { host, port: Number(port) };
 }
 
@@ -129,10 +132,12 @@ function sentinelIn(
         return fail(`"${name}" is not a setting with a value`);
       }),
   );
+
   const [username, password] = ["sentinel-user", "sentinel-password"].map((name) =>
     decoded(parameters.get(name) ?? "", shown),
   ) as [string | null, string | null];
   if (username !== null && password === null) fail("the sentinel-password is missing");
+
   const tls = parameters.get("sentinel-tls") ?? (isTls ? "yes" : "no");
   if (tls !== "yes" && tls !== "no") fail("sentinel-tls must be yes or no");
   return { username, password, tls: tls === "yes" };

@@ -1,9 +1,9 @@
-/** The values that administrators can inspect. All are read at the time of the call. */
+/** The types of the values that administrators can inspect. All are read at the time of the call. */
 
 import { DAEMON_STATES, type DaemonCondition } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
-import type { OrderFigures } from "../../cluster/node/recorded-writes.js";
+import type { OrderFigures } from "../../cluster/node/replica.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
@@ -17,13 +17,13 @@ export interface BackendHealth {
   /** Whether the database can be reached. */
   readonly up: boolean;
   /**
-   * The current servers, if the name does not contain them: the master that sentinels report, or the masters of a
-   * cluster.
+   * The current servers, separated by commas, if the name does not contain them: the master that sentinels report, or
+   * the masters of a cluster.
    */
   readonly server?: string;
 }
 
-/** The health report of --admin, which contains no secrets. Listeners of faces add to it. */
+/** The health report of --admin, which contains no secrets. The listeners for clients of other protocols add to it. */
 export interface Health {
   readonly version: string;
   /** The daemon's state, as in a `hello`. */
@@ -40,7 +40,7 @@ export interface CountedKeys {
   readonly keyCounts: readonly KeyCounts[];
   /** Number of keys that have expired. */
   readonly expiredKeys: number;
-  /** Lookups of keys by reading commands. */
+  /** Lookups of keys by commands that read, of which `hits` have found a key. */
   readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
 }
 
@@ -55,7 +55,7 @@ export interface InspectedClient {
   readonly activeAt: number;
   /** Bytes of unfinished requests and unread answers. */
   readonly heldBytes: number;
-  /** Its user (or the label or first digits of its signing key) and its last command, "" if unknown. */
+  /** Its user (or the label or first digits of its signing key), and its last command; "" if unknown. */
   readonly doing: { readonly name: string; readonly command: string };
 }
 
@@ -66,7 +66,7 @@ export interface InspectedListener {
 }
 
 /** The figures from which metrics are made. */
-export interface Sources extends FaceFigures {
+export interface MetricSources extends FaceFigures {
   readonly metrics: Metrics;
   readonly health: () => Health;
   /** Total bytes that all connections buffer. */
@@ -81,7 +81,8 @@ export interface Sources extends FaceFigures {
   readonly order: () => OrderFigures | null;
 }
 
-export interface InspectedDaemon extends Sources {
+/** The daemon, as its administrators can inspect it. */
+export interface InspectedDaemon extends MetricSources {
   /** The daemon's id, hexadecimal. */
   readonly id: () => string;
   /** The start, in milliseconds of `uptime`. */
@@ -98,6 +99,7 @@ export interface InspectedDaemon extends Sources {
   readonly condition: () => DaemonCondition;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
+  /** The policy of evictions because of the memory limit, and the number of evicted keys. */
   readonly eviction: () => { readonly policy: string; readonly evicted: number };
   readonly listeners: () => readonly InspectedListener[];
   readonly slowLog: SlowLog;

@@ -17,7 +17,7 @@ import {
 } from "../../../protocol/reply.js";
 import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log.js";
-import { nameOf, type OptionRow } from "../../options/option-row.js";
+import { type OptionRow, optionName } from "../../options/option-row.js";
 import { settingOf } from "../../options/read-settings.js";
 import { isOwnMemory, type Settings } from "../../options/settings.js";
 import { CommandFailure, notLoaded } from "../../store/arguments/command-errors.js";
@@ -27,10 +27,6 @@ import { globMatches } from "../../store/patterns/glob.js";
 import { type InspectedDaemon, OWN_SECTION } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply | Promise<Reply>;
-
-/** The names and the lengths of the commands, for a fast check of every received command. */
-const NAMES = /^(?:info|config|client|slowlog)$/i;
-const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ["INFO", async (argv, daemon) => verbatim((await loadInfo()).daemonInfo(argv.slice(1), daemon))],
@@ -46,6 +42,11 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     },
   ],
 ]);
+
+/** The first words of these commands, and their lengths, for a fast check of every received command. */
+const FIRST_WORDS = [...new Set([...HANDLERS.keys()].map((name) => name.replace(/\|.*/, "")))];
+const IS_FIRST_WORD = new RegExp(`^(?:${FIRST_WORDS.join("|")})$`, "i");
+const LENGTHS: ReadonlySet<number> = new Set(FIRST_WORDS.map(({ length }) => length));
 
 /** Loads the code of INFO with the first such command. It changes nothing, so a failed import is an error answer. */
 async function loadInfo(): Promise<typeof import("./daemon-info.js")> {
@@ -71,12 +72,14 @@ export class Inspection implements DaemonInspector {
 
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | Promise<Reply> | null {
     const [name = ""] = argv;
-    if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isForDaemon(argv)) return null;
+    if (!LENGTHS.has(name.length) || !IS_FIRST_WORD.test(name) || !this.#isForDaemon(argv)) return null;
+
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return null;
     const handler = HANDLERS.get(command.name);
     if (handler === undefined) return null;
     if (ring.judge(signer, [FOR_ADMINISTRATORS], { conditions: null }) !== null) return DENIED;
+
     try {
       const reply = handler(argv, this.#daemon);
       return reply instanceof Promise ? reply.catch(replyOf) : reply;
@@ -126,7 +129,7 @@ function configValues(patterns: readonly ByteString[], settings: Settings): Repl
   return map(
     names.flatMap((option) => {
       const { [option]: row } = rows;
-      const name = nameOf(row);
+      const name = optionName(row);
       if (!wanted.some((pattern) => globMatches(pattern, name))) return [];
       return [bulk(name), bulk(bytesOfText(shownValue(row, settingOf(settings, option))))];
     }),

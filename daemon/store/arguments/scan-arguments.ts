@@ -37,7 +37,7 @@ export function scanCursor(bytes: ByteString): number {
 interface Counting {
   readonly effort: StepCounter & {
     /** @throws BudgetExceeded */
-    work(steps: number): void;
+    countSteps(steps: number): void;
   };
 }
 
@@ -61,6 +61,7 @@ export function scanOptions(
     const option = (argv[i] as ByteString).toLowerCase();
     const value = argv[i + 1];
     if (value === undefined) throw syntaxError();
+
     if (option === "count") {
       count = indexArgument(value);
       if (count < 1) throw syntaxError();
@@ -72,6 +73,7 @@ export function scanOptions(
       throw syntaxError();
     }
   }
+
   return { cursor, count, matches, type };
 }
 
@@ -99,7 +101,7 @@ export function countPage(
   { count }: ScanOptions,
   isSmall: boolean,
 ): void {
-  effort.work(VISITED_STEPS * (isSmall ? size : Math.min(count, size)));
+  effort.countSteps(VISITED_STEPS * (isSmall ? size : Math.min(count, size)));
 }
 
 /** Returns the reply of a scan: the cursor and the elements found. */

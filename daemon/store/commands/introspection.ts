@@ -5,7 +5,13 @@ import { custom, syntaxError } from "../arguments/command-errors.js";
 import { parseInteger } from "../arguments/number-arguments.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";
 import { globMatches, lowerPattern } from "../patterns/glob.js";
-import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command-row.js";
+import {
+  type Command,
+  type CommandRow,
+  type CommandTable,
+  categoriesOf,
+  family,
+} from "../rows/command-row.js";
 import { at, type FoundKeys, type KeySearch, type KeysBegin, range } from "../rows/key-searches.js";
 import { type KeyRange, none, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
@@ -99,7 +105,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
   });
 
 /** Returns the HELP of a command whose subcommands belong to several families, built from their rows. */
-function helpOf(table: CommandTable, container: string): Row {
+function helpOf(table: CommandTable, container: string): CommandRow {
   const names = () =>
     table
       .all()
@@ -125,7 +131,7 @@ function described<Named, Description>(
   commands: readonly Named[],
   describe: (command: Named) => Description,
 ): readonly Description[] {
-  effort.work(DESCRIBED_STEPS * commands.length);
+  effort.countSteps(DESCRIBED_STEPS * commands.length);
   return commands.map(describe);
 }
 
@@ -256,13 +262,16 @@ function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly 
   const called = argv.slice(2);
   const command = commandCalled(table, called);
   if (command === undefined) throw custom("ERR Invalid command specified");
+
   const { arity, keys } = command;
   if (typeof keys !== "function" && keys.length === 0) throw custom("ERR The command has no key arguments");
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
+
   const keyUse = hasKeyCount(command, called) ? keyUses(command, called) : [];
   if (keyUse.length > 0 || command.group === "scripting") return keyUse;
+
   throw custom(
     keyHints(command).length === 0
       ? "ERR The command has no key arguments"

@@ -3,7 +3,7 @@
  * redis-server 7.0, except where `since` is later.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Command, Flag, Row } from "../rows/command-row.js";
+import type { Command, CommandRow, Flag } from "../rows/command-row.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
 const ANYWAY: readonly Flag[] = ["loading", "stale"];
@@ -11,14 +11,16 @@ const PLAIN: readonly Flag[] = ["noscript", ...ANYWAY];
 const ADMIN: readonly Flag[] = ["admin", ...PLAIN];
 const CLIENTS = "O(N), N: connections";
 
-const VARYING: Partial<Row> = { tips: ["nondeterministic_output"] };
-const SUMMED_UP_BY_SHARD: Partial<Row> = {
+const VARYING: Partial<CommandRow> = { tips: ["nondeterministic_output"] };
+const SUMMED_UP_BY_SHARD: Partial<CommandRow> = {
   tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
 };
-const SUMMED_UP_BY_NODE: Partial<Row> = {
+const SUMMED_UP_BY_NODE: Partial<CommandRow> = {
   tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
 };
-const ON_ALL_NODES: Partial<Row> = { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] };
+const ON_ALL_NODES: Partial<CommandRow> = {
+  tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+};
 const client = listenerRows("connection", {
   "CLIENT|CACHING": [
     3,

@@ -41,11 +41,13 @@ export function longestCommonSubsequence(
   if (typeof a !== "string" || typeof b !== "string") {
     throw custom("ERR The specified keys must contain string values");
   }
+
   const options = readOptions(argv);
   if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
-  data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_PER_STEP);
+
+  data.effort.countSteps(((a.length + 1) * (b.length + 1)) / CELLS_PER_STEP);
   return replyOfSteps(reply(a, b, options, data.effort), takesSteps);
 }
 
@@ -57,7 +59,7 @@ function* reply(
 ): Generator<void, Reply> {
   if (options.output === "length") return integer(yield* commonLength(a, b, effort));
   const ranges = yield* commonRanges(a, b, effort);
-  effort.hold(ranges.length * RANGE_BYTES);
+  effort.reserveMemory(ranges.length * RANGE_BYTES);
   if (options.output === "string") {
     return bulk(
       ranges
@@ -66,6 +68,7 @@ function* reply(
         .join(""),
     );
   }
+
   const matches = ranges.filter((range) => lengthOf(range) >= options.minLength);
   return map([
     bulk("matches"),
@@ -89,6 +92,7 @@ function readOptions(argv: readonly ByteString[]): Options {
     else throw syntaxError();
   }
   if (ranges && length) throw custom("ERR If you want both the length and indexes, please just use IDX.");
+
   return { output: ranges ? "ranges" : length ? "length" : "string", minLength, withLength };
 }
 
@@ -142,7 +146,7 @@ const rowsOfBlock = (rows: number, columns: number): number =>
  * @param effort  counts the memory for the table
  */
 export function* commonLength(a: ByteString, b: ByteString, effort: EffortBudget): Generator<void, number> {
-  effort.hold((1 + CELL_BYTES) * Math.min(a.length, b.length));
+  effort.reserveMemory((1 + CELL_BYTES) * Math.min(a.length, b.length));
   const { rows, columns } = tableOf(a, b);
   const row = new Uint16Array(columns.length + 1);
   let cells = 0;
@@ -153,6 +157,7 @@ export function* commonLength(a: ByteString, b: ByteString, effort: EffortBudget
     cells = 0;
     yield;
   }
+
   return row[columns.length]!;
 }
 
@@ -165,7 +170,7 @@ export function* commonRanges(
   b: ByteString,
   effort: EffortBudget,
 ): Generator<void, CommonRange[]> {
-  effort.hold(tableBytes(a, b));
+  effort.reserveMemory(tableBytes(a, b));
   const table = tableOf(a, b);
   const { rows, columns } = table;
   const ranges = new Ranges(table.isTransposed);
@@ -179,12 +184,14 @@ export function* commonRanges(
     yield* findWay(table, { first, before, cell }, way);
     yield* walkBack(table, { first, cell, way }, ranges);
   }
+
   return ranges.found;
 }
 
 /** Returns the bytes of the stored rows, the bits of a block and the columns. */
 function tableBytes(a: ByteString, b: ByteString): number {
-  const [rows, columns] = [Math.max(a.length, b.length), Math.min(a.length, b.length)];
+  const rows = Math.max(a.length, b.length);
+  const columns = Math.min(a.length, b.length);
   const blockRows = rowsOfBlock(rows, columns);
   const stored = Math.ceil(rows / blockRows) + 1;
   return (1 + stored * CELL_BYTES) * (columns + 1) + Math.min(blockRows, rows) * wayStride(columns);
@@ -218,6 +225,7 @@ function* storedRows({ rows, columns }: Table, blockRows: number): Generator<voi
     cells = 0;
     yield;
   }
+
   return stored;
 }
 
@@ -296,6 +304,7 @@ function* walkBack(
       else column--;
     }
   }
+
   cell.row = row;
   cell.column = column;
 }

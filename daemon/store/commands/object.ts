@@ -11,7 +11,7 @@ import type { KeyEntry } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { estimatedBytes } from "../keyspace/size-estimate.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family, type Row } from "../rows/command-row.js";
+import { type CommandRow, family } from "../rows/command-row.js";
 import { inspect, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {
@@ -101,7 +101,7 @@ const SAMPLES_DEFAULT = 5;
 const SAMPLED_STEPS = 4;
 
 /** Returns the row of a command that consists only of subcommands. */
-function container(name: string, since: string, summary: string): Row {
+function container(name: string, since: string, summary: string): CommandRow {
   const run = () => {
     throw wrongArity(name);
   };
@@ -109,7 +109,7 @@ function container(name: string, since: string, summary: string): Row {
 }
 
 /** Returns the common part of the rows of commands that report on one key's value. */
-function about(answer: (entry: KeyEntry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
+function about(answer: (entry: KeyEntry, data: Data, unit: Unit) => Reply): Omit<CommandRow, "summary"> {
   return {
     arity: 3,
     flags: ["readonly"],
@@ -130,10 +130,12 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
     samples = indexArgument(argv[i + 1]!);
     if (samples < 0) throw syntaxError();
   }
+
   const entry = data.get(argv[2]!);
   if (entry === undefined) return NIL;
+
   const { value } = entry;
   const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
-  if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));
+  if (typeof value !== "string") data.effort.countSteps(SAMPLED_STEPS * Math.min(value.size, sampled));
   return integer(estimatedBytes(entry.key, value, entry.expire, sampled));
 }

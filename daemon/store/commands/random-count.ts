@@ -36,7 +36,7 @@ export function chosenIndexes(
 ): number[] {
   if (count < -REPETITIONS_MAX)
     throw custom(`ERR value is out of range, at most ${REPETITIONS_MAX} repetitions are answered`);
-  effort.work(CHOSEN_STEPS * (count < 0 ? -count : Math.min(count, n)));
+  effort.countSteps(CHOSEN_STEPS * (count < 0 ? -count : Math.min(count, n)));
   if (count >= 0) return distinctChoices(choose, n, count);
   return Array.from({ length: -count }, () => choose(n));
 }

@@ -100,7 +100,6 @@ const running: readonly Command[] = listenerRows("scripting", {
   keys: counted(row.reads ? read : update, 2),
   keyFlags: [row.reads ? "RO access" : "RW access update"],
   keySearches: COUNTED_SECOND_SEARCH,
-  sidecarLacks: "script-data",
   runsScript: true,
 }));
 
@@ -135,7 +134,7 @@ const keptFunctions: readonly Command[] = [
         { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
       ],
     },
-    { categories: ["write"], sidecarLacks: "script-data" },
+    { categories: ["write"] },
   ),
 ];
 
@@ -147,7 +146,7 @@ const scriptStorage: readonly Command[] = listenerRows("scripting", {
     "2.6.0",
     "O(N), N: its bytes",
     "Stores a script, and returns its SHA-1.",
-    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"], sidecarLacks: "script-data" },
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
   ],
 });
 

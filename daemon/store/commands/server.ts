@@ -148,7 +148,7 @@ export const server = family("connection", {
       summary: "Counts the keys of the database.",
       tips: ["request_policy:all_shards", "response_policy:agg_sum"],
       method: ": number",
-      run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
+      run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().countExpired(at)),
     },
     FLUSHALL: {
       arity: -1,

@@ -306,15 +306,18 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const count = argv[2] === undefined ? undefined : integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(MemberSet, argv[1]!);
   if (entry === undefined) return count === undefined ? NIL : EMPTY_SET;
+
   const { value } = entry;
   if (unit.choice !== undefined) return popChosen(data, entry, unit.choice, count === undefined);
+
   if (count !== undefined && count >= value.size) {
     const { members } = value;
     data.delete(entry.key);
     for (const member of members) unit.taken?.push(member);
     return bulksReply("set", members);
   }
-  data.effort.work(POPPED_STEPS * (count ?? 1));
+
+  data.effort.countSteps(POPPED_STEPS * (count ?? 1));
   const choose = seededChoice(unit);
   const popped: Reply[] = [];
   for (let remaining = count ?? 1; remaining > 0; remaining--) {
@@ -323,12 +326,13 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     popped.push(bulk(member));
     unit.taken?.push(member);
   }
+
   return count === undefined ? popped[0]! : set(popped);
 }
 
 /** Removes the chosen members that are still in the set. @param isOne  whether the reply is a single member */
 function popChosen(data: Data, entry: Typed<MemberSet>, choice: Choice, isOne: boolean): Reply {
-  data.effort.work(POPPED_STEPS * choice.length);
+  data.effort.countSteps(POPPED_STEPS * choice.length);
   const popped = [...new Set(choice)].filter((member) => entry.value.has(member));
   if (popped.length === entry.value.size) data.delete(entry.key);
   else for (const member of popped) data.setRemove(entry, member);
@@ -337,7 +341,7 @@ function popChosen(data: Data, entry: Typed<MemberSet>, choice: Choice, isOne: b
 }
 
 function allMembers({ effort }: Data, kind: "array" | "set", members: readonly ByteString[]): Reply {
-  effort.answer(members.length);
+  effort.countAnswered(members.length);
   return bulksReply(kind, members);
 }
 
@@ -346,9 +350,11 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
   const members = data.getAs(MemberSet, argv[1]!)?.value.members;
   if (members === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
+
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(members[choose(members.length)]!);
   if (count >= members.length) return allMembers(data, "array", members);
+
   return bulksReply(
     "array",
     chosenIndexes(data, choose, members.length, count).map((index) => members[index]!),
@@ -367,6 +373,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(MemberSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
+
   const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
   // The sets that Redis stores compactly contain only integers, which Redis returns in ascending order.
@@ -375,6 +382,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const visit = (index: number) => {
     if (options.matches(members[index]!)) matches.push(members[index]!);
   };
+
   countPage(data, members.length, options, isSmall);
   return scanReply(visitPage(value, options, isSmall, visit), matches);
 }
@@ -410,13 +418,13 @@ function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
 function countOperation({ effort }: Data, operation: SetOperation, operands: readonly Operand[]): void {
   const sizes = operands.map((operand) => operand?.size ?? 0);
   if (operation === union) {
-    effort.work(READ_STEPS * sizes.reduce((sum, size) => sum + size, 0));
+    effort.countSteps(READ_STEPS * sizes.reduce((sum, size) => sum + size, 0));
     return;
   }
   // Each member of one set is looked up in the remaining sets.
   const first = sizes[0] ?? 0;
   const read = operation === intersection ? sizes.reduce((min, size) => Math.min(min, size), first) : first;
-  effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
+  effort.countSteps(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
 }
 
 /**
@@ -461,11 +469,13 @@ function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): 
     if (data.get(key) !== undefined) data.delete(key);
     return ZERO;
   }
+
   const result = new MemberSet();
   for (const member of members) {
-    data.effort.work(member.length / BYTES_PER_STEP);
+    data.effort.countSteps(member.length / BYTES_PER_STEP);
     result.push(member);
   }
+
   data.put(key, result);
   return integer(members.length);
 }

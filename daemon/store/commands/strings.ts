@@ -41,9 +41,18 @@ import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import type { Unit } from "../keyspace/unit.js";
 import { allLookedUp, family } from "../rows/command-row.js";
 import { ONE_KEY_SEARCH } from "../rows/key-searches.js";
-import { inspect, read, type Touch, update, write } from "../rows/key-spec.js";
+import { dependent, inspect, read, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
+
+const SET_WRITES = [write(1)];
+const SET_ANSWERS = [update(1)];
+/** The key of SET, which with the option GET also reads the previous value. */
+const setKeys = dependent((argv) =>
+  argv.length > 3 && argv.some((word, index) => index > 2 && word.toUpperCase() === "GET")
+    ? SET_ANSWERS
+    : SET_WRITES,
+);
 
 export const strings = family("string", {
   APPEND: {
@@ -398,7 +407,7 @@ function incrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
   if (sum === "infinite") throw nanOrInfinity();
   const changed = entry ?? data.put(key, sum);
   if (entry !== undefined && entry.value !== sum) data.setBytes(entry, sum);
-  data.forms?.note(changed, "embstr");
+  data.forms?.recordForm(changed, "embstr");
   return bulk(sum);
 }
 
@@ -496,12 +505,6 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   return expireTime(expiry.argument, unit, at, name, true);
 }
 
-/** Returns the keys of SET, which with the option GET also reads the previous value. */
-function setKeys(argv: readonly ByteString[]): Touch[] {
-  const answers = argv.some((word, index) => index > 2 && word.toUpperCase() === "GET");
-  return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];
-}
-
 /** Whether an option of SET leaves the expiry of an existing key. */
 const isKeptBy = (option: ByteString): boolean => ["KEEPTTL", "NX"].includes(option.toUpperCase());
 
@@ -511,10 +514,11 @@ function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Rep
     data.put(key, argv[2]!);
     return OK;
   }
+
   const options = stringOptions(argv, 3, "set");
   const expire = expiryOf(options.expiry, unit.at, "set");
   const old: KeyEntry | undefined = options.get ? data.getString(key) : data.get(key);
-  if (options.get) data.lookups.note(key, old !== undefined);
+  if (options.get) data.lookups.recordLookup(key, old !== undefined);
   const answer = options.get ? bulkOrNil(old?.value as ByteString | undefined) : OK;
   if (options.condition === (old === undefined ? "XX" : "NX")) return options.get ? answer : NIL;
   if (expire !== NO_EXPIRY && expire <= unit.at) {

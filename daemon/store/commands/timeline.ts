@@ -9,10 +9,10 @@ import { custom } from "../arguments/command-errors.js";
 import {
   type Command,
   type CommandDescription,
+  type CommandRow,
   type CommandTable,
   type Flag,
   family,
-  type Row,
 } from "../rows/command-row.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
@@ -42,6 +42,25 @@ export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[
   if (subcommand?.toUpperCase() !== "GET" || argv.length <= PAST_COMMAND_AT) return null;
   return argv.slice(PAST_COMMAND_AT);
 }
+
+/** The option of TIMELINE LOG that requests a page of the feed, and its value. */
+export interface FeedOption {
+  readonly name: "AFTER" | "ARRIVED";
+  readonly value: ByteString;
+}
+
+/** Returns the option of TIMELINE LOG that requests a page of the feed, or null if there is none. */
+export function feedOptionOf(argv: readonly ByteString[]): FeedOption | null {
+  for (let i = 2; i < argv.length; i += 2) {
+    const name = (argv[i] as ByteString).toUpperCase();
+    if (name === "AFTER" || name === "ARRIVED") return { name, value: argv[i + 1] ?? "" };
+  }
+  return null;
+}
+
+/** The feed shows only units whose keys the caller may read, so it requires no permission for all keys. */
+const logKeys: KeySpec = (argv) =>
+  feedOptionOf(argv) === null ? touchesOf(allDbs("read"), argv) : touchesOf(none, argv);
 
 interface TimelineRow extends CommandDescription {
   readonly keys: KeySpec;
@@ -93,10 +112,10 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
       },
       "TIMELINE|LOG": {
         arity: -2,
-        keys: allDbs("read"),
+        keys: logKeys,
         complexity: "O(N), N: entries recorded since the last snapshot before FROM",
         summary:
-          "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
+          "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [AFTER position] [ARRIVED position] [KEY key] [SIGNER id] [LIMIT n].",
       },
       "TIMELINE|OUTCOME": {
         arity: -4,
@@ -121,7 +140,9 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
   });
 };
 
-function rowsOf(rows: Readonly<Record<TimelineCommandName, TimelineRow>>): Readonly<Record<string, Row>> {
+function rowsOf(
+  rows: Readonly<Record<TimelineCommandName, TimelineRow>>,
+): Readonly<Record<string, CommandRow>> {
   return Object.fromEntries(
     Object.entries(rows).map(([name, { flags = [], ...row }]) => [
       name,

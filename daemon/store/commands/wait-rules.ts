@@ -43,6 +43,7 @@ export const waitsForSeveral = (type: AwaitedType): WaitRule => ({
     type,
     keys: argv.slice(1, -1),
     milliseconds: timeoutArgument(argv.at(-1)!),
+    elementsMax: 1,
     argvFor: (key) => [argv[0]!, key, "0"],
   }),
 });
@@ -54,7 +55,9 @@ export const waitsForCounted = (type: AwaitedType): WaitRule => ({
     const end = 3 + Number(argv[2]);
     const milliseconds = timeoutArgument(argv[1]!);
     const argvFor = (key: string) => [argv[0]!, "0", "1", key, ...argv.slice(end)];
-    return { type, keys: argv.slice(3, end), milliseconds, argvFor };
+    // Only COUNT and its value follow the end of the list.
+    const elementsMax = Number(argv[end + 2] ?? 1);
+    return { type, keys: argv.slice(3, end), milliseconds, elementsMax, argvFor };
   },
 });
 
@@ -65,6 +68,7 @@ export const waitsForSource = (timeoutAt: number): WaitRule => ({
     type: "list",
     keys: [argv[1]!],
     milliseconds: timeoutArgument(argv[timeoutAt]!),
+    elementsMax: 1,
     argvFor: () => argv,
   }),
 });

@@ -69,7 +69,7 @@ export class CommandEffects {
   get records(): readonly UndoRecord[] {
     const all: UndoRecord[] = [];
     const add = (record: UndoRecord): void => {
-      if (record.mutator === "writer" && record.before !== null) add(record.before);
+      if ("before" in record && record.before !== null) add(record.before);
       all.push(record);
     };
     this.#records.forEach(add);
@@ -129,7 +129,8 @@ function visitOne(record: UndoRecord, visit: Visit): void {
       visit({ db: record.second, key: null, existed: true });
       break;
     default:
-    // A change within a collection is reported by the record of its key, which is a "put" or a "writer" record.
+    // A change within a collection is reported by the record of its key, which is a "put" or a "writer" record. Groups
+    // of streams are not part of what subscribers receive or watch.
   }
 }
 

@@ -4,17 +4,17 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandEffects, EventClass } from "./command-effects.js";
 
 export type EventRule = (effects: CommandEffects) => void;
-export type Condition = (effects: CommandEffects, key: ByteString) => boolean;
+export type EventCondition = (effects: CommandEffects, key: ByteString) => boolean;
 type KeyOf = (effects: CommandEffects) => ByteString;
 
-export const always: Condition = () => true;
-export const ifChanged: Condition = (effects, key) => effects.changed(key);
+export const always: EventCondition = () => true;
+export const ifChanged: EventCondition = (effects, key) => effects.changed(key);
 /** Whether the command replied with a positive number. */
-export const ifCounted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
+export const ifCounted: EventCondition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
 /** Whether the reply is not nil. */
-export const ifAnswered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
+export const ifAnswered: EventCondition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
 /** Whether the command found the key, even if it did not change it. */
-export const ifFound: Condition = (effects, key) => effects.existed(key);
+export const ifFound: EventCondition = (effects, key) => effects.existed(key);
 
 export const firstArgument: KeyOf = ({ argv }) => argv[1] as ByteString;
 export const secondArgument: KeyOf = ({ argv }) => argv[2] as ByteString;
@@ -61,7 +61,8 @@ export function optionStoredEvent(kind: EventClass, name: string, words: RegExp,
 /** Returns a rule for an element that moves from one list to another: first the push, then the pop. */
 function movedElement(ends: (argv: readonly ByteString[]) => readonly [from: string, to: string]): EventRule {
   return (effects) => {
-    const [from, to] = [firstArgument(effects), secondArgument(effects)];
+    const from = firstArgument(effects);
+    const to = secondArgument(effects);
     if (!ifAnswered(effects, from)) return;
     const [source, target] = ends(effects.argv);
     if (!effects.existed(to)) effects.report("n", "new", to);
@@ -144,7 +145,8 @@ export const getexEvents: EventRule = (effects) => {
 
 /** RENAME removes a previous value first, so the key is always new. */
 export const renameEvents: EventRule = (effects) => {
-  const [from, to] = [firstArgument(effects), secondArgument(effects)];
+  const from = firstArgument(effects);
+  const to = secondArgument(effects);
   if (from === to || !effects.changed(from)) return;
   effects.report("n", "new", to);
   effects.report("g", "rename_from", from);
@@ -176,7 +178,8 @@ export const restoreEvents: EventRule = (effects) => {
 };
 
 export const smoveEvents: EventRule = (effects) => {
-  const [from, to] = [firstArgument(effects), secondArgument(effects)];
+  const from = firstArgument(effects);
+  const to = secondArgument(effects);
   if (from === to || !effects.changed(from)) return;
   reportOf(effects, "s", "srem", from);
   if (effects.changed(to)) reportOf(effects, "s", "sadd", to);
@@ -190,7 +193,7 @@ export const scoreEvents: EventRule = (effects) =>
  * Whether at least one of BITFIELD's operations has written. A changed key does not prove this: even if all operations
  * fail, the string may have grown.
  */
-const setsBits: Condition = (effects, key) => {
+const setsBits: EventCondition = (effects, key) => {
   const { argv, reply } = effects;
   if (!effects.changed(key) || reply.kind !== "array") return false;
   const parts = argv.flatMap((word) => (/^(get|set|incrby)$/i.test(word) ? [word.toUpperCase()] : []));

@@ -122,7 +122,7 @@ export class EffortBudget {
   #isSharing = false;
   /** The working memory of a query in steps; null for units, which run without interruption. */
   #memory: MemoryGrant | null = null;
-  /** Bytes of a query that were passed to `hold` and not to `free`, and the maximum of them so far. */
+  /** Bytes of a query that were passed to `reserveMemory` and not to `reuseMemory`, and the maximum of them so far. */
   #held = 0;
   #reserved = 0;
   /** Returns further steps that the current reads may take; called once, when they exceed `stepsMax`. */
@@ -200,7 +200,7 @@ export class EffortBudget {
    * Runs the commands of a transaction or a script, which are applied one after the other, under one budget of
    * `stepsMax` steps.
    */
-  sharing<Result>(run: () => Result, stepsMax = this.stepsMax): Result {
+  withSharedBudget<Result>(run: () => Result, stepsMax = this.stepsMax): Result {
     const before = this.stepsMax;
     this.#reset();
     this.stepsMax = stepsMax;
@@ -214,9 +214,10 @@ export class EffortBudget {
   }
 
   /** Runs reads between two units: their steps do not count for the units. */
-  aside<Result>(run: () => Result): Result {
+  runUncounted<Result>(run: () => Result): Result {
     const { produced, producedMax, steps, stepsMax, areUnrecorded } = this;
-    const [granted, grantedToUnit] = [this.#granted, this.#grantedToUnit];
+    const granted = this.#granted;
+    const grantedToUnit = this.#grantedToUnit;
     this.stepsMax = Number.POSITIVE_INFINITY;
     this.areUnrecorded = false;
     try {
@@ -243,10 +244,10 @@ export class EffortBudget {
   /** Runs a command and counts its steps, unless its unit has already exceeded a budget. */
   bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | BudgetExceeded {
     try {
-      this.work(0);
+      this.countSteps(0);
       this.#grant(argv);
       const reply = run(this);
-      this.work(itemsOf(reply));
+      this.countSteps(itemsOf(reply));
       return reply;
     } catch (problem) {
       if (problem instanceof BudgetExceeded) return problem;
@@ -258,26 +259,26 @@ export class EffortBudget {
    * Counts elements and bytes that the command is about to produce. A query in steps also reserves memory for them.
    * @throws BudgetExceeded, or CommandFailure or WorkingMemoryExceeded in a query in steps
    */
-  produce(elements: number, bytes = 0): void {
+  countProduced(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_PER_STEP;
     this.produced += steps;
     if (this.produced > this.producedMax + this.#grantedToUnit)
       throw this.hasSlices ? queryExceeded() : new BudgetExceeded("it would produce too much");
-    this.#memory?.take(elements * ELEMENT_BYTES + bytes);
-    this.work(steps);
+    this.#memory?.reserve(elements * ELEMENT_BYTES + bytes);
+    this.countSteps(steps);
   }
 
   /** Counts elements and bytes that the command is about to read. @throws BudgetExceeded */
-  read(elements: number, bytes = 0): void {
-    this.work((elements + bytes / BYTES_PER_STEP) / READS_PER_STEP);
+  countRead(elements: number, bytes = 0): void {
+    this.countSteps((elements + bytes / BYTES_PER_STEP) / READS_PER_STEP);
   }
 
   /**
    * Counts elements that the command is about to read into its reply, in addition to the reply's items.
    * @throws BudgetExceeded
    */
-  answer(elements: number): void {
-    this.work(elements * ANSWERED_ELEMENT_STEPS);
+  countAnswered(elements: number): void {
+    this.countSteps(elements * ANSWERED_ELEMENT_STEPS);
   }
 
   /**
@@ -285,12 +286,12 @@ export class EffortBudget {
    * @throws WorkingMemoryExceeded in a query in steps
    * @throws BudgetExceeded in a unit that runs without interruption, in which the bytes count as steps
    */
-  hold(bytes: number): void {
-    if (this.#memory === null) this.work(bytes / HELD_BYTES_PER_STEP);
+  reserveMemory(bytes: number): void {
+    if (this.#memory === null) this.countSteps(bytes / HELD_BYTES_PER_STEP);
     else {
       this.#held += bytes;
       if (this.#held <= this.#reserved) return;
-      this.#memory.take(this.#held - this.#reserved);
+      this.#memory.reserve(this.#held - this.#reserved);
       this.#reserved = this.#held;
     }
   }
@@ -304,18 +305,18 @@ export class EffortBudget {
    * Permits the query to fill memory again that it held for a part which has ended. The memory remains reserved.
    * @param held  what `held` was before that part
    */
-  free(held: number): void {
+  reuseMemory(held: number): void {
     this.#held = held;
   }
 
   /** Counts steps that produce nothing. @throws BudgetExceeded */
-  work(steps: number): void {
+  countSteps(steps: number): void {
     this.steps += steps;
-    if (this.steps > this.stepsMax + this.#granted) this.#exceed();
+    if (this.steps > this.stepsMax + this.#granted) this.#useAllowance();
   }
 
   /** @throws BudgetExceeded unless the current reads have a sufficient allowance */
-  #exceed(): void {
+  #useAllowance(): void {
     this.#granted += this.#allowance?.() ?? 0;
     this.#allowance = null;
     if (this.steps > this.stepsMax + this.#granted) throw new BudgetExceeded("it would read too much");
@@ -334,7 +335,7 @@ export interface MemoryGrant {
    * Reserves bytes until the query ends.
    * @throws WorkingMemoryExceeded if the query may not hold more
    */
-  take(bytes: number): void;
+  reserve(bytes: number): void;
 }
 
 /** Thrown when a query needs more working memory than it may hold. The caller discards the work of the query. */
@@ -343,4 +344,4 @@ export class WorkingMemoryExceeded extends Error {
 }
 
 /** The working memory of queries in tests, and of a database that is not part of a daemon. */
-const UNLIMITED_MEMORY: MemoryGrant = { take: () => {} };
+const UNLIMITED_MEMORY: MemoryGrant = { reserve: () => {} };

@@ -137,7 +137,7 @@ export class Lookups {
   /** Collects the keys that were not found, or null if they are not collected. */
   missed: ByteString[] | null = null;
 
-  note(key: ByteString, isFound: boolean): void {
+  recordLookup(key: ByteString, isFound: boolean): void {
     if (isFound) this.hits++;
     else this.miss(key);
   }

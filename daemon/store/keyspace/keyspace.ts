@@ -3,18 +3,21 @@
  * is not part of the state (SCAN and RANDOMKEY promise no more than in Redis).
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { UNIT_ID_BYTES } from "../../../protocol/version-2/envelope.js";
 import { unitId } from "../../../protocol/version-2/unit-names.js";
 import type { ObjectValue } from "../values/object-value.js";
 import { StringDraft } from "../values/string-draft.js";
 import { DenseTable } from "../values/tables/dense-table.js";
-import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry-queue.js";
 import type { PageRequest, ScanPage } from "../values/tables/scan-page.js";
 import type { Value } from "../values/value.js";
+import { ExpiringKeys } from "./expiring-keys.js";
 import type { KeyUsage } from "./key-usage.js";
 import type { Unit } from "./unit.js";
 
 /** The value of `KeyEntry.expire` for a key that does not expire. */
 export const NO_EXPIRY = 0;
+/** The bytes in place of the id of a unit that does not exist. */
+const NO_UNIT = "\0".repeat(UNIT_ID_BYTES);
 
 /** A key with its value, its expiry time and its last writer. */
 export interface KeyEntry {
@@ -43,6 +46,28 @@ export function noteWriter(entry: KeyEntry, unit: Unit): void {
   entry.writerIndex = unit.index ?? COMPLETE_ID;
 }
 
+/** Makes a unit the last writer of the consumer groups of a stream. */
+export function noteGroupsWriter(value: ObjectValue, unit: Unit): void {
+  value.groupsWriterStart = unit.envelope ?? unit.id;
+  value.groupsWriterIndex = unit.index ?? COMPLETE_ID;
+}
+
+/** Returns the id of a writer from the parts in which it is stored. */
+export const writerId = (start: ByteString, index: number): ByteString =>
+  index === COMPLETE_ID ? start : unitId(start, index);
+
+/**
+ * Returns the id of the key's last writer; for a stream, followed by the id of the last writer of its groups. It
+ * differs after each change of the value, the expiry time, the name or the groups.
+ */
+export function versionOf({ content, writer }: KeyEntry): ByteString {
+  if (typeof content === "string" || content instanceof StringDraft) return writer;
+  const { groupsWriterStart: start, groupsWriterIndex: index = COMPLETE_ID } = content;
+  // Only streams have the field; it is empty until a unit changes the groups.
+  if (start === undefined) return writer;
+  return writer + (start === "" ? NO_UNIT : writerId(start, index));
+}
+
 /** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
 export function isExpired(entry: KeyEntry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
@@ -58,7 +83,7 @@ class StoredEntry implements KeyEntry {
   writerStart: ByteString;
   writerIndex = COMPLETE_ID;
   /** The expiry time; null means NO_EXPIRY. */
-  lease: number | null = null;
+  storedExpire: number | null = null;
   use: number;
 
   constructor(key: ByteString, value: Value, writer: ByteString, use: number) {
@@ -69,7 +94,7 @@ class StoredEntry implements KeyEntry {
   }
 
   get writer(): ByteString {
-    return this.writerIndex === COMPLETE_ID ? this.writerStart : unitId(this.writerStart, this.writerIndex);
+    return writerId(this.writerStart, this.writerIndex);
   }
 
   set writer(writer: ByteString) {
@@ -92,11 +117,11 @@ class StoredEntry implements KeyEntry {
   }
 
   get expire(): number {
-    return this.lease ?? NO_EXPIRY;
+    return this.storedExpire ?? NO_EXPIRY;
   }
 
   set expire(expire: number) {
-    this.lease = expire === NO_EXPIRY ? null : expire;
+    this.storedExpire = expire === NO_EXPIRY ? null : expire;
   }
 }
 
@@ -106,9 +131,7 @@ export class Keyspace {
   /** Keys of values that have, or had, invalid indexes, so that these are found without a walk over all keys. */
   readonly #invalidKeys = new Set<ByteString>();
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
-  /**
-   * The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it.
-   */
+  /** The number of keys that have an expiry time. Public, because every write reads it; only this class changes it. */
   expiring = 0;
 
   /** @param usage  determines the use of new entries; null if it is not tracked */
@@ -123,13 +146,13 @@ export class Keyspace {
 
   /**
    * Returns the number of keys that have expired but are still stored.
-   * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
+   * @param at  milliseconds since 1970. Time never goes back: the latest `at` so far replaces an earlier one
    */
-  expired(at: number): number {
-    return this.expiring === 0 ? 0 : this.#expiringKeys.dueBefore(at);
+  countExpired(at: number): number {
+    return this.expiring === 0 ? 0 : this.#expiringKeys.countExpired(at);
   }
 
-  /** Does part of the work of the next `expired`. @param max  approximate number of keys to check */
+  /** Does part of the work of the next `countExpired`. @param max  approximate number of keys to check */
   lookForExpired(at: number, max: number): void {
     if (this.expiring > 0) this.#expiringKeys.advance(at, max);
   }
@@ -138,13 +161,13 @@ export class Keyspace {
    * Returns the existing keys whose expiry time has passed since the last call and is before `at`. The first call
    * returns none and begins to collect them.
    */
-  takeExpired(at: number): readonly ByteString[] {
-    return this.#expiringKeys.takeFresh(at);
+  takeNewlyExpired(at: number): readonly ByteString[] {
+    return this.#expiringKeys.takeNewlyExpired(at);
   }
 
-  /** Whether `takeExpired` has already returned keys with this expiry time. */
+  /** Whether `takeNewlyExpired` has already returned keys with this expiry time. */
   hasTaken(expire: number): boolean {
-    return this.#expiringKeys.isDue(expire);
+    return this.#expiringKeys.hasExpired(expire);
   }
 
   /** All entries as a dense array, for KEYS and RANDOMKEY; the caller must not change it. */
@@ -250,11 +273,11 @@ export class Keyspace {
   }
 
   /**
-   * Returns a key that expires, selected by a number (at least 0, below 1), or undefined if the number selects no key.
-   * Another number may then select a key.
+   * Returns a key that expires, or undefined if the random number selects no key; another number may then select one.
+   * @param random  in [0, 1)
    */
-  sampleExpiring(chance: number): KeyEntry | undefined {
-    const chosen = this.#expiringKeys.sample(chance);
+  sampleExpiring(random: number): KeyEntry | undefined {
+    const chosen = this.#expiringKeys.sample(random);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
   }
@@ -268,134 +291,5 @@ export class Keyspace {
 
   *#expiryTimes(): Generator<[number, ByteString]> {
     for (const entry of this.entries) if (entry.expire !== NO_EXPIRY) yield [entry.expire, entry.key];
-  }
-}
-
-/** Whether a key exists and has exactly this expiry time: entries of the queues may be stale. */
-type IsCurrent = (key: ByteString, expire: number) => boolean;
-
-/**
- * The keys of a database that expire, by time, and the number of those that have expired but still exist: reads ignore
- * them, but only the fold may remove them. The expired keys are counted without a walk over all keys: each key moves
- * from one queue to another when its time has passed.
- */
-class ExpiringKeys {
-  /** Keys that expire before `#at`; the other queue has the remaining ones. */
-  readonly #due = new ExpiryQueue();
-  readonly #pending = new ExpiryQueue();
-  readonly #isCurrent: IsCurrent;
-  #at = 0;
-  /** Number of existing keys that expire before `#at`. */
-  #dueCount = 0;
-  /** Keys that have expired since the last `takeFresh`, or null if they are not collected. */
-  #fresh: ByteString[] | null = null;
-
-  constructor(isCurrent: IsCurrent) {
-    this.#isCurrent = isCurrent;
-  }
-
-  /** Records that a key expires at the given time, in milliseconds since 1970. */
-  add(expire: number, key: ByteString): void {
-    if (expire < this.#at) this.#dueCount++;
-    this.#push(expire, key);
-  }
-
-  /** Records that a key no longer expires at the given time, or was removed. */
-  remove(expire: number): void {
-    if (expire < this.#at) this.#dueCount--;
-  }
-
-  /** Whether more than half of the entries are certainly stale. @param live the number of keys that expire */
-  isMostlyStale(live: number): boolean {
-    return this.#size > 2 * live + STALE_MIN;
-  }
-
-  /** @param keys all keys that expire */
-  rebuild(keys: Iterable<readonly [expire: number, key: ByteString]>): void {
-    this.#due.rebuild([]);
-    this.#pending.rebuild([]);
-    for (const [expire, key] of keys) this.#push(expire, key);
-  }
-
-  /**
-   * Returns the number of keys that expire before the given time.
-   * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
-   */
-  dueBefore(at: number): number {
-    this.advance(at, Number.POSITIVE_INFINITY);
-    return this.#dueCount;
-  }
-
-  /**
-   * Returns the keys that have expired since the last call; the first call returns none.
-   * @param at as in `dueBefore`
-   */
-  takeFresh(at: number): readonly ByteString[] {
-    const isFirst = this.#fresh === null;
-    this.#fresh ??= [];
-    this.advance(at, Number.POSITIVE_INFINITY);
-    const fresh = this.#fresh;
-    if (isFirst || fresh.length > 0) this.#fresh = [];
-    return isFirst ? [] : fresh;
-  }
-
-  /** Whether the expiry time is before the latest time requested. */
-  isDue(expire: number): boolean {
-    return expire < this.#at;
-  }
-
-  /**
-   * Does part of the work of the next `dueBefore`.
-   * @param max maximum number of keys, not counting further keys with the same time as the last one
-   */
-  advance(at: number, max: number): void {
-    if (at <= this.#at) return;
-    let moved = 0;
-    let expire = -1;
-    let key = "";
-    for (;;) {
-      const next = this.#pending.at(0);
-      if (next === undefined || next.expire >= at) {
-        this.#at = at;
-        return;
-      }
-      if (moved >= max && next.expire !== expire) {
-        this.#at = next.expire;
-        return;
-      }
-      this.#pending.shift(at);
-      moved++;
-      // Entries of the same key with the same time are adjacent; a duplicate is skipped.
-      if (next.expire === expire && next.key === key) continue;
-      ({ expire, key } = next);
-      if (!this.#isCurrent(key, expire)) continue;
-      this.#due.push(expire, key);
-      this.#dueCount++;
-      this.#fresh?.push(key);
-    }
-  }
-
-  /** Removes and returns the earliest entry if it is before the given time. */
-  shift(before: number): { expire: number; key: ByteString } | undefined {
-    return this.#due.shift(before) ?? this.#pending.shift(before);
-  }
-
-  /** Returns the earliest entry. */
-  get first(): { expire: number; key: ByteString } | undefined {
-    return this.#due.at(0) ?? this.#pending.at(0);
-  }
-
-  /** Returns an entry, selected by a number (at least 0, below 1). */
-  sample(chance: number): { expire: number; key: ByteString } | undefined {
-    const index = Math.floor(chance * this.#size);
-    return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);
-  }
-
-  get #size(): number {
-    return this.#due.size + this.#pending.size;
-  }
-
-  #push(expire: number, key: ByteString): void {
-    (expire < this.#at ? this.#due : this.#pending).push(expire, key);
   }
 }

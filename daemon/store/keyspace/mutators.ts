@@ -11,6 +11,7 @@ import { wrongType } from "../arguments/command-errors.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
+import type { ObjectValue } from "../values/object-value.js";
 import { SortedSet } from "../values/sorted-set.js";
 import { copied } from "../values/tables/packed-elements.js";
 import type { Value } from "../values/value.js";
@@ -23,7 +24,15 @@ import {
   WALKED_KEY_STEPS,
 } from "./effort-budget.js";
 import { KeyUsage, Lookups, NOT_USED, UNCOUNTED } from "./key-usage.js";
-import { isExpired, type KeyEntry, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
+import {
+  COMPLETE_ID,
+  isExpired,
+  type KeyEntry,
+  Keyspace,
+  NO_EXPIRY,
+  noteGroupsWriter,
+  noteWriter,
+} from "./keyspace.js";
 import { holdsString, patchString, type StringForms, stringLength, stringPart } from "./string-parts.js";
 import { type Inverse, putRecord, swapKeyspaces, type UndoRecord, ValueChange } from "./undo.js";
 import type { Unit } from "./unit.js";
@@ -31,28 +40,31 @@ import type { Unit } from "./unit.js";
 /** An entry whose type has been checked. */
 export type Typed<V extends Value> = Omit<KeyEntry, "value"> & { value: V };
 
-/** The class of a collection. */
 type ValueClass<V> = new () => V;
 
 const memberSteps = (value: Value): number =>
   value instanceof SortedSet ? SORTED_MEMBER_STEPS : MEMBER_STEPS;
 
+/** The data for the handlers of one unit after the other. */
 export class Data {
   readonly #keyspaces: Keyspace[];
   /** The encodings of modified strings, or null if they are not tracked. */
   readonly forms: StringForms | null;
-  /** The use of keys. */
   readonly usage: KeyUsage;
   readonly lookups = new Lookups();
+  /** Whether writes to a key need a decision of the members. */
+  isDecided: (db: number, key: ByteString) => boolean = () => false;
   /** Counts the elements that the command produces and reads. */
   effort: EffortBudget = UNCOUNTED_EFFORT;
-  #counted = UNCOUNTED;
+  #lookupCounter = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
-  /** The `use` of the keys that the unit uses, or NOT_USED. */
-  #use = NOT_USED;
+  /** What `use` of the entries that the unit uses becomes, or NOT_USED. */
+  #useTime = NOT_USED;
   #records: UndoRecord[] | null = null;
-  /** The entry whose previous writer was recorded last. */
+  /** The key that the unit has changed last, whose previous writer is recorded. */
   #touched: KeyEntry | null = null;
+  /** The stream whose groups the unit has changed last, and whose previous writer of groups is recorded. */
+  #touchedGroups: ObjectValue | null = null;
   /** The string that was patched last. */
   #patched: KeyEntry | null = null;
   /** The id of the unit that patched that string. */
@@ -66,24 +78,24 @@ export class Data {
 
   /**
    * Begins a unit.
-   * @param records receives the inverses; null if none are stored
-   * @param command whether its look-ups are counted, and whether it uses its keys
+   * @param records  receives the inverses; null if none are stored
+   * @param command  `reads`: its look-ups are counted; `isUse`: they change the last use of the keys
    */
   begin(
     unit: Unit,
     records: UndoRecord[] | null,
-    { reads, isUse }: { readonly reads: boolean; readonly isUse: boolean },
+    command: { readonly reads: boolean; readonly isUse: boolean },
     effort = UNCOUNTED_EFFORT,
   ): void {
     this.effort = effort;
-    this.#counted = reads ? this.lookups : UNCOUNTED;
+    this.#lookupCounter = command.reads ? this.lookups : UNCOUNTED;
     this.#unit = unit;
-    this.#use = isUse ? this.usage.now : NOT_USED;
+    this.#useTime = command.isUse ? this.usage.now : NOT_USED;
     this.#records = records;
     this.#touched = null;
+    this.#touchedGroups = null;
   }
 
-  /** The unit's date. */
   get at(): number {
     return this.#unit.at;
   }
@@ -102,7 +114,7 @@ export class Data {
    */
   walked(): readonly KeyEntry[] {
     const { entries } = this.keyspace();
-    this.effort.work(WALKED_KEY_STEPS * entries.length);
+    this.effort.countSteps(WALKED_KEY_STEPS * entries.length);
     return entries;
   }
 
@@ -110,11 +122,11 @@ export class Data {
   get(key: ByteString, db = this.#unit.db): KeyEntry | undefined {
     const entry = this.#keyspaces[db]!.find(key);
     if (entry === undefined || isExpired(entry, this.#unit.at)) {
-      this.#counted.miss(key);
+      this.#lookupCounter.miss(key);
       return undefined;
     }
-    this.#counted.hits++;
-    if (this.#use > entry.use) entry.use = this.#use;
+    this.#lookupCounter.hits++;
+    if (this.#useTime > entry.use) entry.use = this.#useTime;
     return entry;
   }
 
@@ -133,21 +145,22 @@ export class Data {
   }
 
   /** Returns the entry of a collection, which is created if it is absent. @throws CommandFailure WRONGTYPE */
-  getOrPut<V extends Exclude<Value, ByteString>>(type: new () => V, key: ByteString): Typed<V> {
+  getOrPut<V extends Exclude<Value, ByteString>>(type: ValueClass<V>, key: ByteString): Typed<V> {
     return this.getAs(type, key) ?? (this.put(key, new type()) as Typed<V>);
   }
 
   /** Sets a key to a value; replaces any previous value. */
   put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): KeyEntry {
-    if (typeof value !== "string") this.effort.produce(1 + memberSteps(value) * value.size);
+    if (typeof value !== "string") this.effort.countProduced(1 + memberSteps(value) * value.size);
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
     if (entry !== undefined) {
       keyspace.replace(entry, value, expire);
-      if (this.#use > entry.use) entry.use = this.#use;
-      this.forms?.forget(entry);
+      if (this.#useTime > entry.use) entry.use = this.#useTime;
+      this.forms?.forgetForm(entry);
     }
+
     this.#touched = entry ?? keyspace.add(key, value, this.#expiryOfNew(expire), "");
     noteWriter(this.#touched, this.#unit);
     return this.#touched;
@@ -158,7 +171,6 @@ export class Data {
     return expire === NO_EXPIRY ? (this.#unit.expiry ?? expire) : expire;
   }
 
-  /** Removes a key. */
   delete(key: ByteString, db = this.#unit.db): void {
     const keyspace = this.#keyspaces[db]!;
     if (this.#records !== null) this.#records.push(putRecord(db, key, keyspace.find(key)));
@@ -179,7 +191,7 @@ export class Data {
     entry.value = bytes;
     this.#touched = entry;
     noteWriter(entry, this.#unit);
-    this.forms?.forget(entry);
+    this.forms?.forgetForm(entry);
   }
 
   /**
@@ -187,7 +199,7 @@ export class Data {
    * of the string. The record contains only the overwritten bytes.
    */
   patch(entry: KeyEntry, offset: number, bytes: ByteString): void {
-    this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
+    this.effort.countProduced(1, bytes.length + Math.max(0, offset - stringLength(entry)));
     if (this.#records !== null) {
       const length = stringLength(entry);
       const part = stringPart(entry, offset, offset + bytes.length);
@@ -195,6 +207,7 @@ export class Data {
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
+
     // Only the unit's first patch of a string may be concatenated lazily, because a unit that appends several times may
     // read the string in between.
     const isFirst = this.#patched !== entry || this.#patchedBy !== this.#unit.id;
@@ -202,23 +215,23 @@ export class Data {
     this.#patchedBy = this.#unit.id;
     patchString(entry, offset, bytes, isFirst);
     this.touch(entry);
-    this.forms?.note(entry, "raw");
+    this.forms?.recordForm(entry, "raw");
   }
 
   listPush(entry: Typed<List>, end: End, element: ByteString): void {
-    this.effort.produce(1, element.length);
+    this.effort.countProduced(1, element.length);
     this.#records?.push({ mutator: "listPush", list: entry.value, end });
     entry.value.push(end, element);
     this.touch(entry);
   }
 
   /**
-   * Removes an element from an end; a list that becomes empty is removed. If records are stored, the result may be
-   * stored as well.
+   * Removes an element from an end; a list that becomes empty is removed. If records are stored, the result is a copy,
+   * which the caller may store. Otherwise it may refer to the bytes of other elements.
    * @param known  the same element as a string that is stored anyway
    */
   listPop(entry: Typed<List>, end: End, known?: ByteString): ByteString {
-    this.effort.produce(1);
+    this.effort.countProduced(1);
     let element = entry.value.pop(end);
     if (this.#records !== null) {
       element = known ?? copied(element);
@@ -230,8 +243,8 @@ export class Data {
 
   /** Replaces `count` elements, starting at an index; a list that becomes empty is removed. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
-    this.effort.produce(1 + count + inserted.length);
-    this.effort.work(REMOVED_ELEMENT_STEPS * count);
+    this.effort.countProduced(1 + count + inserted.length);
+    this.effort.countSteps(REMOVED_ELEMENT_STEPS * count);
     const removed = this.#records === null ? [] : entry.value.slice(index, index + count).map(copied);
     this.#records?.push({
       mutator: "listSplice",
@@ -246,7 +259,7 @@ export class Data {
 
   /** Adds a member. @returns whether it was absent */
   setAdd(entry: Typed<MemberSet>, member: ByteString): boolean {
-    this.effort.produce(MEMBER_STEPS);
+    this.effort.countProduced(MEMBER_STEPS);
     if (entry.value.has(member)) return false;
     entry.value.push(member);
     this.#records?.push({ mutator: "setAdd", set: entry.value });
@@ -256,7 +269,7 @@ export class Data {
 
   /** Removes a member; a set that becomes empty is removed. @returns whether it was present */
   setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
-    this.effort.produce(MEMBER_STEPS);
+    this.effort.countProduced(MEMBER_STEPS);
     const slot = entry.value.find(member);
     if (slot < 0) return false;
     this.#records?.push({ mutator: "setRemove", set: entry.value, slot, member });
@@ -267,7 +280,7 @@ export class Data {
 
   /** Sets a field. @returns whether it was absent */
   hashPut(entry: Typed<Hash>, field: ByteString, value: ByteString): boolean {
-    this.effort.produce(MEMBER_STEPS);
+    this.effort.countProduced(MEMBER_STEPS);
     const hash = entry.value;
     const slot = hash.find(field);
     if (slot < 0) {
@@ -276,6 +289,7 @@ export class Data {
       this.touch(entry);
       return true;
     }
+
     const old = hash.valueAt(slot);
     if (old === value) return false;
     this.#records?.push({ mutator: "hashPut", hash, slot, old: copied(old) });
@@ -286,7 +300,7 @@ export class Data {
 
   /** Removes a field; a hash that becomes empty is removed. @returns whether it was present */
   hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
-    this.effort.produce(MEMBER_STEPS);
+    this.effort.countProduced(MEMBER_STEPS);
     const hash = entry.value;
     const slot = hash.find(field);
     if (slot < 0) return false;
@@ -298,7 +312,7 @@ export class Data {
 
   /** Sets a member's score or removes the member (undefined); a sorted set that becomes empty is removed. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
-    this.effort.produce(SORTED_MEMBER_STEPS);
+    this.effort.countProduced(SORTED_MEMBER_STEPS);
     const zset = entry.value;
     const old = zset.get(member);
     if (old === score) return;
@@ -324,7 +338,10 @@ export class Data {
     this.#records?.push(new ValueChange(inverse, changed, old));
   }
 
-  /** Makes the unit the last writer of a key whose value it has changed. */
+  /**
+   * Makes the unit the last writer of a key whose value it has changed. The caller records the change first: the record
+   * of the previous writer takes the place of that record and contains it, so that both are undone in one step.
+   */
   touch(entry: KeyEntry): void {
     const { db } = this.#unit;
     // Compares entries instead of writers' ids: ids mostly differ only at their ends, so comparing two ids would take
@@ -336,6 +353,22 @@ export class Data {
       this.#touched = entry;
     }
     noteWriter(entry, this.#unit);
+  }
+
+  /**
+   * Makes the unit the last writer of the groups of a stream; the key's last writer stays the same. The caller has just
+   * recorded a change of the groups.
+   */
+  touchGroups({ key, value }: Pick<KeyEntry, "key"> & { readonly value: ObjectValue }): void {
+    if (this.#touchedGroups === value) return;
+    this.#touchedGroups = value;
+    if (this.#records !== null) {
+      const { db } = this.#unit;
+      const { groupsWriterStart: old = "", groupsWriterIndex: index = COMPLETE_ID } = value;
+      const before = this.#records.pop() ?? null;
+      this.#records.push({ mutator: "groupsWriter", db, key, old, index, before });
+    }
+    noteGroupsWriter(value, this.#unit);
   }
 
   #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {

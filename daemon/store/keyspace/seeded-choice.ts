@@ -13,6 +13,7 @@ function hash(text: string): number {
 
 /** Returns a function that returns successive integers 0 ≤ x < n (n ≤ 2³²); n may differ in each call. */
 export function seededChoice(unit: Unit): (n: number) => number {
+  // The step makes the commands of one unit choose differently.
   let state = hash(unit.step ? `${unit.id}/${unit.step}` : unit.id);
   return (n) => {
     // The algorithm is splitmix32.

@@ -48,8 +48,9 @@ function patched(value: ByteString, offset: number, bytes: ByteString): ByteStri
   return head + bytes + value.slice(offset + bytes.length);
 }
 
-/** Maximum number of remembered keys, enough for an interactive inspection. */
+/** Maximum number of remembered keys, enough for an interactive inspection, and of bytes of each. */
 const ENTRIES_MAX = 1024;
+const KEY_BYTES_MAX = 1024;
 
 type StringForm = "raw" | "embstr";
 
@@ -62,10 +63,13 @@ export class StringForms {
   /** Forms by entry; the most recent is last. */
   readonly #forms = new Map<KeyEntry, { readonly form: StringForm; readonly writer: ByteString }>();
 
-  /** Records the form of a short string. Long strings have only one form, and a record would keep them in memory. */
-  note(entry: KeyEntry, form: StringForm): void {
-    this.forget(entry);
-    if (stringLength(entry) > EMBEDDED_BYTES_MAX) return;
+  /**
+   * Records the form of a short string. Long strings have only one form, and a record would keep them in memory, also
+   * after their keys are deleted. Therefore long keys are not recorded either.
+   */
+  recordForm(entry: KeyEntry, form: StringForm): void {
+    this.forgetForm(entry);
+    if (stringLength(entry) > EMBEDDED_BYTES_MAX || entry.key.length > KEY_BYTES_MAX) return;
     this.#forms.set(entry, { form, writer: entry.writer });
     if (this.#forms.size <= ENTRIES_MAX) return;
     for (const oldest of this.#forms.keys()) {
@@ -75,7 +79,7 @@ export class StringForms {
   }
 
   /** Forgets the form, because the key has a new string. */
-  forget(entry: KeyEntry): void {
+  forgetForm(entry: KeyEntry): void {
     if (this.#forms.size > 0) this.#forms.delete(entry);
   }
 

@@ -8,6 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
+import type { ObjectValue } from "../values/object-value.js";
 import type { SortedSet } from "../values/sorted-set.js";
 import type { Value } from "../values/value.js";
 import { COMPLETE_ID, type KeyEntry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
@@ -37,6 +38,11 @@ export interface UndoRecords {
    * because an array of two records would use more memory.
    */
   writer: OfKey & { readonly old: ByteString; readonly index: number; readonly before: UndoRecord | null };
+  /**
+   * The previous writer of the groups of a stream, in the form of `writer`. The key itself counts as unchanged for
+   * subscribers.
+   */
+  groupsWriter: UndoRecords["writer"];
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
   listPush: { readonly list: List; readonly end: End };
   listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
@@ -75,6 +81,12 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     const entry = keyspaces[db]!.find(key)!;
     entry.writerStart = old;
     entry.writerIndex = index;
+    if (before !== null) undoOne(keyspaces, before);
+  },
+  groupsWriter: (keyspaces, { db, key, old, index, before }) => {
+    const stream = keyspaces[db]!.find(key)!.value as ObjectValue;
+    stream.groupsWriterStart = old;
+    stream.groupsWriterIndex = index;
     if (before !== null) undoOne(keyspaces, before);
   },
   patch: (keyspaces, { db, key, offset, old, length }) => {

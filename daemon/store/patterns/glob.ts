@@ -17,7 +17,7 @@ const CLASS_BYTES_FREE = 64;
 /** The step counter of a unit. */
 export interface StepCounter {
   /** Counts elements that are about to be compared. @throws BudgetExceeded */
-  read(elements: number): void;
+  countRead(elements: number): void;
 }
 
 /**
@@ -41,19 +41,19 @@ export class GlobSteps {
 
   /** Counts going back to the last star, after which `bytes` bytes were compared. @throws BudgetExceeded */
   goBack(bytes: number): void {
-    if (this.#isStrict) this.take(bytes + 1);
-    else if (bytes > STEPS_BACK_FREE) this.take(bytes);
+    if (this.#isStrict) this.countSteps(bytes + 1);
+    else if (bytes > STEPS_BACK_FREE) this.countSteps(bytes);
   }
 
   /** Counts a class of `bytes` bytes. @throws BudgetExceeded */
   readClass(bytes: number): void {
-    if (this.#isStrict || bytes > CLASS_BYTES_FREE) this.take(bytes);
+    if (this.#isStrict || bytes > CLASS_BYTES_FREE) this.countSteps(bytes);
   }
 
   /** @throws BudgetExceeded */
-  take(steps: number): void {
+  countSteps(steps: number): void {
     this.#left -= steps;
-    this.#effort?.read(steps);
+    this.#effort?.countRead(steps);
   }
 
   /** Whether no steps are left, in which case texts may be reported as not matching although they do. */
@@ -70,6 +70,7 @@ export class GlobSteps {
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
   if (steps?.areOver === true) return false;
+
   let p = 0;
   let t = 0;
   /** Index at which to resume after the last star if the remaining pattern does not match. */
@@ -82,6 +83,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
       continue;
     }
     if (t === text.length) return p === pattern.length;
+
     const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t), steps) : -1;
     if (next >= 0) {
       p = next;
@@ -119,6 +121,7 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
   let at = start;
   const negated = pattern[at] === "^";
   if (negated) at++;
+
   let isInClass = false;
   for (; at < pattern.length && pattern[at] !== "]"; at++) {
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
@@ -127,14 +130,17 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
     } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
       const from = pattern.charCodeAt(at);
       const to = pattern.charCodeAt(at + 2);
+      // As in Redis, the ends of a range may be in either order.
       if (byte >= Math.min(from, to) && byte <= Math.max(from, to)) isInClass = true;
       at += 2;
     } else if (pattern.charCodeAt(at) === byte) {
       isInClass = true;
     }
   }
+
   steps?.readClass(at - start);
   if (isInClass === negated || steps?.areOver === true) return -1;
+
   return Math.min(at + 1, pattern.length);
 }
 
@@ -162,6 +168,7 @@ export function lowerPattern(pattern: ByteString): ByteString {
     }
     at += part.length;
   }
+
   return lowered;
 }
 

@@ -39,6 +39,31 @@ export const UNCLOSED = "its parenthesis is not closed";
 const RULES_MAX = 128;
 const RULES_BYTES_MAX = 8192;
 
+/** The restrictions on rules, which differ between signing keys and users. */
+export interface RuleLimits {
+  /** The number of rules, including those in selectors. */
+  readonly rules: number;
+  /** The length of all rules together. */
+  readonly bytes: number;
+  /** Matches the characters that a pattern of channels cannot contain. */
+  readonly notInChannels: RegExp;
+  /** Whether a pattern in a selector may end with `)`. The normal form of such a selector cannot be parsed. */
+  readonly mayEndInParenthesis: boolean;
+}
+
+const CONTROL_CHARACTERS = /[\0-\x1f\x7f]/;
+
+/** The restrictions on the rules of a signing key, which every daemon stores. */
+export const KEY_RULES: RuleLimits = {
+  rules: RULES_MAX,
+  bytes: RULES_BYTES_MAX,
+  notInChannels: CONTROL_CHARACTERS,
+  mayEndInParenthesis: true,
+};
+
+/** The restrictions on rules that an administrator sets for a signing key. */
+export const NEW_KEY_RULES: RuleLimits = { ...KEY_RULES, mayEndInParenthesis: false };
+
 /** Redis's errors for invalid rules. */
 export const RULE_MISTAKES = {
   unknown: "Unknown command or category name in ACL",
@@ -78,19 +103,21 @@ const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistak
  * @param texts each contains one or more rules, separated by spaces; a selector may extend over several texts
  * @throws CommandFailure that names the first invalid rule
  */
-export function parseRules(texts: readonly ByteString[], table: CommandTable): Rule[] {
+export function parseRules(texts: readonly ByteString[], table: CommandTable, limits: RuleLimits): Rule[] {
   const text = texts.join(" ");
-  if (text.length > RULES_BYTES_MAX)
-    throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${RULES_BYTES_MAX}`);
-  // Redis's patterns cannot contain white space either.
-  if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "a rule cannot contain control characters");
+  if (text.length > limits.bytes)
+    throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${limits.bytes}`);
+
   const words = text.split(" ").filter((word) => word !== "");
-  if (words.length > RULES_MAX) throw new CommandFailure(`ERR ${words.length} rules, above ${RULES_MAX}`);
-  const rules = groupSelectors(words).map((group) =>
-    typeof group === "string" ? parseRule(group, table) : parseSelector(group, table),
+  if (words.length > limits.rules)
+    throw new CommandFailure(`ERR ${words.length} rules, above ${limits.rules}`);
+
+  const checked = patternCheck();
+  return groupSelectors(words).map((group) =>
+    checked(
+      typeof group === "string" ? parseRule(group, table, limits) : parseSelector(group, table, limits),
+    ),
   );
-  checkPatterns(rules);
-  return rules;
 }
 
 /** Returns each word outside selectors, and for each selector a list of its words without the parentheses. */
@@ -102,21 +129,24 @@ function groupSelectors(words: readonly ByteString[]): (ByteString | readonly By
       groups.push(word);
       continue;
     }
+
     const start = i;
     while (i < words.length && !words[i]?.endsWith(")")) i++;
     if (i === words.length) throw wrongRule(word, UNCLOSED, null);
+
     const inside = words
       .slice(start, i + 1)
       .join(" ")
       .slice(1, -1);
     groups.push(inside.split(" ").filter((part) => part !== ""));
   }
+
   return groups;
 }
 
-function parseSelector(words: readonly ByteString[], table: CommandTable): Rule {
+function parseSelector(words: readonly ByteString[], table: CommandTable, limits: RuleLimits): Rule {
   try {
-    return selectorOf(words, table);
+    return selectorOf(words, table, limits);
   } catch (failure) {
     if (!(failure instanceof WrongRule)) throw failure;
     const { problem, mistake, message } = failure;
@@ -124,19 +154,24 @@ function parseSelector(words: readonly ByteString[], table: CommandTable): Rule 
   }
 }
 
-function selectorOf(words: readonly ByteString[], table: CommandTable): Rule {
+function selectorOf(words: readonly ByteString[], table: CommandTable, limits: RuleLimits): Rule {
+  const checked = patternCheck();
   const rules = words.map((word) => {
     if (word.startsWith("(")) throw wrongRule(word, "a selector cannot contain a selector");
-    const rule = parseRule(word, table);
-    if (rule.kind === "clear-selectors" || rule.kind === "channel" || rule.kind === "reset-channels")
-      throw wrongRule(word, "is not permitted in a selector");
-    return rule;
+    const rule = parseRule(word, table, limits);
+    if (rule.kind === "clear-selectors") throw wrongRule(word, "is not permitted in a selector");
+    if (!limits.mayEndInParenthesis && word.endsWith(")"))
+      throw wrongRule(word, "a pattern in a selector cannot end with ), which ends the selector", null);
+    return checked(rule);
   });
-  checkPatterns(rules);
   return { kind: "selector", text: `(${words.join(" ")})`, rules };
 }
 
-function parseRule(text: ByteString, table: CommandTable): Rule {
+function parseRule(text: ByteString, table: CommandTable, { notInChannels }: RuleLimits): Rule {
+  // Redis's patterns cannot contain white space either.
+  const forbidden = text.startsWith("&") ? notInChannels : CONTROL_CHARACTERS;
+  if (forbidden.test(text)) throw wrongRule(text, "a rule cannot contain control characters");
+
   switch (text.toLowerCase()) {
     case "allcommands":
       return { kind: "all", text, allow: true };
@@ -155,6 +190,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
     case "clearselectors":
       return { kind: "clear-selectors", text };
   }
+
   switch (text[0]) {
     case "+":
     case "-":
@@ -166,6 +202,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
     case "&":
       return { kind: "channel", text, pattern: text.slice(1) };
   }
+
   if (/^([<>#!]|on$|off$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)) {
     throw wrongRule(text, "passwords and switches of users do not apply to keys; KEY REVOKE revokes a key");
   }
@@ -180,9 +217,11 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
     if (!CATEGORIES.includes(category)) throw wrongRule(text, noSuchCategory(category), "unknown");
     return { kind: "category", text, allow, category };
   }
+
   const name = text.slice(1).toUpperCase();
   if (table.find(name) !== undefined || ABSENT_COMMANDS.has(name))
     return { kind: "command", text, allow, name };
+
   const [container = ""] = name.split("|");
   if (name.includes("|") && (table.find(container) !== undefined || ABSENT_COMMANDS.has(container))) {
     const isOfContainer = (one: string) => one.startsWith(`${container}|`);
@@ -195,6 +234,7 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
       mistake,
     );
   }
+
   const nearest = nearestName(
     name,
     table.all().map((command) => command.name),
@@ -219,11 +259,14 @@ function parsePermissionRule(text: ByteString): Rule {
   return { kind: "pattern", text, pattern: { read, write, glob } };
 }
 
-/** Rejects a pattern after "all keys" or "all channels": it looks like a restriction but has no effect. */
-function checkPatterns(rules: readonly Rule[]): void {
+/**
+ * Returns a function that receives the rules of one set in turn and returns each, and that rejects a pattern after "all
+ * keys" or "all channels": such a pattern looks like a restriction but has no effect.
+ */
+function patternCheck(): (rule: Rule) => Rule {
   let allKeys: Rule | null = null;
   let allChannels: Rule | null = null;
-  for (const rule of rules) {
+  return (rule) => {
     if (rule.kind === "all-keys") allKeys = rule;
     else if (rule.kind === "reset-keys") allKeys = null;
     else if (rule.kind === "reset-channels") allChannels = null;
@@ -234,23 +277,26 @@ function checkPatterns(rules: readonly Rule[]): void {
     } else if (rule.kind === "pattern" && allKeys !== null) {
       throw wrongRule(rule.text, `after ${allKeys.text} it has no effect; resetkeys revokes that`, "pattern");
     }
-  }
+    return rule;
+  };
 }
 
 /** The rules of one selector, or those outside all selectors. */
 export interface NormalRules {
   /** For example `~a* %R~b`; empty if there are no keys. */
   readonly keys: ByteString;
+  /** For example `&a &b*` or `&*`; empty if there are no channels. */
+  readonly channels: ByteString;
   /** For example `-@all +@read -get`. */
   readonly commands: ByteString;
 }
 
 /**
- * Formats rules in the normal form of Redis (7.2): first the keys, then all commands or none, then the exceptions, with
- * each command or category once. Parsing the normal form yields rules with the same meaning.
+ * Formats rules in the normal form of Redis (7.2): keys, channels, and all commands or none, followed by the
+ * exceptions, with each command or category once. Parsing the normal form yields rules with the same meaning.
  */
 export function normalForm(rules: readonly Rule[]): NormalRules {
-  return { keys: keysOf(rules), commands: commandsOf(rules) };
+  return { keys: keysOf(rules), channels: channelsOf(rules), commands: commandsOf(rules) };
 }
 
 function keysOf(rules: readonly Rule[]): ByteString {
@@ -267,9 +313,22 @@ function keysOf(rules: readonly Rule[]): ByteString {
     }
   }
   if (isAll) return "~*";
+
   return [...permissions]
     .map(([glob, { read, write }]) => `${read && write ? "" : read ? "%R" : "%W"}~${glob}`)
     .join(" ");
+}
+
+function channelsOf(rules: readonly Rule[]): ByteString {
+  const patterns = new Set<ByteString>();
+  let isAll = false;
+  for (const rule of rules) {
+    if (rule.kind === "reset-channels" || (rule.kind === "channel" && rule.pattern === null)) {
+      isAll = rule.kind === "channel";
+      patterns.clear();
+    } else if (rule.kind === "channel") patterns.add(`&${rule.pattern}`);
+  }
+  return isAll ? "&*" : [...patterns].join(" ");
 }
 
 function commandsOf(rules: readonly Rule[]): ByteString {
@@ -286,5 +345,6 @@ function commandsOf(rules: readonly Rule[]): ByteString {
       others.push((rule.allow ? "+" : "-") + name);
     }
   }
+
   return [base, ...others].join(" ");
 }

@@ -1,6 +1,6 @@
 /**
- * Decides which keys a rule permits a command to read and write, and which channels a user may subscribe to and
- * publish on, by the patterns after `&`. Source: redis-server 7.0, acl.c.
+ * Decides which keys a rule permits a command to read and write, and which channels the patterns after `&` permit.
+ * Source: redis-server 7.0, acl.c.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
@@ -51,35 +51,23 @@ function grants({ read, write }: KeyPattern, needs: Permission): boolean {
   return (read || !needs.includes("R")) && (write || !needs.includes("W"));
 }
 
-/** Returns the first channel of a command that the patterns do not permit, or null if they permit all. */
-export function forbiddenChannel(
-  patterns: readonly ByteString[],
+/** Returns the channels, or patterns of channels, that a command names and that need permission. */
+export function channelsNamed(
   { channels }: Pick<Command, "channels">,
   argv: readonly ByteString[],
-): ByteString | null {
-  if (channels === undefined) return null;
-  return refusedChannel(
-    patterns,
-    argv.slice(1, channels === "first" ? 2 : undefined),
-    channels === "patterns",
-  );
+): readonly ByteString[] {
+  return channels === undefined ? [] : argv.slice(1, channels === "first" ? 2 : undefined);
 }
 
 /**
- * Returns the first channel that the patterns do not permit, or null if they permit all.
- * @param asPatterns whether the channels are patterns themselves. Such a pattern must be literally one of the user's
- * patterns, because any other pattern might match channels that the user may not use.
+ * Whether the patterns permit a channel.
+ * @param isPattern whether `channel` is a pattern itself. Such a pattern must be literally one of `patterns`, because
+ * any other pattern might match channels that are not permitted.
  */
-export function refusedChannel(
+export function allowsChannel(
   patterns: readonly ByteString[],
-  channels: Iterable<ByteString>,
-  asPatterns: boolean,
-): ByteString | null {
-  for (const channel of channels) {
-    const isGiven = asPatterns
-      ? patterns.includes(channel)
-      : patterns.some((pattern) => globMatches(pattern, channel));
-    if (!isGiven) return channel;
-  }
-  return null;
+  channel: ByteString,
+  isPattern: boolean,
+): boolean {
+  return isPattern ? patterns.includes(channel) : patterns.some((pattern) => globMatches(pattern, channel));
 }

@@ -3,7 +3,7 @@
  * rights, COMMAND and limits know all commands, even in a build without the face. The code of a family, which the
  * program installs at its start, also contains the rules of its rows.
  */
-import { type Command, family, type Row } from "./command-row.js";
+import { type Command, type CommandRow, family } from "./command-row.js";
 import { FAMILY_ROWS } from "./family-rows.js";
 import { type LateRow, RULE } from "./late-row.js";
 
@@ -49,9 +49,9 @@ export class CommandFamily {
     this.#installed = new Map(rows.map((row) => [row.name, row]));
   }
 
-  #withRules(command: string, { group: _, ...row }: LateRow): Row {
+  #withRules(command: string, { group: _, ...row }: LateRow): CommandRow {
     const complete = this.#replaced({ ...row, run: RULE }, command, []);
-    return complete as unknown as Row;
+    return complete as unknown as CommandRow;
   }
 
   /** Returns data in which functions of the installed code take the place of each `RULE`. */

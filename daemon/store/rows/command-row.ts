@@ -78,7 +78,7 @@ export type ReplyShape =
 export type ConnectionUse = "changes" | "alone" | "listens" | "replicates" | "ends" | "silences";
 
 /** What a sidecar does not have: other clients' commands, replicas, data for scripts, memory and a disk of its own. */
-export type SidecarLack = "monitored-commands" | "replicas" | "script-data" | "internals" | "storage";
+export type SidecarLack = "monitored-commands" | "replicas" | "internals" | "storage";
 
 /**
  * Runs a command whose arity has been checked.
@@ -96,7 +96,7 @@ export interface CommandDescription {
   readonly complexity: string;
 }
 
-export interface Row extends CommandDescription {
+export interface CommandRow extends CommandDescription {
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
   /** Whether `keys` may name keys of other databases that the command writes. */
@@ -219,10 +219,10 @@ export interface Row extends CommandDescription {
  * because the fold determines them before it knows the number that applies to a unit; give a command that needs other
  * keys another name.
  */
-export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
+export type EarlierRow = Pick<CommandRow, "run" | "sinceSemantics" | "earlier"> &
   Partial<Pick<Command, "arity" | "isLinear">>;
 
-export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "method"> {
+export interface Command extends Omit<CommandRow, "events" | "lookedUp" | "reply" | "method"> {
   /** Reports the events of keys; null if the command does not write. */
   readonly events: EventRule | null;
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
@@ -255,7 +255,7 @@ export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "me
 }
 
 /** A family's name, and properties of all its rows. */
-export type FamilyGroup = { readonly name: string } & Pick<Row, "isStatement" | "countsOwnSteps">;
+export type FamilyGroup = { readonly name: string } & Pick<CommandRow, "isStatement" | "countsOwnSteps">;
 
 /** All commands, for code that cannot import them: rows that describe the table, and rules that name commands. */
 export interface CommandTable {
@@ -269,19 +269,22 @@ export interface CommandTable {
  * documentation.
  * @param group  the family's name, or also properties of all its rows
  */
-export function family(group: string | FamilyGroup, rows: Readonly<Record<string, Row>>): readonly Command[] {
+export function family(
+  group: string | FamilyGroup,
+  rows: Readonly<Record<string, CommandRow>>,
+): readonly Command[] {
   const { name: groupName, ...common } = typeof group === "string" ? { name: group } : group;
   return Object.entries(rows).map(([name, row]) => commandOf(groupName, name, { ...common, ...row }));
 }
 
 /** Whether a call is a claim. */
-export const isClaim = ({ isClaim: rule }: Command, argv: readonly ByteString[]): boolean =>
+export const isClaim = ({ isClaim: rule }: Pick<Command, "isClaim">, argv: readonly ByteString[]): boolean =>
   typeof rule === "function" ? rule(argv) : rule === true;
 
 /**
  * Returns a command. All commands have the same properties in the same order for V8, because each request reads one.
  */
-function commandOf(group: string, name: string, row: Row): Command {
+function commandOf(group: string, name: string, row: CommandRow): Command {
   return {
     name,
     group,
@@ -363,7 +366,7 @@ export class PeekedKey {
   readonly undelivered = new Map<ByteString, Iterator<bigint>>();
 
   /** Takes an element from an end. @returns its index among all `size` elements, or null if all have been taken */
-  take(end: "first" | "last", size: number): number | null {
+  takeElement(end: "first" | "last", size: number): number | null {
     if (this.#first + this.#last >= size) return null;
     return end === "first" ? this.#first++ : size - 1 - this.#last++;
   }
@@ -424,6 +427,8 @@ export interface WaitShape {
   readonly keys: Argv;
   /** The time limit in milliseconds; 0: no limit. */
   readonly milliseconds: number;
+  /** The maximum number of elements that the command takes of a key. */
+  readonly elementsMax: number;
   /** Returns the command for a key that has data; it reads only this key. */
   readonly argvFor: (key: ByteString) => Argv;
 }

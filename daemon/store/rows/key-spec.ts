@@ -15,8 +15,8 @@ export type Access = "read" | "write";
 export type Permission = "" | "R" | "W" | "RW";
 
 /**
- * A key. If `key` is null, it refers to the complete database. A `db` of null means the unit's database, and -1 means
- * all databases.
+ * An access of a command to a key. If `key` is null, it refers to the complete database. A `db` of null means the
+ * unit's database, and -1 means all databases.
  */
 export interface Touch {
   readonly db: number | null;
@@ -43,7 +43,13 @@ export interface KeyRange {
   readonly step: number;
 }
 
-export type KeySpec = readonly KeyRange[] | ((argv: readonly ByteString[]) => Touch[]);
+export type KeySpec = readonly KeyRange[] | KeyFunction;
+
+/** Returns the keys of a call that have no regular indexes, or that depend on its arguments. */
+type KeyFunction = ((argv: readonly ByteString[]) => Touch[]) & {
+  /** Returns the same keys as ranges, without an object for each key; undefined: they are not at regular indexes. */
+  readonly rangesFor?: (argv: readonly ByteString[]) => readonly KeyRange[];
+};
 
 /** A command without keys. */
 export const none: KeySpec = [];
@@ -84,6 +90,11 @@ export function counted(
   };
 }
 
+/** Keys at regular indexes that depend on the arguments. @param rangesFor  returns lists that exist already */
+export function dependent(rangesFor: (argv: readonly ByteString[]) => readonly KeyRange[]): KeySpec {
+  return Object.assign((argv: readonly ByteString[]) => touchesOf(rangesFor(argv), argv), { rangesFor });
+}
+
 /** The complete database of the unit. */
 export const currentDb =
   (access: Access): KeySpec =>
@@ -98,11 +109,21 @@ export const allDbs =
 export function touchesOf(spec: KeySpec, argv: readonly ByteString[]): Touch[] {
   if (typeof spec === "function") return spec(argv);
   const touches: Touch[] = [];
-  for (const { access, needs, first, last, step } of spec) {
-    const end = last < 0 ? argv.length + last : Math.min(last, argv.length - 1);
-    for (let i = first; i <= end; i += step) {
+  for (const range of spec) {
+    const { access, needs, first, step } = range;
+    const last = lastKeyOf(range, argv);
+    for (let i = first; i <= last; i += step)
       touches.push({ db: null, key: argv[i] as ByteString, access, needs });
-    }
   }
   return touches;
 }
+
+/** Returns the ranges of a call's keys, or null if they are not at regular indexes. It creates no object. */
+export function rangesOf(spec: KeySpec, argv: readonly ByteString[]): readonly KeyRange[] | null {
+  if (typeof spec !== "function") return spec;
+  return spec.rangesFor?.(argv) ?? null;
+}
+
+/** Returns the index of the last argument that a range of keys may include. */
+export const lastKeyOf = ({ last }: KeyRange, argv: readonly ByteString[]): number =>
+  last < 0 ? argv.length + last : Math.min(last, argv.length - 1);

@@ -1,5 +1,5 @@
 /** The row of a command of a face as data: with a mark in place of each function, which only the face's code has. */
-import type { Row } from "./command-row.js";
+import type { CommandRow } from "./command-row.js";
 
 /** Stands for a function of the row, which the face's code has. */
 export const RULE = Symbol("rule");
@@ -13,7 +13,7 @@ type Late<Value> = Value extends Function
       ? { readonly [Name in keyof Value]: Late<Value[Name]> }
       : Value;
 
-export type LateRow = { readonly [Name in keyof Omit<Row, "run">]: Late<Row[Name]> } & {
+export type LateRow = { readonly [Name in keyof Omit<CommandRow, "run">]: Late<CommandRow[Name]> } & {
   /** The group of the command, as in `Command`. */
   readonly group: string;
 };

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, status } from "../../../protocol/reply.js";
 import { CommandFailure, wrongArity } from "../arguments/command-errors.js";
-import { type Command, type Flag, family, type Row } from "./command-row.js";
+import { type Command, type CommandRow, type Flag, family } from "./command-row.js";
 import { none } from "./key-spec.js";
 
 /** Arity, flags, the Redis version that introduced the command, complexity, summary, and further properties. */
@@ -15,17 +15,17 @@ export type ListenerRow = readonly [
   since: string,
   complexity: string,
   summary: string,
-  more?: Partial<Row>,
+  more?: Partial<CommandRow>,
 ];
 
 /** Returns rows that share a family and further properties, by name. */
 export function listenerRows(
   group: string,
   rows: Readonly<Record<string, ListenerRow>>,
-  common: Partial<Row> = {},
+  common: Partial<CommandRow> = {},
 ): readonly Command[] {
   const completeRows = Object.entries(rows).map(
-    ([name, [arity, flags, since, complexity, summary, more]]): [string, Row] => [
+    ([name, [arity, flags, since, complexity, summary, more]]): [string, CommandRow] => [
       name,
       { arity, flags, keys: none, since, complexity, summary, ...common, ...more, run: refuse },
     ],
@@ -57,11 +57,11 @@ export function container(
   subcommands: readonly Command[],
   helpSince: string,
   helpGroup?: string,
-  more: Partial<Row> = {},
+  more: Partial<CommandRow> = {},
 ): readonly Command[] {
   const group = helpGroup ?? subcommands[0]?.group ?? "server";
   const text = helpLines(name, subcommands);
-  const containerRow: Row = {
+  const containerRow: CommandRow = {
     arity: -2,
     flags: [],
     keys: none,
@@ -73,7 +73,7 @@ export function container(
       throw wrongArity(name.toLowerCase());
     },
   };
-  const help: Row = {
+  const help: CommandRow = {
     arity: 2,
     flags: ["loading", "stale"],
     keys: none,
@@ -82,6 +82,7 @@ export function container(
     summary: HELP_SUMMARY,
     run: () => array(text.map((line) => status(line))),
   };
+
   // As in Redis, the container belongs to no family, but its subcommands do.
   return [
     ...family("server", { [name]: containerRow }),
@@ -91,7 +92,7 @@ export function container(
 }
 
 /** Whether only a listener can execute the command. */
-export function isOfListener({ run }: Pick<Row, "run">): boolean {
+export function isOfListener({ run }: Pick<CommandRow, "run">): boolean {
   return run === refuse;
 }
 

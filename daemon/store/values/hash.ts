@@ -1,6 +1,6 @@
 /**
  * A hash value: distinct fields in a dense order, each with a value. A small hash is one packed string of alternating
- * fields and values; once it has grown larger, it remains a table.
+ * fields and values; a larger one becomes a table, and stays one.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
@@ -29,16 +29,17 @@ import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.j
 
 const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 
-/** A hash that is not small. */
-interface Columns {
+/** The content of a hash that is not small. */
+interface HashTable {
   readonly fields: DenseTable<ByteString>;
   /** The values, each at the slot of its field. */
   readonly values: ByteString[];
 }
 
+/** See ObjectValue for the members that all kinds of values have. */
 export class Hash implements ObjectValue {
   /** In a small hash: field, value, field, value, … */
-  #content: ByteString | Columns = "";
+  #content: ByteString | HashTable = "";
   #size = 0;
 
   get size(): number {
@@ -96,7 +97,7 @@ export class Hash implements ObjectValue {
 
   /** Appends a new field. Inverse: `pop`. */
   push(field: ByteString, value: ByteString): void {
-    const content = this.#contentFor(1, field, value);
+    const content = this.#contentWithRoomFor(1, field, value);
     if (typeof content === "string") {
       this.#content = splicePacked(content, 2 * this.#size, 0, [field, value]);
     } else {
@@ -112,7 +113,7 @@ export class Hash implements ObjectValue {
 
   /** Replaces the value at the given slot. Inverse: the same call with the old value. */
   setAt(slot: number, value: ByteString): void {
-    const content = this.#contentFor(0, value, value);
+    const content = this.#contentWithRoomFor(0, value);
     if (typeof content === "string") this.#content = splicePacked(content, 2 * slot + 1, 1, [value]);
     else content.values[slot] = value;
   }
@@ -131,7 +132,7 @@ export class Hash implements ObjectValue {
   }
 
   restoreAt(slot: number, field: ByteString, value: ByteString): void {
-    const content = this.#contentFor(1, field, value);
+    const content = this.#contentWithRoomFor(1, field, value);
     if (typeof content === "string") {
       this.#content = restorePackedItem(content, slot, this.#size, [field, value]);
     } else {
@@ -154,7 +155,7 @@ export class Hash implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
+    effort.countProduced(this.size);
   }
 
   canonical(): readonly unknown[] {
@@ -189,11 +190,15 @@ export class Hash implements ObjectValue {
     }
   }
 
-  /** Returns the content, converted to a table if the added field is too large for a packed string. */
-  #contentFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
+  /**
+   * Returns the content. Converts it to a table first if a packed string would have too many fields, or one of the
+   * texts is too long for it.
+   */
+  #contentWithRoomFor(addedFields: number, text: ByteString, other: ByteString = ""): ByteString | HashTable {
     const content = this.#content;
     if (typeof content !== "string") return content;
-    if (this.#size + fields <= FIELDS_PACKED_MAX && isPackable(field) && isPackable(value)) return content;
+    if (this.#size + addedFields <= FIELDS_PACKED_MAX && isPackable(text) && isPackable(other))
+      return content;
     this.#content = { fields: tableOfNames(this.fields.map(copied)), values: this.values.map(copied) };
     return this.#content;
   }

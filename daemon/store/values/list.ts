@@ -4,6 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
+import { ElementCounts } from "./element-counts.js";
+import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
 import { REFERENCE, sampledBytes, textBytes } from "./memory-estimate.js";
 import {
   type CopyEffort,
@@ -12,24 +14,19 @@ import {
   type ValueKind,
   type ValueWriter,
 } from "./object-value.js";
-import { hashOfName } from "./tables/name-hash.js";
 import {
   copied,
   elementAt,
   isPackable,
-  mayContain,
   offsetOf,
   PACKED_ELEMENTS_MAX,
   packed,
   splicePacked,
   unpacked,
 } from "./tables/packed-elements.js";
-import { Segment } from "./tables/slot-index.js";
 
 export type End = "left" | "right";
 
-/** Number of elements in a new chunk. */
-const CHUNK_ELEMENTS = 128;
 /** Maximum number of elements of an end; an end that has more moves a chunk to the middle. */
 const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
 
@@ -154,6 +151,7 @@ export class List implements ObjectValue {
       for (let i = 0; i < elements.length; i++) call(elements[i]!, from + i);
       return;
     }
+
     const { left, middle, right } = content;
     for (let index = from; index < Math.min(to, left.length); index++)
       call(left[left.length - 1 - index]!, index);
@@ -185,7 +183,7 @@ export class List implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
+    effort.countProduced(this.size);
   }
 
   canonical(): readonly unknown[] {
@@ -303,250 +301,12 @@ function spliceLong(list: Long, index: number, count: number, inserted: readonly
     spill(list, "right");
     return true;
   }
+
   if (end <= left.length) {
     left.splice(left.length - end, count, ...inserted.toReversed());
     spill(list, "left");
     return true;
   }
+
   return index >= left.length && end <= rightStart && middle.splice(index - left.length, count, inserted);
-}
-
-/** A chunk that insertions make larger than this is split in two. */
-const CHUNK_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
-/** Maximum number of chunks in a group. An element among two million is found in about 400 steps. */
-const GROUP_CHUNKS_MAX = 128;
-
-interface Chunk {
-  content: ByteString | ByteString[];
-  size: number;
-}
-
-interface Group {
-  readonly chunks: Chunk[];
-  /** Number of elements in all chunks of the group. */
-  size: number;
-}
-
-/** The position of an element. */
-interface Spot {
-  readonly group: number;
-  readonly chunk: number;
-  /** Index in the chunk. */
-  readonly offset: number;
-}
-
-/**
- * The middle of a long list: chunks of elements, packed if they are short, in groups. A search for an index walks over
- * the groups, then over the chunks of one group and the elements of one chunk. A change moves at most the elements of
- * one chunk, the chunks of one group, and the groups.
- */
-class ListChunks {
-  readonly #groups: Group[] = [];
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  at(index: number): ByteString {
-    const { group, chunk, offset } = this.#find(index);
-    const { content } = this.#groups[group]!.chunks[chunk]!;
-    return typeof content === "string" ? elementAt(content, offsetOf(content, offset)) : content[offset]!;
-  }
-
-  /** Adds a chunk of elements at the beginning. */
-  unshift(elements: readonly ByteString[]): void {
-    this.#groups[0] ??= { chunks: [], size: 0 };
-    this.#addChunk(0, 0, elements);
-  }
-
-  /** Adds a chunk of elements at the end. */
-  push(elements: readonly ByteString[]): void {
-    this.#groups[0] ??= { chunks: [], size: 0 };
-    const last = this.#groups.length - 1;
-    this.#addChunk(last, this.#groups[last]!.chunks.length, elements);
-  }
-
-  /** Removes and returns the first chunk, which must exist. */
-  shift(): ByteString[] {
-    return this.#takeChunk(0, 0);
-  }
-
-  /** Removes and returns the last chunk, which must exist. */
-  pop(): ByteString[] {
-    const last = this.#groups.length - 1;
-    return this.#takeChunk(last, this.#groups[last]!.chunks.length - 1);
-  }
-
-  /**
-   * Calls a function for each of the elements `from` ≤ index < `to`, in order.
-   * @param wanted the only element for which the function must be called: chunks that do not contain it are skipped
-   */
-  forEach(
-    from: number,
-    to: number,
-    call: (element: ByteString, index: number) => void,
-    wanted?: ByteString,
-  ): void {
-    if (from >= to) return;
-    let { group, chunk, offset } = this.#find(from);
-    for (let index = from; index < to; ) {
-      const { chunks } = this.#groups[group]!;
-      const { content, size } = chunks[chunk]!;
-      const passed = Math.min(size - offset, to - index);
-      if (wanted === undefined || typeof content !== "string" || mayContain(content, wanted)) {
-        const elements = elementsOf(chunks[chunk]!, offset, passed);
-        for (let i = 0; i < passed; i++) call(elements[i]!, index + i);
-      }
-      index += passed;
-      offset = 0;
-      if (++chunk === chunks.length) {
-        chunk = 0;
-        group++;
-      }
-    }
-  }
-
-  /**
-   * Replaces `count` elements of one chunk, starting at an index.
-   * @returns false, without a change, if the elements are in several chunks, or if too many elements are inserted
-   */
-  splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
-    const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));
-    const at = index === this.#size ? offset + 1 : offset;
-    const chunk = this.#groups[group]!.chunks[number]!;
-    const grown = inserted.length - count;
-    if (at + count > chunk.size || inserted.length > CHUNK_ELEMENTS) return false;
-    if (chunk.size + grown === 0) {
-      this.#takeChunk(group, number);
-      return true;
-    }
-    replaceIn(chunk, at, count, inserted);
-    this.#groups[group]!.size += grown;
-    this.#size += grown;
-    if (chunk.size > CHUNK_ELEMENTS_MAX) this.#cut(group, number);
-    return true;
-  }
-
-  #find(index: number): Spot {
-    let group = 0;
-    while (index >= this.#groups[group]!.size) index -= this.#groups[group++]!.size;
-    const { chunks } = this.#groups[group]!;
-    let chunk = 0;
-    while (index >= chunks[chunk]!.size) index -= chunks[chunk++]!.size;
-    return { group, chunk, offset: index };
-  }
-
-  /** Splits a chunk in two. */
-  #cut(group: number, number: number): void {
-    const chunk = this.#groups[group]!.chunks[number]!;
-    const elements = elementsOf(chunk);
-    const second = elements.splice(elements.length >> 1);
-    chunk.content = contentOf(elements);
-    chunk.size = elements.length;
-    this.#groups[group]!.size -= second.length;
-    this.#size -= second.length;
-    this.#addChunk(group, number + 1, second);
-  }
-
-  #addChunk(group: number, at: number, elements: readonly ByteString[]): void {
-    const { chunks } = this.#groups[group]!;
-    chunks.splice(at, 0, { content: contentOf(elements), size: elements.length });
-    this.#groups[group]!.size += elements.length;
-    this.#size += elements.length;
-    if (chunks.length <= GROUP_CHUNKS_MAX) return;
-    // If chunks are added at an end of the group, only the new chunk is separated, so the group stays full.
-    const splitIndex = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
-    const moved = chunks.splice(splitIndex);
-    const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);
-    this.#groups[group]!.size -= size;
-    this.#groups.splice(group + 1, 0, { chunks: moved, size });
-  }
-
-  #takeChunk(group: number, at: number): ByteString[] {
-    const source = this.#groups[group]!;
-    const [chunk] = source.chunks.splice(at, 1);
-    source.size -= chunk!.size;
-    this.#size -= chunk!.size;
-    if (source.chunks.length === 0) this.#groups.splice(group, 1);
-    return elementsOf(chunk!);
-  }
-}
-
-/**
- * Returns the content in as few bytes as possible: a packed string, or an array of exactly this length if elements are
- * long.
- */
-function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
-  return elements.every(isPackable) ? packed(elements) : elements.map(copied);
-}
-
-/** Returns at most `count` elements, starting at an offset, as a new array. */
-function elementsOf({ content }: Chunk, from = 0, count = Number.POSITIVE_INFINITY): ByteString[] {
-  return typeof content === "string" ? unpacked(content, from, 1, count) : content.slice(from, from + count);
-}
-
-function replaceIn(chunk: Chunk, at: number, count: number, inserted: readonly ByteString[]): void {
-  if (typeof chunk.content === "string" && !inserted.every(isPackable))
-    chunk.content = elementsOf(chunk).map(copied);
-  if (typeof chunk.content === "string") chunk.content = splicePacked(chunk.content, at, count, inserted);
-  else chunk.content.splice(at, count, ...inserted);
-  chunk.size += inserted.length - count;
-}
-
-const CELLS_MIN = 32;
-
-/**
- * The numbers of equal elements of a list, by the elements' hashes, so that a search for an element that is gone needs
- * no walk. Two elements may have the same hash, so a number is a maximum.
- */
-class ElementCounts {
-  /** The number of elements with a hash, minus 1, in place of a slot. One table, because it is built in one step. */
-  readonly #counts: Segment;
-  /** Number of changes without a look-up after which the counts have cost more than to count again. */
-  readonly #unusedMax: number;
-  #unused = 0;
-
-  /** @param size  the number of elements that are going to be added first */
-  constructor(size: number) {
-    this.#unusedMax = 2 * size;
-    this.#counts = new Segment(CELLS_MIN * 2 ** Math.ceil(Math.log2(Math.max(1, (2 * size) / CELLS_MIN))), 0);
-  }
-
-  /** Whether so many changes have followed the last look-up that the counts should be dropped. */
-  get isUnused(): boolean {
-    return this.#unused > this.#unusedMax;
-  }
-
-  /** Returns how often an element occurs at most. */
-  get(element: ByteString): number {
-    this.#unused = 0;
-    const hash = hashOfName(element);
-    const cell = this.#counts.seek(hash, hash);
-    return cell < 0 ? 0 : this.#counts.slotAt(cell) + 1;
-  }
-
-  add(element: ByteString): void {
-    this.#unused++;
-    const counts = this.#counts;
-    const hash = hashOfName(element);
-    const cell = counts.seek(hash, hash);
-    if (cell >= 0) {
-      counts.setSlot(cell, counts.slotAt(cell) + 1);
-      return;
-    }
-    if (counts.isFull) counts.resize(2 * (counts.mask + 1));
-    counts.add(hash, 0);
-  }
-
-  /** Removes one of the elements that were added. */
-  remove(element: ByteString): void {
-    this.#unused++;
-    const counts = this.#counts;
-    const hash = hashOfName(element);
-    const cell = counts.seek(hash, hash);
-    const left = counts.slotAt(cell) - 1;
-    if (left < 0) counts.free(cell);
-    else counts.setSlot(cell, left);
-  }
 }

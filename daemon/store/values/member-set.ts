@@ -111,7 +111,7 @@ export class MemberSet implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
+    effort.countProduced(this.size);
   }
 
   canonical(): readonly unknown[] {

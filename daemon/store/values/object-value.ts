@@ -27,7 +27,7 @@ export const VALUE_FORMS = [
   // A document with indexes, or with entries that expire, is written as the second kind.
   ...(["document", "document-of-more"] as const),
   "table",
-  // A stream that has groups of consumers.
+  // A stream that has groups of consumers, or had groups.
   "stream-of-groups",
   "collection",
 ] as const;
@@ -54,6 +54,15 @@ export interface ObjectValue {
    * been invalid. Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
    */
   readonly invalidIndexes?: readonly ByteString[] | undefined;
+
+  /**
+   * The unit that last changed the consumer groups of a stream, which does not count as a write of the key, in the two
+   * parts in which a key's entry stores its last writer. Empty if no unit has changed them since the stream was added,
+   * copied or restored. Undefined: values of the type have no groups.
+   */
+  groupsWriterStart?: ByteString;
+  /** The second part. */
+  groupsWriterIndex?: number;
 
   /**
    * Whether the key may contain the value. A type without this method may be in any key. The type's own commands could
@@ -85,8 +94,8 @@ export interface ObjectValue {
 
 /** The counter of the cost of a copy: see keyspace/effort-budget.ts. */
 export interface CopyEffort {
-  produce(elements: number): void;
-  work(steps: number): void;
+  countProduced(elements: number): void;
+  countSteps(steps: number): void;
 }
 
 /** The writer of the items of a value: see daemon/timeline/snapshots/snapshot-stream.ts. */

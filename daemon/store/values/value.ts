@@ -1,12 +1,12 @@
 /**
- * The values of keys. A string value is its bytes; values of all other types are objects, whose classes have all that
- * the core needs of a type: those of the basic types in this folder, and those of a face in the face's own folder.
+ * The values of keys. A string value is a byte string; a value of any other type is an object that implements
+ * `ObjectValue`. The classes of the basic types are in this folder, and those of a face in the face's folder.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ObjectValue, TypeName } from "./object-value.js";
 
-/** Redis's `proto-max-bulk-len`, minus 24 bytes, because V8's longest string is that much shorter. */
+/** The length of V8's longest string, which is 24 bytes below the default of Redis's `proto-max-bulk-len`. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
 export type Value = ByteString | ObjectValue;

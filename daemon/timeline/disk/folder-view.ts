@@ -10,8 +10,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { LogMark, MarkName } from "../entries/storage.js";
 import { damagedMark, readCheckedMark } from "./checked-mark.js";
 import { DATA_FILE, DamagedFile, type FileHead, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
-import type { Slice, StoredEntry } from "./lmdb-reader.js";
-import { LOG_KEY, readLogMark } from "./log-record.js";
+import type { LmdbPair, Slice } from "./lmdb-reader.js";
+import { LOG_KEY, readLogMark } from "./log-mark.js";
 import { UnmovedOperations } from "./log-to-lmdb.js";
 import { checkFolderFormat, processIn } from "./timeline-folder.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
@@ -87,12 +87,13 @@ export class FolderView {
     for (const group of log.groups) this.#unmoved.add(group);
     this.group = log.groups.at(-1)?.sequence ?? tree.logMark?.sequence ?? 0;
     this.#transaction = tree.transaction;
+
     const last = [tree.last(), this.#unmoved.last()]
       .filter((orderKey) => orderKey !== null)
       .sort(Buffer.compare)
       .at(-1);
     this.#end = last === undefined ? null : keyAfter(last);
-    this.#pruned = this.mark("pruned");
+    this.#pruned = this.readMark("pruned");
   }
 
   /** Whether anything was written since the view was opened. */
@@ -105,13 +106,13 @@ export class FolderView {
    * moment.
    */
   get hasForgotten(): boolean {
-    const pruned = this.mark("pruned");
+    const pruned = this.readMark("pruned");
     return pruned === null ? this.#pruned !== null : !pruned.equals(this.#pruned ?? Buffer.alloc(0));
   }
 
-  mark(name: MarkName): Buffer | null {
+  readMark(name: MarkName): Buffer | null {
     this.#unmoved.moved(this.#tree.logMark?.sequence ?? 0);
-    return this.#unmoved.mark(name) ?? this.#tree.mark(name);
+    return this.#unmoved.readMark(name) ?? this.#tree.readMark(name);
   }
 
   /** Yields entries like a storage, and counts them. */
@@ -143,7 +144,7 @@ export class FolderView {
     this.#tree.close();
   }
 
-  *#all(from: Buffer | null, isBrief: boolean): Generator<StoredEntry> {
+  *#all(from: Buffer | null, isBrief: boolean): Generator<LmdbPair> {
     for (let start = from; ; ) {
       const slice = this.#tree.slice(start, this.#end, isBrief);
       yield* this.#unmoved.merge(
@@ -181,7 +182,7 @@ class TreeView {
     return bytes === null ? null : readLogMark(bytes);
   }
 
-  mark(name: MarkName): Buffer | null {
+  readMark(name: MarkName): Buffer | null {
     return this.#mark(Buffer.from(name));
   }
 
@@ -204,15 +205,17 @@ class TreeView {
   }
 
   /** Returns entries starting at an order key, up to a bound. */
-  slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
+  slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<LmdbPair> {
     let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
+
     const slice = this.#consistent((head) => {
       // If a transaction interrupts a read, the next attempt reads half as much, which takes less time.
       max = Math.max(1, max >> 1);
       damages.length = 0;
-      const items: StoredEntry[] = [];
+      const items: LmdbPair[] = [];
       let bytes = 0;
+
       for (const found of this.#nodes(head, "entries", { from, isBrief })) {
         const last = items.at(-1);
         if (last !== undefined && (items.length >= max || bytes >= SLICE_BYTES))
@@ -226,6 +229,7 @@ class TreeView {
       }
       return { from, to, items };
     });
+
     for (const damage of damages) this.#report(damage);
     return slice;
   }
@@ -236,6 +240,7 @@ class TreeView {
 
   #mark(key: Buffer): Buffer | null {
     const damages: PageDamage[] = [];
+
     const value = this.#consistent((head) => {
       damages.length = 0;
       for (const found of this.#nodes(head, "marks", { from: key })) {
@@ -244,6 +249,7 @@ class TreeView {
       }
       return null;
     });
+
     for (const damage of damages) this.#report(damage);
     if (value === null) return null;
     const bytes = readCheckedMark(key, value);

@@ -25,7 +25,7 @@ export interface PageDamage {
   readonly to: Buffer | null;
 }
 
-export type Found =
+export type NodeOrDamage =
   | { readonly kind: "node"; readonly key: Buffer; readonly value: Buffer }
   | { readonly kind: "damage"; readonly damage: PageDamage };
 
@@ -89,7 +89,7 @@ export class LmdbFile {
     head: FileHead,
     tree: Tree,
     { from = null, isBrief = false }: { readonly from?: Buffer | null; readonly isBrief?: boolean } = {},
-  ): Generator<Found> {
+  ): Generator<NodeOrDamage> {
     const walk = { head, isOrdered: tree.isOrdered, start: from, isBrief };
     return this.#below(walk, tree.root, { from: null, to: null }, 1);
   }
@@ -112,17 +112,19 @@ export class LmdbFile {
     closeSync(this.#descriptor);
   }
 
-  *#below(walk: Walk, number: number, bounds: Bounds, depth: number): Generator<Found> {
+  *#below(walk: Walk, number: number, bounds: Bounds, depth: number): Generator<NodeOrDamage> {
     const page = this.#treePage(walk, number, bounds, depth);
     if (typeof page === "string") {
       yield { kind: "damage", damage: { page: number, problem: page, ...bounds } };
       return;
     }
+
     for (const [i, node] of page.nodes.entries()) {
       if (page.isLeaf) {
         if (walk.start === null || node.key.compare(walk.start) >= 0) yield this.#found(walk, node);
         continue;
       }
+
       const to = page.nodes[i + 1]?.key ?? bounds.to;
       if (walk.start !== null && to !== null && to.compare(walk.start) <= 0) continue;
       const from = i === 0 ? bounds.from : node.key;
@@ -139,7 +141,7 @@ export class LmdbFile {
     return areInOrder(page, bounds) ? page : "its keys are not in order";
   }
 
-  #found({ head, isBrief }: Walk, { key, page, length, value }: PageNode): Found {
+  #found({ head, isBrief }: Walk, { key, page, length, value }: PageNode): NodeOrDamage {
     if (page === null) return { kind: "node", key, value };
     const bytes = this.#bytes(head, page, PAGE_HEAD_BYTES + (isBrief ? 0 : length));
     const pages = bytes === null ? "it does not exist" : readLongPages(bytes, page);
@@ -177,6 +179,7 @@ export function findDamage(path: string, names: readonly string[], max: number):
     const head = file.head();
     const free = treeAt(head.freeRoot, false);
     const trees = [free, ...names.map((name) => file.tree(head, name))];
+
     let left = max;
     for (const tree of trees) {
       if (tree === null) continue;
@@ -266,10 +269,13 @@ function readTreePage(bytes: Buffer, number: number): TreePage | PageProblem {
   const problem = headProblem(view, number);
   if (problem !== null) return problem;
   if (flags !== IS_BRANCH && flags !== IS_LEAF) return "it is not a page of a tree";
-  const [lower, upper] = [view.getUint16(LOWER_AT, IS_LITTLE), view.getUint16(UPPER_AT, IS_LITTLE)];
+
+  const lower = view.getUint16(LOWER_AT, IS_LITTLE);
+  const upper = view.getUint16(UPPER_AT, IS_LITTLE);
   const count = lower >> 1;
   if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length)
     return "its bounds are impossible";
+
   const isLeaf = flags === IS_LEAF;
   const nodes: PageNode[] = [];
   for (let i = 0; i < count; i++) {
@@ -304,8 +310,10 @@ function readNode(bytes: Buffer, view: DataView, at: number, isLeaf: boolean): P
   const flags = view.getUint16(at + 4, IS_LITTLE);
   const keyEnd = at + NODE_HEAD_BYTES + view.getUint16(at + 6, IS_LITTLE);
   if (keyEnd > bytes.length) return null;
+
   const key = bytes.subarray(at + NODE_HEAD_BYTES, keyEnd);
   if (!isLeaf) return { key, page: low + flags * 2 ** 32, length: 0, value: NOTHING };
+
   const isLong = (flags & IS_LONG) !== 0;
   const end = keyEnd + (isLong ? NUMBER_BYTES : low);
   if (end > bytes.length) return null;
@@ -377,10 +385,12 @@ function readHead(descriptor: number, path: string): FileHead {
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     const from: number = page * (newest?.pageBytes ?? 0);
     if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
+
     // Read the size after the head, because a file that is being written grows before its head reports the growth.
     const { size } = fstatSync(descriptor);
     const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
     if (problem !== null) throw damaged(path, problem);
+
     const found = fileHead(head, size);
     if (newest === null || found.transaction > newest.transaction) newest = found;
   }
@@ -389,10 +399,8 @@ function readHead(descriptor: number, path: string): FileHead {
 
 function fileHead(head: DataView, size: number): FileHead {
   const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
-  const [freeRoot, mainRoot] = [
-    head.getBigUint64(ROOTS_AT[0], IS_LITTLE),
-    head.getBigUint64(ROOTS_AT[1], IS_LITTLE),
-  ];
+  const freeRoot = head.getBigUint64(ROOTS_AT[0], IS_LITTLE);
+  const mainRoot = head.getBigUint64(ROOTS_AT[1], IS_LITTLE);
   const transaction = head.getBigUint64(TRANSACTION_AT, IS_LITTLE);
   return { transaction, pageBytes, pages: Math.floor(size / pageBytes), freeRoot, mainRoot };
 }
@@ -402,14 +410,17 @@ function problemOf(head: DataView, file: { size: number; pageBytes: number | nul
   if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
     return "its head is not LMDB's";
   if ((head.getUint32(VERSION_AT, IS_LITTLE) & 0xffff) !== VERSION) return "its head is of another version";
+
   const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
   const isPossible =
     pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX && (pageBytes & (pageBytes - 1)) === 0;
   if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no valid page size";
+
   const last = head.getBigUint64(LAST_PAGE_AT, IS_LITTLE);
   // The file may be shorter: pages at its end that were freed immediately were never written.
   if ((last + 1n) * BigInt(pageBytes) > head.getBigUint64(MAP_BYTES_AT, IS_LITTLE))
     return "its head names an impossible last page";
+
   const pages = BigInt(Math.floor(file.size / pageBytes));
   for (const at of ROOTS_AT) {
     const root = head.getBigUint64(at, IS_LITTLE);

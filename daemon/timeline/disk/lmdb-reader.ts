@@ -1,17 +1,20 @@
 /**
- * Reads a timeline on disk: the code that the daemon's own storage and the worker for snapshots share. This module
- * needs the package lmdb, so load it only when it is used.
+ * Reads a timeline on disk in slices, for the daemon's own storage and for the worker for snapshots. This module needs
+ * the package lmdb, so load it only when it is used.
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import type { EntrySource, LogMark } from "../entries/storage.js";
 import { readCheckedMark } from "./checked-mark.js";
 import { keyAfter } from "./lmdb-file.js";
-import { LOG_KEY, readLogMark } from "./log-record.js";
+import { LOG_KEY, readLogMark } from "./log-mark.js";
 
-/** Entries that are read in one step, so that no reader of LMDB stays open between turns of the event loop. */
-const SLICE_MIN = 64;
-const SLICE_MAX = 1024;
+/**
+ * The number of entries of the first slice; each further slice has twice as many, up to the maximum. A slice is read in
+ * one step, so that no reader of LMDB stays open between turns of the event loop.
+ */
+const SLICE_ENTRIES_MIN = 64;
+const SLICE_ENTRIES_MAX = 1024;
 /** Bytes of values after which a step reads no further value: one value can be as long as an envelope. */
 export const SLICE_BYTES = 1024 * 1024;
 
@@ -43,7 +46,7 @@ export interface Slice<T> {
   readonly items: readonly T[];
 }
 
-export interface StoredEntry {
+export interface LmdbPair {
   readonly key: Buffer;
   readonly value: Buffer;
 }
@@ -55,27 +58,29 @@ export function orderKeySlices(
   to: Buffer | null,
 ): Generator<Slice<Buffer>> {
   const read = (start: Buffer | null, limit: number) => {
-    const items = [...entries.getKeys(range(start, to, limit))];
+    const items = [...entries.getKeys(rangeOptions(start, to, limit))];
     return { items, isLast: items.length < limit };
   };
   return slices(from, to, read, (orderKey) => orderKey);
 }
 
+/** Yields the entries of a range. Entries may be added and removed between two slices. */
 export function entrySlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
   to: Buffer | null,
-): Generator<Slice<StoredEntry>> {
+): Generator<Slice<LmdbPair>> {
   const read = (start: Buffer | null, limit: number) => {
-    const items: StoredEntry[] = [];
+    const items: LmdbPair[] = [];
     let bytes = 0;
-    for (const entry of entries.getRange(range(start, to, limit))) {
+    for (const entry of entries.getRange(rangeOptions(start, to, limit))) {
       items.push(entry);
       bytes += entry.value.length;
       if (bytes >= SLICE_BYTES) break;
     }
     return { items, isLast: items.length < limit && bytes < SLICE_BYTES };
   };
+
   return slices(from, to, read, ({ key }) => key);
 }
 
@@ -85,7 +90,7 @@ function* slices<T>(
   read: (start: Buffer | null, limit: number) => { readonly items: readonly T[]; readonly isLast: boolean },
   orderKeyOf: (item: T) => Buffer,
 ): Generator<Slice<T>> {
-  for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
+  for (let start = from, limit = SLICE_ENTRIES_MIN; ; limit = Math.min(limit * 2, SLICE_ENTRIES_MAX)) {
     const { items, isLast } = read(start, limit);
     const last = items.at(-1);
     if (last === undefined || isLast) {
@@ -112,8 +117,8 @@ export interface Reader extends EntrySource {
 }
 
 /**
- * Opens, in another thread, a folder that the daemon of this process already has open. Groups that are only in the log
- * are not visible.
+ * Opens a folder for another thread than the daemon's, which already has it open. Writes that are only in the
+ * write-ahead log are not visible.
  */
 export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({
@@ -123,8 +128,10 @@ export function openReader(data: string): Reader {
     maxDbs: 4,
     ...BINARY,
   });
+
   const entries = root.openDB("entries", BINARY);
   const marks = root.openDB("marks", BINARY);
+
   return {
     get logMark() {
       return logMarkIn(marks);
@@ -137,6 +144,6 @@ export function openReader(data: string): Reader {
   };
 }
 
-function range(start: Buffer | null, end: Buffer | null, limit: number) {
+function rangeOptions(start: Buffer | null, end: Buffer | null, limit: number) {
   return { limit, ...(start === null ? {} : { start }), ...(end === null ? {} : { end }) };
 }

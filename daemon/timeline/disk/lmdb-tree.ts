@@ -22,15 +22,8 @@ import type { LogMark, StorageOperation } from "../entries/storage.js";
 import { CRC_BYTES, damagedMark, readCheckedMark, writeCheckedMark } from "./checked-mark.js";
 import { writeInThread, writeNow } from "./file-writes.js";
 import { checkHeader, DATA_FILE, DamagedFile, findDamage, PAGE_BYTES_MAX } from "./lmdb-file.js";
-import {
-  BINARY,
-  entrySlices,
-  logMarkIn,
-  orderKeySlices,
-  type Slice,
-  type StoredEntry,
-} from "./lmdb-reader.js";
-import { LOG_KEY, writeLogMark } from "./log-record.js";
+import { BINARY, entrySlices, type LmdbPair, logMarkIn, orderKeySlices, type Slice } from "./lmdb-reader.js";
+import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
 /** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
 const CHECKED_MAX = 200_000;
@@ -86,6 +79,7 @@ export class LmdbTree {
     const file = join(folder, DATA_FILE);
     checkFile(file);
     for (const name of [DATA_FILE, READERS_FILE]) makePrivate(join(folder, name));
+
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,
@@ -97,14 +91,17 @@ export class LmdbTree {
       maxDbs: 4,
       ...BINARY,
     });
+
     // LMDB adds this process to its list of readers only at the first read, so the list does not contain this opening
     // yet. If no other process has the environment open, LMDB has cleared the list.
     this.hasSamePid = this.#readers().includes(process.pid);
+
     this.#reserve = new LmdbReserve(file);
     const { size } = statSync(file);
     // LMDB has just created the file. Two commits add the databases.
     if (size <= NEW_FILE_BYTES_MAX)
       this.#reserve.reserveNow(size, commitBytesMax([], emptyShape(size / HEADS)));
+
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
   }
@@ -121,7 +118,7 @@ export class LmdbTree {
   get otherProcesses(): number[] {
     // The read also adds this process to the list. If two processes check at the same time, at least one process sees
     // the other process.
-    this.mark("format");
+    this.readMark("format");
     return this.#readers().filter((number) => number !== process.pid);
   }
 
@@ -134,7 +131,7 @@ export class LmdbTree {
     return this.#entries.get(orderKey) ?? null;
   }
 
-  mark(name: string): Buffer | null {
+  readMark(name: string): Buffer | null {
     const key = Buffer.from(name);
     const value = this.#marks.get(key);
     return value === undefined ? null : readCheckedMark(key, value);
@@ -153,7 +150,7 @@ export class LmdbTree {
     return orderKeySlices(this.#entries, from, to);
   }
 
-  entries(from: Buffer | null, to: Buffer | null): Iterable<Slice<StoredEntry>> {
+  entries(from: Buffer | null, to: Buffer | null): Iterable<Slice<LmdbPair>> {
     return entrySlices(this.#entries, from, to);
   }
 
@@ -237,6 +234,7 @@ function makePrivate(path: string): void {
     closeSync(openSync(path, "wx", FILE_MODE));
     return;
   }
+
   const { mode, uid } = existing;
   // The system permits only the owner and root to change the mode.
   const user = process.geteuid?.();
@@ -429,15 +427,19 @@ interface Statistics extends PageCounts {
 export function commitBytesMax(operations: readonly StorageOperation[], shape: TreeShape): number {
   const { pageBytes, depth } = shape;
   const { changed, marks, keyBytes, inlineBytes, longPages } = sizeOf(operations, pageBytes);
+
   // Removing a node can also change a neighboring page.
   const copiedLeaves = Math.min(2 * changed, shape.leafPages) + marks;
   const newLeaves = Math.min(changed + marks, copiedLeaves + pagesOf(SPLIT_MAX * inlineBytes, pageBytes));
+
   const copiedBranches = Math.min(copiedLeaves * depth, shape.branchPages);
   const branchBytes = newLeaves * (NODE_BYTES + PAGE_NUMBER_BYTES + keyBytes);
   const newBranches =
     Math.min(newLeaves, copiedBranches + pagesOf(SPLIT_MAX * branchBytes, pageBytes)) + depth;
+
   const freed = copiedLeaves + copiedBranches + Math.min(changed * FREED_MAX, shape.longPages);
   const freeListPages = 2 * shape.freeListPages + pagesOf(freed * PAGE_NUMBER_BYTES, pageBytes);
+
   const pages = copiedLeaves + newLeaves + copiedBranches + newBranches + longPages + freeListPages;
   return (pages + FIXED_PAGES) * pageBytes;
 }
@@ -448,13 +450,19 @@ export function commitBytesMax(operations: readonly StorageOperation[], shape: T
  */
 function sizeOf(operations: readonly StorageOperation[], pageBytes: number) {
   const marks = new Set<string>();
-  let [changed, keyBytes, inlineBytes, longPages] = [0, 0, 0, 0];
+  let changed = 0;
+  let keyBytes = 0;
+  let inlineBytes = 0;
+  let longPages = 0;
+
   for (const operation of operations) {
     const key = operation.kind === "mark" ? operation.name.length : operation.orderKey.length;
     if (operation.kind === "mark") marks.add(operation.name);
     else changed++;
     keyBytes = Math.max(keyBytes, key);
+
     if (operation.kind === "remove") continue;
+
     const value = operation.value.length + (operation.kind === "mark" ? CRC_BYTES : 0);
     const isLong = NODE_BYTES + key + value > pageBytes / 2;
     inlineBytes += NODE_BYTES + key + (isLong ? PAGE_NUMBER_BYTES : value);

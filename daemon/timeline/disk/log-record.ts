@@ -9,12 +9,9 @@
  * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken
  * for one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
  */
-
-import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
-import type { LogMark, StorageOperation } from "../entries/storage.js";
+import type { StorageOperation } from "../entries/storage.js";
 
 export const MARKER_BYTES = 16;
 
@@ -63,6 +60,7 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
     target.set(operation.value, at);
     at += operation.value.length;
   }
+
   target.set(marker, 0);
   target.writeUInt32BE(at - HEAD_BYTES, LENGTH_AT);
   target.writeUIntBE(sequence, SEQUENCE_AT, 6);
@@ -98,6 +96,7 @@ function readOperations(bytes: Buffer): StorageOperation[] {
   const operations: StorageOperation[] = [];
   let at = 0;
   const take = (length: number): Buffer => bytes.subarray(at, (at += length));
+
   while (at < bytes.length) {
     const kind = bytes[at++];
     if (kind === KINDS.mark) {
@@ -111,105 +110,4 @@ function readOperations(bytes: Buffer): StorageOperation[] {
     else throw new RangeError(`the log contains an operation of kind ${kind}: a later release wrote it`);
   }
   return operations;
-}
-
-export const LOG_KEY = Buffer.from("log");
-const SEQUENCE_BYTES = 6;
-
-/**
- * Reads the position in the log up to which LMDB has everything, from one of LMDB's marks: number of the last group (6,
- * big-endian) ‖ marker of the log's records (16).
- */
-export function readLogMark(bytes: Buffer): LogMark {
-  return { sequence: bytes.readUIntBE(0, SEQUENCE_BYTES), marker: bytes.subarray(SEQUENCE_BYTES) };
-}
-
-export function writeLogMark({ sequence, marker }: LogMark): Buffer {
-  const bytes = Buffer.alloc(SEQUENCE_BYTES + marker.length);
-  bytes.writeUIntBE(sequence, 0, SEQUENCE_BYTES);
-  bytes.set(marker, SEQUENCE_BYTES);
-  return bytes;
-}
-
-export const LOG_END_FILE = "log-end";
-
-const BOOT_BYTES = 16;
-const WRITTEN_AT = 4;
-const SYNCED_AT = WRITTEN_AT + 6;
-const BOOT_AT = SYNCED_AT + 6;
-const BYTES = BOOT_AT + BOOT_BYTES;
-
-/** The contents of the file. */
-interface LogEnd {
-  /** The number of the last group that was passed to the operating system. */
-  readonly written: number;
-  /** The number of the last group that was synced to the disk, or 0 if none was synced. */
-  readonly synced: number;
-  /** Whether the machine has not been restarted since. If true, the system has lost no write that it received. */
-  readonly isSameBoot: boolean;
-}
-
-/** The contents of the file; `damaged` if it does not exist or cannot be read. */
-export type FoundLogEnd = LogEnd | "damaged";
-
-/**
- * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that the daemon detects a missing
- * tail. The file has 32 bytes. It is overwritten in place after each group, and never synced separately. Integers are
- * big-endian:
- *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ number of the last group synced (6) ‖ boot id (16)
- * The file never names a group that the log did not contain. After a kill of the process, the first number is valid,
- * because the operating system keeps the writes to both files. After a power failure, which changes the boot id, only
- * the second number is valid, and it may be out of date. Source: docs/decisions/0013-a-log-in-front-of-lmdb.md.
- */
-export class LogEndWriter {
-  readonly #descriptor: number;
-  readonly #bytes = Buffer.alloc(BYTES);
-  readonly #checked = this.#bytes.subarray(WRITTEN_AT);
-
-  /** @param folder  must exist. @param mode  of the file, if it is created */
-  constructor(folder: string, mode: number) {
-    this.#descriptor = openSync(join(folder, LOG_END_FILE), constants.O_WRONLY | constants.O_CREAT, mode);
-    this.#bytes.set(BOOT ?? Buffer.alloc(BOOT_BYTES), BOOT_AT);
-  }
-
-  /** Writes the file in one step, which takes a few microseconds. @throws Error  the system's error */
-  write(written: number, synced: number): void {
-    const bytes = this.#bytes;
-    bytes.writeUIntBE(written, WRITTEN_AT, 6);
-    bytes.writeUIntBE(synced, SYNCED_AT, 6);
-    bytes.writeUInt32BE(crc32(this.#checked), 0);
-    writeSync(this.#descriptor, bytes, 0, BYTES, 0);
-  }
-
-  close(): void {
-    closeSync(this.#descriptor);
-  }
-}
-
-export function readLogEnd(folder: string): FoundLogEnd {
-  const bytes = read(join(folder, LOG_END_FILE));
-  if (bytes?.length !== BYTES || crc32(bytes.subarray(WRITTEN_AT)) !== bytes.readUInt32BE(0))
-    return "damaged";
-  return {
-    written: bytes.readUIntBE(WRITTEN_AT, 6),
-    synced: bytes.readUIntBE(SYNCED_AT, 6),
-    isSameBoot: BOOT?.equals(bytes.subarray(BOOT_AT)) ?? false,
-  };
-}
-
-/** The random id that Linux generates at each boot, or null on systems without one. */
-const BOOT = bootOf(read("/proc/sys/kernel/random/boot_id"));
-
-function bootOf(text: Buffer | null): Buffer | null {
-  const bytes = Buffer.from(text?.toString().replace(/[^\da-f]/g, "") ?? "", "hex");
-  return bytes.length === BOOT_BYTES ? bytes : null;
-}
-
-function read(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (problem) {
-    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw problem;
-  }
 }

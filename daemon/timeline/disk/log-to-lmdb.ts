@@ -78,8 +78,8 @@ export class LogToLmdb {
     return value === undefined ? this.#tree.get(orderKey) : value;
   }
 
-  mark(name: string): Buffer | null {
-    return this.#unmoved.mark(name) ?? this.#tree.mark(name);
+  readMark(name: string): Buffer | null {
+    return this.#unmoved.readMark(name) ?? this.#tree.readMark(name);
   }
 
   *orderKeys(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
@@ -131,6 +131,7 @@ export class LogToLmdb {
   async #moveSome(): Promise<void> {
     const groups = takeBatch(this.#groups);
     const { sequence } = groups.at(-1) as OperationGroup;
+
     try {
       await this.#tree.commit(operationsOf(groups), { sequence, marker: this.#marker });
     } catch (problem) {
@@ -138,10 +139,12 @@ export class LogToLmdb {
       this.#handlers.onFailed(problem);
       return;
     }
+
     for (const { bytes, operations } of groups) {
       this.#bytes -= bytes;
       this.#operations -= operations.length;
     }
+
     this.#unmoved.moved(sequence);
     this.#moved = sequence;
     this.#handlers.onMoved(sequence);
@@ -157,7 +160,9 @@ const BYTES_MAX = 4 * 1024 * 1024;
 
 /** Removes the groups of the next transaction, at least one, from the beginning of a list, and returns them. */
 export function takeBatch(groups: OperationGroup[]): OperationGroup[] {
-  let [count, bytes, operations] = [0, 0, 0];
+  let count = 0;
+  let bytes = 0;
+  let operations = 0;
   for (const group of groups) {
     bytes += group.bytes;
     operations += group.operations.length;
@@ -215,7 +220,7 @@ export class UnmovedOperations {
     return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(orderKey))?.value;
   }
 
-  mark(name: string): Buffer | null {
+  readMark(name: string): Buffer | null {
     return this.#marks.get(name)?.value ?? null;
   }
 
@@ -239,11 +244,13 @@ export class UnmovedOperations {
     const end = to === null ? order.length : firstFrom(order, bytesOf(to));
     let next = from === null ? 0 : firstFrom(order, bytesOf(from));
     if (next >= end) return items;
+
     const merged: T[] = [];
     const add = (key: ByteString): void => {
       const change = this.#changes.get(key) as Change;
       if (exists(change)) merged.push(itemOf(change));
     };
+
     for (const item of items) {
       const key = bytesOf(orderKeyOf(item));
       while (next < end && (order[next] as ByteString) < key) add(order[next++] as ByteString);

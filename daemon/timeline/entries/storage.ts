@@ -20,6 +20,7 @@ export type MarkName =
   | "signed-list"
   | "decisions"
   | "letters"
+  | "void"
   | "state"
   | "closed";
 
@@ -35,7 +36,7 @@ export interface EntrySource {
 /** Marks that are read from a storage, a folder or a backup, like the entries of an `EntrySource`. */
 export interface MarkSource {
   /** Returns a flushed mark, or null if it was never set. */
-  mark(name: MarkName): Buffer | null;
+  readMark(name: MarkName): Buffer | null;
 }
 
 /** The marks that belong to the entries, and not to one daemon. */
@@ -44,7 +45,7 @@ const COPIED_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "
 /** Returns the marks that a copy of the entries needs, as far as they are set. */
 export const copiedMarks = (source: MarkSource): Mark[] =>
   COPIED_MARKS.flatMap((name): Mark[] => {
-    const value = source.mark(name);
+    const value = source.readMark(name);
     return value === null ? [] : [[name, value]];
   });
 

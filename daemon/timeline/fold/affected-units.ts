@@ -12,13 +12,14 @@ import { compareUnits, type DatabaseTouch, type FoldUnit, type TouchNode } from 
 export interface Seeds {
   /** Units to be added, in order; they are already in the lists. */
   readonly late: readonly FoldUnit[];
-  /** Applied units that have to be redone in any case, in order. */
-  readonly flipped: readonly FoldUnit[];
+  /** Applied units that have to be redone in any case, because the ring changes their meaning or verdict; in order. */
+  readonly reinterpreted: readonly FoldUnit[];
 }
 
 /** Returns the first of all seeds, or null if there are none. */
-export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
-  const [first, other] = [late[0], flipped[0]];
+export function firstOf({ late, reinterpreted }: Seeds): FoldUnit | null {
+  const first = late[0];
+  const other = reinterpreted[0];
   if (first === undefined || other === undefined) return first ?? other ?? null;
   return compareUnits(first, other) < 0 ? first : other;
 }
@@ -48,17 +49,20 @@ let searches = 0;
 
 /**
  * Finds the affected units along the lists of the keys.
- * @returns the affected units in order, including the flipped units, or null if they have more than `max` commands
+ * @returns the affected units in order, including the reinterpreted units, or null if they have more than `max`
+ * commands
  */
-export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
+export function affectedAlongLists({ late, reinterpreted }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
   const commands = new CommandCount(max);
-  for (const unit of flipped) {
+
+  for (const unit of reinterpreted) {
     unit.found = search;
     heap.push(unit);
   }
+
   let next = 0;
   for (;;) {
     const fromHeap = heap.first;
@@ -89,6 +93,7 @@ function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   const { writes } = from;
   if (from.passed === search) return;
   if (!writes) from.passed = search;
+
   for (let node = from.newer; node !== null; node = node.newer) {
     if (writes || node.writes) find(node.unit, search, heap);
     if (node.writes) return;
@@ -109,15 +114,16 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
  * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
-  { late, flipped }: Seeds,
+  { late, reinterpreted }: Seeds,
   later: readonly FoldUnit[],
   max: number,
 ): FoldUnit[] | null {
   const search = ++searches;
-  for (const unit of flipped) unit.found = search;
+  for (const unit of reinterpreted) unit.found = search;
   const touched = new Touched();
   const affected: FoldUnit[] = [];
   const commands = new CommandCount(max);
+
   let next = 0;
   for (const unit of later) {
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
@@ -243,6 +249,7 @@ export class TouchLists {
     // batch's newest units are inserted first.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
+
     for (let i = units.length - 1; i >= 0; i--)
       for (const node of nodesOf(units[i] as FoldUnit)) {
         if (!this.#insertNode(node, cursors, max)) {
@@ -302,12 +309,15 @@ export class TouchLists {
       this.#appendNode(node, key);
       return true;
     }
+
     let cursor = cursors.get(newest);
     if (cursor === undefined) {
       cursor = cursorAt(newest);
       cursors.set(newest, cursor);
     }
+
     if (!passLater(cursor, unit, node.writes, max)) return false;
+
     const { older } = cursor.node;
     node.newer = cursor.node;
     node.older = older;

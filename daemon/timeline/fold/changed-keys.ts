@@ -25,18 +25,20 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
   const keys: { db: number; key: ByteString }[] = [];
   let changesDatabase = false;
   const note = (record: UndoRecord): void => {
-    // A change within a value is reported by the record of its key, which is a "put" or a "writer" record.
+    // A change within a value is reported by the record of its key: a "put", "writer" or "groupsWriter" record.
     if (record.mutator === "value") return;
     if ("key" in record && "db" in record) keys.push(record);
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") changesDatabase = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
+
   let read = 0;
   for (; read < max && read < entries.length && keys.length < CHANGED_KEYS_MAX; read++) {
     const entry = entries[read] as TailEntry;
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
   }
+
   const next = entries[read];
   return {
     keys,

@@ -4,7 +4,7 @@ import { compareEntries, compareOrderKeys, type Entry, type OrderKey, orderKeyOf
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
 
 /** An entry that is being merged. */
-export interface Arrival {
+export interface MergingEntry {
   readonly entry: Entry;
   readonly units: readonly FoldUnit[];
 }
@@ -21,41 +21,49 @@ export type BetweenUnits = (applied: number) => void;
 /** Entries to be merged together; each list is in the order of all entries. */
 export interface Batch {
   /** Entries before the last entry of the tail. */
-  readonly late: readonly Arrival[];
+  readonly late: readonly MergingEntry[];
   /** Entries after the last entry of the tail. */
-  readonly fresh: readonly Arrival[];
+  readonly newer: readonly MergingEntry[];
   /** Entries that are not applied: this release does not know the semantics version at their positions. */
-  readonly passed: readonly Arrival[];
+  readonly skipped: readonly MergingEntry[];
 }
 
-export const arrivalsOf = (entries: readonly Entry[], databases: number, known: Semantics): Arrival[] =>
-  entries.map((entry) => ({ entry, units: unitsOf(entry, databases, known) }));
+export const mergingEntriesOf = (
+  entries: readonly Entry[],
+  databases: number,
+  known: Semantics,
+): MergingEntry[] => entries.map((entry) => ({ entry, units: unitsOf(entry, databases, known) }));
 
 /** Returns the units that are for the ring, in the order of all entries. */
-export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
-  inOrder(arrivals).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
+export const ringUnitsOf = (merging: readonly MergingEntry[]): FoldUnit[] =>
+  inOrder(merging).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
 
 /**
- * Divides arrivals by their position relative to the tail.
+ * Divides entries by their position relative to the tail.
  * @param last  the tail's last order key, or null if the tail is empty
- * @param end   the position from which nothing is applied, or null if everything is applied
+ * @param unknownFrom  the position from which nothing is applied, or null if everything is applied
  */
-export function batchOf(arrivals: readonly Arrival[], last: OrderKey | null, end: OrderKey | null): Batch {
-  const late: Arrival[] = [];
-  const fresh: Arrival[] = [];
-  const passed: Arrival[] = [];
-  for (const arrival of inOrder(arrivals)) {
-    const orderKey = orderKeyOf(arrival.entry);
-    if (end !== null && compareOrderKeys(orderKey, end) >= 0) passed.push(arrival);
-    else if (last !== null && compareOrderKeys(orderKey, last) < 0) late.push(arrival);
-    else fresh.push(arrival);
+export function batchOf(
+  merging: readonly MergingEntry[],
+  last: OrderKey | null,
+  unknownFrom: OrderKey | null,
+): Batch {
+  const late: MergingEntry[] = [];
+  const newer: MergingEntry[] = [];
+  const skipped: MergingEntry[] = [];
+
+  for (const one of inOrder(merging)) {
+    const orderKey = orderKeyOf(one.entry);
+    if (unknownFrom !== null && compareOrderKeys(orderKey, unknownFrom) >= 0) skipped.push(one);
+    else if (last !== null && compareOrderKeys(orderKey, last) < 0) late.push(one);
+    else newer.push(one);
   }
-  return { late, fresh, passed };
+  return { late, newer, skipped };
 }
 
 /** Returns the units that are not for the key ring. */
-export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
-  arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
+export const databaseUnitsOf = (merging: readonly MergingEntry[]): FoldUnit[] =>
+  merging.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
 
 /** Whether entries are in order and after an order key. */
 export function isAfter(entries: readonly Entry[], orderKey: OrderKey | null): boolean {
@@ -67,16 +75,16 @@ export function isAfter(entries: readonly Entry[], orderKey: OrderKey | null): b
   return true;
 }
 
-/** Returns the arrivals sorted; the same array if they are already in order. */
-function inOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
-  for (let i = 1; i < arrivals.length; i++) {
-    if (compareEntries((arrivals[i - 1] as Arrival).entry, (arrivals[i] as Arrival).entry) > 0)
-      return arrivals.toSorted((a, b) => compareEntries(a.entry, b.entry));
+/** Returns the entries sorted; the same array if they are already in order. */
+function inOrder(merging: readonly MergingEntry[]): readonly MergingEntry[] {
+  for (let i = 1; i < merging.length; i++) {
+    if (compareEntries((merging[i - 1] as MergingEntry).entry, (merging[i] as MergingEntry).entry) > 0)
+      return merging.toSorted((a, b) => compareEntries(a.entry, b.entry));
   }
-  return arrivals;
+  return merging;
 }
 
-export function answered({ entry, units }: Arrival): FoldedEntry {
+export function withAnswers({ entry, units }: MergingEntry): FoldedEntry {
   const answers = units.map((unit) => {
     const { answer } = unit;
     if (answer === null) throw new Error("a unit was merged without an answer");

@@ -5,6 +5,7 @@
 
 import { isOneConditional } from "../../../protocol/implicit-condition.js";
 import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { missingCode } from "../../store/family-code.js";
@@ -13,7 +14,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { applyUnit, conditionsHold } from "./apply-unit.js";
-import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
+import type { BetweenUnits, FoldedEntry } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
 
@@ -22,7 +23,7 @@ import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
  * @param decides    whether this daemon alone decides on conditions: then no unit is redone for one with a condition
- * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its
+ * @param afterUnit  called after each unit, if the entry comes after all applied entries; if the entry exceeds its
  * budget, some units after which it was called are undone
  * @returns "too-many-steps" if it needs more steps, null if more units would be redone, or "overtaken" if it has a
  * condition and comes before a unit on its keys; in all these cases nothing is changed
@@ -33,23 +34,43 @@ export function admit(
   maxRedone: number,
   stepsMax: number,
   decides: () => boolean,
-  between: BetweenUnits | null = null,
+  afterUnit: BetweenUnits | null = null,
 ): readonly FoldedEntry[] | "too-many-steps" | "overtaken" | null {
-  const merge = () => fold.mergeWithin(maxRedone, [entry], between);
+  const merge = () => fold.mergeWithin(maxRedone, [entry], afterUnit);
+
   // If units after the entry may have to be redone, first try the entry separately: redoing those units must not count.
-  if (!isAfter([entry], fold.newest)) {
+  if (!fold.canAppend([entry])) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     if (isTooMuch) return "too-many-steps";
     if (isOneConditional(entry.envelope) && decides()) return fold.mergeWithin(0, [entry]) ?? "overtaken";
     return merge();
   }
+
   try {
-    return fold.database.reportingAfter(() => fold.database.withBudget(stepsMax, merge));
+    return fold.database.runRefusable(stepsMax, merge);
   } catch (problem) {
     // The fold has already undone the entry's units.
     if (problem instanceof BudgetExceeded) return "too-many-steps";
     throw problem;
   }
+}
+
+/**
+ * Whether an envelope on which the members are to decide would exceed a budget on the newest state. The fold applies
+ * each decision, whatever it needs.
+ * @param stepsMax  for all its units together
+ */
+export function exceedsUndecided(
+  entry: Entry,
+  stepsMax: number,
+  state: { readonly database: Database; readonly ring: KeyRing; readonly newest: EnvelopeDate | null },
+): boolean {
+  const { database, ring, newest } = state;
+  if (missingCode(entry.envelope.commands) !== null || !isCounted(entry, ring)) return false;
+  // Its position follows the newest entry. A key that has expired then is absent.
+  const at = Math.max(entry.envelope.at, newest?.at ?? 0);
+  const unit = { ...entry, envelope: { ...entry.envelope, at } };
+  return exceeds(withOutcomes(unit, [outcomeNow(unit.envelope, 0, database)]), stepsMax, { database, ring });
 }
 
 /** Whether an entry has a command that the budgets count. */
@@ -71,7 +92,7 @@ export function exceeds(
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): boolean {
   try {
-    database.tryOut(stepsMax, (done) => {
+    database.runAndUndo(stepsMax, (done) => {
       applyAll(entry, done, database, ring);
     });
     return false;
@@ -95,7 +116,8 @@ export function unmetNow(
   // A key that has expired at the date of the newest entry is absent.
   const at = Math.max(envelope.at, newest?.at ?? 0);
   const now = { ...entry, envelope: { ...envelope, at } };
-  return database.tryOut(stepsMax, (done) => {
+
+  return database.runAndUndo(stepsMax, (done) => {
     if (conditionsHold(now.envelope, 0, database)) return null;
     const [unit] = unitsOf(now, database.keyspaces.length, ring.known);
     const answer = unit === undefined ? null : applyOne(unit, done, database, ring);
@@ -154,7 +176,7 @@ export function outcomesInTurn(
     return [[outcomeNow(first, 0, database)]];
 
   try {
-    database.tryOut(TURN_STEPS_MAX, (done) => {
+    database.runAndUndo(TURN_STEPS_MAX, (done) => {
       for (const [i, envelope] of envelopes.entries()) {
         if (envelope.decide && unitsIn(envelope).length > 1) {
           const several = outcomesOf(envelope, done, state);

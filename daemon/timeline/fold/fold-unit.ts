@@ -14,11 +14,11 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import { isKeyCommand } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
-import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
+import { rangesOf, type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Entry, OrderKey } from "../entries/entry.js";
 import { mayChange } from "../entries/recorded-envelopes.js";
@@ -31,29 +31,6 @@ export interface UnitAnswer {
    * if one of them may write a key that the other touches.
    */
   readonly late: boolean;
-}
-
-/**
- * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and unit
- * objects are created only if an entry arrives that belongs before them.
- */
-export function ordinaryCommands(
-  envelope: Envelope,
-  databases: number,
-  { table, known, patterns }: Pick<KeyRing, "table" | "known" | "patterns">,
-): Command[] | null {
-  const { multi, units, if: conditions, commands, decided } = envelope;
-  if (table === null || multi || units !== null || conditions !== null || decided !== null) return null;
-  if (envelope.db >= databases) return null;
-  const found = new Array<Command>(commands.length);
-  for (let i = 0; i < commands.length; i++) {
-    const argv = commands[i] as (typeof commands)[number];
-    const command = table.resolve(argv);
-    if (command instanceof CommandFailure || !known.ordinary.has(command)) return null;
-    if (!patterns.isEmpty && patterns.begun.covers({ command, argv, db: envelope.db })) return null;
-    found[i] = command;
-  }
-  return found;
 }
 
 /**
@@ -135,10 +112,12 @@ export class FoldUnit extends TouchNode {
     this.entryId = entry.id;
     this.index = index;
     this.length = length;
+
     const { envelope } = entry;
     const single = length > 1 ? null : this.argv;
     const table = known.newest;
     const command = single === null ? null : table.resolve(single);
+
     this.table = table;
     this.command = command instanceof CommandFailure || envelope.multi ? null : command;
     this.kind =
@@ -168,7 +147,8 @@ export class FoldUnit extends TouchNode {
     if (one === other) return true;
     if (one === null || other === null) return false;
     return this.commands.every((argv) => {
-      const [row, otherRow] = [one.resolve(argv), other.resolve(argv)];
+      const row = one.resolve(argv);
+      const otherRow = other.resolve(argv);
       if (row instanceof CommandFailure || otherRow instanceof CommandFailure)
         return row instanceof CommandFailure && otherRow instanceof CommandFailure;
       return row === otherRow;
@@ -279,11 +259,13 @@ function findOf(
   nodes: NodesByKey | null,
 ): void {
   const { db } = unit.envelope;
-  if (typeof keys === "function") {
+  const ranges = rangesOf(keys, argv);
+  if (ranges === null) {
     for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases, nodes);
     return;
   }
-  for (const { access, first, last, step } of keys) {
+
+  for (const { access, first, last, step } of ranges) {
     const end = last < 0 ? argv.length + last : Math.min(last, argv.length - 1);
     for (let i = first; i <= end; i += step)
       addNode(unit, db, argv[i] as ByteString, access === "write", nodes);
@@ -327,12 +309,14 @@ function addNode(
     same.writes ||= writes;
     return;
   }
+
   let node: TouchNode = unit;
   if (unit.key !== null) {
     node = new TouchNode(unit);
     unit.more ??= [];
     unit.more.push(node);
   }
+
   node.db = db;
   node.key = key;
   node.writes = writes;

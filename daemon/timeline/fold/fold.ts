@@ -10,26 +10,31 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyOrdinary, applyUnit, isVoid, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
+import { applyUnit, unknownMeaning } from "./apply-unit.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import {
-  type Arrival,
-  answered,
-  arrivalsOf,
   type BetweenUnits,
   batchOf,
+  databaseUnitsOf,
   type FoldedEntry,
   isAfter,
-  ofDatabases,
+  type MergingEntry,
+  mergingEntriesOf,
   ringUnitsOf,
+  withAnswers,
 } from "./entry-batch.js";
-import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./fold-unit.js";
+import { compareUnits, type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
+import { applyOrdinary, type NewestState } from "./ordinary-entry.js";
 import { RingFold } from "./ring-fold.js";
+import { takeRecords, undoUnit } from "./run-unit.js";
 import { bytesOfUnit } from "./tail.js";
 import { TouchedTail } from "./touched-tail.js";
+import { isVoid, isVoidAnswer, verdictOn } from "./unit-verdict.js";
+import { VoidUnits } from "./void-units.js";
 
 export type { BetweenUnits, FoldedEntry, UnitAnswer };
 
+/** The state, and the data to undo the units of its tail. Only this class sets its fields, except `missingCode`. */
 export class Fold {
   /** The database after all entries so far. */
   readonly database: Database;
@@ -43,37 +48,48 @@ export class Fold {
    * The position from which nothing is applied, because this release does not know the semantics version, or null if
    * everything is applied.
    */
-  end: OrderKey | null = null;
-  /** The reason why no more entries may be applied: this build does not contain the code of one. Null: they may. */
+  unknownFrom: OrderKey | null = null;
+  /**
+   * The reason why no more entries may be applied: this build does not contain the code of one. Null: they may.
+   * `hasCode` sets it, and so does the owner of a fold that continues from a snapshot.
+   */
   missingCode: string | null = null;
-  /** The greatest order key so far. Only this class sets it. */
+  /** The units that write decided keys without a decision, and therefore have no effect. */
+  readonly voids: VoidUnits;
+  /** The greatest order key so far. */
   newest: OrderKey | null = null;
   #ring: RingFold;
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
   /** Whether some data was not applied because this release does not know the semantics version at its position. */
-  #hasPassed = false;
+  #hasSkipped = false;
   /** The bytes that the ring's units keep in memory. */
   #ringBytes = 0;
   /** The records of the unit that is being applied. */
   readonly #records: UndoRecord[] = [];
 
-  /** @param base  the state of everything dated at or before `cutAt`; it belongs to the fold from now on */
+  /**
+   * Creates a fold from the state of everything dated at or before `cutAt`. From now on, `database` and `ring` belong
+   * to the fold.
+   */
   constructor({ database, ring, cutAt }: { database: Database; ring: KeyRing; cutAt: number }) {
     this.database = database;
     this.cutAt = cutAt;
+    this.voids = new VoidUnits(cutAt);
     this.#ring = new RingFold(ring, firstOrderKey(cutAt + 1));
     this.#known = ring.known;
     this.#databases = database.keyspaces.length;
     this.#tail = new TouchedTail(this.#databases, ring.known);
+    database.isDecided = (db, key) => this.ring.patterns.begun.hasKey(db, key);
     this.#ringChanged();
   }
 
-  /** Replaces another fold: adopts its database's listener and counters, and its reason to apply nothing more. */
+  /** Replaces another fold: adopts its database's listener and counters, `missingCode`, and earlier void units. */
   inherit(other: Fold): this {
     this.database.inherit(other.database);
     this.missingCode ??= other.missingCode;
+    this.voids.inherit(other.voids);
     return this;
   }
 
@@ -105,54 +121,37 @@ export class Fold {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
     if (folded === null)
       throw new Error(
-        "units that were not applied now have to be applied, so everything has to be folded again",
+        "a late entry for the key ring concerns skipped units, which are not in memory: everything has to be folded again",
       );
     return folded;
   }
 
   /**
-   * Merges entries if at most the given number of applied units has to be undone and redone. A unit of several commands
-   * counts as that many, unless it is the only one.
+   * Merges entries if at most the given number of applied units has to be undone and redone. Commands count, not units,
+   * but a single unit counts as one.
    * @param maxRedone  the maximum number of units
-   * @param between  called after each unit, if the entries come after all applied entries
+   * @param afterUnit  called after each unit, if the entries come after all applied entries
    * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
    */
   mergeWithin(
     maxRedone: number,
     entries: readonly Entry[],
-    between: BetweenUnits | null = null,
+    afterUnit: BetweenUnits | null = null,
   ): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
-    if (isAfter(entries, this.newest)) {
-      const folded: FoldedEntry[] = [];
-      for (const entry of entries) folded.push(this.#mergeNext(entry, between));
-      return folded;
-    }
-    const arrivals = arrivalsOf(entries, this.#databases, this.#known);
-    const ring = ringUnitsOf(arrivals);
-    const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
-    if (this.#hasPassed && isEarlier(this.end, refolded.end)) return null;
-    const { late, fresh, passed } = batchOf(arrivals, this.#tail.last, refolded.end);
-    const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
-    const inserted = this.#tail.insertUnits(late, maxRedone);
-    if (inserted === null) return null;
-    const affected = this.#tail.affected({ late: inserted, flipped }, maxRedone);
-    if (affected === null) {
-      this.#tail.takeBack(inserted);
-      return null;
-    }
-    this.#ring = refolded;
-    this.#ringChanged();
-    this.#countRing(ring);
-    for (const { entry } of [late.at(-1), fresh.at(-1), passed.at(-1)].filter((last) => last !== undefined))
-      this.#noteNewest(orderKeyOf(entry));
-    for (const { units } of passed) this.#pass(units);
-    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, inserted, affected);
-    for (const arrival of fresh) this.#append(arrival);
-    return arrivals.map(answered);
+    if (!this.canAppend(entries)) return this.#insert(entries, maxRedone);
+
+    const folded: FoldedEntry[] = [];
+    for (const entry of entries) folded.push(this.#append(entry, afterUnit));
+    return folded;
+  }
+
+  /** Whether entries are in order, and come after all entries of the fold. */
+  canAppend(entries: readonly Entry[]): boolean {
+    return isAfter(entries, this.newest);
   }
 
   /**
@@ -169,15 +168,17 @@ export class Fold {
   /** Applies an entry that comes after all applied entries, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const orderKey = orderKeyOf(entry);
-    const newest = this.newest;
-    if (
-      newest === null
-        ? orderKey.at <= this.cutAt
-        : orderKey.at < this.cutAt || compareOrderKeys(orderKey, newest) <= 0
-    )
-      throw new Error(`an entry dated ${orderKey.at} was to be replayed after later ones`);
+    const isNext =
+      this.newest === null
+        ? orderKey.at > this.cutAt
+        : orderKey.at >= this.cutAt && compareOrderKeys(orderKey, this.newest) > 0;
+    if (!isNext) throw new Error(`an entry dated ${orderKey.at} was to be replayed after later ones`);
+
     this.cut(orderKey.at);
     this.newest = orderKey;
+    const ordinary = applyOrdinary(entry, this.#newestState, null);
+    if (ordinary !== null) return { entry, answers: ordinary.answers };
+
     const units = unitsOf(entry, this.#databases, this.#known);
     for (const unit of units) {
       if (unit.kind === "ring") {
@@ -185,14 +186,14 @@ export class Fold {
         this.#ringChanged();
       } else unit.answer = this.#apply(unit);
     }
-    if (this.end !== null) this.#pass(units);
-    return answered({ entry, units });
+    if (this.unknownFrom !== null) this.#skip(units);
+    return withAnswers({ entry, units });
   }
 
   /** Drops the undo information of units dated at or before `to`, in whole milliseconds. */
   cut(to: number): void {
     // Entries that are not applied must stay in the tail.
-    const at = this.end === null ? to : Math.min(to, this.end.at - 1);
+    const at = this.unknownFrom === null ? to : Math.min(to, this.unknownFrom.at - 1);
     if (at <= this.cutAt) return;
     this.cutAt = at;
     this.#tail.cut(at);
@@ -212,24 +213,54 @@ export class Fold {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
 
-  /** Merges an entry that comes after all applied entries: the usual case. */
-  #mergeNext(entry: Entry, between: BetweenUnits | null): FoldedEntry {
-    const commands = this.#tail.retainsUnits
-      ? null
-      : ordinaryCommands(entry.envelope, this.#databases, this.ring);
-    if (commands !== null) {
-      const state = { ring: this.ring, database: this.database, records: this.#records, between };
-      const applied = applyOrdinary(entry, commands, state);
-      if (applied.count > 0) this.#tail.pushApplied(entry, applied);
+  /** Adds an entry that comes after all entries so far: the usual case. */
+  #append(entry: Entry, afterUnit: BetweenUnits | null): FoldedEntry {
+    const ordinary = this.#tail.retainsUnits ? null : applyOrdinary(entry, this.#newestState, afterUnit);
+    if (ordinary !== null) {
+      if (ordinary.count > 0) this.#tail.push(entry, ordinary.undoing, ordinary.count);
       this.newest = orderKeyOf(entry);
-      return { entry, answers: applied.answers };
+      return { entry, answers: ordinary.answers };
     }
-    const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
-    for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
-    if (this.end === null) this.#append(arrival, between);
-    else this.#pass(arrival.units);
+
+    const one = { entry, units: unitsOf(entry, this.#databases, this.#known) };
+    for (const unit of one.units) if (unit.kind === "ring") this.#appendToRing(unit);
+    if (this.unknownFrom === null) this.#appendUnits(one, afterUnit);
+    else this.#skip(one.units);
     this.newest = orderKeyOf(entry);
-    return answered(arrival);
+    return withAnswers(one);
+  }
+
+  /** Adds entries of which some come before others that were applied. The parameters are those of `mergeWithin`. */
+  #insert(entries: readonly Entry[], maxRedone: number): readonly FoldedEntry[] | null {
+    const merging = mergingEntriesOf(entries, this.#databases, this.#known);
+    const ringUnits = ringUnitsOf(merging);
+    const ring = ringUnits.length === 0 ? this.#ring : this.#ring.refolded(ringUnits);
+    // Units that were skipped are not in memory, and now some of them would have to be applied.
+    if (this.#hasSkipped && isEarlier(this.unknownFrom, ring.unknownFrom)) return null;
+
+    const { late, newer, skipped } = batchOf(merging, this.#tail.last, ring.unknownFrom);
+    const reinterpreted = ringUnits.length === 0 ? [] : this.#reinterpretedBy(ring);
+    const inserted = this.#tail.insertUnits(late, maxRedone);
+    if (inserted === null) return null;
+    const affected = this.#tail.affected({ late: inserted, reinterpreted }, maxRedone);
+    if (affected === null) {
+      this.#tail.takeBack(inserted);
+      return null;
+    }
+
+    this.#ring = ring;
+    this.#ringChanged();
+    this.#countRing(ringUnits);
+    for (const last of [late.at(-1), newer.at(-1), skipped.at(-1)])
+      if (last !== undefined) this.#noteNewest(orderKeyOf(last.entry));
+    for (const { units } of skipped) this.#skip(units);
+    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, inserted, affected);
+    for (const one of newer) this.#appendUnits(one);
+    return merging.map(withAnswers);
+  }
+
+  get #newestState(): NewestState {
+    return { ring: this.ring, database: this.database, records: this.#records };
   }
 
   #appendToRing(unit: FoldUnit): void {
@@ -239,16 +270,16 @@ export class Fold {
   }
 
   #ringChanged(): void {
-    this.end = this.#ring.end;
+    this.unknownFrom = this.#ring.unknownFrom;
     this.database.table = this.ring.table ?? this.database.table;
   }
 
   /** Answers units without applying them: this release does not know the semantics version at their positions. */
-  #pass(units: readonly FoldUnit[]): void {
+  #skip(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (unit.kind === "ring") continue;
       unit.answer = unknownMeaning(unit);
-      this.#hasPassed = true;
+      this.#hasSkipped = true;
     }
   }
 
@@ -261,15 +292,15 @@ export class Fold {
     }
   }
 
-  /** Returns units of the tail for which another ring changes the verdict, or the meaning of their commands. */
-  #flipped(ring: RingFold): FoldUnit[] {
+  /** Returns the units of the tail that another ring would permit, refuse or interpret differently. */
+  #reinterpretedBy(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);
     const repatterned = ring.patternsChangedSince(this.#ring);
-    const others = [switched, repatterned].filter((unit) => unit !== null);
-    const starts = [...changed.values(), ...others].sort(compareUnits);
-    const [first] = starts;
+    const starts = [...changed.values(), switched, repatterned].filter((unit) => unit !== null);
+    const [first] = starts.sort(compareUnits);
     if (first === undefined) return [];
+
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
       const table = ring.tableAt(unit);
@@ -286,11 +317,17 @@ export class Fold {
    * Undoes the affected units, and applies them again in order together with the late units.
    * @param inserted  the data units of the late entries
    */
-  #mergeLate(late: readonly Arrival[], inserted: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
-    const units = ofDatabases(late);
+  #mergeLate(
+    late: readonly MergingEntry[],
+    inserted: readonly FoldUnit[],
+    affected: readonly FoldUnit[],
+  ): void {
+    const units = databaseUnitsOf(late);
     this.#tail.findLate(units, inserted);
+
     for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);
     this.#tail.insert(late);
+
     let next = 0;
     for (const unit of units) {
       for (; next < affected.length && compareUnits(affected[next] as FoldUnit, unit) < 0; next++)
@@ -302,7 +339,7 @@ export class Fold {
   }
 
   /** Applies the units of an entry that comes after the complete tail, except the units for the ring. */
-  #append({ entry, units }: Arrival, between: BetweenUnits | null = null): void {
+  #appendUnits({ entry, units }: MergingEntry, afterUnit: BetweenUnits | null = null): void {
     let count = 0;
     let ended = 0;
     try {
@@ -311,29 +348,31 @@ export class Fold {
         if (unit.kind === "ring") continue;
         unit.answer = this.#apply(unit);
         if (unit.kind === "data") count++;
-        between?.(ended);
+        afterUnit?.(ended);
       }
     } catch (problem) {
       if (problem instanceof BudgetExceeded) for (const unit of units.toReversed()) this.#undo(unit);
       throw problem;
     }
-    if (count > 0) this.#tail.push({ entry, units }, count);
+
+    if (count > 0) this.#tail.pushWithUnits({ entry, units }, count);
   }
 
   #apply(unit: FoldUnit): UnitAnswer {
-    const records = this.#records;
     const ring = this.#ring;
     const signer = ring.recordAt(unit.envelope.key, unit);
     const context = { signer, table: ring.tableAt(unit), decided: ring.patternsAt(unit) };
-    const answer = applyUnit(unit, context, ring.newest, this.database, records);
-    unit.records = takeRecords(records);
+    const answer = applyUnit(unit, context, ring.newest, this.database, this.#records);
+    unit.records = takeRecords(this.#records);
+    if (isVoidAnswer(answer)) this.voids.add(unit);
     return answer;
   }
 
   #undo(unit: FoldUnit): void {
     const { records } = unit;
     unit.records = null;
-    if (records !== null) this.database.undo(Array.isArray(records) ? records : [records]);
+    this.voids.forgetUnit(unit);
+    undoUnit(records, this.database);
   }
 
   #redo(unit: FoldUnit): void {
@@ -350,9 +389,7 @@ export class Fold {
   }
 }
 
-/**
- * Whether the first end comes before the second end. Null means that there is no end, so every order key is before it.
- */
+/** Whether the first order key comes before the second one. Null is after every order key. */
 function isEarlier(one: OrderKey | null, other: OrderKey | null): boolean {
   return one !== null && (other === null || compareOrderKeys(one, other) < 0);
 }
@@ -361,12 +398,12 @@ function isEarlier(one: OrderKey | null, other: OrderKey | null): boolean {
 const STEP_MS = 100;
 
 /**
- * Cuts the fold until its tail is small enough: it usually reaches this limit before its maximum duration.
+ * Cuts the fold until its tail is small enough. Under load, the tail reaches this limit before its maximum duration.
  * @param latest  the latest date that may be cut
  */
-export function trim(fold: Fold, tailBytes: number, latest: number): void {
+export function cutToSize(fold: Fold, tailBytes: number, latest: number): void {
   // Entries that are not applied are not cut.
-  const until = fold.end === null ? latest : Math.min(latest, fold.end.at - 1);
+  const until = fold.unknownFrom === null ? latest : Math.min(latest, fold.unknownFrom.at - 1);
   while (fold.tailBytes > tailBytes && fold.oldestAt !== null && fold.cutAt < until) {
     fold.cut(Math.min(until, fold.oldestAt + STEP_MS));
   }

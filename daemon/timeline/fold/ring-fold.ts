@@ -27,7 +27,7 @@ interface Switch {
 }
 
 /** The first unit at which a changed key's record differs from before, by the id of the key. */
-export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
+export type ChangedSigningKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 /** The decided patterns after a unit that has changed them. */
 interface PatternVersion {
@@ -48,15 +48,15 @@ export class RingFold {
   /** The decided patterns after each change, in order. */
   #patterns: PatternVersion[] = [];
   /** The position from which the base's semantics version is unknown, or null if it is known. */
-  #baseEnd: OrderKey | null;
+  #baseUnknownFrom: OrderKey | null;
   /** The unit that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
 
-  /** @param end  the position from which the base's semantics version is unknown, if it is */
-  constructor(base: KeyRing, end: OrderKey | null) {
+  /** @param unknownFrom  the position from which the base's semantics version is unknown, if it is */
+  constructor(base: KeyRing, unknownFrom: OrderKey | null) {
     this.#base = base;
     this.newest = base;
-    this.#baseEnd = base.table === null ? end : null;
+    this.#baseUnknownFrom = base.table === null ? unknownFrom : null;
   }
 
   /** The first unit that could be undone. */
@@ -95,8 +95,8 @@ export class RingFold {
   /**
    * The first position from which this release does not know the semantics version, or null if it is known everywhere.
    */
-  get end(): OrderKey | null {
-    return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.orderKey ?? null;
+  get unknownFrom(): OrderKey | null {
+    return this.#baseUnknownFrom ?? this.#switches.find(({ table }) => table === null)?.unit.orderKey ?? null;
   }
 
   /** Adds a unit that comes after all present units, and sets its answer. */
@@ -106,12 +106,14 @@ export class RingFold {
 
   /** Returns a copy with additional units at their positions, and sets the answers of these units. */
   refolded(units: readonly FoldUnit[]): RingFold {
-    const other = new RingFold(this.#base, this.#baseEnd);
+    const other = new RingFold(this.#base, this.#baseUnknownFrom);
     const added = new Set(units);
     const all = [...this.#units, ...units].sort(compareUnits);
+
     // Mark the new units that are late.
     const last = this.#units.at(-1);
     for (const unit of units) unit.isLate = last !== undefined && compareUnits(unit, last) < 0;
+
     for (const unit of all) {
       const answer = other.#apply(unit);
       if (added.has(unit)) unit.answer = answer;
@@ -120,7 +122,7 @@ export class RingFold {
   }
 
   /** Returns the positions from which records differ from the records of another fold of the same base. */
-  changedSince(before: RingFold): ChangedKeys {
+  changedSince(before: RingFold): ChangedSigningKeys {
     const changed = new Map<ByteString, FoldUnit>();
     for (const key of new Set([...before.#versions.keys(), ...this.#versions.keys()])) {
       const unit = firstDifference(before.#versions.get(key) ?? [], this.#versions.get(key) ?? []);
@@ -147,15 +149,17 @@ export class RingFold {
     let count = 0;
     while (count < this.#units.length && (this.#units[count] as FoldUnit).at <= at) count++;
     if (count === 0) return [];
+
     const cut = this.#units.splice(0, count);
     if (this.#units.length === 0) {
-      this.#baseEnd = this.end;
+      this.#baseUnknownFrom = this.unknownFrom;
       this.#base = this.newest;
       this.#versions.clear();
       this.#switches = [];
       this.#patterns = [];
       return cut;
     }
+
     for (const unit of cut) this.#applyToBase(unit);
     this.#switches = this.#switches.filter(({ unit }) => unit.at > at);
     this.#patterns = this.#patterns.filter(({ unit }) => unit.at > at);
@@ -174,18 +178,20 @@ export class RingFold {
 
   #applyToBase(unit: FoldUnit): ReturnType<typeof applyToRing> {
     const answer = applyToRing(unit, this.#base);
-    if (this.#base.table === null) this.#baseEnd ??= unit.orderKey;
+    if (this.#base.table === null) this.#baseUnknownFrom ??= unit.orderKey;
     return answer;
   }
 
   #apply(unit: FoldUnit): ReturnType<typeof applyToRing> {
     if (!unit.changesRing) return applyToRing(unit, this.newest);
     if (this.newest === this.#base) this.newest = this.#base.clone((record) => this.#note(record));
+
     this.#current = unit;
     this.#units.push(unit);
     const { semantics, patterns } = this.newest;
     const answer = applyToRing(unit, this.newest);
     this.#current = null;
+
     if (this.newest.patterns !== patterns) this.#patterns.push({ unit, patterns: this.newest.patterns });
     if (this.newest.semantics !== semantics) this.#switches.push({ unit, table: this.newest.table });
     return answer;
@@ -209,7 +215,8 @@ function firstOther(
   now: readonly { readonly unit: FoldUnit }[],
 ): FoldUnit | null {
   for (let i = 0; i < old.length || i < now.length; i++) {
-    const [one, other] = [old[i]?.unit, now[i]?.unit];
+    const one = old[i]?.unit;
+    const other = now[i]?.unit;
     if (one === other) continue;
     if (one === undefined || other === undefined) return one ?? other ?? null;
     return compareUnits(one, other) < 0 ? one : other;
@@ -220,7 +227,8 @@ function firstOther(
 /** Returns the first unit at which two histories of a record differ, or null if they are equal. */
 function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
   for (let i = 0; i < before.length || i < after.length; i++) {
-    const [old, now] = [before[i], after[i]];
+    const old = before[i];
+    const now = after[i];
     if (old === undefined || now === undefined) return (old ?? (now as Version)).unit;
     if (old.unit !== now.unit) return compareUnits(old.unit, now.unit) < 0 ? old.unit : now.unit;
     if (canonicalRecord(old.record) !== canonicalRecord(now.record)) return old.unit;

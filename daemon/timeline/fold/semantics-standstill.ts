@@ -19,23 +19,32 @@ export function hasCode(fold: Fold, { envelope }: Entry): boolean {
 
 /** Returns the reason for a fold's standstill and the remedy, or null if there is none. */
 export function standstillOf(fold: Fold): string | null {
-  const { end, missingCode, ring } = fold;
-  if (missingCode !== null || end === null) return missingCode;
+  const { unknownFrom, missingCode, ring } = fold;
+  if (missingCode !== null || unknownFrom === null) return missingCode;
   const { last } = ring.known;
   const known = last === 1 ? "version 1" : `versions 1 to ${last}`;
-  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: upgrade it`;
+  return `semantics version ${ring.semantics} applies from ${dateText(unknownFrom.at)}, but this release knows only ${known}: upgrade it`;
 }
 
 /** Whether the fold applies entries dated at a time. */
-export const appliesAt = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
+export const appliesAt = ({ unknownFrom }: Fold, at: number): boolean =>
+  unknownFrom === null || at < unknownFrom.at;
 
-/** Limits `cutAt` and `finalTo` to the last date before the fold's end. */
-export function limitToEnd({ end, cutAt }: Fold, finalTo: number) {
-  if (end === null) return { cutAt, finalTo };
-  return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
+/**
+ * Limits `cutAt` and `finalTo` to the last date before the first unit that is skipped or void. No snapshot may cover
+ * void units before they are stored as dead letters, because the fold would not find them after a restart.
+ */
+export function limitToApplied({ unknownFrom, cutAt, voids }: Fold, finalAt: number) {
+  const last = Math.min(
+    unknownFrom === null ? Number.POSITIVE_INFINITY : unknownFrom.at - 1,
+    voids.firstAt - 1,
+  );
+  return { cutAt: Math.min(cutAt, last), finalTo: Math.min(finalAt, last) };
 }
 
 /** Returns the entries that the fold has applied; only their answers are results of the commands. */
-export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
-  return end === null ? folded : folded.filter(({ entry }) => compareOrderKeys(orderKeyOf(entry), end) < 0);
+export function appliedOf({ unknownFrom }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
+  return unknownFrom === null
+    ? folded
+    : folded.filter(({ entry }) => compareOrderKeys(orderKeyOf(entry), unknownFrom) < 0);
 }

@@ -51,6 +51,7 @@ export class TailEntry implements OrderKey {
     const { id, body, undoing } = this;
     const all = unitsOf({ id, body, signature: body, envelope: readEntryBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
+
     for (const [i, unit] of all.entries()) {
       if (unit.kind !== "data") continue;
       const undo = undoing?.[i] ?? null;
@@ -66,7 +67,7 @@ export class TailEntry implements OrderKey {
 /** Entries whose `units` are null. */
 export interface EntriesWithoutUnits {
   /** Entries that precede the entries with units, if there are any. */
-  readonly between: readonly TailEntry[];
+  readonly before: readonly TailEntry[];
   /** Entries that follow all entries with units. */
   readonly after: readonly TailEntry[];
   /** Whether these are all entries at or after the order key. */
@@ -79,8 +80,8 @@ export class Tail {
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries whose units have been created: it begins at the index `#unfoldedFrom` and ends before the
-   * index `#foldedFrom`. The entries from `#foldedFrom` on have no units.
+   * The range of entries whose units have been created: it begins at the index `#unitsFrom` and ends before the index
+   * `#unitsTo`. The entries from `#unitsTo` on have no units.
    */
   #unitsFrom = 0;
   #unitsTo = 0;
@@ -126,6 +127,7 @@ export class Tail {
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
     let end = entries.length;
+
     for (let i = added.length - 1; i >= 0; i--) entries.push(null);
     for (let i = added.length - 1; i >= 0; i--) {
       const entry = added[i] as TailEntry;
@@ -145,6 +147,7 @@ export class Tail {
     const first = this.#entries[this.#dropped] as TailEntry;
     this.#entries[this.#dropped++] = null;
     this.#length -= first.count;
+
     if (this.#dropped >= DROPPED_MIN && 2 * this.#dropped >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#dropped);
       this.#unitsFrom = Math.max(0, this.#unitsFrom - this.#dropped);
@@ -159,26 +162,26 @@ export class Tail {
    * @param max  the approximate number of commands; if the entries have more, only the newest entries are returned
    */
   takeWithoutUnits(from: OrderKey, max: number): EntriesWithoutUnits {
-    const wanted = this.#firstFrom(from);
-    const first = this.#firstOfNewest(wanted, max);
-    const between = first < this.#unitsFrom ? this.#withoutUnits(first, this.#unitsFrom) : [];
+    const required = this.#firstFrom(from);
+    const first = this.#firstOfNewest(required, max);
+    const before = first < this.#unitsFrom ? this.#withoutUnits(first, this.#unitsFrom) : [];
     const after = this.#withoutUnits(Math.max(first, this.#unitsTo), this.#entries.length);
     if (first >= this.#unitsTo || first < this.#unitsFrom) this.#unitsFrom = first;
     this.#unitsTo = this.#entries.length;
     this.#sinceRequested = 0;
-    return { between, after, isAll: first <= wanted };
+    return { before, after, isAll: first <= required };
   }
 
-  /** Returns the index, at least `wanted`, from which units of about `max` commands still have to be created. */
-  #firstOfNewest(wanted: number, max: number): number {
+  /** Returns the index, at least `start`, from which units of about `max` commands still have to be created. */
+  #firstOfNewest(start: number, max: number): number {
     let commands = 0;
-    for (let at = this.#entries.length; at > wanted; ) {
+    for (let at = this.#entries.length; at > start; ) {
       if (commands >= max) return at;
       // Skip the entries that have their units.
       if (at === this.#unitsTo && at > this.#unitsFrom) at = this.#unitsFrom;
       else commands += this.#entries[--at]?.commandCount ?? 0;
     }
-    return wanted;
+    return start;
   }
 
   /** Returns the units after the given unit. These units must have been created. */
@@ -264,6 +267,7 @@ function bytesOfRecord(record: UndoRecord): number {
     case "put":
       return RECORD_BYTES + (record.old === null ? 0 : bytesOfValue(record.old));
     case "writer":
+    case "groupsWriter":
       return RECORD_BYTES + (record.before === null ? 0 : bytesOfRecord(record.before));
     case "patch":
     case "hashPut":

@@ -15,9 +15,8 @@ import {
   type Seeds,
   TouchLists,
 } from "./affected-units.js";
-import type { AppliedEntry } from "./apply-unit.js";
 import { type ChangedKeys, changedBy } from "./changed-keys.js";
-import { type Arrival, ofDatabases } from "./entry-batch.js";
+import { databaseUnitsOf, type MergingEntry } from "./entry-batch.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./fold-unit.js";
 import { bytesOfEntry, bytesOfUnit, Tail, TailEntry, type Undoing } from "./tail.js";
 
@@ -67,26 +66,33 @@ export class TouchedTail {
     return changedBy(this.#tail.from(orderKey, max + 1), max);
   }
 
-  /** Adds an entry after all existing entries. @param count  its applied units that may change data */
-  push({ entry, units }: Arrival, count: number): void {
-    const tailEntry = new TailEntry(entry, count);
-    if (this.#tail.retainsUnits) {
-      tailEntry.units = units.filter(({ kind }) => kind === "data");
-      for (const unit of tailEntry.units) this.#appendUnit(unit);
-    } else tailEntry.undoing = units.map(undoingOf);
-    this.#count(tailEntry);
-    this.#tail.push(tailEntry);
-  }
-
   /** Whether the next entry should be pushed with its units. */
   get retainsUnits(): boolean {
     return this.#tail.retainsUnits;
   }
 
-  /** Adds an entry, after all existing entries, that was applied without creating its units. */
-  pushApplied(entry: Entry, { undoing, count }: AppliedEntry): void {
+  /**
+   * Adds an entry after all existing entries.
+   * @param undoing  the undo records by the index of the unit
+   * @param count    its units that may change data
+   */
+  push(entry: Entry, undoing: Undoing[], count: number): void {
     const tailEntry = new TailEntry(entry, count);
     tailEntry.undoing = undoing;
+    this.#count(tailEntry);
+    this.#tail.push(tailEntry);
+  }
+
+  /** Adds an entry as `push` does; its units were created, and are retained if they may be needed soon. */
+  pushWithUnits({ entry, units }: MergingEntry, count: number): void {
+    if (!this.#tail.retainsUnits) {
+      this.push(entry, units.map(undoingOf), count);
+      return;
+    }
+
+    const tailEntry = new TailEntry(entry, count);
+    tailEntry.units = units.filter(({ kind }) => kind === "data");
+    for (const unit of tailEntry.units) this.#appendUnit(unit);
     this.#count(tailEntry);
     this.#tail.push(tailEntry);
   }
@@ -111,11 +117,13 @@ export class TouchedTail {
     const { last } = this.#tail;
     const orderKey = orderKeyOf(late);
     if (last === null || compareOrderKeys(last, orderKey) < 0) return true;
+
     if (this.#prepared?.entry !== late)
       this.#prepared = {
         entry: late,
         units: this.#touching(unitsOf(late, this.#databases, this.#known)),
       };
+
     const isReady =
       this.#isTooMuch(this.#prepared.units, orderKey, maxAffected) || this.#createUnits(orderKey, max);
     if (isReady) this.#prepared = null;
@@ -132,10 +140,10 @@ export class TouchedTail {
    * Inserts the units of late entries that may change data into the lists.
    * @returns these units, or null if they affect more than `max` units
    */
-  insertUnits(late: readonly Arrival[], max: number): FoldUnit[] | null {
+  insertUnits(late: readonly MergingEntry[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
-    const inserted = this.#touching(ofDatabases(late));
+    const inserted = this.#touching(databaseUnitsOf(late));
     const orderKey = orderKeyOf(first.entry);
     if (this.#isTooMuch(inserted.slice(0, first.units.length), orderKey, max)) return null;
     this.#createUnits(orderKey);
@@ -238,9 +246,9 @@ export class TouchedTail {
    * @returns whether all of these entries now have their units
    */
   #createUnits(from: OrderKey, max = Number.POSITIVE_INFINITY): boolean {
-    const { between, after, isAll } = this.#tail.takeWithoutUnits(from, max);
+    const { before, after, isAll } = this.#tail.takeWithoutUnits(from, max);
     for (const entry of after) for (const unit of this.#createUnitsOf(entry)) this.#appendUnit(unit);
-    const units = between.flatMap((entry) => this.#createUnitsOf(entry));
+    const units = before.flatMap((entry) => this.#createUnitsOf(entry));
     for (const unit of units) {
       findTouches(unit, this.#databases, this.#known);
       this.markApplied(unit);
@@ -263,11 +271,12 @@ export class TouchedTail {
   }
 
   /** Adds late entries whose units have been inserted. */
-  insert(late: readonly Arrival[]): void {
+  insert(late: readonly MergingEntry[]): void {
     const added: TailEntry[] = [];
     for (const { entry, units } of late) {
       const data = units.filter(({ kind }) => kind === "data");
       if (data.length === 0) continue;
+
       const tailEntry = new TailEntry(entry, data.length);
       tailEntry.units = data;
       this.#count(tailEntry);

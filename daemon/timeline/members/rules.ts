@@ -114,7 +114,10 @@ interface Joining {
 export function joinedWatermark({ list, isFirst, others, reports, own, now }: Joining): number | null {
   let lowest = Number.POSITIVE_INFINITY;
   let highest = own;
-  let [isAll, areAllJoining, hasOthers] = [true, isFirst, false];
+  let isAll = true;
+  let areAllJoining = isFirst;
+  let hasOthers = false;
+
   for (const id of others) {
     hasOthers = true;
     const member = reports.get(id);
@@ -127,13 +130,14 @@ export function joinedWatermark({ list, isFirst, others, reports, own, now }: Jo
     if (member?.list === list && member.isPulled) lowest = Math.min(lowest, member.watermark);
     else isAll = false;
   }
+
   if (areAllJoining && hasOthers) return Math.min(highest, now);
   if (lowest === Number.POSITIVE_INFINITY) return null;
   return lowest <= now || isAll ? lowest : null;
 }
 
 /** The report of a daemon, as of one moment, about the data on its disk. */
-export interface Report<Digest> {
+export interface DiskReport<Digest> {
   /** The hash of the list under which it reports, or an empty string if the cluster has no list. */
   readonly list: ByteString;
   /** The date up to which nothing is accepted from clients any longer; milliseconds since 1970. */
@@ -148,7 +152,8 @@ const SECOND = 1000;
  * Whether a member's report was made under the same list as this daemon's own report. A report under another list does
  * not count.
  */
-const isOfList = <Digest>(report: Report<Digest>, own: Report<Digest>): boolean => report.list === own.list;
+const isOfList = <Digest>(report: DiskReport<Digest>, own: DiskReport<Digest>): boolean =>
+  report.list === own.list;
 
 /**
  * Whether everything dated before `at` is final. Each member must have reported two things, as of one moment and only
@@ -161,9 +166,9 @@ const isOfList = <Digest>(report: Report<Digest>, own: Report<Digest>): boolean 
  */
 export function isStable<Digest>(
   at: number,
-  own: Report<Digest>,
+  own: DiskReport<Digest>,
   others: Iterable<ByteString>,
-  reports: ReadonlyMap<ByteString, Report<Digest>>,
+  reports: ReadonlyMap<ByteString, DiskReport<Digest>>,
   isSame: (one: Digest, other: Digest) => boolean,
 ): boolean {
   if (own.watermark < at) return false;

@@ -81,10 +81,10 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
 
 function chunksOf(
   { to, hash }: MakeSnapshotParts,
-  { database, end }: Fold,
+  { database, unknownFrom }: Fold,
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
-  if (end !== null && end.at <= to)
+  if (unknownFrom !== null && unknownFrom.at <= to)
     throw new Error("this release does not know the semantics version at that date");
   return writeSnapshot({ database, ringEntries, cutAt: to, sums: index.serialise(to) }, hash);
 }

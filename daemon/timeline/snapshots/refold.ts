@@ -17,7 +17,7 @@ import {
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { copiedEntry, viewEntry } from "../entries/stored-value.js";
-import { Fold, type FoldedEntry, trim, type UnitAnswer } from "../fold/fold.js";
+import { cutToSize, Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
 import { hasCode } from "../fold/semantics-standstill.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
@@ -30,8 +30,8 @@ export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
   /** The available snapshots, or null if there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** The snapshot to begin with, or null if the fold begins empty. */
-  readonly from: number | null;
+  /** The snapshot or the fold to begin with, or null if the fold begins empty. */
+  readonly from: number | Fold | null;
   /** Entries dated up to this date are folded without undo records. */
   readonly tailEnd: number;
   /**
@@ -64,6 +64,8 @@ export interface RefoldParts extends Beginning {
    * remaining entries without answers. Default: the refold fails with MissingCode.
    */
   readonly endsWithoutCode?: boolean;
+  /** Whether a step ends after the current entry, because the caller has received enough for now. Default: false. */
+  readonly isFull?: () => boolean;
 }
 
 export class Refold {
@@ -89,28 +91,35 @@ export class Refold {
     const { until, tailEnd } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
+
     const to = firstOrderKeyBytes(until + 1);
     this.#next = firstOrderKeyBytes(fold.cutAt + 1);
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
     }
+
     if (fold.cutAt < tailEnd) fold.cut(tailEnd);
     return fold;
   }
 
   *#begin(): Steps<Fold> {
     const { from, snapshots, genesis, databases, hash, index, foundRing } = this.#parts;
+    if (from instanceof Fold) return from;
+
     if (from === null) {
       const ring = genesis();
       return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
     }
+
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
+
     const { endsWithoutCode } = this.#parts;
     const read = yield* readSnapshot(chunks, { genesis, databases, hash }, undefined, endsWithoutCode);
     index?.restore(read.sums, read.ringOrderKeys);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
+
     const fold = new Fold(read);
     fold.missingCode = read.missingCode;
     return fold;
@@ -123,11 +132,13 @@ export class Refold {
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
-    const { endsWithoutCode } = this.#parts;
+    const { endsWithoutCode, isFull = () => false } = this.#parts;
+
     let count = 0;
     for (const [orderKey, value] of storage.entries(from, to)) {
-      if (count === ENTRIES_PER_STEP) return Buffer.from(orderKey);
+      if (count === ENTRIES_PER_STEP || (count > 0 && isFull())) return Buffer.from(orderKey);
       count++;
+
       const found = readOrderKey(orderKey);
       if (skips(found.id)) continue;
       const entry = viewEntry(found, value, hash);
@@ -135,19 +146,22 @@ export class Refold {
         damaged(found);
         continue;
       }
+
       if (!hasCode(fold, entry)) {
         if (endsWithoutCode !== true) throw new MissingCode(fold.missingCode ?? "");
         index?.add(found, isRingEntry(entry.envelope));
         this.#parts.found(entry, []);
         continue;
       }
+
       let folded: FoldedEntry;
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
         [folded] = fold.merge([copiedEntry(entry)]) as [FoldedEntry];
         // Cut before the date of this entry, because more entries with this date may follow.
-        trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
+        cutToSize(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
+
       index?.add(found, isRingEntry(entry.envelope));
       if (foundRing !== undefined && concernsRing(entry)) foundRing(copiedEntry(entry));
       this.#parts.found(entry, folded.answers);

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Steps } from "../../../protocol/steps.js";
-import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
+import { isDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../entries/entry.js";
@@ -44,11 +44,16 @@ export interface FoldedRing {
 /** Whether an entry concerns the ring: the keys that it names are known from then on, even if it is denied. */
 export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
-/** Writes the entries that make the key ring. @param entries  in order */
+/**
+ * Writes the entries that make the key ring. The votes for a decision are left out: each daemon may have those of
+ * another majority, but all daemons must make the same snapshot.
+ * @param entries  in order
+ */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
   writer.number(entries.length);
   for (const { body, signature } of entries) {
-    for (const bytes of [body, signature]) writer.bytes(bytes.toString("latin1"));
+    writer.bytes(body.toString("latin1"));
+    writer.bytes(isDecision(body) ? "" : signature.toString("latin1"));
     if (writer.isFull) yield writer.takeFrame();
   }
 }
@@ -70,11 +75,14 @@ export function* readRingEntries(
   const entries: Entry[] = [];
   for (let left = reader.number(); left > 0; left--) {
     const entry = entryOf(reader.bytes(), reader.bytes(), hash);
+
     const last = entries.at(-1);
     if (entry.envelope.at > cutAt || (last !== undefined && compareEntries(last, entry) >= 0))
       throw new DamagedSnapshot("an entry of the key ring is out of order");
+
     const refusal = refuses?.(entry, ring) ?? null;
     if (refusal !== null) throw new DamagedSnapshot(`an entry of the key ring is refused: ${refusal}`);
+
     for (const unit of unitsOf(entry, databases)) if (unit.kind === "ring") applyToRing(unit, ring);
     entries.push(entry);
     yield;
@@ -83,7 +91,8 @@ export function* readRingEntries(
 }
 
 function entryOf(bodyBytes: ByteString, signatureBytes: ByteString, hash: SnapshotHash): Entry {
-  const [body, signature] = [Buffer.from(bodyBytes, "latin1"), Buffer.from(signatureBytes, "latin1")];
+  const body = Buffer.from(bodyBytes, "latin1");
+  const signature = Buffer.from(signatureBytes, "latin1");
   try {
     return { id: hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
   } catch (problem) {

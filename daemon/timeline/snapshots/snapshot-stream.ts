@@ -8,19 +8,19 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 /** SHA-256, 32 bytes. */
 export type SnapshotHash = (bytes: Buffer) => ByteString;
 
-/** The error for a snapshot that cannot be used, because it is damaged, cut off, or of another format. */
+/** The error for bytes that are damaged, cut off, or no snapshot. */
 export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
-/** The error for a snapshot of another format or with other settings, which is not damaged. */
+/** The error for an undamaged snapshot of another format or with another number of databases. */
 export class ForeignSnapshot extends Error {
   override readonly name = "ForeignSnapshot";
 }
 
 const MAGIC = "dbsync snapshot\0";
 /** The format's number. CONTRIBUTING.md "Versions" lists all formats. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** The bytes of a seal. The last frame's seal depends on everything before it. */
 export const SEAL_BYTES = 32;
 /** The size at which a frame is closed. */
@@ -76,10 +76,12 @@ export class SnapshotWriter {
     const items = this.#length - SEAL_BYTES;
     this.#bytes.write(this.#seal, 0, "latin1");
     this.#seal = this.#hash(this.#bytes.subarray(0, this.#length));
+
     const frame = Buffer.allocUnsafe(4 + items + SEAL_BYTES);
     frame.writeUInt32BE(items, 0);
     frame.set(this.#bytes.subarray(SEAL_BYTES, this.#length), 4);
     frame.write(this.#seal, 4 + items, "latin1");
+
     this.#length = SEAL_BYTES;
     if (this.#bytes.length > FRAME_BYTES * 2) this.#bytes = Buffer.allocUnsafe(FRAME_BYTES * 2);
     return frame;
@@ -108,7 +110,11 @@ export class SnapshotReader {
     this.#seal = hash(HEAD);
   }
 
-  /** Reads the first bytes. @throws DamagedSnapshot  like the methods below */
+  /**
+   * Reads the first bytes.
+   * @throws DamagedSnapshot  like the methods below
+   * @throws ForeignSnapshot  the snapshot has another format
+   */
   head(): void {
     const head = this.#take(HEAD.length);
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
@@ -181,6 +187,7 @@ export class SnapshotReader {
       }
       this.#unread = Buffer.concat(parts);
     }
+
     const taken = this.#unread.subarray(0, length);
     this.#unread = this.#unread.subarray(length);
     return taken;

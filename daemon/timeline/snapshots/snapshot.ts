@@ -1,8 +1,8 @@
 /**
- * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all its
- * entries. The bytes are exact: the order within a value, expiry times and last writers are part of the state. Keys are
- * sorted, and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon;
- * expired keys are left out.
+ * Writes and reads a complete state as bytes: the database, the entries from which the key ring was built, and sums of
+ * all entries of the state. Values are stored with the order of their elements, expiry times and last writers. Keys are
+ * sorted, and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon.
+ * Expired keys are left out.
  */
 
 import type { Steps } from "../../../protocol/steps.js";
@@ -44,38 +44,43 @@ export function* writeSnapshot(
 ): Generator<Buffer> {
   const writer = new SnapshotWriter(hash);
   yield writer.head;
+  // A number cannot be negative: the date -1 is stored as 0.
   writer.number(cutAt + 1);
   writer.number(database.keyspaces.length);
+
   for (const chunk of sums) {
     if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
-    yield* fullFrame(writer);
+    yield* frameIfFull(writer);
   }
+  // An empty chunk ends the sums.
   writer.bytes("");
+
   yield* writeRingEntries(writer, ringEntries);
   for (const keyspace of database.keyspaces) yield* writeKeyspace(writer, keyspace, cutAt);
   yield writer.takeFrame();
 }
 
-function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
+function* frameIfFull(writer: SnapshotWriter): Generator<Buffer> {
   if (writer.isFull) yield writer.takeFrame();
 }
 
 function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: number): Generator<Buffer> {
-  const seen = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
-  for (const entry of seen.sort(byKey)) {
+  const unexpired = entries.filter(({ expire }) => expire === NO_EXPIRY || expire > cutAt);
+  for (const entry of unexpired.sort(byKey)) {
     const { value } = entry;
     writer.number(VALUE_FORMS.indexOf(typeof value === "string" ? "string" : value.form));
     writer.bytes(entry.key);
     writer.number(entry.expire);
     writer.bytes(entry.writer);
+
     if (typeof value === "string") writer.bytes(value);
     else {
       writer.number(value.size);
       for (const _ of value.write(writer)) yield writer.takeFrame();
     }
-    yield* fullFrame(writer);
+    yield* frameIfFull(writer);
   }
-  writer.number(0);
+  writer.number(VALUE_FORMS.indexOf("end"));
 }
 
 const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
@@ -83,14 +88,14 @@ const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
 /** The contents of a snapshot. */
 export interface ReadState {
   readonly database: Database;
-  /** The reason why the database does not contain all values: the code of one is missing. Null if it is complete. */
+  /** The message about the code that this build misses, so that the database is incomplete; null: it is complete. */
   readonly missingCode: string | null;
   readonly ring: KeyRing;
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
   /** The bytes of the sums with which the snapshot was written. */
   readonly sums: Buffer;
-  /** The order keys of the entries that are for the key ring alone, which the sums of data do not count. */
+  /** The order keys of the entries that change only the key ring. The sums of data do not include them. */
   readonly ringOrderKeys: readonly OrderKey[];
 }
 
@@ -98,18 +103,20 @@ export interface ReadState {
  * Reads a snapshot to its end.
  * @param refuses  as in `readRingEntries`
  * @param endsWithoutCode  whether to return what has been read if this build does not contain the code of a value;
- * default: MissingCode
- * @throws DamagedSnapshot  it is damaged, cut off, of another format or for another number of databases
+ * default: it throws
+ * @throws DamagedSnapshot  the snapshot is damaged or cut off
+ * @throws ForeignSnapshot  it has another format or another number of databases
+ * @throws MissingCode  this build does not contain the code of a value
  */
 export function* readSnapshot(
   chunks: Iterable<Buffer>,
-  beginning: Beginning,
+  options: Beginning,
   refuses?: RefuseRingEntry,
   endsWithoutCode = false,
 ): Steps<ReadState> {
-  const reader = new SnapshotReader(chunks, beginning.hash);
+  const reader = new SnapshotReader(chunks, options.hash);
   try {
-    return yield* readState(reader, beginning, refuses, endsWithoutCode);
+    return yield* readState(reader, options, refuses, endsWithoutCode);
   } finally {
     reader.close();
   }
@@ -117,20 +124,22 @@ export function* readSnapshot(
 
 function* readState(
   reader: SnapshotReader,
-  beginning: Beginning,
+  options: Beginning,
   refuses: RefuseRingEntry | undefined,
   endsWithoutCode: boolean,
 ): Steps<ReadState> {
-  const { databases } = beginning;
+  const { databases } = options;
   reader.head();
   const cutAt = reader.number() - 1;
   const found = reader.number();
   if (found !== databases)
     throw new ForeignSnapshot(`a snapshot of ${found} databases, but this daemon has ${databases}`);
+
   const sums: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
     sums.push(Buffer.from(chunk, "latin1"));
-  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, beginning, refuses);
+  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, options, refuses);
+
   const database = new Database({ databases });
   let missingCode: string | null = null;
   try {
@@ -140,6 +149,7 @@ function* readState(
     if (!endsWithoutCode || !(problem instanceof MissingCode)) throw problem;
     missingCode = problem.message;
   }
+
   const ringOrderKeys = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(orderKeyOf);
   return { database, missingCode, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
 }
@@ -149,6 +159,7 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
     const form = VALUE_FORMS[reader.number()];
     if (form === "end") return;
     if (form === undefined) throw new DamagedSnapshot("a value is of an unknown type");
+
     const key = reader.bytes();
     const expire = reader.number();
     const writer = reader.bytes();

@@ -24,17 +24,17 @@ import { finish } from "../../../protocol/steps.js";
 import {
   bytesOf,
   type EntriesPiece,
-  failure,
+  errorAnswer,
   itemsOf,
+  type JsonMember,
   joined,
   lengthOf,
-  type Member,
   nameText,
   type Piece,
   sentenceOf,
   success,
 } from "../messages/json-answers.js";
-import type { Answer } from "./document-client.js";
+import type { ActionAnswer } from "./document-client.js";
 
 /** The number of entries in one step. A step reads the clock once, which takes as long as writing a few entries. */
 const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
@@ -56,11 +56,11 @@ export const NOT_FOUND: ReadonlySet<string> = new Set([
 ]);
 
 /** Returns the answer for a command's reply. The message of a failure is the text of the error. */
-export function answerOf(reply: Reply, members: () => readonly Member[]): string {
-  return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
+export function answerOf(reply: Reply, members: () => readonly JsonMember[]): string {
+  return reply.kind === "error" ? errorAnswer(sentenceOf(reply)) : success(...members());
 }
 
-export const replicatedMember = (replicated: boolean | null): Member[] =>
+export const replicatedMember = (replicated: boolean | null): JsonMember[] =>
   replicated === null ? [] : [["replicated", String(replicated)]];
 
 /** Returns the keys and texts of entries as JSON. */
@@ -107,6 +107,7 @@ export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, rea
     else pieces.push({ names, texts: phpTexts(some, memo, from) });
     if (from % STEP_ENTRIES === 0) yield;
   }
+
   pieces.push(isList ? "]" : "}");
   return pieces;
 }
@@ -157,17 +158,20 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly Piece[]
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
     if (!isList) piece += `${writePhpString(textOfBytes(bytesOf(items[at])))}:`;
+
     const entries = items[at + 1] as DocumentEntriesReply;
     if (isLong(entries)) {
       pieces.push(piece);
       for (const each of yield* entriesPieces(entries)) pieces.push(each);
       piece = "";
     } else piece += writtenEntries(entries);
+
     if (at % STEP_DOCUMENTS !== 0) continue;
     pieces.push(piece);
     piece = "";
     yield;
   }
+
   pieces.push(piece, isList ? "]" : "}");
   return pieces;
 }
@@ -201,6 +205,7 @@ export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
     );
     yield;
   }
+
   pieces.push("]");
   return pieces;
 }
@@ -223,6 +228,6 @@ export const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== und
  * Applies a step to a value, in the same turn if the value is available. Most commands are answered in the turn in
  * which they arrive.
  */
-export function whenAvailable<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
+export function whenAvailable<A>(value: A | Promise<A>, next: (value: A) => ActionAnswer): ActionAnswer {
   return value instanceof Promise ? value.then(next) : next(value);
 }

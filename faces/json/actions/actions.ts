@@ -11,11 +11,11 @@ import type { Reply } from "../../../protocol/reply.js";
 import {
   bulksOf,
   bytesOf,
-  failure,
+  errorAnswer,
   itemsOf,
+  type JsonMember,
   type LongMember,
   longSuccess,
-  type Member,
   sentenceOf,
   success,
 } from "../messages/json-answers.js";
@@ -49,7 +49,7 @@ import {
   replicatedMember,
   whenAvailable,
 } from "./action-answers.js";
-import type { Action, Answer, DocumentClient } from "./document-client.js";
+import type { Action, ActionAnswer, DocumentClient } from "./document-client.js";
 import {
   checkArguments,
   idOf,
@@ -73,7 +73,7 @@ export const actions: ReadonlyMap<string, Action> = new Map(
     list: (client) =>
       whenAvailable(client.read(["DOC.LIST"]), (reply) =>
         reply.kind === "error"
-          ? failure(sentenceOf(reply))
+          ? errorAnswer(sentenceOf(reply))
           : whenAvailable(client.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
       ),
     getall: getAll,
@@ -86,11 +86,12 @@ export const actions: ReadonlyMap<string, Action> = new Map(
   } satisfies Record<string, Action>),
 );
 
-function get(client: DocumentClient, request: JsonRequest): Answer {
+function get(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document, id } = request;
-  if (document === undefined) return failure(NO_DOCUMENT);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
   if (request.isOn("explain")) return explain(client, request, document);
   if (id === undefined) return getSeveral(client, request, document);
+
   const argv = [
     "DOC.GET",
     document,
@@ -110,7 +111,7 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
 }
 
 /** Explains how `get` would find the entries. */
-function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
+function explain(client: DocumentClient, request: JsonRequest, document: ByteString): ActionAnswer {
   const selection =
     request.id === undefined ? [...filterArguments(request), ...orderArguments(request)] : ["ID", request.id];
   return explanation(client, ["DOC.GET", document, ...selection]);
@@ -120,18 +121,20 @@ const NOTHING_SELECTED =
   "Nothing selects entries: without where, query, sort and limit there is nothing to explain.";
 
 /** Explains how a write would find the entries, without writing. @returns null if no explanation was requested */
-function explainWrite(client: DocumentClient, request: JsonRequest): Answer | null {
+function explainWrite(client: DocumentClient, request: JsonRequest): ActionAnswer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
-  if (document === undefined) return failure(NO_DOCUMENT);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
   if (request.action === "delete" && id === undefined && request.get("where") === undefined)
-    return failure(NO_ID);
+    return errorAnswer(NO_ID);
   const hasSelection = filterArguments(request).length + orderArguments(request).length > 0;
-  return id === undefined && !hasSelection ? failure(NOTHING_SELECTED) : explain(client, request, document);
+  return id === undefined && !hasSelection
+    ? errorAnswer(NOTHING_SELECTED)
+    : explain(client, request, document);
 }
 
 /** @param argv  a read, which then reports how entries are found instead of reading them */
-function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
+function explanation(client: DocumentClient, argv: readonly ByteString[]): ActionAnswer {
   return whenAvailable(client.read([...argv, "EXPLAIN"]), (reply) =>
     answerOf(reply, () => {
       const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
@@ -152,7 +155,7 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
 const conditionsWithId = (request: JsonRequest) =>
   filterArguments(request).slice(request.get("query") === undefined ? 0 : 2);
 
-function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
+function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): ActionAnswer {
   const filters = [...filterArguments(request), ...orderArguments(request)];
   return whenAvailable(
     client.read(["DOC.GET", document, ...filters, ...resultArguments(request)]),
@@ -177,9 +180,10 @@ function* longMembers(
   return members;
 }
 
-function getKeys(client: DocumentClient, request: JsonRequest): Answer {
+function getKeys(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document } = request;
-  if (document === undefined) return failure(NO_DOCUMENT);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+
   return whenAvailable(client.read(["DOC.GETKEYS", document]), (reply) =>
     answerOf(reply, () => {
       const [first, names] = itemsOf(reply);
@@ -191,11 +195,13 @@ function getKeys(client: DocumentClient, request: JsonRequest): Answer {
   );
 }
 
-function count(client: DocumentClient, request: JsonRequest): Answer {
+function count(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document } = request;
-  if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT, ["count", "0"]);
+
   const argv = ["DOC.COUNT", document, ...filterArguments(request)];
   if (request.isOn("explain")) return explanation(client, argv);
+
   return whenAvailable(client.read(argv), (reply) =>
     reply instanceof CountReply
       ? whenAvailable(client.inTurns(reply.entries.steps()), ({ texts }) =>
@@ -205,40 +211,41 @@ function count(client: DocumentClient, request: JsonRequest): Answer {
   );
 }
 
-function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer {
-  if (document === undefined) return failure(NO_DOCUMENT);
+function listIndexes(client: DocumentClient, { document }: JsonRequest): ActionAnswer {
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
   return whenAvailable(client.read(["DOC.INDEX", "LIST", document]), (reply) =>
     answerOf(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
   );
 }
 
 /** Returns all documents. The member `replicated` only echoes the request's `replicate`: a read replicates nothing. */
-function getAll(client: DocumentClient, request: JsonRequest): Answer {
+function getAll(client: DocumentClient, request: JsonRequest): ActionAnswer {
   return whenAvailable(client.read(["DOC.GETALL"]), (reply) => {
-    if (reply.kind === "error") return failure(sentenceOf(reply));
-    const replicated: Member = ["replicated", String(!request.isOff("replicate"))];
+    if (reply.kind === "error") return errorAnswer(sentenceOf(reply));
+    const replicated: JsonMember = ["replicated", String(!request.isOff("replicate"))];
     return whenAvailable(client.inTurns(documentsPieces(reply)), (data) =>
       longSuccess([["documents", data], replicated]),
     );
   });
 }
 
-function logIn(client: DocumentClient, request: JsonRequest): Answer {
-  const [user, password] = [request.get("user") ?? "default", request.get("password")];
-  if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
+function logIn(client: DocumentClient, request: JsonRequest): ActionAnswer {
+  const user = request.get("user") ?? "default";
+  const password = request.get("password");
+  if (typeof user !== "string" || typeof password !== "string") return errorAnswer("No password provided.");
   return client.commands.userSession.logIn(bytesOfText(user), bytesOfText(password))
     ? success()
-    : failure("invalid username-password pair or user is disabled.");
+    : errorAnswer("invalid username-password pair or user is disabled.");
 }
 
 /**
  * Returns the members for the entries found. If there are no entries, the members are omitted, unless all entries were
  * requested.
  */
-function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
+function dataOf(reply: Reply, request: JsonRequest, isAll = false): JsonMember[] {
   const count = reply instanceof DocumentEntriesReply ? reply.size : itemsOf(reply).length;
   if (count === 0 && !(isAll && !hasDetails(request))) return [];
-  const members: Member[] = [["data", entriesJson(reply)], ...idsOf(reply, request)];
+  const members: JsonMember[] = [["data", entriesJson(reply)], ...idsOf(reply, request)];
   if (hasDetails(request)) {
     const items = itemsOf(reply);
     members.push(["details", detailsJson(keysOf(items), items)]);
@@ -247,7 +254,7 @@ function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
 }
 
 /** Returns the ids in order, for languages that reorder members with numeric names. */
-const idsOf = (reply: Reply, request: JsonRequest): Member[] =>
+const idsOf = (reply: Reply, request: JsonRequest): JsonMember[] =>
   request.get("sort") === undefined ? [] : [["ids", listOf(keysOf(itemsOf(reply)), idJson)]];
 
 const keysOf = (items: readonly Reply[]) =>
@@ -263,9 +270,9 @@ function detailsJson(keys: readonly ByteString[], items: readonly Reply[]): stri
 }
 
 /** Creates, empties or drops a document. */
-function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
+function change(client: DocumentClient, request: JsonRequest, command: string): ActionAnswer {
   const { document } = request;
-  if (document === undefined) return failure(NO_DOCUMENT);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
   return whenAvailable(client.write([command, document], request), ({ reply, replicated }) =>
     // The reply 0 means that the document does not exist, so there was no write to replicate.
     answerOf(reply, () =>
@@ -274,12 +281,13 @@ function change(client: DocumentClient, request: JsonRequest, command: string): 
   );
 }
 
-function insert(client: DocumentClient, request: JsonRequest): Answer {
+function insert(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document } = request;
   const data = request.get("data");
-  if (document === undefined) return failure(NO_DOCUMENT);
-  if (data === undefined) return failure(NO_DATA);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+  if (data === undefined) return errorAnswer(NO_DATA);
   if (!isContainer(data)) return insertFailure(client, document);
+
   const isNumbered = !request.isOff("auto-increment");
   const texts = memberValues(data).map((value) => bytesOfText(writeJson(value)));
   const names = isNumbered ? [] : memberNames(data);
@@ -293,8 +301,8 @@ function insert(client: DocumentClient, request: JsonRequest): Answer {
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
   const returnsIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) => {
-    if (reply.kind === "error") return failure(sentenceOf(reply));
-    const additional: Member[] = [
+    if (reply.kind === "error") return errorAnswer(sentenceOf(reply));
+    const additional: JsonMember[] = [
       ...replicatedMember(replicated),
       ...(returnsIds ? [["ids", listOf(bulksOf(reply), idJson)] as const] : []),
     ];
@@ -310,9 +318,9 @@ function insert(client: DocumentClient, request: JsonRequest): Answer {
 const INSERTED = "data_interted";
 
 /** Returns the error for data that is neither an array nor an object, or the error for a missing document. */
-function insertFailure(client: DocumentClient, document: ByteString): Answer {
+function insertFailure(client: DocumentClient, document: ByteString): ActionAnswer {
   return whenAvailable(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
-    failure(reply.kind === "error" && NOT_FOUND.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
+    errorAnswer(reply.kind === "error" && NOT_FOUND.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
   );
 }
 
@@ -321,16 +329,18 @@ function insertedJson(texts: readonly ByteString[], names: readonly string[] | n
   return names === null ? `[${phpForms(texts).join(",")}]` : writePhpMembers(names, texts.map(phpFormOf));
 }
 
-function update(client: DocumentClient, request: JsonRequest): Answer {
+function update(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document } = request;
   const data = request.get("data");
-  if (document === undefined) return failure(NO_DOCUMENT);
-  if (data === undefined) return failure(NO_DATA);
-  if (request.id === undefined && request.get("id") !== undefined) return failure(NO_ID);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+  if (data === undefined) return errorAnswer(NO_DATA);
+  if (request.id === undefined && request.get("id") !== undefined) return errorAnswer(NO_ID);
+
   const isOriginal = isForwardedWrite(client, request);
   const id = isOriginal ? idOf(client, document, request.id) : request.id;
   if (isOriginal && request.id !== undefined && isReplacing(request.id, data))
     return replaceAll(client, request, { document, id: request.id, data });
+
   const argv = [
     "DOC.UPDATE",
     document,
@@ -355,20 +365,20 @@ function update(client: DocumentClient, request: JsonRequest): Answer {
 }
 
 /** Answers a failed update. If the data has wrong members, the answer lists the permitted members. */
-function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
-  if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
+function updateFailure(client: DocumentClient, document: ByteString, sentence: string): ActionAnswer {
+  if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return errorAnswer(sentence);
   return whenAvailable(client.read(["DOC.GETKEYS", document]), (reply) =>
     reply.kind === "error"
-      ? failure(sentence)
-      : failure(sentence, ["document_keys", listOf(bulksOf(itemsOf(reply)[1]), keyJson)]),
+      ? errorAnswer(sentence)
+      : errorAnswer(sentence, ["document_keys", listOf(bulksOf(itemsOf(reply)[1]), keyJson)]),
   );
 }
 
 const ONE_ENTRY = "id names one entry: leave it out if you use where, sort, limit or offset.";
 
-function removeMatching(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
+function removeMatching(client: DocumentClient, request: JsonRequest, document: ByteString): ActionAnswer {
   if (request.get("revision") !== undefined)
-    return failure("revision belongs to one entry: name the entry with id.");
+    return errorAnswer("revision belongs to one entry: name the entry with id.");
   const argv = ["DOC.DELETE", document, ...filterArguments(request), ...orderArguments(request)];
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
     answerOf(reply, () => {
@@ -378,19 +388,21 @@ function removeMatching(client: DocumentClient, request: JsonRequest, document: 
   );
 }
 
-function remove(client: DocumentClient, request: JsonRequest): Answer {
+function remove(client: DocumentClient, request: JsonRequest): ActionAnswer {
   const { document, id } = request;
-  if (document === undefined) return failure(NO_DOCUMENT);
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+
   const hasOrder = orderArguments(request).length > 0;
-  if (id !== undefined && (request.get("where") !== undefined || hasOrder)) return failure(ONE_ENTRY);
+  if (id !== undefined && (request.get("where") !== undefined || hasOrder)) return errorAnswer(ONE_ENTRY);
   if (request.get("where") !== undefined && request.get("id") === undefined)
     return removeMatching(client, request, document);
-  if (id === undefined) return failure(NO_ID);
+  if (id === undefined) return errorAnswer(NO_ID);
+
   return whenAvailable(
     client.write(["DOC.DELETE", document, id, ...revisionArguments(request)], request),
     ({ reply, replicated }) =>
       reply.kind === "error" && !isNumeric(id) && NOT_FOUND.has(sentenceOf(reply))
-        ? failure(NO_ID)
+        ? errorAnswer(NO_ID)
         : answerOf(reply, () => {
             if (isForwardedWrite(client, request)) renumber(client, request, document);
             return replicatedMember(replicated);
@@ -399,11 +411,12 @@ function remove(client: DocumentClient, request: JsonRequest): Answer {
 }
 
 /** Adds a member to all entries, with a value or null, or removes it. */
-function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" | "DROP"): Answer {
+function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" | "DROP"): ActionAnswer {
   const { document } = request;
   const field = request.get("field");
-  if (document === undefined) return failure(NO_DOCUMENT);
-  if (typeof field !== "string") return failure("No field provided: the name of the member.");
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+  if (typeof field !== "string") return errorAnswer("No field provided: the name of the member.");
+
   const value = does === "ADD" ? [bytesOfText(writeJson(request.get("value") ?? null))] : [];
   const argv = ["DOC.MEMBER", does, document, bytesOfText(field), ...value];
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
@@ -414,11 +427,11 @@ function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" 
   );
 }
 
-function changeIndex(client: DocumentClient, request: JsonRequest, does: "CREATE" | "DROP"): Answer {
+function changeIndex(client: DocumentClient, request: JsonRequest, does: "CREATE" | "DROP"): ActionAnswer {
   const { document } = request;
   const field = request.get("field");
-  if (document === undefined) return failure(NO_DOCUMENT);
-  if (typeof field !== "string") return failure("No field provided: the name of the indexed member.");
+  if (document === undefined) return errorAnswer(NO_DOCUMENT);
+  if (typeof field !== "string") return errorAnswer("No field provided: the name of the indexed member.");
   const argv = ["DOC.INDEX", does, document, bytesOfText(field)];
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
     answerOf(reply, () => replicatedMember(replicated)),

@@ -20,8 +20,8 @@ export interface Written {
   readonly replicated: boolean | null;
 }
 
-export type Answer = Text | Promise<Text>;
-export type Action = (client: DocumentClient, request: JsonRequest) => Answer;
+export type ActionAnswer = Text | Promise<Text>;
+export type Action = (client: DocumentClient, request: JsonRequest) => ActionAnswer;
 
 export class DocumentClient {
   readonly commands: UserCommands;
@@ -56,6 +56,7 @@ export class DocumentClient {
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return { reply: called, replicated: null };
+
     const { path } = this.#host;
     const isLocal = request.isOff("replicate");
     if (this.#replicas !== null && !isLocal) {
@@ -64,6 +65,7 @@ export class DocumentClient {
         ? { reply, replicated: null }
         : forwarded.then((replicated) => ({ reply, replicated }));
     }
+
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
     const sender = waits

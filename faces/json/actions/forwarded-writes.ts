@@ -20,10 +20,10 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpIntegerOf } from "../../../protocol/json/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { bulksOf, bytesOf, failure, itemsOf, sentenceOf } from "../messages/json-answers.js";
+import { bulksOf, bytesOf, errorAnswer, itemsOf, sentenceOf } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import { answerOf, isNumeric, keyJson, listOf, NOT_FOUND, replicatedMember } from "./action-answers.js";
-import type { Answer, DocumentClient } from "./document-client.js";
+import type { ActionAnswer, DocumentClient } from "./document-client.js";
 
 /** The id of the entry whose members are permitted in all entries. */
 const FIRST = "0";
@@ -79,14 +79,16 @@ export function replaceAll(
     id,
     data,
   }: { readonly document: ByteString; readonly id: ByteString; readonly data: JsonObject },
-): Answer {
+): ActionAnswer {
   const found = immediate(client.read(["DOC.GET", document, "ID", id]));
-  if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
-  if (itemsOf(found).length === 0) return failure(NO_ENTRY);
+  if (found.kind === "error") return errorAnswer(NO_DOCUMENT_THERE);
+  if (itemsOf(found).length === 0) return errorAnswer(NO_ENTRY);
+
   const keys = bulksOf(itemsOf(immediate(client.read(["DOC.GETKEYS", document])))[1]);
   // Refuse a client that may not insert, or whose entries do not fit into memory, before anything is removed.
   const tried = write(client, request, ["DOC.INSERT", document, "NOCHECK"]);
-  if (tried.kind === "error") return failure(sentenceOf(tried));
+  if (tried.kind === "error") return errorAnswer(sentenceOf(tried));
+
   write(client, request, ["DOC.EMPTY", document]);
   const entries = data.names.flatMap((name, at) => [
     bytesOfText(name),
@@ -140,7 +142,7 @@ export class RefusedRequests {
   }
 
   /** @param request  identifies the request in the log */
-  note(request: Readonly<Record<string, unknown>>, answer: string): void {
+  logRefusal(request: Readonly<Record<string, unknown>>, answer: string): void {
     this.#throttle.warn("refused", { ...request, answer: answer.slice(0, 512) }, this.#sentence);
   }
 }

@@ -84,6 +84,7 @@ export class JsonLineParser {
     while (!this.#isTooLong) {
       let end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
+
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const close = endOfText(chunk, from);
         // After one failed search, this chunk is not searched again. Otherwise the parser would search the complete
@@ -91,8 +92,10 @@ export class JsonLineParser {
         if (close < 0) joins = false;
         else if ((end = chunk.indexOf(LINE_FEED, close)) < 0) break;
       }
-      const line = this.#take(chunk.subarray(from, end));
+
+      const line = this.#completeLine(chunk.subarray(from, end));
       if (this.#isTooLong) return;
+
       from = end + 1;
       // Blank lines after a request belong to it, because the original trims its packets.
       if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);
@@ -103,10 +106,10 @@ export class JsonLineParser {
   }
 
   /** Returns the complete line that ends with these bytes. */
-  #take(end: Buffer): Buffer {
+  #completeLine(end: Buffer): Buffer {
     if (this.#unfinished.length + end.length > this.maxBytes) this.#isTooLong = true;
     const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(end);
-    this.#forget();
+    this.#resetLine();
     return trimmed(line);
   }
 
@@ -115,12 +118,14 @@ export class JsonLineParser {
       this.#isTooLong = true;
       return;
     }
+
     this.#unfinished.push(piece);
     const last = trimmed(piece).at(-1) ?? 0;
     const isClosed = this.#isClosedBy(piece) && CLOSING.has(last);
     if (!isClosed && !this.#isQuit()) return;
-    const line = trimmed(this.#unfinished.take(this.#unfinished.length));
-    this.#forget();
+
+    const line = trimmed(this.#unfinished.takeBytes(this.#unfinished.length));
+    this.#resetLine();
     this.#add(line);
     this.#awaitsBreak = true;
   }
@@ -129,7 +134,7 @@ export class JsonLineParser {
     const unfinished = this.#unfinished;
     if (unfinished.length === 0) return end;
     unfinished.append(end, end.length, unfinished.length + end.length);
-    return unfinished.take(unfinished.length);
+    return unfinished.takeBytes(unfinished.length);
   }
 
   #add(line: Buffer): void {
@@ -146,8 +151,10 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark (at first -1). */
-    let [plain, quote] = [0, -1];
+    /** The number of consecutive plain bytes in a string. */
+    let plain = 0;
+    /** The index of the next quotation mark (at first -1). */
+    let quote = -1;
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {
         if (quote < at) quote = indexOr(piece, QUOTE, at);
@@ -155,6 +162,7 @@ export class JsonLineParser {
         plain = 0;
         if (at === piece.length) break;
       }
+
       const byte = piece[at] as number;
       if (inString) {
         if (byte === BACKSLASH) at++;
@@ -165,12 +173,13 @@ export class JsonLineParser {
       } else if (OPENING.has(byte)) this.#depth++;
       else if (CLOSING.has(byte)) this.#depth--;
     }
+
     this.#isEscaped = at > piece.length;
     this.#inString = inString;
     return !inString && this.#depth <= 0;
   }
 
-  #forget(): void {
+  #resetLine(): void {
     this.#unfinished.clear();
     this.#depth = 0;
     this.#inString = this.#isEscaped = false;
@@ -213,6 +222,7 @@ function endOfText(chunk: Buffer, from: number): number {
     else if (OPENING.has(byte)) depth++;
     else if (CLOSING.has(byte) && --depth === 0) return at + 1;
   }
+
   return -1;
 }
 

@@ -19,7 +19,7 @@ export type Piece = string | EntriesPiece;
 /** An ASCII text, or the pieces of a long one. Joining the pieces would take as long as finding the entries. */
 export type Text = string | readonly Piece[];
 /** The name of a member, and its value as JSON. */
-export type Member = readonly [name: string, json: string];
+export type JsonMember = readonly [name: string, json: string];
 export type LongMember = readonly [name: string, json: Text];
 
 /** The beginning of an answer that reports an error. */
@@ -34,7 +34,7 @@ const ANSWER_TOO_LONG =
 /** Maximum characters of a request that its error repeats. */
 const ECHO_CHARS_MAX = 8192;
 
-export function success(...members: readonly Member[]): string {
+export function success(...members: readonly JsonMember[]): string {
   return `{"status":"success"${members.map(written).join("")}}`;
 }
 
@@ -96,13 +96,13 @@ export function joined(piece: Piece): string {
 }
 
 /** Returns an answer that reports an error. @param members  additional members, before the message */
-export function failure(message: string, ...members: readonly Member[]): string {
+export function errorAnswer(message: string, ...members: readonly JsonMember[]): string {
   return `${ERROR_HEAD}${members.map(written).join("")},"message":${writePhpString(message)}}`;
 }
 
 /** Returns the answer, or an error if the answer is too long to be sent. */
 export function withinLimit(answer: Text, maxChars: number): Text {
-  return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
+  return lengthOf(answer) + ANSWER_END.length > maxChars ? errorAnswer(ANSWER_TOO_LONG) : answer;
 }
 
 /** Returns the answer, or an error if V8 cannot create a string of its length. @param make  creates the answer */
@@ -120,15 +120,15 @@ export function withinStringLimit<A extends Text>(
 /** Returns the error for a string that is too long. @throws any other problem */
 function tooLong(problem: unknown): string {
   if (problem instanceof RangeError && problem.message === "Invalid string length")
-    return failure(ANSWER_TOO_LONG);
+    return errorAnswer(ANSWER_TOO_LONG);
   throw problem;
 }
 
-const written = ([name, json]: Member) => `,"${name}":${json}`;
+const written = ([name, json]: JsonMember) => `,"${name}":${json}`;
 
-/** Returns the text of a command's error, without its code. */
+/** Returns the text of a command's error, without its code unless the code states the effect. */
 export function sentenceOf({ text }: ErrorReply): string {
-  return textOfBytes(text.replace(/^[A-Z]+ /, ""));
+  return textOfBytes(text.replace(/^(?!NOTAPPLIED |MAYBEAPPLIED )[A-Z]+ /, ""));
 }
 
 const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
@@ -211,15 +211,23 @@ export const ERROR_CODES = {
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
   NO_MEMORY: { begins: ["No memory is left"], meaning: "the data has reached `--maxmemory`" },
   NOT_NOW: {
-    begins: ["This daemon has started", "This daemon has not fetched yet"],
+    begins: ["This daemon accepts no writes yet", "This daemon has started", "This daemon has not fetched"],
     meaning: "the daemon is not ready yet: try again",
+  },
+  NOT_APPLIED: {
+    begins: ["NOTAPPLIED "],
+    meaning: "the request has no effect, and will have none; the message describes the reason",
+  },
+  MAYBE_APPLIED: {
+    begins: ["MAYBEAPPLIED "],
+    meaning: "the request may have been applied, or may still be: read before you repeat it",
   },
   REFUSED: { begins: [], meaning: "any other error; the message describes it" },
 } as const satisfies Readonly<Record<string, Row>>;
 
-export type ErrorCode = keyof typeof ERROR_CODES;
+export type JsonErrorCode = keyof typeof ERROR_CODES;
 
-const rows = Object.entries(ERROR_CODES) as readonly (readonly [ErrorCode, Row])[];
+const rows = Object.entries(ERROR_CODES) as readonly (readonly [JsonErrorCode, Row])[];
 const NO_SUCH_MEMBER = /^The action '.*' has no member '/s;
 
 /**
@@ -227,7 +235,7 @@ const NO_SUCH_MEMBER = /^The action '.*' has no member '/s;
  * @param action  the requested action. The original's message for dropping a missing document wrongly says that the
  *   document already exists, so the message alone does not determine the code
  */
-export function errorCode(sentence: string, action: string | undefined): ErrorCode {
+export function errorCode(sentence: string, action: string | undefined): JsonErrorCode {
   if (NO_SUCH_MEMBER.test(sentence)) return "UNKNOWN_MEMBER";
   const code = rows.find(([, { begins }]) => begins.some((begin) => sentence.startsWith(begin)))?.[0];
   return code === "DOCUMENT_EXISTS" && action === "drop" ? "DOCUMENT_ABSENT" : (code ?? "REFUSED");

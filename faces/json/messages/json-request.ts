@@ -86,6 +86,7 @@ export function readRequest(text: string): JsonRequest {
 export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
   const text = line.toString("utf8");
   if (isUtf8(line)) return text;
+
   let bytes = 0;
   for (let from = 0; ; ) {
     const at = text.indexOf("\ufffd", from);
@@ -172,6 +173,7 @@ export function unknownMember(action: string, request: JsonRequest): string | nu
     const list = own.length === 0 ? "none" : own.join(", ");
     return `The action '${action}' has no member '${shown(name)}'. Its members are: ${list}.`;
   }
+
   return null;
 }
 
@@ -200,7 +202,8 @@ export function filterArguments(request: JsonRequest): ByteString[] {
 
 /** Returns the arguments for `sort`, `limit` and `offset`. */
 export function orderArguments(request: JsonRequest): ByteString[] {
-  const [limit, offset] = [request.get("limit"), request.get("offset")];
+  const limit = request.get("limit");
+  const offset = request.get("offset");
   const isComplete = limit === undefined && offset === undefined;
   return [
     ...jsonArgument(request, "sort", "SORT"),

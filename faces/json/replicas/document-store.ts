@@ -10,14 +10,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import { bytesOf, itemsOf } from "../messages/json-answers.js";
 
-export interface DocumentEntry {
+export interface EntryJson {
   readonly key: ByteString;
   /** The entry as JSON. */
   readonly text: ByteString;
 }
 
 /** The entries of a document as it is sent or fetched, or null if the document does not exist. */
-export type Contents = readonly DocumentEntry[] | null;
+export type Contents = readonly EntryJson[] | null;
 
 export class DocumentStore {
   readonly #path: CommandPath;
@@ -35,6 +35,7 @@ export class DocumentStore {
   run(argv: readonly ByteString[]): Reply {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const now = this.#environment.clock();
     const reply = this.#path.execute(command, argv, {
       db: 0,
@@ -44,6 +45,7 @@ export class DocumentStore {
       isStable: false,
     });
     if (reply instanceof Promise) throw new Error("--json-replica requires the in-memory database");
+
     return reply;
   }
 
@@ -51,7 +53,7 @@ export class DocumentStore {
     const reply = this.run(["DOC.GET", document]);
     if (reply.kind === "error") return null;
     const items = itemsOf(reply);
-    const entries: DocumentEntry[] = [];
+    const entries: EntryJson[] = [];
     for (let at = 0; at < items.length; at += 2)
       entries.push({ key: bytesOf(items[at]), text: bytesOf(items[at + 1]) });
     return entries;
@@ -88,7 +90,7 @@ export class DocumentStore {
     return replaced;
   }
 
-  #refill(first: ByteString, document: ByteString, entries: readonly DocumentEntry[]): Reply {
+  #refill(first: ByteString, document: ByteString, entries: readonly EntryJson[]): Reply {
     const emptied = this.run([first, document]);
     if (emptied.kind === "error" || entries.length === 0) return emptied;
     const args = ["DOC.INSERT", document, "NOCHECK", "KEYS"];

@@ -1,15 +1,17 @@
 /**
- * Forwards writes to one server of --json-replica, in order. If the server does not answer a write within the time
- * limit, later writes do not wait for it until it has been reached again. If the server has missed or refused a write,
- * the complete document is sent again until the server has it. A document that the server has neither sent nor
- * confirmed never replaces one of the server's own documents.
+ * Forwards writes to one server of --json-replica, in order. Such a server is an original: the JSON server that --json
+ * replaces. If it does not answer a write within the time limit, later writes do not wait for it until it has been
+ * reached again. If it has missed or refused a write, the complete document is sent again until the server has it. A
+ * document that the server has neither sent nor confirmed never replaces one of the server's own documents.
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonNumber, type JsonObject, memberValues } from "../../../protocol/json/json-value.js";
 import { phpFormOf, writePhpMembers, writePhpString } from "../../../protocol/json/json-writer.js";
 import type { DocumentStore } from "./document-store.js";
-import { documentRequest, type Forwarded, REQUEST_CHARS_MAX } from "./replica-requests.js";
+import { MissedDocuments } from "./missed-documents.js";
+import { ReplicaDelivery } from "./replica-delivery.js";
+import type { Forwarded } from "./replica-requests.js";
 import { isSilence, objectOf, type ReplicaConnection, type ReplicaServer } from "./replica-server.js";
 
 /** The interval between two attempts to connect, in milliseconds. */
@@ -20,11 +22,11 @@ export interface ForwardedWrite {
   readonly document: ByteString;
   /** Whether the write drops the document. */
   readonly isDrop: boolean;
-  /** Returns the equivalent request for the original, with the current document. */
+  /** Returns the equivalent requests for an original, with the current document. */
   requestsForOriginal(): Forwarded;
 }
 
-/** Called when the server's documents differ although it missed no write to them. */
+/** Called when the server's documents differ from this daemon's, although the server missed no write to them. */
 export type DifferenceHandler = (forwarder: ReplicaForwarder, documents: readonly ByteString[]) => void;
 
 /** The steps that run one after the other, in the order of the calls. */
@@ -80,12 +82,12 @@ export class ReplicaForwarder {
     this.#onDiffers = onDiffers;
     this.missed = new MissedDocuments(this.refresh);
     this.#delivery = new ReplicaDelivery(server, this.missed, store, log);
-    server.onClosed = this.#retryClosed;
+    server.onClosed = this.#onConnectionClosed;
   }
 
   /**
-   * Starts sending writes, because the server has sent its documents. @param documents  the documents that the server
-   * is known to have
+   * Starts sending writes, because the server has sent its documents.
+   * @param documents  the documents that the server is known to have
    */
   documentsReceived(documents: readonly ByteString[]): void {
     this.server.hasSentDocuments = true;
@@ -96,7 +98,7 @@ export class ReplicaForwarder {
   /** Sends a write. @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
     if (this.server.isSelf) return false;
-    const isConfirmed = await this.#forwardInOrder(write);
+    const isConfirmed = await this.#enqueue(write);
     if (isConfirmed && !write.isDrop) this.#known.add(write.document);
     else if (isConfirmed) this.#known.delete(write.document);
     return isConfirmed;
@@ -107,7 +109,7 @@ export class ReplicaForwarder {
     return objectOf(await (await this.#connected()).request(request));
   }
 
-  /** Connects to the server. @returns whether it is an original */
+  /** Connects to the server. @returns whether the connection was made, which only an original accepts */
   async connect(): Promise<boolean> {
     return await this.#serially(async () => {
       try {
@@ -131,19 +133,21 @@ export class ReplicaForwarder {
   stop(): void {
     this.#isStopped = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
-    this.missed.retry();
+    // Also cancels the timer of refused documents.
+    this.missed.clearRefusals();
     this.server.connection?.destroy();
   }
 
-  async #forwardInOrder(write: ForwardedWrite): Promise<boolean> {
+  /** Queues a write behind the earlier ones. @returns whether the server has confirmed it */
+  async #enqueue(write: ForwardedWrite): Promise<boolean> {
     const number = ++this.#count;
     if (this.#isSilent) {
       this.missed.add(write.document);
       return false;
     }
-    const isNeeded = !this.missed.hasPending && !this.missed.has(write.document);
-    const requestsForOriginal = isNeeded ? write.requestsForOriginal() : null;
-    return await this.#serially(() => this.#forward(write.document, requestsForOriginal, number));
+    const sendsRequests = !this.missed.hasPending && !this.missed.has(write.document);
+    const requestsForOriginal = sendsRequests ? write.requestsForOriginal() : null;
+    return await this.#serially(() => this.#forwardNow(write.document, requestsForOriginal, number));
   }
 
   async #serially<A>(step: () => Promise<A>): Promise<A> {
@@ -153,7 +157,7 @@ export class ReplicaForwarder {
   }
 
   /** Sends a write when its turn comes. @param requestsForOriginal  the requests, or null to send the document */
-  async #forward(
+  async #forwardNow(
     document: ByteString,
     requestsForOriginal: Forwarded | null,
     number: number,
@@ -164,16 +168,18 @@ export class ReplicaForwarder {
       this.missed.add(document);
       return false;
     }
+
     try {
-      await this.#ready();
-      const isComplete =
+      await this.#connectAndCompare();
+      const mustSendDocument =
         requestsForOriginal === null || this.missed.hasPending || this.missed.isRefused(document);
       if (
         this.server.acceptsWrites &&
-        !isComplete &&
+        !mustSendDocument &&
         (!requestsForOriginal.dropsFirst || this.#known.has(document))
       )
         return await this.#delivery.send(document, requestsForOriginal);
+
       this.missed.add(document);
       if (this.missed.hasPending) await this.#sendMissed();
       return !this.missed.has(document);
@@ -186,7 +192,9 @@ export class ReplicaForwarder {
 
   /** Sends documents in their current state, which includes all earlier writes. */
   async #sendMissed(): Promise<void> {
-    const [store, log] = [this.#store, this.#log];
+    const store = this.#store;
+    const log = this.#log;
+
     for (const document of this.missed.pending) {
       if (!this.server.acceptsWrites) return this.#retrySoon();
       if (await this.#isForeign(document)) {
@@ -194,15 +202,18 @@ export class ReplicaForwarder {
         if (!this.#reported.has(document)) this.#differs([document]);
         continue;
       }
+
       this.#reported.delete(document);
       const upTo = this.#count;
       const isAccepted = await this.#delivery.sendDocument(document);
       this.#completed.set(document, { upTo, isAccepted });
       if (!isAccepted) continue;
+
       this.missed.settle(document);
       if (store.has(document)) this.#known.add(document);
       else this.#known.delete(document);
     }
+
     if (this.missed.size === 0)
       log.info({ replica: this.server.name }, "a JSON replica has all documents again");
   }
@@ -224,7 +235,7 @@ export class ReplicaForwarder {
   }
 
   /** Connects to the server, and compares its documents once. @throws Error  the connection failed */
-  async #ready(): Promise<void> {
+  async #connectAndCompare(): Promise<void> {
     const connection = await this.#connected();
     if (this.server.isCompared || !this.server.acceptsWrites) return;
     const { absent, different } = await findDifferences(connection, this.#store, this.#known);
@@ -241,9 +252,9 @@ export class ReplicaForwarder {
   }
 
   /** Reconnects after the server has closed an idle connection. */
-  readonly #retryClosed = (): void => {
+  readonly #onConnectionClosed = (): void => {
     if (this.#isStopped) return;
-    this.missed.retry();
+    this.missed.clearRefusals();
     this.#retrySoon();
   };
 
@@ -252,7 +263,7 @@ export class ReplicaForwarder {
     // Each unanswered request reports the loss of the connection, but the loss is handled only once.
     if (this.server.isSelf || this.server.connection !== connection) return;
     this.server.reportUnreachable(problem);
-    this.missed.retry();
+    this.missed.clearRefusals();
     this.server.disconnect();
     this.#isSilent = isSilence(problem);
     this.#retrySoon();
@@ -265,7 +276,7 @@ export class ReplicaForwarder {
   readonly #catchUp = async (): Promise<void> => {
     if (this.#isStopped) return;
     try {
-      await this.#ready();
+      await this.#connectAndCompare();
       if (this.server.acceptsWrites && this.missed.hasPending) await this.#sendMissed();
     } catch (problem) {
       this.#connectionLost(problem, this.server.connection);
@@ -296,8 +307,10 @@ async function findDifferences(
 ): Promise<Differences> {
   const expected = [...documents];
   if (expected.length === 0) return { absent: [], different: [] };
+
   const listed = objectOf(await connection.request(LIST)).get("documents");
   if (!isContainer(listed)) return { absent: [], different: [] };
+
   const present = new Set(
     memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
   );
@@ -307,6 +320,7 @@ async function findDifferences(
     if (!present.has(name)) absent.push(name);
     else if (!(await isSame(connection, store, name))) different.push(name);
   }
+
   return { absent, different };
 }
 
@@ -315,140 +329,6 @@ async function isSame(connection: ReplicaConnection, store: DocumentStore, name:
   const entries = store.contentsOf(name) ?? [];
   const keys = entries.map(({ key }) => textOfBytes(key));
   const texts = entries.map(({ text }) => phpFormOf(text));
-  const shown = `{"status":"success","data":${writePhpMembers(keys, texts)}}`;
-  return (await connection.request(request)).trim() === shown;
-}
-
-/** The beginning of the answer to a successful write. */
-const DONE = '{"status":"success"';
-
-/** The sender of writes, or of complete documents, to an original. A refused document counts as missed. */
-class ReplicaDelivery {
-  readonly #server: ReplicaServer;
-  readonly #missed: MissedDocuments;
-  readonly #store: DocumentStore;
-  readonly #log: Logger;
-
-  constructor(server: ReplicaServer, missed: MissedDocuments, store: DocumentStore, log: Logger) {
-    this.#server = server;
-    this.#missed = missed;
-    this.#store = store;
-    this.#log = log;
-  }
-
-  /**
-   * Sends requests one after the other. @returns whether the server carried out all of them @throws Error  the
-   * connection failed
-   */
-  async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
-    let areConfirmed = requests.length > 0;
-    for (const [index, request] of requests.entries()) {
-      const connection = await this.#server.connected();
-      const answer = await connection.request(request);
-      if ((dropsFirst && index === 0) || this.#isConfirmed(document, answer)) continue;
-      areConfirmed = false;
-      // The original treats a request that needs several reads as several requests, so more answers may follow.
-      if (request.length > REQUEST_CHARS_MAX) this.#server.disconnect();
-    }
-    return areConfirmed;
-  }
-
-  /**
-   * Sends the document in its current state. @returns whether the server has all of it @throws Error  the connection
-   * failed
-   */
-  async sendDocument(document: ByteString): Promise<boolean> {
-    return await this.send(document, documentRequest(document, this.#store.contentsOf(document)));
-  }
-
-  /**
-   * Returns whether an answer confirms the write; otherwise logs the refusal. @throws Error  the answer is not a JSON
-   * object
-   */
-  #isConfirmed(document: ByteString, answer: string): boolean {
-    this.#server.reportReachable();
-    if (answer.startsWith(DONE)) return true;
-    this.#missed.refuse(document);
-    const message = String(objectOf(answer).get("message") ?? "an answer without a message");
-    this.#log.warn(
-      { replica: this.#server.name, document: textOfBytes(document), message },
-      "a JSON replica refuses a write; the complete document will be sent later",
-    );
-    return false;
-  }
-}
-
-/** Milliseconds before a refused document is sent again; the delay doubles each time. */
-const REFUSED_MS = 5_000;
-const REFUSED_MAX_MS = 60_000;
-
-/**
- * The documents that may be incomplete on a server. A document that the server refuses is not sent again with each
- * write, but after a delay.
- */
-class MissedDocuments {
-  readonly #all = new Set<ByteString>();
-  readonly #refused = new Set<ByteString>();
-  /** Called when refused documents should be sent again. */
-  readonly #again: () => void;
-  #timer: NodeJS.Timeout | null = null;
-  #refusedMs = REFUSED_MS;
-
-  constructor(again: () => void) {
-    this.#again = again;
-  }
-
-  get size(): number {
-    return this.#all.size;
-  }
-
-  /** The number of documents that the server refuses for now. */
-  get refusedSize(): number {
-    return this.#refused.size;
-  }
-
-  /** Whether documents must be sent before any other write. */
-  get hasPending(): boolean {
-    return this.#all.size > this.#refused.size;
-  }
-
-  /** The documents to send now. */
-  get pending(): ByteString[] {
-    return [...this.#all].filter((document) => !this.#refused.has(document));
-  }
-
-  has(document: ByteString): boolean {
-    return this.#all.has(document);
-  }
-
-  isRefused(document: ByteString): boolean {
-    return this.#refused.has(document);
-  }
-
-  add(document: ByteString): void {
-    this.#all.add(document);
-  }
-
-  refuse(document: ByteString): void {
-    this.#all.add(document);
-    this.#refused.add(document);
-    this.#timer ??= setTimeout(() => {
-      this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MAX_MS);
-      this.retry();
-      this.#again();
-    }, this.#refusedMs).unref();
-  }
-
-  /** Removes a document, because the server has all of it. */
-  settle(document: ByteString): void {
-    this.#all.delete(document);
-    if (this.#all.size === 0) this.#refusedMs = REFUSED_MS;
-  }
-
-  /** Allows refused documents to be sent again, because time has passed or the server has been replaced. */
-  retry(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#refused.clear();
-  }
+  const expected = `{"status":"success","data":${writePhpMembers(keys, texts)}}`;
+  return (await connection.request(request)).trim() === expected;
 }

@@ -11,7 +11,7 @@ import { isContainer, type JsonValue, memberNames, memberValues } from "../../..
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import type { DocumentEntry, DocumentStore } from "./document-store.js";
+import type { DocumentStore, EntryJson } from "./document-store.js";
 import { type DifferenceHandler, ReplicaForwarder } from "./replica-forwarder.js";
 import { type Forwarded, requestsForOriginal } from "./replica-requests.js";
 import { DbsyncdReplica, isSilence, type ReplicaLimits, type ReplicaServer } from "./replica-server.js";
@@ -277,6 +277,7 @@ class FirstFetch {
       known = await this.#fetchOnce(forwarder, taken);
       if (refused === this.#refused) break;
     }
+
     return known;
   }
 
@@ -288,16 +289,17 @@ class FirstFetch {
     for (const name of taken) if (!documents.has(name)) store.replace(name, null);
     for (const [name, entries] of documents) {
       if (!store.has(name) || taken.has(name)) {
-        this.#take(name, entries);
+        this.#storeReceived(name, entries);
         taken.add(name);
         known.push(name);
         // A document that was created only here must not replace the server's own.
       } else if (this.#received.has(name)) known.push(name);
     }
+
     return known;
   }
 
-  #take(name: ByteString, entries: readonly DocumentEntry[]): void {
+  #storeReceived(name: ByteString, entries: readonly EntryJson[]): void {
     const reply = this.#store.replace(name, entries);
     if (reply.kind === "error")
       throw new Error(`its document ${textOfBytes(name)} cannot be stored: ${reply.text}`);
@@ -318,7 +320,7 @@ class FirstFetch {
  * Requests all documents. @returns the entries by document name @throws Error  the connection failed, or the reply
  * contains no documents
  */
-async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString, readonly DocumentEntry[]>> {
+async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString, readonly EntryJson[]>> {
   const answer = await forwarder.request(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
@@ -327,6 +329,7 @@ async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString,
       typeof message === "string" ? `it replied: ${message}` : "its reply contains no documents",
     );
   }
+
   const values = memberValues(documents);
   return new Map(
     memberNames(documents).map((name, at) => [bytesOfText(name), shownEntries(name, values[at])]),
@@ -334,7 +337,7 @@ async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString,
 }
 
 /** Returns the entries of a document. @throws Error  the document has no entries */
-function shownEntries(name: string, value: JsonValue | undefined): readonly DocumentEntry[] {
+function shownEntries(name: string, value: JsonValue | undefined): readonly EntryJson[] {
   if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
   const values = memberValues(value);
   return memberNames(value).map((key, at) => ({

@@ -25,6 +25,7 @@ test("malformed requests receive an error, and the connection continues", async 
     ['{"action":"constructor","documents":"d"}', /Unknown action|constructor/],
     ['{"action":"auth","user":"x"}', /No password provided/],
   ];
+
   for (const [sent, expected] of odd) {
     client.send(`${sent}\n`);
     assert.match(await answer(client), expected);
@@ -39,7 +40,7 @@ test("a browser that another site's page has directed here is disconnected, and 
     using client = await RawClient.open(server.port);
     client.send(head + post);
     const refusal = head.startsWith("Host") ? /^$/ : /^HTTP\/1\.1 400 .*--json/s;
-    assert.match(await client.rest(), refusal);
+    assert.match(await client.readToClose(), refusal);
   }
   using client = await RawClient.open(server.port);
   assert.equal(await ask(client, { action: "list" }), LIST);
@@ -85,7 +86,7 @@ test("a request without a line break is served, and a later line break does not 
   client.send("\n");
   assert.match(await answer(client), /Syntax error, malformed JSON. <>/);
   client.send("quit");
-  assert.equal(await client.rest(), "");
+  assert.equal(await client.readToClose(), "");
 });
 
 test("a line that is too long, or never ends, is refused, and the connection is closed", async () => {
@@ -94,11 +95,17 @@ test("a line that is too long, or never ends, is refused, and the connection is 
     using client = await RawClient.open(server.port);
     client.send(`{"action":"list"}\n${sent}`);
     assert.equal(await answer(client), LIST);
-    assert.match(await client.rest(), /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/);
+    assert.match(
+      await client.readToClose(),
+      /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/,
+    );
   }
   using first = await RawClient.open(server.port);
   first.send(`"${"x".repeat(5000)}"\n`);
-  assert.match(await first.rest(), /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/);
+  assert.match(
+    await first.readToClose(),
+    /^\{"status":"error","message":"The line is longer than[^}]*\}\n\r$/,
+  );
   using client = await RawClient.open(server.port);
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
@@ -118,7 +125,7 @@ test("a client that ends its stream is answered first, and an incomplete request
   using client = await RawClient.open(server.port);
   client.send('{"action":"list"}\n{"action":"create","document":"half');
   client.socket.end();
-  assert.equal(await client.rest(), `${LIST}\n\r`);
+  assert.equal(await client.readToClose(), `${LIST}\n\r`);
   using other = await RawClient.open(server.port);
   assert.equal(await ask(other, { action: "list" }), LIST);
 });
@@ -128,7 +135,7 @@ test("an incomplete line closes the connection after a timeout, but an idle conn
   using waiting = await RawClient.open(server.port);
   using broken = await RawClient.open(server.port);
   broken.send('{"action":');
-  assert.equal(await broken.rest(), "");
+  assert.equal(await broken.readToClose(), "");
   assert.equal(await ask(waiting, { action: "list" }), LIST);
 });
 

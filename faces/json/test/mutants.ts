@@ -9,14 +9,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: copying an entry of a document counts as one element",
     file: "faces/json/store/values/document.js",
-    find: "effort.work(COPIED_ENTRY_STEPS * this.size);",
+    find: "effort.countSteps(COPIED_ENTRY_STEPS * this.size);",
     replace: ";",
     test: "test/daemon/store/effort-page.test.js",
   },
   {
     name: "budgets: entries that receive another member are not counted",
     file: "faces/json/store/commands/documents.js",
-    find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);",
+    find: "data.effort.countSteps(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);",
     replace: "",
     test: "test/daemon/store/effort-page.test.js",
   },
@@ -26,6 +26,13 @@ export const mutants: readonly Mutant[] = [
     find: "if (effort.isSliceOver)\n            throw PAUSE",
     replace: "if (false)\n            throw PAUSE",
     test: "faces/json/test/store/commands/condition-work.test.js",
+  },
+  {
+    name: "json errors: the message of an error does not state its effect",
+    file: "faces/json/messages/json-answers.js",
+    find: "(?!NOTAPPLIED |MAYBEAPPLIED )",
+    replace: "",
+    test: "faces/json/test/messages/json-answers.test.js",
   },
   {
     name: "claims: a change of entries with LIMIT selects again at its final position",
@@ -50,14 +57,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: a starting server receives an empty list of documents before the fetch",
-    file: "faces/json/json-listener.js",
+    file: "faces/json/json-session.js",
     find: "request.document === undefined && action === PROBE_ACTION",
     replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
     test: "faces/json/test/first-fetch.test.js",
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "faces/users/user-listeners.js",
+    file: "faces/users/local-command-path.js",
     find: "return this.#backend.refusalOf(command) ?? super.execute(",
     replace: "return super.execute(",
     test: "faces/json/test/loading.test.js",

@@ -204,7 +204,7 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
         await nodes.refusing(node, exchange);
       else await exchange();
       if (step.closed !== true || expected !== "" || difference !== undefined) continue;
-      assert.equal(await client.rest(), "", where);
+      assert.equal(await client.readToClose(), "", where);
       clients.delete(conn);
     }
     for (const [conn, client] of clients)

@@ -6,7 +6,7 @@ import { startUserListener, type UserSceneOptions } from "../../../test/faces/us
 import type { LogLine } from "../../../test/support/daemon-process.js";
 import { double } from "../../../test/support/double.js";
 import { until } from "../../../test/support/until.js";
-import type { DaemonInterface } from "../../users/user-listener.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
 import { JsonListener } from "../json-listener.js";
 import type { JsonReplicaFigures } from "../replicas/replicas.js";
 import { Original } from "./original.js";

@@ -32,7 +32,7 @@ test("the version for memcached has a major number of at least 1", async () => {
 test("the binary protocol of memcached receives the documented answer", async () => {
   using client = await RawClient.open(memcached);
   client.send(`\x80\x0b${"\0".repeat(22)}`);
-  const answer = await within(END_MS, client.rest());
+  const answer = await within(END_MS, client.readToClose());
   assert.match(String(answer), /^ERROR\r\n/);
 });
 

@@ -106,7 +106,7 @@ export const cases: ListenerCases = {
         using client = await RawClient.open(port);
         client.send("incr n 1\r\n".repeat(20));
         client.socket.end();
-        return (await client.rest()).trim().split("\r\n").map(Number);
+        return (await client.readToClose()).trim().split("\r\n").map(Number);
       }),
     );
     assert.deepEqual(

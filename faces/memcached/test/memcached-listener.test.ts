@@ -1,9 +1,12 @@
 /** Compares memcached's text protocol with the answers of memcached 1.6.18, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { array, bulk, NIL, OK, type Reply } from "../../../protocol/reply.js";
 import { makeFolder, startReplica } from "../../../test/daemon/program/replicas.js";
+import { startUserListener } from "../../../test/faces/user-scene.js";
 import { amount } from "../../../test/support/amount.js";
 import { double } from "../../../test/support/double.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
@@ -11,7 +14,8 @@ import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { ScratchFolder } from "../../../test/support/scratch-folder.js";
 import { FULL } from "../../../test/support/unbounded-memory.js";
-import { LocalPath } from "../../users/user-listeners.js";
+import { LocalPath } from "../../users/local-command-path.js";
+import { MemcachedListener } from "../memcached-listener.js";
 import { VERSION } from "../memcached-session.js";
 import { ask, askMemcached } from "./memcached-lines.js";
 import { replay } from "./replay.js";
@@ -30,17 +34,53 @@ test("exptime is relative in seconds, above 30 days a date, 0 for no expiry, and
   await scene.exchange(
     `set b 0 60 1\r\nx\r\nset c 0 ${30 * day} 1\r\nx\r\nset d 0 ${date} 1\r\nx\r\nset e 0 0 1\r\nx\r\nset f 0 -1 1\r\nx\r\n`,
   );
+
   const remaining = async (after: number) => {
     scene.now += after * 1000;
     return [...(await scene.exchange("get b c d e f\r\n")).matchAll(/^VALUE (\w)/gm)]
       .map(([, key]) => key)
       .join("");
   };
+
   assert.equal(await remaining(59), "bcde");
   assert.equal(await remaining(2), "cde");
   assert.equal(await remaining(30 * day - 60), "de");
   assert.equal(await scene.exchange("touch e 5\r\ntouch d 0\r\n"), "TOUCHED\r\nTOUCHED\r\n");
   assert.equal(await remaining(90 * day), "d");
+});
+
+test("more clients than a client has attempts count in one item whose changes are decided together", async (t) => {
+  await using scene = await startMemcached();
+  await scene.exchange("set n 0 0 1\r\n0\r\n");
+  const clients = await Promise.all(Array.from({ length: 120 }, () => RawClient.open(scene.port)));
+
+  const { executeTogether } = LocalPath.prototype;
+  let attempts = 0;
+  const waiting: (() => void)[] = [];
+  const decideAll = () => {
+    for (const decide of waiting.splice(0)) decide();
+  };
+
+  t.mock.method(LocalPath.prototype, "executeTogether", function (
+    this: LocalPath,
+    calls,
+    conditions,
+    sender,
+  ) {
+    const run = () => executeTogether.call(this, calls, conditions, sender);
+    if (!calls.some(({ command }) => command.writes)) return run();
+    attempts++;
+    if (waiting.length === 0) setTimeout(decideAll, 5);
+    return new Promise<Reply>((resolve) => waiting.push(() => resolve(run())));
+  } as CommandPath["executeTogether"]);
+
+  const answers = await Promise.all(clients.map((client) => ask(client, "incr n 1\r\n")));
+  for (const client of clients) client[Symbol.dispose]();
+  assert.deepEqual(
+    answers.map(Number).sort((a, b) => a - b),
+    clients.map((_, i) => i + 1),
+  );
+  assert.ok(attempts <= 3 * clients.length, `${attempts} attempts`);
 });
 
 test("cas stores the value if no client has changed it since gets", async () => {
@@ -69,16 +109,19 @@ test("each store of an item gives it another number of 63 bits, also within one 
   using keys = new ScratchFolder();
   const servers = ["-d", `dbsync:127.0.0.1:${signed.port}`, "--key", keys.privateKey(pair)];
   await using sidecar = await startReplica({ args: [...servers, "--memcached", "0"] });
+
   const stores = ["set a 0 0 1\r\n1\r\n", "ms a 1 c\r\n1\r\n", "append a 0 0 1\r\n1\r\n", "incr a 1\r\n"];
   for (const { daemon } of [alone, recording, sidecar]) {
     // The client sends everything in one packet, and some stores without reading the number between them.
     const packet = `${stores.map((store) => `${store}gets a\r\n${store}${store}gets a\r\n`).join("")}`.repeat(
       5,
     );
+
     const answers = await askMemcached(daemon.addressOf("memcached")?.port ?? 0, packet);
     const numbers = [...answers.matchAll(/(?:^VALUE a 0 \d+ |^HD c)(\d+)\r$/gm)].map(
       ([, number = ""]) => number,
     );
+
     assert.equal(numbers.length, 5 * (2 * stores.length + 3));
     // `gets` returns the number of the store before it: the last `ms` returned the same.
     assert.equal(new Set(numbers).size, numbers.length - 2 * 5);
@@ -90,6 +133,7 @@ test("a client that must log in does so with its first set, and then has the rig
   const users = ["user default off", "user app on >secret ~app:* +@read +@string +del"];
   await using scene = await startMemcached({ users });
   const no = "CLIENT_ERROR unauthenticated\r\n";
+
   assert.equal(
     await scene.exchange("get app:a\r\nadd a 0 0 1\r\nx\r\nversion\r\n"),
     `${no}${no}VERSION ${VERSION}\r\n`,
@@ -99,6 +143,7 @@ test("a client that must log in does so with its first set, and then has the rig
     `CLIENT_ERROR authentication failure\r\n${no}`,
   );
   assert.match(await scene.exchange("set k 0 0 5000\r\nx\r\n"), /^SERVER_ERROR object too large/);
+
   const reply = await scene.exchange(
     "set k 0 0 10\r\napp secret\r\nset app:a 0 0 1\r\nx\r\nget app:a\r\nset b 0 0 1\r\nx\r\nget app:a b\r\n",
   );
@@ -117,6 +162,7 @@ test("while memory is full items are refused, but can be read and deleted", asyn
 test("items, answers and lines are limited, and a browser's request ends the connection", async () => {
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024, maxOutputBytes: 4096 } });
   const item = (bytes: number) => `set a 0 0 ${bytes}\r\n${"x".repeat(bytes)}\r\n`;
+
   assert.equal(
     await scene.exchange(item(1025) + item(1024)),
     "SERVER_ERROR object too large for cache\r\nSTORED\r\n",
@@ -129,11 +175,13 @@ test("items, answers and lines are limited, and a browser's request ends the con
     await scene.exchange(`version\r\n${"x".repeat(300_000)}`),
     `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,
   );
+
   const refusal = await scene.exchange("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n");
   assert.match(
     refusal,
     /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves memcached clients \(--memcached\).*\n$/,
   );
+
   assert.match(await scene.exchange("get a\r\n"), /^VALUE a 0 1024\r\n/);
 });
 
@@ -143,7 +191,7 @@ test("a request of the binary protocol is answered with ERROR, and the connectio
   // A VERSION request of the binary protocol. Its header closes the connection before the next bytes are parsed as
   // text.
   client.send(`\x80\x0b${"\0".repeat(22)}\r\nset a 0 0 1\r\nx\r\n`);
-  assert.equal(await client.rest(), "ERROR\r\n");
+  assert.equal(await client.readToClose(), "ERROR\r\n");
   assert.equal(await scene.exchange("get a\r\n"), "END\r\n");
 });
 
@@ -184,17 +232,20 @@ test("the members of a list decide on a condition only if the client has sent th
   await using scene = await startMemcached();
   const { mock } = t.mock.method(LocalPath.prototype, "executeTogether");
   using client = await RawClient.open(scene.port);
+
   /** Returns whether the members would decide on each unit with conditions that a request makes. */
   const decided = async (request: (number: string) => string): Promise<unknown[]> => {
     await ask(client, "set a 0 0 1\r\n1\r\n");
     const number = / (\d+)\r\n1\r\n/.exec(await ask(client, "gets a\r\n"))?.[1] ?? assert.fail();
     mock.resetCalls();
     assert.match(await ask(client, request(number)), /^(STORED|HD|DELETED|2)\r\n$/);
+
     const units: readonly (readonly unknown[])[] = mock.calls.map((call) => call.arguments);
     return units.flatMap(([, conditions, , isDecided]) =>
       (conditions as readonly unknown[]).length > 0 ? [isDecided] : [],
     );
   };
+
   assert.deepEqual(await decided((number) => `cas a 0 0 1 ${number}\r\n2\r\n`), [true]);
   assert.deepEqual(await decided((number) => `ms a 1 MA C${number}\r\n2\r\n`), [true]);
   assert.deepEqual(await decided((number) => `md a C${number}\r\n`), [true]);
@@ -203,20 +254,140 @@ test("the members of a list decide on a condition only if the client has sent th
   assert.deepEqual(await decided(() => "incr a 1\r\n"), [false]);
 });
 
+test("on decided keys, a request that writes nothing is answered from a read on which the members decide", async (t) => {
+  await using scene = await startMemcached();
+  using client = await RawClient.open(scene.port);
+
+  const path: CommandPath = LocalPath.prototype;
+  const { executeTogether } = path;
+  const { mock } = t.mock.method(path, "executeTogether");
+  t.mock.method(path, "mayBeOutdated", (key: string) => key === "d");
+
+  /** Returns the answer of a daemon that does not have the item yet, except in units with a write. */
+  const late = async (request: string): Promise<string> => {
+    mock.mockImplementation(async function (this: LocalPath, calls, ...rest) {
+      const reply = executeTogether.call(this, calls, ...rest);
+      if (calls.some(({ command }) => command.writes)) return await reply;
+      return array(calls.map(() => array([NIL])));
+    });
+    return await ask(client, request);
+  };
+
+  await ask(client, "set d 0 0 1\r\n1\r\nset plain 0 0 1\r\n1\r\n");
+  const number = / (\d+)\r\n1\r\n/.exec(await ask(client, "gets d\r\n"))?.[1] ?? assert.fail();
+
+  assert.equal(await late("incr plain 1\r\n"), "NOT_FOUND\r\n");
+  assert.equal(await late("incr absent 1\r\n"), "NOT_FOUND\r\n");
+  assert.equal(await late(`cas d 0 0 1 ${number}\r\n4\r\n`), "STORED\r\n");
+  assert.equal(await late("incr d 1\r\n"), "5\r\n");
+  assert.equal(await late("append d 0 0 1\r\n6\r\n"), "STORED\r\n");
+
+  mock.mockImplementation(async function (this: LocalPath, ...parts) {
+    return await executeTogether.call(this, ...parts);
+  });
+  assert.equal(await ask(client, "incr d 1\r\n"), "57\r\n");
+});
+
+test("on decided keys, a change of an item is one program, unless it needs the item's number", async () => {
+  const programs: string[] = [];
+  const units: string[] = [];
+  await using scene = await startUserListener({}, (parts) => {
+    const { path } = parts;
+    const { executeInSteps, executeTogether } = path;
+    const covers = ([, key]: readonly string[], db: number) => key === "d" && db === 0;
+    Object.assign(path, {
+      localData: { decided: { covers } },
+      executeInSteps: async (
+        ...[program, conditions, sender, outline]: Parameters<typeof executeInSteps>
+      ) => {
+        programs.push(...outline.keys());
+        assert.deepEqual([conditions, outline.readsOnly], [[], false]);
+        // The effect of the first run is undone, because another daemon has changed the key.
+        program((_, [name]) => (name === "MGET" ? array([bulk("7")]) : OK));
+        return await executeInSteps.call(path, program, conditions, sender, outline);
+      },
+      executeTogether: (...parts: Parameters<typeof executeTogether>) => {
+        const [calls] = parts;
+        const write = calls.find(({ command }) => command.writes);
+        if (write !== undefined) units.push(write.argv[1] ?? "");
+        return executeTogether.apply(path, parts);
+      },
+    });
+    return new MemcachedListener(parts);
+  });
+
+  using client = await RawClient.open(scene.port);
+  /** Returns the answer, and the numbers of programs and of units that the request makes. */
+  const sent = async (request: string) => {
+    programs.length = units.length = 0;
+    return [await ask(client, request), programs.length, units.length];
+  };
+
+  assert.deepEqual(await sent("append d 0 0 1\r\n2\r\n"), ["NOT_STORED\r\n", 1, 0]);
+  assert.deepEqual(await sent("incr d 1\r\n"), ["NOT_FOUND\r\n", 1, 0]);
+  await ask(client, "set d 5 0 1\r\n1\r\nset plain 0 0 1\r\n1\r\n");
+  assert.deepEqual(await sent("append d 0 0 1\r\n2\r\n"), ["STORED\r\n", 1, 0]);
+  assert.deepEqual(await sent("prepend d 0 0 1\r\n3\r\n"), ["STORED\r\n", 1, 0]);
+  assert.deepEqual(await sent("incr d 1\r\n"), ["313\r\n", 1, 0]);
+  assert.equal(await ask(client, "get d\r\n"), "VALUE d 5 3\r\n313\r\nEND\r\n");
+  assert.deepEqual(await sent("incr plain 1\r\n"), ["2\r\n", 0, 1]);
+
+  // The answer contains the number of the changed item, or the request contains that of the item before.
+  const [answer, ...counts] = await sent("ms d 1 MA c\r\n4\r\n");
+  assert.match(String(answer), /^HD c\d+\r\n$/);
+  assert.deepEqual(counts, [0, 1]);
+  const number = /c(\d+)/.exec(String(answer))?.[1];
+  assert.deepEqual(await sent(`ma d C${number}\r\n`), ["HD\r\n", 0, 1]);
+
+  await ask(client, "append d 0 0 1\r\nx\r\n");
+  assert.deepEqual(await sent("incr d 1\r\n"), [
+    "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+    1,
+    0,
+  ]);
+});
+
+test("whether an item may be outdated is not checked if a request writes", async (t) => {
+  await using scene = await startMemcached();
+  using client = await RawClient.open(scene.port);
+  const path: CommandPath = LocalPath.prototype;
+  const { executeTogether } = path;
+
+  // The reply to a write arrives later, as on a daemon that records writes.
+  t.mock.method(
+    path,
+    "executeTogether",
+    function (this: LocalPath, ...parts: Parameters<typeof executeTogether>) {
+      const reply = executeTogether.apply(this, parts);
+      return parts[0].some(({ command }) => command.writes) ? Promise.resolve(reply) : reply;
+    },
+  );
+
+  const { mock } = t.mock.method(path, "mayBeOutdated", () => false);
+  await ask(client, "set a 0 0 1\r\n1\r\n");
+  assert.equal(await ask(client, "incr a 1\r\n"), "2\r\n");
+  assert.equal(mock.callCount(), 0);
+  assert.equal(await ask(client, "incr absent 1\r\n"), "NOT_FOUND\r\n");
+  assert.equal(mock.callCount(), 1);
+});
+
 test("flush_all deletes the items of all clients, and no value of another type", async () => {
   using folder = makeFolder();
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
   await using replica = await startReplica({ args });
   using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
+
   await redis.call("HSET", "hash", "f", "v");
   await redis.call("SELECT", "1");
   await redis.call("SET", "other", "database");
   await redis.call("SELECT", "0");
+
   // More items than one step of flush_all deletes.
   const count = amount(1200, 2500);
   const last = `k${count - 1}`;
   const items = Array.from({ length: count }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
   const requests = `${items}get k0 ${last}\r\nflush_all noreply\r\nget k0 ${last}\r\nflush_all\r\n`;
+
   assert.equal(
     await askMemcached(replica.daemon.addressOf("memcached")?.port ?? 0, requests),
     `VALUE k0 0 1\r\nx\r\nVALUE ${last} 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n`,
@@ -225,6 +396,7 @@ test("flush_all deletes the items of all clients, and no value of another type",
     kind: "array",
     items: [{ kind: "bulk", bytes: "hash" }],
   });
+
   await redis.call("SELECT", "1");
   assert.deepEqual(await redis.call("DBSIZE"), { kind: "integer", value: 1 });
 });
@@ -249,6 +421,7 @@ test("a delayed flush_all deletes nothing if the user has lost the right in the 
   const users = ["user default off", "user app on >pw ~* +@all"];
   await using scene = await startMemcached({ users }, environment);
   const login = "set a 0 0 6\r\napp pw\r\n";
+
   for (const [rule, answer] of [
     ["-flushdb", "HD\r\n"],
     ["+flushdb", "EN\r\n"],
@@ -258,6 +431,7 @@ test("a delayed flush_all deletes nothing if the user has lost the right in the 
       await scene.exchange(`${login}set k 0 0 1\r\nx\r\nflush_all 60\r\n`),
       "STORED\r\nSTORED\r\nOK\r\n",
     );
+
     scene.users.replaceAll(scene.users.changed("app", [rule]));
     assert.equal(rings.length, 1);
     rings[0]?.();
@@ -290,6 +464,7 @@ test("flush_all requires the right to FLUSHDB, and stats that to DBSIZE", async 
   await using scene = await startMemcached({ users });
   const denied = "CLIENT_ERROR this user has no permissions for this command or key\r\n";
   const login = (name: string) => `set a 0 0 ${name.length + 3}\r\n${name} pw\r\n`;
+
   assert.equal(
     await scene.exchange(`${login("app")}set k 0 0 1\r\nx\r\nflush_all\r\nflush_all 10\r\nstats\r\nmg k\r\n`),
     `STORED\r\nSTORED\r\n${denied}${denied}${denied}HD\r\n`,
@@ -424,6 +599,7 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
   await using replica = await startReplica({ args });
   const port = replica.daemon.addressOf("memcached")?.port ?? 0;
   using one = await RawClient.open(port);
+
   assert.equal(
     await ask(
       one,
@@ -431,11 +607,13 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
     ),
     "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n",
   );
+
   await Promise.all(
     [1, 2, 3].map(async () => {
       assert.match(await askMemcached(port, "incr n 1\r\n".repeat(20)), /^(\d+\r\n){20}$/);
     }),
   );
+
   using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   assert.deepEqual(await redis.call("RPUSH", "list", "1"), { kind: "integer", value: 1 });
   assert.equal(

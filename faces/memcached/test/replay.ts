@@ -22,7 +22,7 @@ export async function replay(port: number): Promise<void> {
     client.send(`delete a noreply\r\ndelete b noreply\r\n${send}`);
     // The server answers a client that has sent its last byte, and then closes the connection.
     if (closes === undefined) client.socket.end();
-    const reply = await client.rest();
+    const reply = await client.readToClose();
     assert.equal(reply.replaceAll(`VERSION ${VERSION}`, "VERSION 0"), answer, JSON.stringify(send));
   }
 }

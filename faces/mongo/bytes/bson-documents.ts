@@ -107,7 +107,7 @@ export function list(values: readonly BsonValue[]): BsonValue {
 /** Thrown if the bytes are not a valid document. */
 export class MalformedBson extends Error {}
 
-export interface Member {
+export interface BsonElement {
   readonly type: number;
   /** The name, as UTF-8. */
   readonly name: ByteString;
@@ -149,10 +149,11 @@ const UNCOUNTED: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** Iterates over the members of a document. @param bytes  a complete document @throws MalformedBson */
-export function* membersOf(bytes: Buffer): Generator<Member, void> {
+export function* membersOf(bytes: Buffer): Generator<BsonElement, void> {
   const last = bytes.length - 1;
   if (last < LENGTH_BYTES || bytes.readInt32LE(0) !== bytes.length || bytes[last] !== 0)
     throw new MalformedBson("a document with a wrong length");
+
   for (let start = LENGTH_BYTES; start < last; ) {
     const type = bytes[start] as number;
     const nameEnd = bytes.indexOf(0, start + 1);

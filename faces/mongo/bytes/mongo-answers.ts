@@ -5,8 +5,8 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { documentBytes, double, element, elements, int32, text } from "./bson-documents.js";
 import { answerHead, type MongoMessage } from "./mongo-message.js";
 
-const DONE = element("ok", double(1));
-const REFUSED = element("ok", double(0));
+const OK = element("ok", double(1));
+const NOT_OK = element("ok", double(0));
 const LENGTH_BYTES = 4;
 
 /** An error in the form that drivers read. */
@@ -19,14 +19,14 @@ interface Failure {
   readonly details: ByteString;
 }
 
-/** Returns the answer to a successful command. @param written  the elements of its result */
-export function doneAnswer(written: ByteString): ByteString {
-  return documentBytes(`${written}${DONE}`);
+/** Returns the answer to a successful command. @param result  the elements of its result */
+export function doneAnswer(result: ByteString): ByteString {
+  return documentBytes(`${result}${OK}`);
 }
 
 /**
  * Returns the answer to a failed command.
- * @param kind  the kind of the message; drivers read `$err` after a failed query of the old kind
+ * @param kind  the kind of the message; drivers read `$err` after a failed OP_QUERY, the legacy message
  */
 export function refusedAnswer(
   { code, codeName, sentence, details }: Failure,
@@ -34,18 +34,19 @@ export function refusedAnswer(
 ): ByteString {
   const old = kind === "query" ? element("$err", text(sentence)) : "";
   const reason = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
-  return documentBytes(`${REFUSED}${old}${reason}${details}`);
+  return documentBytes(`${NOT_OK}${old}${reason}${details}`);
 }
 
 /** Returns an answer as a complete message. */
 export function messageBytes(id: number, kind: MongoMessage["kind"], answer: ByteString): ByteString {
-  const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
+  const isError = answer.startsWith(NOT_OK, LENGTH_BYTES);
   return `${bytesOf(answerHead(id, kind, answer.length, isError))}${answer}`;
 }
 
-/** Whether a message is an error. */
-export function isRefused(message: ByteString): boolean {
-  return HEADS.some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
-}
+/** The lengths of the heads of the two kinds of messages. */
+const HEAD_LENGTHS = (["message", "query"] as const).map((kind) => answerHead(0, kind, 0).length);
 
-const HEADS = (["message", "query"] as const).map((kind) => answerHead(0, kind, 0).length);
+/** Whether a message of either kind is an error. */
+export function isErrorMessage(message: ByteString): boolean {
+  return HEAD_LENGTHS.some((length) => message.startsWith(NOT_OK, length + LENGTH_BYTES));
+}

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, embedded, list } from "../bytes/bson-documents.js";
 import { CommandDocument, checkMembers, type Fields } from "../messages/command-document.js";
-import { failure } from "../messages/failure-codes.js";
+import { mongoError } from "../messages/failure-codes.js";
 import { documentsOf, firstBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";
@@ -153,7 +153,7 @@ function rename(session: MongoSession, command: CommandDocument): ByteString | P
   const names = [command.name, "to"].map((field) => {
     const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(command.text(field) ?? "") ?? [];
     if (database === undefined || collection === undefined)
-      throw failure(73, `renameCollection: '${field}' must be database.collection`);
+      throw mongoError(73, `renameCollection: '${field}' must be database.collection`);
     return [database, collection] as const;
   });
   const argv = ["MDB.RENAME", ...names.flat(), command.flag("dropTarget") ? "1" : "0"];
@@ -162,7 +162,7 @@ function rename(session: MongoSession, command: CommandDocument): ByteString | P
 
 function createIndexes(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const indexes = command.documents("indexes", INDEXES_MAX) ?? [];
-  if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
+  if (indexes.length === 0) throw mongoError(2, "Must specify at least one index to create");
   const specifications = indexes.map((one) => {
     const index = new CommandDocument(one);
     checkMembers(index, INDEX, "createIndexes.indexes");

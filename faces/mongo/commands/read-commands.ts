@@ -12,7 +12,7 @@ import {
 } from "../bytes/bson-documents.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
 import { CommandDocument, type Fields } from "../messages/command-document.js";
-import { failure } from "../messages/failure-codes.js";
+import { mongoError } from "../messages/failure-codes.js";
 import type { Cursor } from "../session/cursors.js";
 import { documentsOf, firstBatch, nextBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
@@ -97,7 +97,7 @@ export const readCommands: readonly MongoCommand[] = [
         (reply) => {
           const members = membersOfReply(reply);
           if (members.length <= DOCUMENT_BYTES_MAX) return members;
-          throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
+          throw mongoError(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
         },
       ),
   },
@@ -119,7 +119,8 @@ const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> =
 
 /** Returns a member of a command, renamed to `other`. */
 function renamedMember(command: CommandDocument, name: string, other: string): ByteString {
-  const [element, valueStart] = [command.element(name), name.length + 2];
+  const element = command.element(name);
+  const valueStart = name.length + 2;
   return element === "" ? "" : `${element.charAt(0)}${other}\0${element.slice(valueStart)}`;
 }
 
@@ -133,10 +134,10 @@ function explain(session: MongoSession, command: CommandDocument): ByteString | 
   const inner = command.within("explain");
   const specOf = EXPLAINED.get(inner?.name ?? "");
   if (inner === null || specOf === undefined)
-    throw failure(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
+    throw mongoError(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
   const verbosity = command.words("verbosity") ?? "queryPlanner";
   if (!VERBOSITIES.includes(verbosity))
-    throw failure(9, `verbosity string must be one of {'${VERBOSITIES.join("', '")}'}`);
+    throw mongoError(9, `verbosity string must be one of {'${VERBOSITIES.join("', '")}'}`);
   const argv = ["MDB.EXPLAIN", databaseOf(command), collectionOf(inner), specOf(inner)];
   return session.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
 }
@@ -165,10 +166,13 @@ function find(session: MongoSession, command: CommandDocument): ByteString | Pro
 
 function aggregate(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   if (!command.isText("aggregate"))
-    throw failure(73, "aggregate needs a collection: aggregation over a complete database is not supported");
+    throw mongoError(
+      73,
+      "aggregate needs a collection: aggregation over a complete database is not supported",
+    );
   const namespace = namespaceOf(command);
   const cursor = command.within("cursor");
-  if (cursor === null) throw failure(9, "The 'cursor' option is required");
+  if (cursor === null) throw mongoError(9, "The 'cursor' option is required");
   const batch = { size: countOf(cursor, "batchSize"), isSingle: false };
   const spec = command.only(["pipeline", "let", "hint"]);
   const argv = ["MDB.AGGREGATE", ...collectionArguments(command), spec];
@@ -199,9 +203,9 @@ export const cursorCommands: readonly MongoCommand[] = [
 function getMore(session: MongoSession, command: CommandDocument): ByteString {
   const id = command.int64("getMore") ?? 0n;
   const cursor = cursorOf(session, id);
-  if (cursor === null) throw failure(43, `cursor id ${id} not found`);
+  if (cursor === null) throw mongoError(43, `cursor id ${id} not found`);
   const namespace = namespaceOf(command, "collection");
-  if (cursor.namespace !== namespace) throw failure(13, "the cursor belongs to another collection");
+  if (cursor.namespace !== namespace) throw mongoError(13, "the cursor belongs to another collection");
   session.check(cursor.argv);
   return nextBatch(session, cursor, countOf(command, "batchSize") || null);
 }
@@ -215,6 +219,7 @@ function killCursors(session: MongoSession, command: CommandDocument): ByteStrin
     if (cursor !== null) session.server.cursors.close(cursor);
     (cursor === null ? absent : killed).push(id);
   }
+
   return elements({
     cursorsKilled: list(killed.map(int64)),
     cursorsNotFound: list(absent.map(int64)),

@@ -17,7 +17,7 @@ import {
   membersOf,
   text,
 } from "../bytes/bson-documents.js";
-import { failure, type MongoFailure } from "../messages/failure-codes.js";
+import { type MongoAnswerError, mongoError } from "../messages/failure-codes.js";
 
 const ID = "_id";
 const INDEX = "index";
@@ -28,7 +28,7 @@ const LENGTH_BYTES = 4;
  * Returns why a document's id is refused, or null if it is accepted. Also returns null if the bytes are not a document,
  * because the store itself refuses them.
  */
-export function refusedId(bytes: Buffer): MongoFailure | null {
+export function refusedId(bytes: Buffer): MongoAnswerError | null {
   return refusedField(() => dollarFieldOf(bytes, ID));
 }
 
@@ -36,7 +36,7 @@ export function refusedId(bytes: Buffer): MongoFailure | null {
  * Returns why the id that an upsert's update or query specifies for a new document is refused. Returns null if the id
  * is accepted or the statement adds no document.
  */
-export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoFailure | null {
+export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoAnswerError | null {
   return refusedField(() => {
     const upsert = memberOf(bytes, "upsert");
     if (upsert === null || upsert.every((byte) => byte === 0)) return null;
@@ -49,12 +49,12 @@ export function refusedUpsertId(bytes: Buffer, query: string, update: string): M
   });
 }
 
-function refusedField(find: () => ByteString | null): MongoFailure | null {
+function refusedField(find: () => ByteString | null): MongoAnswerError | null {
   try {
     const field = find();
     return field === null
       ? null
-      : failure(52, `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`);
+      : mongoError(52, `_id fields may not contain '$'-prefixed fields: ${field} is not valid for storage.`);
   } catch (problem) {
     if (problem instanceof MalformedBson) return null;
     throw problem;
@@ -107,7 +107,7 @@ interface WriteError {
   readonly bytes: ByteString;
 }
 
-export class Refusals {
+export class RefusedDocuments {
   /** The documents that are passed to the store. */
   readonly accepted: readonly Buffer[];
   readonly #isOrdered: boolean;
@@ -117,7 +117,7 @@ export class Refusals {
   /** @param isOrdered  whether documents after a refused one are skipped */
   constructor(
     documents: readonly Buffer[],
-    refusal: (document: Buffer) => MongoFailure | null,
+    refusal: (document: Buffer) => MongoAnswerError | null,
     isOrdered: boolean,
   ) {
     const indexes: number[] = [];
@@ -128,6 +128,7 @@ export class Refusals {
       else refused.push(writeError(index, why));
       if (why !== null && isOrdered) break;
     }
+
     this.#isOrdered = isOrdered;
     this.#indexes = indexes;
     this.#refused = refused;
@@ -171,7 +172,7 @@ export class Refusals {
   }
 }
 
-function writeError(index: number, { code, sentence }: MongoFailure): WriteError {
+function writeError(index: number, { code, sentence }: MongoAnswerError): WriteError {
   const members = { index: int32(index), code: int32(code), errmsg: text(sentence) };
   return { index, bytes: document(members).bytes };
 }

@@ -3,10 +3,10 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { type BsonValue, documentBytes, element, MalformedBson, membersOf } from "../bytes/bson-documents.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
 import { CommandDocument, checkMembers, type Fields } from "../messages/command-document.js";
-import { failure, type MongoFailure } from "../messages/failure-codes.js";
+import { type MongoAnswerError, mongoError } from "../messages/failure-codes.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments } from "./arguments.js";
-import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
+import { membersOfReply, RefusedDocuments, refusedId, refusedUpsertId } from "./refused-documents.js";
 
 const ID = "_id";
 const UPSERT_ID = "upsertId";
@@ -108,7 +108,7 @@ interface Batch {
   readonly field: string;
   readonly argument: (document: Buffer) => ByteString;
   /** Returns why a document is refused before it reaches the store, or null if it is accepted. */
-  readonly refusal?: (document: Buffer) => MongoFailure | null;
+  readonly refusal?: (document: Buffer) => MongoAnswerError | null;
 }
 
 function batch(
@@ -118,11 +118,13 @@ function batch(
 ): ByteString | Promise<ByteString> {
   const documents = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
   if (documents.length === 0)
-    throw failure(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
+    throw mongoError(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
+
   const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
-  const refused = new Refusals(documents, refusal, ordered === "1");
+  const refused = new RefusedDocuments(documents, refusal, ordered === "1");
   const { accepted } = refused;
   if (accepted.length === 0) return refused.withoutReply;
+
   return session.write(
     command,
     [verb, ...collectionArguments(command), ordered, ...accepted.map(argument)],
@@ -157,15 +159,18 @@ function upsertable(document: CommandDocument, names: readonly string[], session
 /** The size of the element with an id that the server generates: its type, its name and an ObjectId. */
 const ID_BYTES = 1 + ID.length + 1 + 12;
 
-/** Returns why a document is too large, with the id that is added if missing, or null. @throws MongoFailure */
-function refusedSize(bytes: Buffer): MongoFailure | null {
+/** Returns why a document is too large, with the id that is added if missing, or null. @throws MongoAnswerError */
+function refusedSize(bytes: Buffer): MongoAnswerError | null {
   const length = bytes.length + (hasId(bytes) ? 0 : ID_BYTES);
   return length > DOCUMENT_BYTES_MAX
-    ? failure(10334, `object to insert too large. size in bytes: ${length}, max size: ${DOCUMENT_BYTES_MAX}`)
+    ? mongoError(
+        10334,
+        `object to insert too large. size in bytes: ${length}, max size: ${DOCUMENT_BYTES_MAX}`,
+      )
     : null;
 }
 
-/** Returns a document with an id, which is added if missing. @throws MongoFailure */
+/** Returns a document with an id, which is added if missing. @throws MongoAnswerError */
 function withId(bytes: Buffer, { server }: MongoSession): ByteString {
   return hasId(bytes) ? bytesOf(bytes) : preceded(bytes, server.objectIds.next());
 }
@@ -175,7 +180,7 @@ function hasId(bytes: Buffer): boolean {
     for (const { name } of membersOf(bytes)) if (name === ID) return true;
     return false;
   } catch (problem) {
-    if (problem instanceof MalformedBson) throw failure(22, problem.message);
+    if (problem instanceof MalformedBson) throw mongoError(22, problem.message);
     throw problem;
   }
 }

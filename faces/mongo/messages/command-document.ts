@@ -4,34 +4,35 @@
  * the field.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
-import { BSON, documentBytes, MalformedBson, type Member, membersOf } from "../bytes/bson-documents.js";
+import { BSON, type BsonElement, documentBytes, MalformedBson, membersOf } from "../bytes/bson-documents.js";
 import type { DocumentSequence } from "../bytes/mongo-message.js";
 import { alternativeTo } from "../store/queries/mongodb-names.js";
-import { failure } from "./failure-codes.js";
+import { mongoError } from "./failure-codes.js";
 
 /** Maximum number of members in a command. */
 const MEMBERS_MAX = 1000;
 const NUMBERS: ReadonlySet<number> = new Set([BSON.int32, BSON.int64, BSON.double]);
 
 export class CommandDocument {
-  readonly members: readonly Member[];
+  readonly members: readonly BsonElement[];
   readonly #bytes: Buffer;
-  readonly #byName = new Map<string, Member>();
+  readonly #byName = new Map<string, BsonElement>();
   readonly #sequences: ReadonlyMap<string, readonly Buffer[]>;
 
-  /** @throws MongoFailure */
+  /** @throws MongoAnswerError */
   constructor(bytes: Buffer, sequences: readonly DocumentSequence[] = []) {
     this.#bytes = bytes;
     this.members = listed(bytes, MEMBERS_MAX);
     for (const member of this.members) {
       if (this.#byName.has(member.name))
-        throw failure(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);
+        throw mongoError(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);
       this.#byName.set(member.name, member);
     }
+
     this.#sequences = new Map(sequences.map(({ name, documents }) => [name, documents]));
     const doubled = sequences.find(({ name }) => this.#byName.has(name));
     if (doubled !== undefined || this.#sequences.size < sequences.length)
-      throw failure(40413, `BSON field '${doubled?.name ?? sequences[0]?.name}' is a duplicate field`);
+      throw mongoError(40413, `BSON field '${doubled?.name ?? sequences[0]?.name}' is a duplicate field`);
   }
 
   /** The first member's name in UTF-8; for a command it is the command's name. */
@@ -48,7 +49,7 @@ export class CommandDocument {
     return this.#byName.has(name);
   }
 
-  member(name: string): Member | undefined {
+  member(name: string): BsonElement | undefined {
     return this.#byName.get(name);
   }
 
@@ -68,12 +69,12 @@ export class CommandDocument {
     return documentBytes(this.elements(names));
   }
 
-  /** Returns the bytes of a string, or null if it is absent. @throws MongoFailure  it has another type */
+  /** Returns the bytes of a string, or null if it is absent. @throws MongoAnswerError  it has another type */
   text(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.text, "string");
     if (member === null) return null;
     const { from, end } = member;
-    if (this.#bytes[end - 1] !== 0) throw failure(22, `the string '${name}' is not terminated`);
+    if (this.#bytes[end - 1] !== 0) throw mongoError(22, `the string '${name}' is not terminated`);
     return bytesOf(this.#bytes, from + 4, end - 1);
   }
 
@@ -132,7 +133,7 @@ export class CommandDocument {
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
     return listed(array, max).map(({ type, from, end }) => {
-      if (type !== BSON.document) throw failure(14, `an element of '${name}' is not a document`);
+      if (type !== BSON.document) throw mongoError(14, `an element of '${name}' is not a document`);
       return array.subarray(from, end);
     });
   }
@@ -148,40 +149,44 @@ export class CommandDocument {
     });
   }
 
-  #numberAt({ type, from }: Member): number | bigint {
+  #numberAt({ type, from }: BsonElement): number | bigint {
     if (type === BSON.double) return this.#bytes.readDoubleLE(from);
     return type === BSON.int32 ? this.#bytes.readInt32LE(from) : this.#bytes.readBigInt64LE(from);
   }
 
-  #exact(member: Member): number | bigint {
+  #exact(member: BsonElement): number | bigint {
     const number = this.#numberAt(member);
     if (typeof number === "bigint") return number;
-    if (!Number.isFinite(number)) throw failure(2, `'${member.name}' is not a whole number`);
+    if (!Number.isFinite(number)) throw mongoError(2, `'${member.name}' is not a whole number`);
     return Math.trunc(number);
   }
 
-  /** Returns a member with the right type, or null if it is absent or null. @throws MongoFailure */
-  #typed(name: string, isRight: (type: number) => boolean, expected: string): Member | null {
+  /** Returns a member with the right type, or null if it is absent or null. @throws MongoAnswerError */
+  #typed(name: string, isRight: (type: number) => boolean, expected: string): BsonElement | null {
     const member = this.#byName.get(name);
     if (member === undefined || member.type === BSON.nil) return null;
     if (!isRight(member.type))
-      throw failure(14, `BSON field '${this.name}.${name}' is the wrong type, expected type '${expected}'`);
+      throw mongoError(
+        14,
+        `BSON field '${this.name}.${name}' is the wrong type, expected type '${expected}'`,
+      );
     return member;
   }
 }
 
-/** Returns the members of a document. @throws MongoFailure */
-function listed(bytes: Buffer, max: number): readonly Member[] {
-  const members: Member[] = [];
+/** Returns the members of a document. @throws MongoAnswerError */
+function listed(bytes: Buffer, max: number): readonly BsonElement[] {
+  const members: BsonElement[] = [];
   try {
     for (const member of membersOf(bytes)) {
       if (members.length === max) throw tooMany(max);
       members.push(member);
     }
   } catch (problem) {
-    if (problem instanceof MalformedBson) throw failure(22, problem.message);
+    if (problem instanceof MalformedBson) throw mongoError(22, problem.message);
     throw problem;
   }
+
   return members;
 }
 
@@ -190,7 +195,7 @@ function bounded(documents: readonly Buffer[], max: number): readonly Buffer[] {
   return documents;
 }
 
-const tooMany = (max: number) => failure(16, `more than ${max} elements in one command`);
+const tooMany = (max: number) => mongoError(16, `more than ${max} elements in one command`);
 
 /**
  * The use of a field. `used`: the command reads it. `ignored`: it may have any value, because no answer depends on it.
@@ -228,7 +233,7 @@ const READ_CONCERN: Fields = {
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
-/** Checks a command's fields. @throws MongoFailure  one is unknown, or requests something unsupported */
+/** Checks a command's fields. @throws MongoAnswerError  one is unknown, or requests something unsupported */
 export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
@@ -240,7 +245,7 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
 /**
  * Checks the fields of a document within a command.
  * @param where  the name of the command or field that contains the document
- * @throws MongoFailure  a field is unknown, or requests something that the daemon does not support
+ * @throws MongoAnswerError  a field is unknown, or requests something that the daemon does not support
  */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
   for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
@@ -254,7 +259,7 @@ function checkMember(
 ): void {
   if (use === undefined) throw unknown(where, name);
   if (use === "unsupported" && !requestsNothing(document, name))
-    throw failure(
+    throw mongoError(
       238,
       `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server${alternativeTo(name, where)}`,
     );
@@ -262,10 +267,10 @@ function checkMember(
 
 /** The failure of a transaction. Drivers replace the message of error 20 by one about retryable writes. */
 export const noTransactions = () =>
-  failure(238, `transactions are not supported by this server${alternativeTo("transactions")}`);
+  mongoError(238, `transactions are not supported by this server${alternativeTo("transactions")}`);
 
 const unknown = (where: ByteString, name: ByteString) =>
-  failure(40415, `BSON field '${textOfBytes(where)}.${textOfBytes(name)}' is an unknown field.`);
+  mongoError(40415, `BSON field '${textOfBytes(where)}.${textOfBytes(name)}' is an unknown field.`);
 
 const useOf = (fields: Fields, name: string): FieldUse | undefined =>
   Object.hasOwn(fields, name) ? fields[name] : undefined;
@@ -282,28 +287,31 @@ function checkCommon(command: CommandDocument): void {
   if (TRANSACTION.some((name) => command.has(name))) throw noTransactions();
   // Drivers that retry writes send this field. For error 20 they report the option that disables retries.
   if (command.has("txnNumber"))
-    throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
+    throw mongoError(20, "Transaction numbers are only allowed on a replica set member or mongos");
+
   const version = command.words("apiVersion");
   if (version !== null && version !== "1")
-    throw failure(322, `Provided apiVersion:${version} is not implemented; 1 is`);
+    throw mongoError(322, `Provided apiVersion:${version} is not implemented; 1 is`);
+
   if (command.flag("apiStrict")) {
-    if (version === null) throw failure(72, "Provided apiStrict without passing apiVersion");
+    if (version === null) throw mongoError(72, "Provided apiStrict without passing apiVersion");
     if (!STABLE_COMMANDS.has(command.name))
-      throw failure(
+      throw mongoError(
         323,
         `Provided apiStrict:true, but the command ${textOfBytes(command.name)} is not in API Version 1`,
       );
   }
+
   const concern = command.within("readConcern");
   if (concern !== null) checkMembers(concern, READ_CONCERN, "readConcern");
   const level = concern?.words("level") ?? null;
   if (LOCAL_LEVELS.includes(level)) return;
   if (level === "majority")
-    throw failure(
+    throw mongoError(
       148,
       "readConcern level majority is not supported; reads are local, and their results provisional",
     );
-  throw failure(123, `readConcern level ${level} needs a replica set; local and available are supported`);
+  throw mongoError(123, `readConcern level ${level} needs a replica set; local and available are supported`);
 }
 
 /** Returns whether a value requests nothing: it is absent, off, empty, or the collation that compares bytes. */

@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
-export const CODE_NAMES = {
+const CODE_NAMES = {
   2: "BadValue",
   8: "UnknownError",
   9: "FailedToParse",
@@ -36,7 +36,7 @@ export const CODE_NAMES = {
 
 export type FailureCode = keyof typeof CODE_NAMES;
 
-export class MongoFailure extends Error {
+export class MongoAnswerError extends Error {
   readonly code: number;
   readonly codeName: ByteString;
   /** The message in UTF-8. */
@@ -51,8 +51,8 @@ export class MongoFailure extends Error {
 }
 
 /** @param sentence  the message as text */
-export function failure(code: FailureCode, sentence: string): MongoFailure {
-  return new MongoFailure(code, CODE_NAMES[code], bytesOfText(sentence));
+export function mongoError(code: FailureCode, sentence: string): MongoAnswerError {
+  return new MongoAnswerError(code, CODE_NAMES[code], bytesOfText(sentence));
 }
 
 /** Matches the store's errors about a client's request. */
@@ -68,10 +68,10 @@ const CODES: Readonly<Record<string, FailureCode>> = {
   LOADING: 13436,
 };
 
-export function failureOf({ text, details }: ErrorReply): MongoFailure {
+export function failureOf({ text, details }: ErrorReply): MongoAnswerError {
   const [, code, codeName, sentence] = STORE_ERROR.exec(text) ?? [];
-  if (codeName !== undefined) return new MongoFailure(Number(code), codeName, sentence ?? "", details);
+  if (codeName !== undefined) return new MongoAnswerError(Number(code), codeName, sentence ?? "", details);
   const [, word = "ERR", message = text] = /^([A-Z]+) (.*)$/s.exec(text) ?? [];
   const own = CODES[word] ?? 8;
-  return new MongoFailure(own, CODE_NAMES[own], word === "ERR" ? message : text);
+  return new MongoAnswerError(own, CODE_NAMES[own], word === "ERR" ? message : text);
 }

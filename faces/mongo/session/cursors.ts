@@ -105,7 +105,8 @@ export class Cursors {
   }
 
   #userWithMost(unit: keyof Share): ByteString | null {
-    let [heaviest, max]: [ByteString | null, number] = [null, -1];
+    let heaviest: ByteString | null = null;
+    let max = -1;
     for (const [user, share] of this.#shares) if (share[unit] > max) [heaviest, max] = [user, share[unit]];
     return heaviest;
   }
@@ -128,6 +129,7 @@ export class Cursors {
       break;
     }
     if (first === null) return null;
+
     const remaining = first.usedAt + limits.mongoCursorTimeout - environment.uptime();
     return environment.setTimer(Math.max(remaining, 1), () => {
       const last = environment.uptime() - this.#host.limits.mongoCursorTimeout;

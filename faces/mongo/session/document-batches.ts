@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { document, elements, embedded, int64, list, text } from "../bytes/bson-documents.js";
 import { DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
-import { failure } from "../messages/failure-codes.js";
+import { mongoError } from "../messages/failure-codes.js";
 import type { Cursor } from "./cursors.js";
 import type { MongoServer } from "./mongo-server.js";
 import type { MongoSession } from "./mongo-session.js";
@@ -35,7 +35,7 @@ export interface BatchQuery {
   readonly argv: readonly ByteString[];
 }
 
-/** Returns the elements of a first answer. @throws MongoFailure */
+/** Returns the elements of a first answer. @throws MongoAnswerError */
 export function firstBatch(
   { server, login }: MongoSession,
   { namespace, argv }: BatchQuery,
@@ -48,10 +48,11 @@ export function firstBatch(
     ? null
     : server.cursors.open({ namespace, user: login.name, argv, expires, documents, at });
   if (cursor === null && !isComplete)
-    throw failure(
+    throw mongoError(
       146,
       "the result is larger than the server stores for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
     );
+
   return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
@@ -91,5 +92,6 @@ function batchEnd(
     bytes += (documents[at] as ByteString).length + INDEX_BYTES;
     if (bytes > maxBytes && at > from) return at;
   }
+
   return end;
 }

@@ -4,7 +4,8 @@ import type { Environment } from "../../../daemon/net/process/clock-and-randomne
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
-import type { DaemonInterface, UserSocketHost } from "../../users/user-listener.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
+import type { UserSocketHost } from "../../users/user-listener.js";
 import { type BsonValue, objectId } from "../bytes/bson-documents.js";
 import { Cursors } from "./cursors.js";
 

@@ -2,19 +2,18 @@
  * The session of a MongoDB client: messages in, messages out. Each message is a command of the table. The session does
  * not handle sockets.
  */
-import type { LastWrite } from "../../../daemon/engine/backends/command-path.js";
 import type { OrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
 import { SessionCommandSender, UserCommands } from "../../users/user-commands.js";
-import type { DaemonInterface } from "../../users/user-listener.js";
 import type { Denial, UserSession } from "../../users/user-session.js";
 import type { Users } from "../../users/users.js";
 import { boolean, document, element, int32, text } from "../bytes/bson-documents.js";
 import { doneAnswer, messageBytes, refusedAnswer } from "../bytes/mongo-answers.js";
 import type { MongoMessage } from "../bytes/mongo-message.js";
 import { CommandDocument, checkFields, type Fields } from "../messages/command-document.js";
-import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
+import { failureOf, MongoAnswerError, mongoError } from "../messages/failure-codes.js";
 import { alternativeTo } from "../store/queries/mongodb-names.js";
 import type { MongoServer } from "./mongo-server.js";
 import type { ScramLogin } from "./scram.js";
@@ -28,8 +27,8 @@ export interface MongoCommand {
   readonly summary: string;
   readonly fields: Fields | "any";
   /** Whether the command may be executed before a login. */
-  readonly isOpen?: true;
-  /** Executes the command. @returns the elements of the answer @throws MongoFailure */
+  readonly needsNoLogin?: true;
+  /** Executes the command. @returns the elements of the answer @throws MongoAnswerError */
   readonly run: (session: MongoSession, command: CommandDocument) => ByteString | Promise<ByteString>;
 }
 
@@ -41,7 +40,7 @@ export interface MongoConnection {
   readonly isPrivate: boolean;
 }
 
-const ANSWER_TOO_LONG = failure(
+const ANSWER_TOO_LONG = mongoError(
   10334,
   "the answer is longer than this daemon sends (--max-output-bytes): request less. A requested write was carried out",
 );
@@ -101,7 +100,7 @@ export class MongoSession {
     return messageBytes(id, kind, refusedAnswer(ANSWER_TOO_LONG, kind));
   }
 
-  /** Checks that the user may run a command of the store now. @throws MongoFailure  the user may not */
+  /** Checks that the user may run a command of the store now. @throws MongoAnswerError  the user may not */
   check(argv: readonly ByteString[]): void {
     const called = this.commands.permitted(argv);
     if ("kind" in called) throw failureOf(called);
@@ -110,18 +109,14 @@ export class MongoSession {
   /**
    * Runs a command of the store if the user is permitted to.
    * @param answered  creates the answer from a reply that is not an error
-   * @throws MongoFailure
+   * @throws MongoAnswerError
    */
-  run<Answer>(
-    argv: readonly ByteString[],
-    answered: (reply: Reply) => Answer,
-    sender = this.#sender,
-  ): Answer | Promise<Answer> {
-    const reply = this.commands.run(argv, sender);
+  run<Answer>(argv: readonly ByteString[], answered: (reply: Reply) => Answer): Answer | Promise<Answer> {
+    const reply = this.commands.run(argv, this.#sender);
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
-  /** Runs a command that writes. The answer waits as its `writeConcern` requires. @throws MongoFailure */
+  /** Runs a command that writes. The answer waits as its `writeConcern` requires. @throws MongoAnswerError */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
@@ -130,12 +125,15 @@ export class MongoSession {
     const { daemon } = this.server;
     const concern = writeConcernOf(command, daemon);
     if (concern.others === 0) return this.run(argv, answered);
-    const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
+
+    const { lastWrite } = this.#sender;
+    const before = lastWrite.orderKey;
     const wait = (answer: ByteString) =>
-      awaitCopies(concern, sender.lastWrite.orderKey, answer, (end) => {
+      awaitCopies(concern, lastWrite.orderKey === before ? null : lastWrite.orderKey, answer, (end) => {
         this.#endWait = end;
       });
-    const answer = this.run(argv, answered, sender);
+
+    const answer = this.run(argv, answered);
     return typeof answer === "string" ? wait(answer) : answer.then(wait);
   }
 
@@ -153,11 +151,11 @@ export class MongoSession {
     const document = new CommandDocument(body, sequences);
     const command = this.#table.get(document.name);
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
-      throw failure(59, "OP_QUERY is accepted only for greetings; send commands in OP_MSG");
+      throw mongoError(59, "OP_QUERY is accepted only for greetings; send commands in OP_MSG");
     if (command === undefined)
-      throw failure(59, `no such command: '${textOfBytes(document.name)}'${alternativeTo(document.name)}`);
-    if (this.commands.needsLogin && command.isOpen !== true)
-      throw failure(13, `Command ${command.names[0]} requires authentication`);
+      throw mongoError(59, `no such command: '${textOfBytes(document.name)}'${alternativeTo(document.name)}`);
+    if (this.commands.needsLogin && command.needsNoLogin !== true)
+      throw mongoError(13, `Command ${command.names[0]} requires authentication`);
     if (command.fields !== "any") checkFields(document, command.fields);
     return command.run(this, document);
   }
@@ -170,11 +168,6 @@ class MongoSender extends SessionCommandSender {
   isGone = false;
 }
 
-/** The sender of a single write, which stores the write's order key. */
-class AwaitedSender extends MongoSender {
-  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
-}
-
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);
 
 function good<Answer>(reply: Reply, answered: (reply: Reply) => Answer): Answer {
@@ -182,17 +175,17 @@ function good<Answer>(reply: Reply, answered: (reply: Reply) => Answer): Answer 
   return answered(reply);
 }
 
-/** @throws  the problem itself, if it is not a MongoFailure */
+/** @throws  the problem itself, if it is not a MongoAnswerError */
 function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
-  if (problem instanceof MongoFailure) return refusedAnswer(problem, kind);
+  if (problem instanceof MongoAnswerError) return refusedAnswer(problem, kind);
   throw problem;
 }
 
-/** Throws the failure for a denial. @throws MongoFailure */
+/** Throws the failure for a denial. @throws MongoAnswerError */
 function denied(denial: Denial): never {
   throw denial === "no-memory"
-    ? failure(146, "not enough memory for more data")
-    : failure(13, "not authorized: this user has no permission for this command or collection");
+    ? mongoError(146, "not enough memory for more data")
+    : mongoError(13, "not authorized: this user has no permission for this command or collection");
 }
 
 /** A SCRAM login that is in progress. */
@@ -262,7 +255,7 @@ const DAEMONS_MAX = 50;
 /**
  * Parses write concerns. With `w: 1` the answer is sent when this daemon has the write, as for all other clients.
  * With a higher number the answer waits for other daemons, like WAIT.
- * @throws MongoFailure the command requests something that the daemon does not support
+ * @throws MongoAnswerError the command requests something that the daemon does not support
  */
 function writeConcernOf(
   command: CommandDocument,
@@ -270,11 +263,13 @@ function writeConcernOf(
 ): WriteConcern {
   const concern = command.within("writeConcern");
   if (concern === null) return { others: 0, timeout: 0, copies };
+
   const unknown = concern.members.find(({ name }) => !KNOWN.includes(name));
   if (unknown !== undefined)
-    throw failure(40415, `BSON field 'writeConcern.${unknown.name}' is an unknown field.`);
+    throw mongoError(40415, `BSON field 'writeConcern.${unknown.name}' is an unknown field.`);
   if ((concern.flag("j") || concern.flag("fsync")) && (settings.data === null || settings.fsync !== "always"))
-    throw failure(2, "'j' requires a daemon with --data and --fsync always");
+    throw mongoError(2, "'j' requires a daemon with --data and --fsync always");
+
   const timeout = Math.max(0, concern.number("wtimeout") ?? 0);
   return { others: othersOf(concern, copies, Math.max(settings.peers.length, members)), timeout, copies };
 }
@@ -283,14 +278,16 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
   const isAlone = copies === null || copies.isAlone;
   if (concern.isText("w")) {
     const word = concern.words("w");
-    if (word !== MAJORITY) throw failure(79, `No write concern mode named '${word}' found`);
+    if (word !== MAJORITY) throw mongoError(79, `No write concern mode named '${word}' found`);
     // More than half of all daemons, including this one.
     return isAlone ? 0 : Math.floor((peers + 1) / 2);
   }
+
   const daemons = concern.number("w") ?? 1;
   if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MAX)
-    throw failure(9, `w must be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);
-  if (daemons > 1 && isAlone) throw failure(2, "cannot use 'w' > 1 when a host is not replicated");
+    throw mongoError(9, `w must be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);
+  if (daemons > 1 && isAlone) throw mongoError(2, "cannot use 'w' > 1 when a host is not replicated");
+
   return Math.max(0, daemons - 1);
 }
 

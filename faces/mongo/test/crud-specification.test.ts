@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { repositoryRoot } from "../../../test/support/repository.js";
 import { clientOf, startMongo } from "./scene.js";
-import { applies, parsed, runTest } from "./unified-format.js";
+import { applies, parseTestFile, runTest } from "./unified-format.js";
 
 const FOLDER = "/usr/share/gocode/src/go.mongodb.org/mongo-driver";
 /** The folders that contain the tests, depending on the version of the package. */
@@ -66,11 +66,13 @@ const skip = folder === undefined && "the Debian package golang-mongodb-mongo-dr
 test("MongoDB's CRUD tests pass, except those that need missing features", { skip }, async () => {
   await using scene = await startMongo();
   await using own = clientOf(scene.port);
-  const [failed, passed]: [string[], string[]] = [[], []];
+  const failed: string[] = [];
+  const passed: string[] = [];
   const counts = new Map<Group, number>();
   const names = readdirSync(folder as string).filter((name) => name.endsWith(".json"));
+
   for (const name of names.sort()) {
-    const file = parsed(readFileSync(join(folder as string, name), "utf8"));
+    const file = parseTestFile(readFileSync(join(folder as string, name), "utf8"));
     for (const one of file.tests) {
       if (!applies(file) || !applies(one)) continue;
       const title = `${name}: ${one.description}`;
@@ -85,14 +87,17 @@ test("MongoDB's CRUD tests pass, except those that need missing features", { ski
       }
     }
   }
+
   assert.deepEqual(failed, []);
   const groups = [...counts].sort(([a], [b]) => FAILING.indexOf(a) - FAILING.indexOf(b));
   const missed = groups.reduce((sum, [{ isOfServers }, count]) => sum + (isOfServers ? count : 0), 0);
   const share = passed.length / (passed.length + missed);
   assert.ok(passed.length > 50 && share >= SHARE_MIN, `${passed.length} pass, ${missed} fail`);
+
   // Other versions of the package contain other tests.
   const all = groups.reduce((sum, [, count]) => sum + count, passed.length);
   if (all !== DOCUMENTED) return;
+
   const rows = [
     ["they pass", passed.length] as const,
     ...groups.map(([{ why }, count]) => [why, count] as const),

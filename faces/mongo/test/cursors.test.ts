@@ -10,12 +10,14 @@ import { clientOf, startMongo } from "./scene.js";
 
 const DOCUMENTS = 1000;
 
-async function fill(client: MongoClient): Promise<void> {
+/** Inserts the documents 0, 1 and so on into `items`. */
+async function insertDocuments(client: MongoClient): Promise<void> {
   const documents = Array.from({ length: DOCUMENTS }, (_, n) => ({ _id: n as never, text: "x".repeat(100) }));
   await client.db("shop").collection("items").insertMany(documents);
 }
 
-const open = async (client: MongoClient, batchSize = 1): Promise<Long> => {
+/** Opens a cursor on `items`. @returns its id */
+const openCursor = async (client: MongoClient, batchSize = 1): Promise<Long> => {
   const { cursor } = await client.db("shop").command({ find: "items", batchSize }, { promoteLongs: false });
   return cursor.id;
 };
@@ -28,7 +30,7 @@ const getMore = (client: MongoClient, id: Long, batchSize?: number) =>
 test("a client fetches an answer in parts of the requested size, despite later deletions", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
-  await fill(client);
+  await insertDocuments(client);
   const items = client.db("shop").collection("items");
   const cursor = items.find().batchSize(7);
   const ids = [(await cursor.next())?._id];
@@ -57,8 +59,8 @@ test("a batch has at most 16 MiB, and at least one document", async () => {
 test("a closed cursor no longer exists, and a single batch opens no cursor", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
-  await fill(client);
-  const id = await open(client);
+  await insertDocuments(client);
+  const id = await openCursor(client);
   const { cursorsKilled, cursorsNotFound } = await client
     .db("shop")
     .command({ killCursors: "items", cursors: [id, Long.fromNumber(3)] });
@@ -72,31 +74,31 @@ test("a closed cursor no longer exists, and a single batch opens no cursor", asy
 test("the number and the bytes of cursors are limited, and unused cursors are closed first", async () => {
   await using scene = await startMongo({ limits: { mongoCursors: 50, mongoCursorBytes: 20_000_000 } });
   await using client = clientOf(scene.port);
-  await fill(client);
-  const first = await open(client);
-  const used = await open(client);
+  await insertDocuments(client);
+  const first = await openCursor(client);
+  const used = await openCursor(client);
   for (let n = 0; n < 60; n++) {
-    await open(client);
+    await openCursor(client);
     await getMore(client, used, 1);
   }
   await assert.rejects(getMore(client, first), { code: 43 });
-  await Promise.all(Array.from({ length: 1000 }, () => open(client)));
+  await Promise.all(Array.from({ length: 1000 }, () => openCursor(client)));
   assert.ok(scene.listener.bufferedBytes < 21_000_000, String(scene.listener.bufferedBytes));
 });
 
 test("an answer that alone exceeds the limit is refused", async () => {
   await using scene = await startMongo({ limits: { mongoCursorBytes: 100_000 } });
   await using client = clientOf(scene.port);
-  await fill(client);
-  await assert.rejects(open(client), { code: 146, message: /--mongo-cursor-bytes/ });
+  await insertDocuments(client);
+  await assert.rejects(openCursor(client), { code: 146, message: /--mongo-cursor-bytes/ });
   assert.equal((await client.db("shop").collection("items").find().limit(100).toArray()).length, 100);
 });
 
 test("a cursor that is unused for --mongo-cursor-timeout is closed", async () => {
   await using scene = await startMongo({ limits: { mongoCursorTimeout: 100 } });
   await using client = clientOf(scene.port);
-  await fill(client);
-  const id = await open(client);
+  await insertDocuments(client);
+  const id = await openCursor(client);
   await until("the answer is released", () => Promise.resolve(scene.listener.bufferedBytes === 0));
   await assert.rejects(getMore(client, id), { code: 43 });
 });
@@ -104,22 +106,24 @@ test("a cursor that is unused for --mongo-cursor-timeout is closed", async () =>
 test("a cursor with noCursorTimeout is closed only by the other limits", async () => {
   await using scene = await startMongo({ limits: { mongoCursorTimeout: 100, mongoCursors: 2 } });
   await using client = clientOf(scene.port);
-  await fill(client);
+  await insertDocuments(client);
   const { cursor } = await client
     .db("shop")
     .command({ find: "items", batchSize: 1, noCursorTimeout: true }, { promoteLongs: false });
-  const kept: Long = cursor.id;
+  const lasting: Long = cursor.id;
+
   const bytes = scene.listener.bufferedBytes;
   for (let n = 0; n < 2; n++) {
-    const other = await open(client);
-    await until("only the kept cursor remains", () =>
+    const other = await openCursor(client);
+    await until("only the lasting cursor remains", () =>
       Promise.resolve(scene.listener.bufferedBytes === bytes),
     );
     await assert.rejects(getMore(client, other), { code: 43 });
   }
-  assert.equal((await getMore(client, kept, 1))["cursor"].nextBatch.length, 1);
-  for (let n = 0; n < 2; n++) await open(client);
-  await assert.rejects(getMore(client, kept), { code: 43 });
+
+  assert.equal((await getMore(client, lasting, 1))["cursor"].nextBatch.length, 1);
+  for (let n = 0; n < 2; n++) await openCursor(client);
+  await assert.rejects(getMore(client, lasting), { code: 43 });
   await until("the remaining cursors are closed", () => Promise.resolve(scene.listener.bufferedBytes === 0));
 });
 
@@ -128,8 +132,8 @@ test("a cursor belongs to one user and one collection", async () => {
   await using scene = await startMongo({ users });
   await using ann = clientOf(scene.port, "ann:secret");
   await using eva = clientOf(scene.port, "eva:secret");
-  await fill(ann);
-  const id = await open(ann);
+  await insertDocuments(ann);
+  const id = await openCursor(ann);
   await assert.rejects(getMore(eva, id), { code: 43 });
   const { cursorsNotFound } = await eva.db("shop").command({ killCursors: "items", cursors: [id] });
   assert.equal(cursorsNotFound.length, 1);
@@ -141,8 +145,8 @@ test("a user that has lost a permission cannot fetch more of an earlier answer",
   const users = ["user ann on >secret ~* +@all"];
   await using scene = await startMongo({ users });
   await using ann = clientOf(scene.port, "ann:secret");
-  await fill(ann);
-  const items = await open(ann);
+  await insertDocuments(ann);
+  const items = await openCursor(ann);
   const { cursor } = await ann.db("shop").command({
     aggregate: "items",
     pipeline: [{ $lookup: { from: "secrets", localField: "a", foreignField: "a", as: "s" } }],
@@ -160,8 +164,8 @@ test("a user with many cursors does not displace another user's", async () => {
   await using scene = await startMongo({ users, limits: { mongoCursors: 20 } });
   await using ann = clientOf(scene.port, "ann:secret");
   await using eva = clientOf(scene.port, "eva:secret");
-  await fill(ann);
-  const id = await open(eva);
-  for (let n = 0; n < 60; n++) await open(ann);
+  await insertDocuments(ann);
+  const id = await openCursor(eva);
+  for (let n = 0; n < 60; n++) await openCursor(ann);
   assert.equal((await getMore(eva, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
 });

@@ -31,7 +31,8 @@ test("an acknowledged unique index that another daemon's documents contradict st
   await using here = clientOf(cluster.mongoPort(0));
   await using there = clientOf(cluster.mongoPort(1));
   const usersOf = (client: typeof here) => client.db("shop").collection<User>("users");
-  const [users, others] = [usersOf(here), usersOf(there)];
+  const users = usersOf(here);
+  const others = usersOf(there);
   const both = [users, others];
   const shown = () =>
     Promise.all(both.map(async (one) => (await one.indexes()).find(({ name }) => name === "email_1")));

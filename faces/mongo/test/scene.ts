@@ -3,7 +3,7 @@ import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../../../test/faces/user-scene.js";
 import { double } from "../../../test/support/double.js";
-import type { DaemonInterface } from "../../users/user-listener.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
 import { MongoListener } from "../mongo-listener.js";
 
 export type MongoScene = UserScene<MongoListener>;

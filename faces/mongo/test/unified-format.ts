@@ -54,73 +54,76 @@ interface Operation {
   readonly saveResultAsEntity?: string;
 }
 
-const SERVER = [7, 0, 0];
+/** The version that the listener reports. */
+const SERVER_VERSION = [7, 0, 0];
 const TOPOLOGIES = ["single"];
 
-export const parsed = (text: string): TestFile => BSON.EJSON.parse(text, { relaxed: true }) as TestFile;
+export const parseTestFile = (text: string): TestFile =>
+  BSON.EJSON.parse(text, { relaxed: true }) as TestFile;
 
-/** Returns whether a test applies to a server of this version and topology. */
-export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequirements">): boolean {
+/** Returns whether a test applies to a single server of `SERVER_VERSION`. */
+export function applies({ runOnRequirements: requirements }: Pick<TestFile, "runOnRequirements">): boolean {
   return (
-    some === undefined ||
-    some.some(
+    requirements === undefined ||
+    requirements.some(
       ({ minServerVersion: min, maxServerVersion: max, topologies }) =>
-        (min === undefined || compared(min) <= 0) &&
-        (max === undefined || compared(max) >= 0) &&
-        (topologies === undefined || topologies.some((one) => TOPOLOGIES.includes(one))),
+        (min === undefined || compareWithServer(min) <= 0) &&
+        (max === undefined || compareWithServer(max) >= 0) &&
+        (topologies === undefined || topologies.some((topology) => TOPOLOGIES.includes(topology))),
     )
   );
 }
 
 /** Compares a version with the server's. @returns a negative number if `version` is earlier, 0 if they are equal */
-function compared(version: string): number {
+function compareWithServer(version: string): number {
   const parts = version.split(".").map(Number);
-  for (const [i, own] of SERVER.entries()) if ((parts[i] ?? 0) !== own) return (parts[i] ?? 0) - own;
+  for (const [i, serverPart] of SERVER_VERSION.entries())
+    if ((parts[i] ?? 0) !== serverPart) return (parts[i] ?? 0) - serverPart;
   return 0;
 }
 
 /**
  * Runs one test against a server.
- * @param own  a client that inserts the documents of the tests, and reads the result
+ * @param setupClient  a client that inserts the documents of the tests, and reads the outcome
  * @throws Error  a result differs from the expected one
  */
 export async function runTest(
   file: TestFile,
-  one: UnifiedTest,
+  unifiedTest: UnifiedTest,
   url: string,
-  own: MongoClient,
+  setupClient: MongoClient,
 ): Promise<void> {
-  const scene = new Scene(url, own);
+  const run = new TestRun(url, setupClient);
   try {
-    await scene.fill(file.initialData ?? []);
-    scene.create(file.createEntities);
-    for (const operation of one.operations) await scene.carryOut(operation);
-    for (const { client, events } of one.expectEvents ?? []) scene.checkEvents(client, events);
-    for (const data of one.outcome ?? []) await scene.checkOutcome(data);
+    await run.fill(file.initialData ?? []);
+    run.create(file.createEntities);
+    for (const operation of unifiedTest.operations) await run.runOperation(operation);
+    for (const { client, events } of unifiedTest.expectEvents ?? []) run.checkEvents(client, events);
+    for (const data of unifiedTest.outcome ?? []) await run.checkOutcome(data);
   } finally {
-    await scene.close();
+    await run.close();
   }
 }
 
-class Scene {
+class TestRun {
   readonly #url: string;
-  readonly #own: MongoClient;
+  readonly #setupClient: MongoClient;
   readonly #clients = new Map<string, MongoClient>();
   readonly #databases = new Map<string, Db>();
   readonly #collections = new Map<string, Collection>();
   readonly #events = new Map<string, CommandStartedEvent[]>();
 
-  constructor(url: string, own: MongoClient) {
+  constructor(url: string, setupClient: MongoClient) {
     this.#url = url;
-    this.#own = own;
+    this.#setupClient = setupClient;
   }
 
   async fill(data: readonly CollectionData[]): Promise<void> {
     for (const { databaseName, collectionName, documents } of data) {
-      const database = this.#own.db(databaseName);
+      const database = this.#setupClient.db(databaseName);
       await database.collection(collectionName).drop();
       if (documents.length === 0) await database.createCollection(collectionName);
-      else await database.collection(collectionName).insertMany(copied(documents));
+      else await database.collection(collectionName).insertMany(deepCopy(documents));
     }
   }
 
@@ -128,13 +131,13 @@ class Scene {
     for (const { client, database, collection } of entities) {
       if (client !== undefined) this.#createClient(client);
       if (database !== undefined) {
-        const own = this.#clients.get(database.client) as MongoClient;
-        this.#databases.set(database.id, own.db(database.databaseName, database.databaseOptions));
+        const owner = this.#clients.get(database.client) as MongoClient;
+        this.#databases.set(database.id, owner.db(database.databaseName, database.databaseOptions));
       }
       if (collection !== undefined) {
-        const own = this.#databases.get(collection.database) as Db;
+        const owner = this.#databases.get(collection.database) as Db;
         const { collectionName, collectionOptions } = collection;
-        this.#collections.set(collection.id, own.collection(collectionName, collectionOptions));
+        this.#collections.set(collection.id, owner.collection(collectionName, collectionOptions));
       }
     }
   }
@@ -145,38 +148,41 @@ class Scene {
     const client = new MongoClient(this.#url, options);
     const events: CommandStartedEvent[] = [];
     client.on("commandStarted", (event) => {
-      events.push({ ...event, command: copied(event.command) } as CommandStartedEvent);
+      events.push({ ...event, command: deepCopy(event.command) } as CommandStartedEvent);
     });
     this.#clients.set(id, client);
     this.#events.set(id, events);
   }
 
-  async carryOut({ name, object, arguments: options = {}, ...expected }: Operation): Promise<void> {
+  async runOperation({ name, object, arguments: options = {}, ...expected }: Operation): Promise<void> {
     let result: unknown;
     try {
-      result = await this.#called(name, object, copied(options));
+      result = await this.#call(name, object, deepCopy(options));
     } catch (problem) {
       if (expected.expectError === undefined) throw problem;
       checkError(problem, expected.expectError);
       return;
     }
     assert.equal(expected.expectError, undefined, `${name} should have failed`);
-    if (expected.expectResult !== undefined) match(plain(result), expected.expectResult, name, true);
+    if (expected.expectResult !== undefined) match(toPlainJson(result), expected.expectResult, name, true);
   }
 
-  #called(name: string, object: string, { ...options }: Document): Promise<unknown> {
+  #call(name: string, object: string, { ...options }: Document): Promise<unknown> {
     const collection = this.#collections.get(object);
     const database = this.#databases.get(object);
     if (options["returnDocument"] !== undefined)
       options["returnDocument"] = String(options["returnDocument"]).toLowerCase();
+
+    // The driver's methods receive these arguments by position, and the remaining ones as options.
     const call = (target: Collection | Db, ...names: readonly string[]) => {
-      const first = names.map((one) => options[one]);
-      for (const one of names) delete options[one];
+      const positional = names.map((argument) => options[argument]);
+      for (const argument of names) delete options[argument];
       const method = (target as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
       if (method === undefined) throw new Error(`the driver has no ${name}`);
-      return method.call(target, ...first, options);
+      return method.call(target, ...positional, options);
     };
-    const some = (cursor: unknown) => (cursor as { toArray(): Promise<unknown> }).toArray();
+    const readAll = (cursor: unknown) => (cursor as { toArray(): Promise<unknown> }).toArray();
+
     if (name === "runCommand") return (database as Db).command(options["command"]);
     if (name === "modifyCollection") {
       const { collection: collMod, ...collectionOptions } = options;
@@ -184,14 +190,15 @@ class Scene {
     }
     if (collection === undefined && database === undefined) throw new Error(`${name} of ${object}`);
     const target = (collection ?? database) as Collection | Db;
+
     switch (name) {
       case "find":
-        return some(call(target, "filter"));
+        return readAll(call(target, "filter"));
       case "aggregate":
-        return some(call(target, "pipeline"));
+        return readAll(call(target, "pipeline"));
       case "listCollections":
       case "listIndexes":
-        return some(call(target, ...(name === "listIndexes" ? [] : ["filter"])));
+        return readAll(call(target, ...(name === "listIndexes" ? [] : ["filter"])));
       case "distinct":
         return call(target, "fieldName", "filter") as Promise<unknown>;
       case "updateOne":
@@ -227,24 +234,28 @@ class Scene {
 
   checkEvents(client: string, expected: readonly Document[]): void {
     const seen = this.#events.get(client) ?? [];
-    assert.equal(seen.length, expected.length, `events: ${seen.map((one) => one.commandName).join(", ")}`);
+    assert.equal(
+      seen.length,
+      expected.length,
+      `events: ${seen.map((event) => event.commandName).join(", ")}`,
+    );
     for (const [i, { commandStartedEvent: event }] of expected.entries()) {
       const { command, commandName, databaseName } = event as Document;
-      const one = seen[i] as CommandStartedEvent;
-      if (commandName !== undefined) assert.equal(one.commandName, commandName);
-      if (databaseName !== undefined) assert.equal(one.databaseName, databaseName);
-      if (command !== undefined) match(plain(one.command), command, `event ${i}`, true);
+      const started = seen[i] as CommandStartedEvent;
+      if (commandName !== undefined) assert.equal(started.commandName, commandName);
+      if (databaseName !== undefined) assert.equal(started.databaseName, databaseName);
+      if (command !== undefined) match(toPlainJson(started.command), command, `event ${i}`, true);
     }
   }
 
   async checkOutcome({ databaseName, collectionName, documents }: CollectionData): Promise<void> {
-    const found = await this.#own
+    const found = await this.#setupClient
       .db(databaseName)
       .collection(collectionName)
       .find()
       .sort({ _id: 1 })
       .toArray();
-    assert.deepEqual(plain(found), plain(documents), "outcome");
+    assert.deepEqual(toPlainJson(found), toPlainJson(documents), "outcome");
   }
 
   async close(): Promise<void> {
@@ -252,9 +263,9 @@ class Scene {
   }
 }
 
-const copied = <T>(value: T): T =>
+const deepCopy = <T>(value: T): T =>
   BSON.EJSON.deserialize(BSON.EJSON.serialize(value, { relaxed: false }), { relaxed: true }) as T;
-const plain = (value: unknown): unknown =>
+const toPlainJson = (value: unknown): unknown =>
   value === undefined ? undefined : BSON.EJSON.serialize(accessible(value) as Document, { relaxed: true });
 
 /** Returns the values of a result's getters as fields. */
@@ -285,34 +296,39 @@ function checkError(problem: unknown, expected: Document): void {
   if (errorContains !== undefined)
     assert.ok(problem.message.toLowerCase().includes(String(errorContains).toLowerCase()), problem.message);
   if (expectResult !== undefined)
-    match(plain((problem as MongoBulkWriteError).result), expectResult, "result of the error", true);
+    match(toPlainJson((problem as MongoBulkWriteError).result), expectResult, "result of the error", true);
 }
 
 /**
- * Compares a result. @param isRoot  whether additional fields are permitted @throws AssertionError  the result differs
+ * Compares a result. Of the operators, only `$$unsetOrMatches`, `$$exists` and `$$type` are supported, and the last one
+ * checks only that there is a value.
+ * @param allowsExtraFields  whether the result, or each item of a list, may have additional fields
+ * @throws AssertionError  the result differs
  */
-function match(actual: unknown, expected: unknown, where: string, isRoot = false): void {
+function match(actual: unknown, expected: unknown, where: string, allowsExtraFields = false): void {
   if (Array.isArray(expected)) {
     assert.ok(Array.isArray(actual), `${where}: ${JSON.stringify(actual)} is not a list`);
     assert.equal(actual.length, expected.length, where);
-    for (const [i, one] of expected.entries()) match(actual[i], one, `${where}[${i}]`, isRoot);
+    for (const [i, item] of expected.entries()) match(actual[i], item, `${where}[${i}]`, allowsExtraFields);
     return;
   }
+
   if (typeof expected !== "object" || expected === null) {
     assert.deepEqual(actual, expected, where);
     return;
   }
+
   const [operator = ""] = Object.keys(expected);
   const operand = (expected as Document)[operator] as unknown;
   if (operator === "$$unsetOrMatches") {
-    if (actual !== undefined) match(actual, operand, where, isRoot);
+    if (actual !== undefined) match(actual, operand, where, allowsExtraFields);
   } else if (operator === "$$exists") assert.equal(actual !== undefined, operand, where);
   else if (operator === "$$type") assert.notEqual(actual, undefined, where);
   else {
     assert.ok(typeof actual === "object" && actual !== null, `${where}: ${JSON.stringify(actual)}`);
-    for (const [name, one] of Object.entries(plain(expected) as Document))
-      match((actual as Document)[name], one, `${where}.${name}`);
-    if (isRoot) return;
+    for (const [name, field] of Object.entries(toPlainJson(expected) as Document))
+      match((actual as Document)[name], field, `${where}.${name}`);
+    if (allowsExtraFields) return;
     const names = Object.keys(expected);
     for (const name of Object.keys(actual))
       assert.ok(names.includes(name), `${where}.${name} is not expected`);

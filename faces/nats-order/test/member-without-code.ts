@@ -12,7 +12,10 @@ import { OrderedReplica } from "../ordered-replica.js";
 
 const log = pino({ level: "silent" });
 
-/** Starts a member with the given families, as a daemon does, and connects it to a stream. */
+/**
+ * Starts a member with the given families, as a daemon does, and connects it to a stream. `connectError` is the reason
+ * why it does not read the stream, or null if it does.
+ */
 export function memberWith(
   families: Readonly<Record<string, FamilyCode>>,
   args: readonly string[],
@@ -22,9 +25,11 @@ export function memberWith(
   const program = optionProgram({ faces: BUILD.faces, version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
   parseArguments(program, args, {});
+
   const settings = settingsOf(program);
   const { order } = settings;
   if (order === null) throw new Error("--order is missing");
+
   const context = {
     settings,
     identity: makeIdentity(),
@@ -37,9 +42,10 @@ export function memberWith(
     clientTotals: () => new Metrics().totals,
     named: null,
   };
+
   const replica = new OrderedReplica(context, order, null);
   const facts = { first: 1, last, created: "today", replicas: 1, others: 1, maxBytes: 1000 };
-  return { replica, connected: replica.connected(facts) };
+  return { replica, connectError: replica.connected(facts) };
 }
 
 /** What a member reports. */
@@ -53,7 +59,7 @@ export function reportOf({ recording, state }: OrderedReplica) {
   };
 }
 
-export interface LackingReport extends ReturnType<typeof reportOf> {
+export interface MemberReport extends ReturnType<typeof reportOf> {
   /** The reason why it does not read the stream, or null if it does. */
-  readonly connected: string | null;
+  readonly connectError: string | null;
 }

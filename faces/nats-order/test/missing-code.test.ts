@@ -1,6 +1,6 @@
 /**
- * Tests that a member of a stream stops before a message whose code is missing, and that it continues like a complete
- * member of the stream once it has the code.
+ * Tests that a member of a stream stops before a message that needs a command family which its build does not contain,
+ * and that it continues like a complete member of the stream once it has the code.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -24,24 +24,26 @@ import { buildRoot } from "../../../test/support/repository.js";
 import { readOrderSnapshot, writeOrderSnapshot } from "../order-snapshot.js";
 import type { OrderTask } from "../order-task.js";
 import { emptyStreamState, OrderedState, type StreamState } from "../ordered-state.js";
-import { type LackingReport, memberWith, reportOf } from "./member-without-code.js";
-import type { LackingTask } from "./thread-without-code.js";
+import { type MemberReport, memberWith, reportOf } from "./member-without-code.js";
+import type { MemberTask } from "./thread-without-code.js";
 
 const NOW = Date.UTC(2026, 0);
 const DATABASES = 16;
-const [pair, root, unknownKey] = [makeKeyPair(), makeKeyPair(), makeKeyPair()];
-const ARGS = ["-s", pair.file, "--root-key", root.file, "--order", "nats://127.0.0.1:1/writes"];
+const applicationKey = makeKeyPair();
+const rootKey = makeKeyPair();
+const unknownKey = makeKeyPair();
+const ARGS = ["-s", applicationKey.file, "--root-key", rootKey.file, "--order", "nats://127.0.0.1:1/writes"];
 const signers = loadSigners(
-  { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" },
+  { signKey: [applicationKey.file], rootKey: [rootKey.file], clusterName: "dbsync" },
   pino({ level: "silent" }),
 );
 const { cluster, makeRing } = signers;
 
 const GEOADD = ["GEOADD", "places", "13.361389", "38.115556", "Palermo"];
-const NAMED = /^this build does not contain the code of .*\(redis\/geo\)$/;
+const MISSING_CODE_ERROR = /^this build does not contain the code of .*\(redis\/geo\)$/;
 const INSTALLED = Object.values<FaceFamilies>(faces);
 
-function message(argv: readonly string[], at = NOW, by = pair): { at: number; data: Buffer } {
+function message(argv: readonly string[], at = NOW, by = applicationKey): { at: number; data: Buffer } {
   const { body, signature } = signCommands(by, [argv], { cluster, at });
   return { at: NOW, data: writeValue(body, signature) };
 }
@@ -49,13 +51,18 @@ function message(argv: readonly string[], at = NOW, by = pair): { at: number; da
 /** The messages of the stream. No member applies the second and the third one. */
 const MESSAGES = [
   message(["SET", "before", "1"]),
+  // Skipped: the signer is unknown.
   message(GEOADD, NOW, unknownKey),
+  // Refused: the message is older than the order window.
   message(GEOADD, NOW - ORDER_WINDOW.past),
   message(GEOADD),
   message(["SET", "after", "1"]),
 ];
 /** The number of messages before the one that needs the code. */
-const BEFORE = 3;
+const MESSAGES_BEFORE_GEOADD = 3;
+
+/** What a member reports that stopped for missing code. */
+const STOPPED = { state: "outdated", refusal: "semantics-unknown", readStatus: "catching-up" };
 
 const snapshotOf = (state: OrderedState): Buffer =>
   Buffer.concat([...writeOrderSnapshot(state.current, { created: "today", cluster })]);
@@ -72,32 +79,29 @@ function applyAll(initial: StreamState, messages: typeof MESSAGES) {
 }
 
 test("a member without the code stops before the message, and continues like a complete member once it has it", async () => {
-  const { "redis/geo": _, ...others } = Object.assign({}, ...INSTALLED.map(({ families }) => families));
-  const { replica, connected } = memberWith(others, ARGS, MESSAGES.length);
-  assert.equal(connected, null);
+  const { "redis/geo": _, ...families } = Object.assign({}, ...INSTALLED.map(({ families }) => families));
+  const { replica, connectError } = memberWith(families, ARGS, MESSAGES.length);
+  assert.equal(connectError, null);
+
+  // It stops before the message, and reports why.
   for (const [index, { at, data }] of MESSAGES.entries())
     if (replica.failure === null) replica.message({ seq: index + 1, at, data });
   const { reason, ...report } = reportOf(replica);
-  assert.match(reason, NAMED);
-  const expected = {
-    seq: BEFORE,
-    state: "outdated",
-    refusal: "semantics-unknown",
-    readStatus: "catching-up",
-  };
-  assert.deepEqual(report, expected);
+  assert.match(reason, MISSING_CODE_ERROR);
+  assert.deepEqual(report, { seq: MESSAGES_BEFORE_GEOADD, ...STOPPED });
 
+  // With the code, it continues from its snapshot, and reaches the state of a complete member.
   installFamilies(INSTALLED);
   const complete = applyAll(emptyStreamState(makeRing(), DATABASES), MESSAGES);
   assert.deepEqual(complete.replies, ["status", "skipped", "refused", "integer", "status"]);
   const parts = { genesis: makeRing, databases: DATABASES, cluster };
   const restored = readOrderSnapshot([snapshotOf(replica.state)], parts).state;
-  const continued = applyAll(restored, MESSAGES.slice(BEFORE));
+  const continued = applyAll(restored, MESSAGES.slice(MESSAGES_BEFORE_GEOADD));
   assert.deepEqual(continued.replies, ["integer", "status"]);
   assert.ok(continued.snapshot.equals(complete.snapshot));
 });
 
-test("a state whose snapshot could not be read without the code is at a standstill", () => {
+test("a state applies no messages if its snapshot needs code that is missing", () => {
   const missingCode = "this build does not contain the code of a value";
   const state = new OrderedState(
     { ...emptyStreamState(makeRing(), DATABASES), missingCode },
@@ -107,15 +111,13 @@ test("a state whose snapshot could not be read without the code is at a standsti
 });
 
 /** Starts a member without the code of a family in a thread, and connects it to a stream. */
-async function lacking(task: Omit<LackingTask, "args">, args = ARGS): Promise<LackingReport> {
-  const workerData: LackingTask = { args, ...task };
+async function reportWithoutFamily(task: Omit<MemberTask, "args">, args = ARGS): Promise<MemberReport> {
+  const workerData: MemberTask = { args, ...task };
   const worker = new Worker(new URL("./thread-without-code.js", import.meta.url), { workerData });
   const [report] = await once(worker, "message");
   await worker.terminate();
-  return report as LackingReport;
+  return report as MemberReport;
 }
-
-const NOTHING_READ = { seq: 0, state: "outdated", refusal: "semantics-unknown", readStatus: "catching-up" };
 
 /** Writes a snapshot with a stream to a data folder. */
 function writeStreamSnapshot(data: string): SnapshotFiles {
@@ -131,10 +133,14 @@ test("a member without the code of a value in its snapshot reads nothing", async
   writeStreamSnapshot(folder.path);
   writeFolderFormat(orderFolder(folder.path));
   const task = { removed: "redis/streams" };
-  const { connected, reason, ...report } = await lacking(task, [...ARGS, "--data", folder.path]);
-  assert.match(connected ?? "", /\(redis\/streams\)$/);
-  assert.equal(reason, connected);
-  assert.deepEqual(report, NOTHING_READ);
+  const { connectError, reason, ...report } = await reportWithoutFamily(task, [
+    ...ARGS,
+    "--data",
+    folder.path,
+  ]);
+  assert.match(connectError ?? "", /\(redis\/streams\)$/);
+  assert.equal(reason, connectError);
+  assert.deepEqual(report, { seq: 0, ...STOPPED });
 });
 
 test("the thread that makes snapshots ends with the reason if its build does not contain the code of a value", async () => {
@@ -151,11 +157,13 @@ test("the thread that makes snapshots ends with the reason if its build does not
     messageTimeoutMs: 1000,
     keys: [...makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label })),
   };
+
   const worker = new Worker(new URL("../../../daemon/program/thread.js", import.meta.url), {
     workerData: { name: "order-snapshot", task },
     execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-family.js")).href],
     env: { ...process.env, DBSYNC_WITHOUT_FAMILY: "redis/streams" },
   });
+
   const [problem] = await once(worker, "error");
   assert.match((problem as Error).message, /\(redis\/streams\)$/);
   assert.deepEqual(files.list(), [1]);

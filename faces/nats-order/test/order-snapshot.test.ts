@@ -11,62 +11,95 @@ import { emptyStreamState, OrderedState, type StreamState } from "../ordered-sta
 
 const NOW = Date.UTC(2026, 0);
 const DATABASES = 16;
-const [pair, root, added] = [makeKeyPair(), makeKeyPair(), makeKeyPair()];
-const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
+const client = makeKeyPair();
+const root = makeKeyPair();
+/** A key that an administrator adds while the test runs. */
+const addedKey = makeKeyPair();
+const keys = { signKey: [client.file], rootKey: [root.file], clusterName: "dbsync" };
 
-function stateFrom(initial: (makeRing: () => StreamState["ring"]) => StreamState) {
+type MakeRing = () => StreamState["ring"];
+type SignedCommand = ReturnType<typeof signCommands>;
+
+/** Makes a state. @param initialState  returns the state before the first message */
+function stateFrom(initialState: (makeRing: MakeRing) => StreamState) {
   const signers = loadSigners(keys, log);
-  const state = new OrderedState(initial(signers.makeRing), entryCheck(signers, null));
+  const state = new OrderedState(initialState(signers.makeRing), entryCheck(signers, null));
   signers.follow(state);
   return { state, signers };
 }
+
+const emptyState = () => stateFrom((makeRing) => emptyStreamState(makeRing(), DATABASES));
 
 function bytesOf(state: OrderedState, cluster: string, created = "today"): Buffer {
   return Buffer.concat([...writeOrderSnapshot(state.current, { created, cluster })]);
 }
 
+/** Writes a snapshot of a state, and restores another state from it. */
+function restoredFrom(state: OrderedState, { cluster, makeRing }: ReturnType<typeof loadSigners>) {
+  const bytes = bytesOf(state, cluster);
+  const options = { genesis: makeRing, databases: DATABASES, cluster };
+  const { state: initial, created } = readOrderSnapshot([bytes], options);
+  return { restored: stateFrom(() => initial).state, bytes, created };
+}
+
+/** Applies a command as the next message of a stream. */
+const put = (to: OrderedState, { body, signature }: SignedCommand, at: number) =>
+  to.apply({ seq: to.seq + 1, at, data: writeValue(body, signature) });
+
 test("messages after a snapshot have the same effect with and without the snapshot", () => {
-  const { state, signers } = stateFrom((makeRing) => emptyStreamState(makeRing(), DATABASES));
+  const { state, signers } = emptyState();
   const { cluster } = signers;
-  const sign = (by: typeof pair, at: number, ...argv: string[]) => signCommands(by, [argv], { cluster, at });
-  const put = (to: OrderedState, { body, signature }: ReturnType<typeof sign>, at: number) =>
-    to.apply({ seq: to.seq + 1, at, data: writeValue(body, signature) });
-  const again = sign(pair, NOW + 50, "INCR", "n");
-  put(state, sign(root, NOW + 9000, "KEY", "ADD", added.pem, "RULES", "+@all", "~*"), NOW + 1);
-  put(state, sign(pair, NOW, "SET", "ends", "v", "PX", "1"), NOW + 1);
-  put(state, again, NOW + 2);
-  const last = sign(pair, NOW, "RPUSH", "list", "a", "b");
-  put(state, last, NOW + 2);
-  const chunks = [bytesOf(state, cluster)];
-  const parts = { genesis: signers.makeRing, databases: DATABASES, cluster };
-  const { state: initial, created } = readOrderSnapshot(chunks, parts);
+  const sign = (by: typeof client, at: number, ...argv: string[]) =>
+    signCommands(by, [argv], { cluster, at });
+
+  const repeated = sign(client, NOW + 50, "INCR", "n");
+  put(state, sign(root, NOW + 9000, "KEY", "ADD", addedKey.pem, "RULES", "+@all", "~*"), NOW + 1);
+  put(state, sign(client, NOW, "SET", "ends", "v", "PX", "1"), NOW + 1);
+  put(state, repeated, NOW + 2);
+  put(state, sign(client, NOW, "RPUSH", "list", "a", "b"), NOW + 2);
+
+  const { restored, bytes, created } = restoredFrom(state, signers);
   assert.equal(created, "today");
-  const { state: restored } = stateFrom(() => initial);
-  assert.ok(bytesOf(restored, cluster).equals(chunks[0] as Buffer));
-  const { body, signature } = sign(pair, NOW, "RPUSH", "list", "a", "b");
-  assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);
-  assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(body, signature) }), false);
-  const more = [
-    // These are a command in the millisecond in which a key expires, a repeated one, and one signed by the added key.
-    sign(pair, NOW, "SET", "ends", "w", "NX"),
-    again,
-    sign(added, NOW + 5, "APPEND", "list2", "x"),
-    sign(pair, NOW, "XADD", "stream", "*", "f", "v"),
+  assert.ok(bytesOf(restored, cluster).equals(bytes));
+
+  // A command in the millisecond in which a key expires, a repeated command, one that the added key has signed, and one
+  // that chooses an id.
+  const next = [
+    sign(client, NOW, "SET", "ends", "w", "NX"),
+    repeated,
+    sign(addedKey, NOW + 5, "APPEND", "list2", "x"),
+    sign(client, NOW, "XADD", "stream", "*", "f", "v"),
   ];
-  const kinds = more.map((one) => {
-    const [a, b] = [put(state, one, NOW + 2), put(restored, one, NOW + 2)];
-    assert.deepEqual(a, b);
-    return a.kind === "applied" ? a.answers[0]?.reply.kind : a.kind;
+  const kinds = next.map((command) => {
+    const fromOriginal = put(state, command, NOW + 2);
+    const fromRestored = put(restored, command, NOW + 2);
+    assert.deepEqual(fromRestored, fromOriginal);
+    return fromOriginal.kind === "applied" ? fromOriginal.answers[0]?.reply.kind : fromOriginal.kind;
   });
   assert.deepEqual(kinds, ["nil", "skipped", "integer", "bulk"]);
   assert.ok(bytesOf(restored, cluster).equals(bytesOf(state, cluster)));
 });
 
-test("a snapshot that was truncated or made with other keys is not used", () => {
-  const { state, signers } = stateFrom((makeRing) => emptyStreamState(makeRing(), DATABASES));
+test("a restored state distinguishes its last message from another one with the same sequence and date", () => {
+  const { state, signers } = emptyState();
+  const { cluster } = signers;
+  const sign = () => signCommands(client, [["RPUSH", "list", "a", "b"]], { cluster, at: NOW });
+
+  const last = sign();
+  put(state, last, NOW + 2);
+  const { restored } = restoredFrom(state, signers);
+
+  const isLast = ({ body, signature }: SignedCommand) =>
+    restored.isLast({ seq: 1, at: NOW + 2, data: writeValue(body, signature) });
+  assert.equal(isLast(last), true);
+  assert.equal(isLast(sign()), false, "the same command with another nonce");
+});
+
+test("a snapshot that was truncated or made with other keys is rejected", () => {
+  const { state, signers } = emptyState();
   const { cluster } = signers;
   const bytes = bytesOf(state, cluster);
-  const parts = { genesis: signers.makeRing, databases: DATABASES, cluster };
-  assert.throws(() => readOrderSnapshot([bytes.subarray(0, -1)], parts), /cut off/);
-  assert.throws(() => readOrderSnapshot([bytes], { ...parts, cluster: "x".repeat(32) }), /other keys/);
+  const options = { genesis: signers.makeRing, databases: DATABASES, cluster };
+  assert.throws(() => readOrderSnapshot([bytes.subarray(0, -1)], options), /cut off/);
+  assert.throws(() => readOrderSnapshot([bytes], { ...options, cluster: "x".repeat(32) }), /other keys/);
 });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
-import { OrderedIds } from "../ordered-state.js";
+import { OrderedIds } from "../ordered-ids.js";
 
 const NOW = 1_800_000_000_000;
 

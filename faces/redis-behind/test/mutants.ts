@@ -18,14 +18,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "faces/redis-behind/redis-cluster.js",
+    file: "faces/redis-behind/cluster-broadcasts.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: "faces/redis-behind/test/redis-cluster.scan.test.js",
   },
   {
     name: "scans: two masters of a Redis Cluster have the same name",
-    file: "faces/redis-behind/redis-cluster.js",
+    file: "faces/redis-behind/cluster-broadcasts.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: "faces/redis-behind/test/redis-cluster.scan.test.js",

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
-import type { Outcome } from "../../../daemon/engine/backends/backend.js";
+import type { BackendOutcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
 import { array, bulk } from "../../../protocol/reply.js";
@@ -15,7 +15,7 @@ import { RedisBackend, sendScan } from "../redis-backend.js";
 const MEMBERS = 2_000;
 const OTHER = /^ERR invalid cursor: another daemon issued it/;
 
-function pageOf(outcome: Outcome | undefined): [string, string[]] {
+function pageOf(outcome: BackendOutcome | undefined): [string, string[]] {
   assert.ok(outcome?.kind === "array", JSON.stringify(outcome));
   const [next, found] = outcome.items;
   assert.ok(next?.kind === "bulk" && found?.kind === "array");
@@ -32,15 +32,18 @@ describe("with a Redis", () => {
       log: pino({ level: "silent" }),
     });
     await backend.start();
+
     const members = Array.from({ length: MEMBERS }, (_, number) => `member:${number}`);
     await backend.execute(["SADD", "s", ...members]);
     await backend.execute(["MSET", ...members.flatMap((name) => [name, "1"])]);
+
     for (const [scan, expected] of [
       [["SSCAN", "s"], members],
       [["scan"], [...members, "s"]],
     ] as const) {
       const found = new Set<string>();
-      let [cursor, pages] = ["0", 0];
+      let cursor = "0";
+      let pages = 0;
       do {
         const argv = [...scan, cursor, "COUNT", "300"];
         const isTogether = ++pages % 2 === 0;
@@ -53,6 +56,7 @@ describe("with a Redis", () => {
         cursor = next;
         assert.ok(Number.isSafeInteger(Number(cursor)), cursor);
         if (cursor === "0") continue;
+
         const other = String(BigInt(cursor) ^ (1n << 40n));
         for (const refused of [
           await backend.execute([...scan, other]),
@@ -68,6 +72,7 @@ describe("with a Redis", () => {
       assert.ok(pages > 3, `${pages} pages`);
       assert.deepEqual([...found].sort(), [...expected].sort());
     }
+
     assert.deepEqual(await backend.execute(["EXISTS", "none"]), { kind: "integer", value: 0 });
     const nonsense = await backend.execute(["SCAN", "nonsense"]);
     assert.ok(nonsense.kind === "error" && /invalid cursor/.test(nonsense.text));

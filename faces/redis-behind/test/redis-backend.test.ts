@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
-import type { Outcome } from "../../../daemon/engine/backends/backend.js";
+import type { BackendOutcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
 import { startDaemon } from "../../../test/support/daemon-process.js";
@@ -34,12 +34,12 @@ class Subject implements AsyncDisposable {
     return subject;
   }
 
-  async run(...argv: string[]): Promise<Outcome> {
+  async run(...argv: string[]): Promise<BackendOutcome> {
     return await this.backend.execute(argv);
   }
 
   /** Repeats a command until it succeeds. @returns the successful outcome */
-  async eventually(...argv: string[]): Promise<Outcome> {
+  async eventually(...argv: string[]): Promise<BackendOutcome> {
     let outcome = await this.run(...argv);
     await until(`${argv.join(" ")} succeeds`, async () => {
       if (outcome.kind === "failed") outcome = await this.run(...argv);
@@ -53,10 +53,10 @@ class Subject implements AsyncDisposable {
   }
 }
 
-const bulk = (bytes: string): Outcome => ({ kind: "bulk", bytes });
+const bulk = (bytes: string): BackendOutcome => ({ kind: "bulk", bytes });
 const OK = bulk("OK");
 const at = (redis: RedisServer) => `redis:127.0.0.1:${redis.port}`;
-const codeOf = (outcome: Outcome) => (outcome.kind === "failed" ? outcome.code : outcome.kind);
+const codeOf = (outcome: BackendOutcome) => (outcome.kind === "failed" ? outcome.code : outcome.kind);
 
 describe("the redis backend", () => {
   test("all bytes are preserved in keys, values and replies", async () => {
@@ -82,6 +82,7 @@ describe("the redis backend", () => {
   test("errors, nils, doubles and nested arrays have the form of RESP2", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
+
     await subject.run("ZADD", "z", "1.5", "a");
     assert.deepEqual(await subject.run("ZRANGE", "z", "0", "-1", "WITHSCORES"), {
       kind: "array",
@@ -107,12 +108,14 @@ describe("the redis backend", () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     await subject.run("SET", "k", "0");
+
     for (const argv of [["SELECT", "1"], ["MULTI"], ["WATCH", "k"], ["CLIENT", "SETNAME", "x"]]) {
       assert.deepEqual(await subject.run(...argv), OK, argv.join(" "));
       assert.deepEqual(await subject.run("GET", "k"), bulk("0"), argv.join(" "));
     }
     assert.deepEqual(await subject.run("CLIENT", "GETNAME"), { kind: "nil" });
     assert.equal((await subject.run("EXEC")).kind, "error");
+
     const waiting = subject.run("BLPOP", "queue", "0");
     assert.deepEqual(await subject.run("GET", "k"), bulk("0"));
     await until("the command waits", async () =>
@@ -195,21 +198,24 @@ test("a hung Redis closes its callers' connections in time and does not block ot
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", at(redis), "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
-  assert.equal(await client.ask("SET k v"), "OK");
+  assert.equal(await client.request("SET k v"), "OK");
+
   redis.kill("SIGSTOP");
   const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
-  for (const each of clients) each.command("GET k");
+  for (const each of clients) each.sendCommand("GET k");
   // This command is refused without Redis, while the other commands wait for Redis.
-  client.command("SUBSCRIBE c");
-  assert.equal(await client.rest(), "");
-  assert.ok(clients.every(({ ended }) => !ended));
+  client.sendCommand("SUBSCRIBE c");
+  assert.equal(await client.readToClose(), "");
+  assert.ok(clients.every(({ hasEnded }) => !hasEnded));
+
   const startedAt = performance.now();
-  for (const each of clients) assert.equal(await each.rest(), "");
+  for (const each of clients) assert.equal(await each.readToClose(), "");
   assert.ok(performance.now() - startedAt < 30_000, "the callers wait at the same time");
+
   redis.kill("SIGCONT");
   await until("the daemon answers again", async () => {
     using late = await RawClient.open(daemon.port);
-    return (await late.ask("GET k")) === "v";
+    return (await late.request("GET k")) === "v";
   });
   await until("the timeout is logged", () => daemon.log.some(({ reason }) => reason === "database-timeout"));
 });
@@ -221,11 +227,11 @@ test("a daemon starts while its Redis is down, reports the failure, and serves o
   const line = await daemon.logged(({ msg }) => msg.startsWith("database not connected"));
   assert.match(String(line["reason"]), /ECONNREFUSED/);
   using client = await RawClient.open(daemon.port);
-  client.command("PING");
-  assert.equal(await client.rest(), "");
+  client.sendCommand("PING");
+  assert.equal(await client.readToClose(), "");
   await using again = await startRedis({ port: redis.port });
   assert.equal(again.port, redis.port);
   await daemon.logged(({ msg }) => msg === "database connected");
   using late = await RawClient.open(daemon.port);
-  assert.equal(await late.ask("PING"), "PONG");
+  assert.equal(await late.request("PING"), "PONG");
 });

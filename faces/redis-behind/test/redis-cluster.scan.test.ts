@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../../test/support/all-families.js";
 import { array, bulk, bulks, type Reply } from "../../../protocol/reply.js";
-import { broadcastRuleOf, slotOf } from "../redis-cluster.js";
+import { broadcastRuleOf } from "../cluster-broadcasts.js";
+import { slotOf } from "../cluster-slots.js";
 import type { RedisLink } from "../redis-link.js";
 
 /** Returns a master whose cursors are indexes of its keys. */
 function master(port: number, keys: readonly string[]): RedisLink {
   const send = async ([, cursor = "0", , count = "10"]: readonly string[]): Promise<Reply> => {
-    const [from, to] = [Number(cursor), Number(cursor) + Number(count)];
+    const from = Number(cursor);
+    const to = Number(cursor) + Number(count);
     return array([bulk(to < keys.length ? String(to) : "0"), bulks(keys.slice(from, to))]);
   };
   return { address: { host: "127.0.0.1", port }, send } as unknown as RedisLink;
@@ -45,7 +47,8 @@ test("a scan returns the keys of all masters, even if a master joins or their or
 
 test("a cursor is an error if its master is gone, or if no master issued it", async () => {
   const [first] = (await page(masters, "0")) as [string, string[]];
-  const [remaining, removed] = [masters.slice(1), masters.slice(0, 1)];
+  const remaining = masters.slice(1);
+  const removed = masters.slice(0, 1);
   const replica = master(8000, KEYS[0] as string[]);
   for (const now of [remaining, [replica, ...remaining]])
     assert.match(String(await page(now, first)), /^ERR invalid cursor: the server/);
@@ -61,6 +64,7 @@ test("masters whose addresses have the same hash are distinguished", async () =>
     if (other === undefined) byHash.set(slotOf(`127.0.0.1:${port}`), port);
     else pair = [other, port];
   }
+
   const two = [master(pair[0], ["a", "b", "c"]), master(pair[1], ["d", "e", "f"])];
   const found: string[] = [];
   let cursor = "0";
@@ -70,6 +74,7 @@ test("masters whose addresses have the same hash are distinguished", async () =>
     cursor = next;
     found.push(...keys);
   }
+
   assert.deepEqual(found, ["a", "b", "c", "d", "e", "f"]);
 });
 

@@ -4,14 +4,21 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outcome } from "../../../daemon/engine/backends/backend.js";
+import type { BackendOutcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { bulk, error } from "../../../protocol/reply.js";
+import { keysOf } from "../command-keys.js";
 import type { Argv, RedisLink } from "../redis-link.js";
-import { keysOf, RedisGroupBackend, type ServerFinder } from "../server-group.js";
+import type { ServerFinder } from "../server-finder.js";
+import { RedisGroupBackend } from "../server-group.js";
 
 const OK = bulk("OK");
-const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it closes", effect: "not-applied" };
+const DOWN: BackendOutcome = {
+  kind: "failed",
+  code: "database-down",
+  detail: "it closes",
+  effect: "not-applied",
+};
 
 /** A finder with one server, for which FLUSHALL counts as a command for all servers. */
 class TestFinder implements ServerFinder {
@@ -21,7 +28,7 @@ class TestFinder implements ServerFinder {
   timeout = 10_000;
   readonly sent: string[] = [];
   readonly turns: string[] = [];
-  answer: () => Outcome = () => OK;
+  answer: () => BackendOutcome = () => OK;
 
   start(): void {}
   stop(): void {}
@@ -48,7 +55,7 @@ class TestFinder implements ServerFinder {
     return "";
   }
 
-  #send(argv: Argv): Outcome {
+  #send(argv: Argv): BackendOutcome {
     this.sent.push(argv[0] as string);
     return this.answer();
   }

@@ -13,7 +13,8 @@ import { keepLog } from "../../../test/support/log-lines.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { until } from "../../../test/support/until.js";
 import { Mirror } from "../mirror.js";
-import type { MirrorFigures, MirrorParts } from "../mirror-parts.js";
+import type { MirrorFigures } from "../mirror-figures.js";
+import type { MirrorOptions } from "../mirror-options.js";
 
 /** The numbers of all databases of the fold. */
 const DBS = [...Array(16).keys()];
@@ -75,7 +76,7 @@ export interface RunningMirror extends AsyncDisposable {
 export async function startMirror(
   fold: MirroredFold,
   port: number,
-  overrides: Partial<MirrorParts> = {},
+  overrides: Partial<MirrorOptions> = {},
 ): Promise<RunningMirror> {
   const { log, lines } = keepLog("info");
   const mirror = new Mirror({

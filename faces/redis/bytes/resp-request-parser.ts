@@ -20,9 +20,9 @@ const DIGIT_9 = 0x39;
 const LINE_BYTES_MAX = 64 * 1024;
 /** Redis's INT_MAX. */
 const ARGUMENTS_MAX = 0x7fffffff;
-/** The maximum number of arguments from a client that has not logged in. A login needs no more. */
-const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
-const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+/** The maximum number of arguments from a client that must log in first. A login needs no more. */
+const LOGIN_ARGUMENTS_MAX = 10;
+const LOGIN_BULK_BYTES_MAX = 16_384;
 /** The maximum number of digits of an exact number. Longer numbers are above every limit. */
 const DIGITS_MAX = 15;
 /** The memory counted for each argument in addition to its length. Even an empty argument needs memory. */
@@ -38,8 +38,8 @@ export interface RequestBounds {
 export class RespRequestParser {
   /** The reason why the stream can no longer be parsed, without `ERR `, or null if it can. */
   problem: string | null = null;
-  /** Whether the client has logged in or does not have to. */
-  trusted = true;
+  /** Whether the client must log in first. Its requests must then be short. */
+  needsLogin = false;
   readonly #bounds: RequestBounds;
   readonly #input = new ReceiveBuffer();
   /** The complete arguments of the current request, or null between two requests. */
@@ -120,28 +120,35 @@ export class RespRequestParser {
     let count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
     let at = this.#input.at + 2;
     if (!(count >= 1 && count <= 9)) return null;
+
     if (buffer[at] !== CR) {
       const digit = (buffer[at++] as number) - DIGIT_0;
       if (!(digit >= 0 && digit <= 9)) return null;
       count = count * 10 + digit;
     }
-    if (buffer[at] !== CR || (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)) return null;
+
+    if (buffer[at] !== CR || (count > LOGIN_ARGUMENTS_MAX && this.needsLogin)) return null;
     at += 2;
+
     const argv: ByteString[] = new Array(count);
     for (let i = 0; i < count; i++) {
       let length = (buffer[at + 1] as number) - DIGIT_0;
       if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;
+
       at += 2;
       if (length > 0 && buffer[at] !== CR) {
         const digit = (buffer[at++] as number) - DIGIT_0;
         if (!(digit >= 0 && digit <= 9)) return null;
         length = length * 10 + digit;
       }
+
       const start = at + 2;
       if (buffer[at] !== CR || start + length + 2 > end || length > this.#bounds.bulkBytes) return null;
-      argv[i] = this.#strings.take(buffer, start, start + length);
+
+      argv[i] = this.#strings.stringFrom(buffer, start, start + length);
       at = start + length + 2;
     }
+
     this.#input.at = at;
     return argv;
   }
@@ -150,12 +157,14 @@ export class RespRequestParser {
   #startArray(): null | undefined {
     const end = this.#headEnd("mbulk");
     if (end < 0) return null;
+
     const count = this.#number(this.#input.at + 1, end);
     if (count === null || count > ARGUMENTS_MAX) return this.#fail("invalid multibulk length");
-    if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)
-      return this.#fail("unauthenticated multibulk length");
+    if (count > LOGIN_ARGUMENTS_MAX && this.needsLogin) return this.#fail("unauthenticated multibulk length");
+
     this.#input.at = end + 2;
     if (count <= 0) return undefined;
+
     // The array is not preallocated, because the sender may announce more arguments than it sends.
     this.#argv = [];
     this.#missing = count;
@@ -178,7 +187,7 @@ export class RespRequestParser {
   /** Adds the current argument, which is complete. */
   #takeArgument(): void {
     const end = this.#input.at + this.#bulk;
-    (this.#argv as ByteString[]).push(this.#strings.take(this.#input.bytes, this.#input.at, end));
+    (this.#argv as ByteString[]).push(this.#strings.stringFrom(this.#input.bytes, this.#input.at, end));
     this.#argvBytes += this.#bulk + ARGUMENT_BYTES;
     this.#input.at = end + 2;
     this.#bulk = -1;
@@ -188,21 +197,24 @@ export class RespRequestParser {
   #readBulkHead(): boolean {
     const end = this.#headEnd("bulk");
     if (end < 0) return false;
+
     const buffer = this.#input.bytes;
     if (buffer[this.#input.at] !== DOLLAR) {
       const got = String.fromCharCode(buffer[this.#input.at] as number).replace(/[\r\n]/, " ");
       this.#fail(`expected '$', got '${got}'`);
       return false;
     }
+
     const length = this.#number(this.#input.at + 1, end);
     if (length === null || length < 0 || length > this.#bounds.bulkBytes) {
       this.#fail("invalid bulk length");
       return false;
     }
-    if (length > UNAUTHENTICATED_BULK_BYTES_MAX && !this.trusted) {
+    if (length > LOGIN_BULK_BYTES_MAX && this.needsLogin) {
       this.#fail("unauthenticated bulk length");
       return false;
     }
+
     this.#input.at = end + 2;
     this.#bulk = length;
     return true;
@@ -230,6 +242,7 @@ export class RespRequestParser {
     const isNegative = buffer[from] === MINUS;
     const start = isNegative ? from + 1 : from;
     if (end === start || (buffer[start] === DIGIT_0 && (end - start > 1 || isNegative))) return null;
+
     let value = 0;
     for (let at = start; at < end; at++) {
       const byte = buffer[at] as number;
@@ -237,6 +250,7 @@ export class RespRequestParser {
       value = value * 10 + (byte - DIGIT_0);
     }
     if (end - start > DIGITS_MAX) return isNegative ? null : Number.POSITIVE_INFINITY;
+
     return isNegative ? -value : value;
   }
 

@@ -26,8 +26,8 @@ import {
   set,
 } from "../../../protocol/reply.js";
 import { readUsersAgain, requirePasswords } from "../../users/read-users.js";
-import { refusalOf } from "../../users/user-session.js";
-import { DEFAULT_USER, flagsOf, userLine } from "../../users/users.js";
+import { flagsOf, userLine } from "../../users/user-rules.js";
+import { DEFAULT_USER } from "../../users/users.js";
 import { objectOf } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
@@ -67,18 +67,18 @@ const tooMany = (argv: readonly ByteString[]) =>
 function getUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) return NIL;
-  const { passwords, channels, acl } = user;
+  const { passwords, acl } = user;
   const [root, ...selectors] = acl.normalForm;
   return map([
     ...[bulk("flags"), set(flagsOf(user).map(bulk))],
     ...[bulk("passwords"), bulks(passwords.map((hash) => hash.toString("hex")))],
-    ...rulesOf(root, channels === null ? "&*" : channels.map((channel) => `&${channel}`).join(" ")),
-    ...[bulk("selectors"), array(selectors.map((rules) => map(rulesOf(rules, ""))))],
+    ...rulesOf(root),
+    ...[bulk("selectors"), array(selectors.map((rules) => map(rulesOf(rules))))],
   ]);
 }
 
-function rulesOf(rules: NormalRules | undefined, channels: ByteString): Reply[] {
-  const { commands: text = "", keys = "" } = rules ?? {};
+function rulesOf(rules: NormalRules | undefined): Reply[] {
+  const { commands: text = "", keys = "", channels = "" } = rules ?? {};
   return [bulk("commands"), bulk(text), bulk("keys"), bulk(keys), bulk("channels"), bulk(channels)];
 }
 
@@ -86,6 +86,7 @@ function rulesOf(rules: NormalRules | undefined, channels: ByteString): Reply[] 
 function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const [, , name = "", ...rules] = argv;
   if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
+
   try {
     const changed = server.host.users.changed(name, rules);
     return withErrors(() => {
@@ -120,14 +121,17 @@ function removeUsers(session: RespSession, argv: readonly ByteString[]): Reply {
 function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) throw custom(`ERR User '${argv[2]}' not found`);
+
   const called = argv.slice(3);
   const command = commandTable.resolve(called);
   if (command instanceof CommandFailure) {
     if (!/unknown command/.test(command.message)) throw command;
     throw custom(`ERR Command '${called[0]}' not found`);
   }
-  const refusal = refusalOf(user, command, called);
+
+  const refusal = user.acl.refusedPart(command, called);
   if (refusal === null) return OK;
+
   const action = {
     command: () => `run the '${command.name.toLowerCase()}' command`,
     key: () => `access the '${objectOf(command, refusal)}' key`,
@@ -186,8 +190,10 @@ function log({ server }: RespSession, argv: readonly ByteString[]): Reply {
     denied.reset();
     return OK;
   }
+
   const count = argv[2] === undefined ? LOG_ENTRIES_DEFAULT : parseInteger(argv[2]);
   if (count === undefined) throw notInteger();
+
   const now = server.environment.clock();
   return array(
     denied.entries

@@ -1,24 +1,10 @@
-/**
- * The subcommands of CLIENT, also CLIENT TRACKING, for connections that cache what they read. Texts: redis-server 7.0.
- */
+/** The subcommands of CLIENT, except those of `tracking-commands.ts`. Texts: redis-server 7.0. */
 import { custom, notInteger, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import {
-  array,
-  bulk,
-  integer,
-  map,
-  NIL,
-  OK,
-  ONE,
-  type Reply,
-  set,
-  verbatim,
-  ZERO,
-} from "../../../protocol/reply.js";
+import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { type Client, clientLine, hasSubscriptions, type TrackingMode } from "../session/clients.js";
+import { clientLine, hasSubscriptions, type RedisClient } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";
 
@@ -56,7 +42,7 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
 
 /** The client types of Redis. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
-const typeOf = (client: Client) => (hasSubscriptions(client) ? "pubsub" : "normal");
+const typeOf = (client: RedisClient) => (hasSubscriptions(client) ? "pubsub" : "normal");
 /** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
@@ -79,6 +65,7 @@ function list(session: RespSession, argv: readonly ByteString[]): Reply {
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
     listed = ids.flatMap((id) => clients.find(Number(id)) ?? []);
   } else if (argv.length > 2) throw syntaxError();
+
   const now = session.server.environment.uptime();
   const lines = listed.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
   return verbatim(lines.map((line) => `${line}\n`).join(""));
@@ -92,7 +79,7 @@ function checkedType(word: ByteString): string {
 
 /** The criteria by which CLIENT KILL selects clients. */
 interface ClientFilter {
-  readonly matches: ((client: Client) => boolean)[];
+  readonly matches: ((client: RedisClient) => boolean)[];
   skipsSelf: boolean;
 }
 
@@ -106,6 +93,7 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   else
     for (let i = 2; i < argv.length; i += 2)
       addCriterion(session, filter, argv[i] as ByteString, argv[i + 1] as ByteString);
+
   const selected = session.server.clients
     .all()
     .filter(
@@ -115,8 +103,10 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
     if (one === session) one.endAfterAnswer();
     else one.kill();
   }
+
   if (argv.length > 3) return integer(selected.length);
   if (selected.length === 0) throw custom("ERR No such client");
+
   return OK;
 }
 
@@ -229,165 +219,4 @@ function unblock({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const id = parseInteger(argv[2] as ByteString);
   if (id === undefined) throw notInteger();
   return server.clients.find(Number(id))?.unblock(outcome) ? ONE : ZERO;
-}
-
-export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ["CLIENT|CACHING", choose],
-  ["CLIENT|GETREDIR", (session) => integer(modeOf(session)?.redirect ?? -1)],
-  ["CLIENT|TRACKING", track],
-  ["CLIENT|TRACKINGINFO", describe],
-];
-
-const modeOf = (session: RespSession) => session.server.tracking.of(session)?.mode ?? null;
-
-/** `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix …] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]` */
-function track(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { server, lastWrite } = session;
-  const options = optionsOf(session, argv);
-  const word = (argv[2] as ByteString).toUpperCase();
-  if (word === "OFF") {
-    server.tracking.end(session);
-    return OK;
-  }
-  if (word !== "ON") throw syntaxError();
-  if (!server.tracking.isPossible)
-    throw custom(
-      "ERR client-side caching is not possible here: the keys are on other daemons, which do not report changes",
-    );
-  const old = modeOf(session);
-  checkOptions(options, old);
-  const { isBroadcast, prefixes: added, isOptin, isOptout, noLoop, redirect } = options;
-  const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...added]) : null;
-  // A client without prefixes is notified of all keys.
-  if (isBroadcast && added.length === 0) prefixes?.add("");
-  const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
-  server.tracking.begin(session, lastWrite, { prefixes, choice, noLoop, redirect });
-  return OK;
-}
-
-interface Options {
-  isBroadcast: boolean;
-  isOptin: boolean;
-  isOptout: boolean;
-  noLoop: boolean;
-  redirect: number;
-  readonly prefixes: ByteString[];
-}
-
-function optionsOf({ server }: RespSession, argv: readonly ByteString[]): Options {
-  const options: Options = {
-    isBroadcast: false,
-    isOptin: false,
-    isOptout: false,
-    noLoop: false,
-    redirect: 0,
-    prefixes: [],
-  };
-  for (let i = 3; i < argv.length; i++) {
-    const word = (argv[i] as ByteString).toUpperCase();
-    const hasMore = i + 1 < argv.length;
-    if (word === "REDIRECT" && hasMore)
-      options.redirect = redirection(server, options, argv[++i] as ByteString);
-    else if (word === "PREFIX" && hasMore) options.prefixes.push(argv[++i] as ByteString);
-    else if (word === "BCAST") options.isBroadcast = true;
-    else if (word === "OPTIN") options.isOptin = true;
-    else if (word === "OPTOUT") options.isOptout = true;
-    else if (word === "NOLOOP") options.noLoop = true;
-    else throw syntaxError();
-  }
-  return options;
-}
-
-function redirection({ clients }: RespSession["server"], { redirect }: Options, word: ByteString): number {
-  if (redirect !== 0) throw custom("ERR A client can only redirect to a single other client");
-  const id = parseInteger(word);
-  if (id === undefined) throw notInteger();
-  if (clients.find(Number(id)) === undefined)
-    throw custom("ERR The client ID you want redirect to does not exist");
-  return Number(id);
-}
-
-/** Checks options. @throws CommandFailure  they cannot be used together, or conflict with the current mode */
-function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
-  if (!isBroadcast && prefixes.length > 0)
-    throw custom("ERR PREFIX option requires BCAST mode to be enabled");
-  if (old !== null && (old.prefixes !== null) !== isBroadcast)
-    throw custom(`ERR You can't switch BCAST mode ${OFF}`);
-  if (isBroadcast && (isOptin || isOptout))
-    throw custom("ERR OPTIN and OPTOUT are not compatible with BCAST");
-  if (isOptin && isOptout) throw custom("ERR You can't specify both OPTIN mode and OPTOUT mode");
-  if ((isOptin && old?.choice === "optout") || (isOptout && old?.choice === "optin"))
-    throw custom(`ERR You can't switch OPTIN/OPTOUT mode ${BEFORE}`);
-  if (isBroadcast) checkPrefixes(prefixes, [...(old?.prefixes ?? [])].sort());
-}
-
-const BEFORE = "before disabling tracking for this client, and then re-enabling it with a different mode.";
-const OFF = `on/off ${BEFORE}`;
-const NEVER = "Prefixes for a single client must not overlap.";
-
-function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString[]): void {
-  const overlapping = overlappingOf([...old, ...prefixes]);
-  for (const [i, prefix] of prefixes.entries()) {
-    if (!overlapping.has(prefix)) continue;
-    const known = old.find((one) => overlap(one, prefix));
-    if (known !== undefined)
-      throw custom(`ERR Prefix '${prefix}' overlaps with an existing prefix '${known}'. ${NEVER}`);
-    const other = prefixes.find((one, index) => index > i && overlap(one, prefix));
-    if (other !== undefined)
-      throw custom(`ERR Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${NEVER}`);
-  }
-}
-
-/**
- * Returns the prefixes that overlap with another one. In sorted order, all prefixes that begin with a shorter one
- * follow it directly.
- */
-function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
-  const found = new Set<ByteString>();
-  let first: ByteString | null = null;
-  for (const prefix of [...prefixes].sort()) {
-    if (first !== null && prefix.startsWith(first)) found.add(first).add(prefix);
-    else first = prefix;
-  }
-  return found;
-}
-
-const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
-
-/** `CLIENT CACHING YES|NO`, which applies to the keys of the next command. */
-function choose(session: RespSession, argv: readonly ByteString[]): Reply {
-  const tracker = session.server.tracking.of(session);
-  const mode = tracker?.mode ?? null;
-  if (tracker === undefined || mode === null) throw custom(NOT_TRACKING);
-  const word = (argv[2] as ByteString).toUpperCase();
-  if (word !== "YES" && word !== "NO") throw syntaxError();
-  const choice = word === "YES" ? "optin" : "optout";
-  if (mode.choice !== choice)
-    throw custom(
-      `ERR CLIENT CACHING ${word} is only valid when tracking is enabled in ${choice.toUpperCase()} mode.`,
-    );
-  tracker.isNamedByCaching = true;
-  return OK;
-}
-
-const NOT_TRACKING =
-  "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
-
-/** `CLIENT TRACKINGINFO` */
-function describe(session: RespSession): Reply {
-  const tracker = session.server.tracking.of(session);
-  const mode = tracker?.mode ?? null;
-  const flags = mode === null ? ["off"] : ["on"];
-  if (mode !== null && mode.prefixes !== null) flags.push("bcast");
-  if (mode !== null && mode.choice !== "all") {
-    flags.push(mode.choice);
-    if (tracker?.isNamedByCaching) flags.push(mode.choice === "optin" ? "caching-yes" : "caching-no");
-  }
-  if (mode?.noLoop) flags.push("noloop");
-  if (tracker?.isBroken) flags.push("broken_redirect");
-  return map([
-    ...[bulk("flags"), set(flags.map(bulk))],
-    ...[bulk("redirect"), integer(mode?.redirect ?? -1)],
-    ...[bulk("prefixes"), array([...(mode?.prefixes ?? [])].sort().map(bulk))],
-  ]);
 }

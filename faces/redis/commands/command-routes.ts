@@ -7,7 +7,6 @@ import { missingCode } from "../../../daemon/store/family-code.js";
 import { isKeyCommand } from "../../../daemon/store/key-ring.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
 
@@ -43,11 +42,14 @@ export class CommandRoutes {
       const { name, flags, writes } = command;
       // Key commands are accepted only in signed envelopes.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
+
+      const refusal = unsupported.get(name) ?? null;
       const route: Route = {
         command,
-        handler: refusing(unsupported.get(name)) ?? handlers.get(name) ?? null,
+        handler: refusal === null ? (handlers.get(name) ?? null) : () => refusal,
+        refusal,
         writes,
-        isOpen: flags.includes("no_auth"),
+        needsNoLogin: flags.includes("no_auth"),
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
         mayWait: command.waitsFor !== undefined,
         counts: new CommandCounts(),
@@ -69,6 +71,7 @@ export class CommandRoutes {
   find(argv: readonly ByteString[]): Route | CommandFailure {
     const missing = missingCode([argv]);
     if (missing !== null) return new CommandFailure(`ERR ${missing}`);
+
     const route = this.#byName.get(argv[0] as ByteString);
     if (route !== undefined) {
       const { arity } = route.command;
@@ -76,8 +79,10 @@ export class CommandRoutes {
     }
     if (isKeyCommand(argv))
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_NEED_ENVELOPES : NO_CLUSTER;
+
     const command = commandTable.resolve(argv);
     if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
+
     const refusal = this.#unsupported.get((argv[0] as ByteString).toUpperCase());
     return refusal === undefined ? command : new CommandFailure(refusal.text);
   }
@@ -88,10 +93,6 @@ export class CommandRoutes {
     const command = findCommand(isContainer ? `${name}|${subcommand}` : name);
     return command === undefined ? undefined : this.#routes.get(command);
   }
-}
-
-function refusing(refusal: Reply | undefined): SessionHandler | null {
-  return refusal === undefined ? null : () => refusal;
 }
 
 function containerOf(name: string): string[] {

@@ -57,30 +57,31 @@ function get(session: RespSession, argv: readonly ByteString[]): Reply {
 function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length % 2 === 1) throw syntaxError();
   const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);
-  const seen = new Set<string>();
-  const settings = names.map((name) => {
-    const known = name.toLowerCase();
-    if (!Object.hasOwn(SETTINGS, known))
+  for (const name of names)
+    if (!Object.hasOwn(SETTINGS, name.toLowerCase()))
       throw custom(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
-    return SETTINGS[known] as Setting;
-  });
+
+  const seen = new Set<string>();
   const steps: (() => void)[] = [];
-  for (const [i, setting] of settings.entries()) {
-    const name = names[i] as ByteString;
-    if (seen.has(name.toLowerCase())) throw refusal(name, "duplicate parameter");
-    seen.add(name.toLowerCase());
-    const step = setting.prepare(session, argv[2 * i + 3] as ByteString);
+  for (const [i, name] of names.entries()) {
+    const known = name.toLowerCase();
+    if (seen.has(known)) throw refusal(name, "duplicate parameter");
+    seen.add(known);
+    const step = (SETTINGS[known] as Setting).prepare(session, argv[2 * i + 3] as ByteString);
     if (typeof step === "string") throw refusal(name, step);
     steps.push(step);
   }
+
   for (const step of steps) step();
   return OK;
 }
 
+/** Returns the error for a name whose value cannot be set. */
 function refusal(name: ByteString, problem: string) {
   return custom(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${problem}`);
 }
 
+/** `CONFIG RESETSTAT` */
 function resetStat({ server }: RespSession): Reply {
   server.resetCounts();
   if (server.path.changes !== null) Object.assign(server.path.changes.lookups, { hits: 0, misses: 0 });
@@ -88,7 +89,8 @@ function resetStat({ server }: RespSession): Reply {
   return OK;
 }
 
-const LEVELS: Readonly<Record<LogLevel, string>> = {
+/** Redis's names of the daemon's log levels. */
+const REDIS_LEVELS: Readonly<Record<LogLevel, string>> = {
   silent: "warning",
   fatal: "warning",
   error: "warning",
@@ -98,21 +100,20 @@ const LEVELS: Readonly<Record<LogLevel, string>> = {
   trace: "debug",
 };
 
-const REDIS_LEVELS: ReadonlyMap<string, LogLevel> = new Map<string, LogLevel>(
-  Object.entries({
-    debug: "trace",
-    verbose: "debug",
-    notice: "info",
-    warning: "warn",
-  }),
-);
+/** The daemon's log levels by Redis's names. */
+const LEVELS_OF_REDIS: ReadonlyMap<string, LogLevel> = new Map([
+  ["debug", "trace"],
+  ["verbose", "debug"],
+  ["notice", "info"],
+  ["warning", "warn"],
+]);
 
 const loglevel: Setting = {
-  text: ({ server }) => LEVELS[server.daemon.logLevel],
+  text: ({ server }) => REDIS_LEVELS[server.daemon.logLevel],
   prepare: ({ server }, value) => {
-    const level = REDIS_LEVELS.get(value.toLowerCase());
+    const level = LEVELS_OF_REDIS.get(value.toLowerCase());
     if (level === undefined)
-      return `argument(s) must be one of the following: ${[...REDIS_LEVELS.keys()].join(", ")}`;
+      return `argument(s) must be one of the following: ${[...LEVELS_OF_REDIS.keys()].join(", ")}`;
     return () => {
       server.daemon.logLevel = level;
     };
@@ -144,27 +145,31 @@ const maxmemory: Setting = {
 };
 
 /**
- * The setting for --maxmemory-policy. A daemon that records commands supports only one policy. A daemon
- * tracks either the time or the frequency of use: LFU policies can be set only if it was started with one of them, and
- * LRU policies only if it was not.
+ * The setting for --maxmemory-policy. A daemon that records commands supports only one policy. A daemon tracks either
+ * the time or the frequency of use: LFU policies can be set only if it was started with one of them, and LRU policies
+ * only if it was not.
  */
 const maxmemoryPolicy: Setting = {
   text: ({ server }) => server.daemon.memory.policy,
   prepare: ({ server }, value) => {
     const { memory } = server.daemon;
     const policy = memory.policies.find((one) => one === value.toLowerCase());
-    if (policy === undefined) {
-      const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toUpperCase();
-      const known = `argument(s) must be one of the following: ${memory.policies.join(", ")}`;
-      return kind === undefined || memory.policies.length === 1
-        ? known
-        : `${value} needs a daemon that was started ${kind === "LFU" ? "with" : "without"} an LFU policy: it tracks ${kind === "LFU" ? "the time, not the frequency" : "the frequency, not the time"} of use`;
-    }
+    if (policy === undefined) return policyRefusal(value, memory.policies);
     return () => {
       memory.policy = policy;
     };
   },
 };
+
+/** Returns why a policy cannot be set. @param policies  those that can be set */
+function policyRefusal(value: ByteString, policies: readonly string[]): string {
+  const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toLowerCase();
+  if (kind === undefined || policies.length === 1)
+    return `argument(s) must be one of the following: ${policies.join(", ")}`;
+  return kind === "lfu"
+    ? `${value} needs a daemon that was started with an LFU policy: it tracks the time, not the frequency of use`
+    : `${value} needs a daemon that was started without an LFU policy: it tracks the frequency, not the time of use`;
+}
 
 /** The maximum number of tracked keys. Beyond it, clients receive invalidations for the oldest keys. */
 const trackedKeysLimit = storedNumber("tracking-table-max-keys", TRACKED_KEYS_MAX, {
@@ -206,6 +211,7 @@ const requirepass: Setting = {
       if (!(problem instanceof StartError)) throw problem;
       return problem.message;
     }
+
     return () => {
       server.host.users.replaceAll(users);
       server.settings.set("requirepass", value);

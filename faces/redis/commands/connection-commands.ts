@@ -36,7 +36,7 @@ export interface GreetedSession {
 }
 
 /** What differs between the answers of servers to HELLO and AUTH. */
-export interface Greeting {
+export interface ServerGreeting {
   /** The fields that describe the server. */
   readonly role: readonly (readonly [name: string, value: string])[];
   /** Called with the name of a user whose login fails. */
@@ -61,11 +61,12 @@ const failedOf = (session: RespSession) => (name: ByteString) => noteDenied(sess
 export function greet(
   session: GreetedSession,
   argv: readonly ByteString[],
-  { role, failed }: Greeting,
+  { role, failed }: ServerGreeting,
 ): Reply {
   const protocol = argv[1] === undefined ? session.protocol : parseInteger(argv[1]);
   if (protocol === undefined) throw custom("ERR Protocol version is not an integer or out of range");
   if (protocol !== 2 && protocol !== 3) throw custom("NOPROTO unsupported protocol version");
+
   for (let at = 2; at < argv.length; ) {
     const option = argv[at] as ByteString;
     if (option.toUpperCase() === "AUTH" && at + 2 < argv.length) {
@@ -76,6 +77,7 @@ export function greet(
       at += 2;
     } else throw custom(`ERR Syntax error in HELLO option '${option}'`);
   }
+
   if (session.userSession.user === null) throw custom(HELLO_FIRST);
   session.protocol = protocol;
   return map([
@@ -109,10 +111,10 @@ export function authenticate(
   session: GreetedSession,
   argv: readonly ByteString[],
   users: Users,
-  failed: Greeting["failed"],
+  failed: ServerGreeting["failed"],
 ): Reply {
   if (argv.length > 3) throw syntaxError();
-  if (argv.length === 2 && users.isOpen) throw custom(NO_PASSWORD);
+  if (argv.length === 2 && users.needNoPassword) throw custom(NO_PASSWORD);
   const [user, password] = argv.length === 2 ? [DEFAULT_USER, argv[1]] : [argv[1], argv[2]];
   logIn(session, user as ByteString, password as ByteString, failed);
   return OK;
@@ -122,7 +124,7 @@ function logIn(
   { userSession }: GreetedSession,
   name: ByteString,
   password: ByteString,
-  failed: Greeting["failed"],
+  failed: ServerGreeting["failed"],
 ): void {
   if (userSession.logIn(name, password)) return;
   failed(name);

@@ -1,6 +1,7 @@
 /**
- * The subcommands of DEBUG that test suites of servers and clients call, if a truthful answer is possible. SLEEP delays
- * only its own connection, whereas in Redis all clients wait. Texts: redis-server 7.0.
+ * The subcommands of DEBUG that test suites of servers and clients call. Those that change what this daemon does not
+ * have, such as encodings, are accepted without effect. SLEEP delays only its own connection, whereas in Redis all
+ * clients wait. Texts: redis-server 7.0.
  */
 import { createHash } from "node:crypto";
 import { isLoopback } from "../../../daemon/net/process/host-and-port.js";
@@ -34,7 +35,7 @@ const SLEEP_MS_MAX = 60_000;
 /** Maximum number of keys of one POPULATE, and maximum bytes of each value. */
 const POPULATE_KEYS_MAX = 1_000_000;
 const POPULATE_BYTES_MAX = 1024 * 1024;
-/** Redis's upper bound, which is exclusive. */
+/** The largest accepted threshold. Redis's error calls it "smaller than 4gb". */
 const THRESHOLD_BYTES_MAX = 2 ** 32 - 1;
 
 interface Subcommand {
@@ -43,10 +44,10 @@ interface Subcommand {
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
-type ReadOfMemory = (session: RespSession, argv: readonly ByteString[]) => Reply;
+type ImmediateRead = (session: RespSession, argv: readonly ByteString[]) => Reply;
 
 /** Delays the reply to a read, and its error, until everything that it shows is on disk. */
-function whenSafe(run: ReadOfMemory): Subcommand["run"] {
+function whenSafe(run: ImmediateRead): Subcommand["run"] {
   return (session, argv) => {
     let reply: Reply;
     try {
@@ -59,32 +60,32 @@ function whenSafe(run: ReadOfMemory): Subcommand["run"] {
   };
 }
 
-/** Accepts a command that changes Redis's storage or output. Here it has no setting and no visible effect. */
+/** Accepts a command without a visible effect: Redis's storage and output, for example, have no settings here. */
 const ignored = (arity: number): Subcommand => ({ arity, run: () => OK });
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "AOF-FLUSH-SLEEP": ignored(3),
   // The command has no effect, because no server uses this daemon's replication id.
-  "CHANGE-REPL-ID": { arity: 2, run: () => OK },
+  "CHANGE-REPL-ID": ignored(2),
   DIGEST: { arity: 2, run: whenSafe(digest) },
   "DIGEST-VALUE": { arity: -2, run: whenSafe(digestValues) },
   ERROR: { arity: 3, run: fail },
   HELP: { arity: 2, run: () => array(helpText.map(status)) },
-  LISTPACK: { arity: 3, run: whenSafe(printed("listpack", "Listpack")) },
+  LISTPACK: { arity: 3, run: whenSafe(checkEncoding("listpack", "Listpack")) },
   // A reload would read the same data that is in memory already.
-  LOADAOF: { arity: 2, run: () => OK },
+  LOADAOF: ignored(2),
   LOG: { arity: 3, run: writeLog },
-  OBJECT: { arity: 3, run: whenSafe(object) },
+  OBJECT: { arity: 3, run: whenSafe(describeObject) },
   "PAUSE-CRON": ignored(3),
   POPULATE: { arity: -3, run: populate },
-  PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
-  QUICKLIST: { arity: -3, run: whenSafe(printed("quicklist", "Quicklist")) },
+  PROTOCOL: { arity: 3, run: (_, argv) => protocolSample(argv[2] as ByteString) },
+  QUICKLIST: { arity: -3, run: whenSafe(checkEncoding("quicklist", "Quicklist")) },
   "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: packedThreshold },
   RELOAD: { arity: -2, run: reload },
   REPLYBUFFER: { arity: 4, run: setReplyBuffer },
-  "SET-DISABLE-DENY-SCRIPTS": { arity: 3, run: () => OK },
+  "SET-DISABLE-DENY-SCRIPTS": ignored(3),
   // Clients cannot see whether expired keys are still stored.
-  "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
+  "SET-ACTIVE-EXPIRE": ignored(3),
   "SET-SKIP-CHECKSUM-VALIDATION": ignored(3),
   SLEEP: { arity: 3, run: sleep },
   // With this command Redis tests its matching of patterns; this project's own tests cover that.
@@ -132,11 +133,11 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
 
 /**
  * `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`. Redis prints the structure to its own output; here there is only
- * the reply.
+ * the reply, after a check of the encoding.
  */
-function printed(encoding: string, title: string): ReadOfMemory {
+function checkEncoding(encoding: string, title: string): ImmediateRead {
   return (session, argv) => {
-    const reply = read(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+    const reply = readLocal(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
     if (reply.kind !== "bulk") throw noSuchKey();
     if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
     return status(`${title} structure printed on stdout`);
@@ -174,24 +175,26 @@ function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply
   });
 }
 
+/** The bytes of a DUMP payload around the value: its type (1), the version of the format (2) and the checksum (8). */
+const DUMP_FRAME_BYTES = 1 + 2 + 8;
+
 /** `DEBUG OBJECT key` */
-function object(session: RespSession, argv: readonly ByteString[]): Reply {
+function describeObject(session: RespSession, argv: readonly ByteString[]): Reply {
   const key = argv[2] as ByteString;
-  const encoding = read(session, ["OBJECT", "ENCODING", key]);
-  const dump = read(session, ["DUMP", key]);
+  const encoding = readLocal(session, ["OBJECT", "ENCODING", key]);
+  const dump = readLocal(session, ["DUMP", key]);
   if (encoding.kind !== "bulk" || dump.kind !== "bulk") throw noSuchKey();
-  // Excludes the bytes for the format and its checksum.
-  const length = dump.bytes.length - 11;
+  const length = dump.bytes.length - DUMP_FRAME_BYTES;
   return status(
     `Value at:0x0 refcount:1 encoding:${encoding.bytes} serializedlength:${length} lru:0 lru_seconds_idle:0`,
   );
 }
 
-/** `DEBUG DIGEST`. The result is equal for equal contents, but only on this kind of server. */
+/** `DEBUG DIGEST`. The result is equal for equal contents, but only between daemons: Redis computes another one. */
 function digest(session: RespSession): Reply {
   const all = createHash("sha1");
   for (let db = 0; db < session.server.path.databases; db++) {
-    const keys = read(session, ["KEYS", "*"], db);
+    const keys = readLocal(session, ["KEYS", "*"], db);
     const names =
       keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
     for (const key of names.sort()) all.update(`${db} ${digestOf(session, key, db)}`, "latin1");
@@ -205,14 +208,14 @@ function digestValues(session: RespSession, argv: readonly ByteString[]): Reply 
 }
 
 function digestOf(session: RespSession, key: ByteString, db: number): string {
-  const expiry = read(session, ["PEXPIRETIME", key], db);
+  const expiry = readLocal(session, ["PEXPIRETIME", key], db);
   const expires = expiry.kind === "integer" && expiry.value > 0;
   return `${key.length} ${key}${expires ? " expires" : ""}${valueDigest(session, key, db)}`;
 }
 
 /** Returns the digest of a key's value; zeros if the key does not exist. */
 function valueDigest(session: RespSession, key: ByteString, db: number): string {
-  const dump = read(session, ["DUMP", key], db);
+  const dump = readLocal(session, ["DUMP", key], db);
   if (dump.kind !== "bulk") return "0".repeat(40);
   return createHash("sha1").update(dump.bytes, "latin1").digest("hex");
 }
@@ -220,9 +223,9 @@ function valueDigest(session: RespSession, key: ByteString, db: number): string 
 /** `DEBUG POPULATE count [prefix] [size]`. It creates strings for keys that do not exist. */
 function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   if (argv.length > 5) throw wrongArguments(argv);
-  const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
+  const count = parseCount(argv[2] as ByteString, POPULATE_KEYS_MAX);
   const prefix = argv[3] ?? "key";
-  const size = argv[4] === undefined ? 0 : positive(argv[4], POPULATE_BYTES_MAX);
+  const size = argv[4] === undefined ? 0 : parseCount(argv[4], POPULATE_BYTES_MAX);
   return fill(session, { count, prefix, size });
 }
 
@@ -238,10 +241,11 @@ async function fill(
     const settled = reply instanceof Promise ? await reply : reply;
     if (settled.kind === "error") return settled;
   }
+
   return OK;
 }
 
-function positive(text: ByteString, max: number): number {
+function parseCount(text: ByteString, max: number): number {
   const value = parseInteger(text);
   if (value === undefined || value < 0) throw custom("ERR value is out of range, must be positive");
   if (value > max) throw custom(`ERR value is out of range, must be at most ${max}`);
@@ -250,13 +254,13 @@ function positive(text: ByteString, max: number): number {
 
 /** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`. A reload would read the same data that is in memory already. */
 function reload(_: RespSession, argv: readonly ByteString[]): Reply {
-  if (argv.slice(2).some((word) => !/^(merge|noflush|nosave)$/i.test(word)))
+  if (argv.slice(2).some((option) => !/^(merge|noflush|nosave)$/i.test(option)))
     throw custom("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   return OK;
 }
 
-/** Returns the reply to a read, which is immediate. */
-function read(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
+/** Runs a read in memory. Returns its reply, or an error if it was not answered immediately. */
+function readLocal(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;
@@ -297,7 +301,7 @@ const SAMPLES: Readonly<Record<string, Reply>> = {
  * Returns the reply of `DEBUG PROTOCOL kind`, with which clients test their parsers. Source: redis-server 7.0.
  * @throws CommandFailure  there is no such kind
  */
-function sample(kind: ByteString): Reply {
+function protocolSample(kind: ByteString): Reply {
   const name = kind.toLowerCase();
   if (!Object.hasOwn(SAMPLES, name))
     throw custom(

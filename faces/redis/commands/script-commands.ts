@@ -4,7 +4,7 @@
  * neither recorded nor sent to other daemons. Order and texts: redis-server 7.0, eval.c, functions.c.
  */
 import { UnitLimits } from "../../../daemon/engine/answers/unit-limits.js";
-import type { StepRunner } from "../../../daemon/engine/backends/command-path.js";
+import type { ProgramOutline, StepRunner } from "../../../daemon/engine/backends/command-path.js";
 import type { Channels, HeldMessages, MessageCheck } from "../../../daemon/engine/channels/channels.js";
 import { CommandFailure, custom, echoed } from "../../../daemon/store/arguments/command-errors.js";
 import { integerArgument, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
@@ -65,9 +65,9 @@ function withScriptEngine(
 }
 
 const scriptLimitsOf = ({ server: { host, environment }, scriptsSince }: RespSession): RunLimits => ({
-  memory: host.limits.luaMemory,
-  time: host.limits.luaTimeLimit,
-  spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
+  memoryBytes: host.limits.luaMemory,
+  timeMs: host.limits.luaTimeLimit,
+  spentMs: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
 });
 
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
@@ -77,23 +77,26 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
     const text = argv[1] as ByteString;
     const script = bySha ? scripts.find(text) : scripts.add(text, false, scriptLimitsOf(session));
     if (script === undefined) throw NO_SCRIPT;
+
     const { writesNothing, allowsFull } = script;
     const refusal = allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
     if (refusal !== null) return refusal;
+
     const keys = argv.slice(3, 3 + count);
     const rights = {
       mayWrite: !readsOnly && !writesNothing,
       allowsOom: allowsFull === true,
     };
-    return runScript(session, (run) =>
+    const program = (run: StepRunner) =>
       scripts.run(
         script,
         keys,
         argv.slice(3 + count),
         new SessionCaller(session, run, rights, keys),
         scriptLimitsOf(session),
-      ),
-    );
+      );
+
+    return runScript(session, program, { readsOnly: !rights.mayWrite, keys: () => keys });
   });
 }
 
@@ -119,7 +122,11 @@ function refusalOf(
  * Runs a script as a step of EXEC, or as its own unit. A database that the script selects is selected only for the
  * script.
  */
-function runScript(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
+function runScript(
+  session: RespSession,
+  program: (run: StepRunner) => Reply,
+  outline: ProgramOutline,
+): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {
     session.isExecuting = true;
@@ -130,9 +137,11 @@ function runScript(session: RespSession, program: (run: StepRunner) => Reply): R
       session.db = db;
     }
   };
+
   const { path, channels } = session.server;
   if (steps !== null) return contained(steps);
-  return publishingAfter(channels, contained, (held) => path.executeInSteps(held, [], session));
+
+  return publishingAfter(channels, contained, (held) => path.executeInSteps(held, [], session, outline));
 }
 
 /**
@@ -150,12 +159,22 @@ export function publishingAfter<Args extends readonly unknown[], Answer extends 
     held = channels.holding(() => program(...args), newLimits);
     return held.result as Answer;
   });
+
   const publish = (answer: Reply): Reply => {
-    // A refused unit is answered with an error that is not the program's own reply.
-    if (held !== null && (answer.kind !== "error" || answer === held.result)) channels.publishHeld(held);
+    if (held !== null && hasTakenEffect(answer, held.result)) channels.publishHeld(held);
     return answer;
   };
+
   return reply instanceof Promise ? reply.then(publish) : publish(reply);
+}
+
+/**
+ * Whether a program's unit has taken effect. A refused one is answered with an error that is not the program's own
+ * reply, and one whose conditions did not hold when it was decided, or when it ran again, with nil.
+ */
+function hasTakenEffect(answer: Reply, own: Reply | Promise<Reply> | null): boolean {
+  if (answer === own) return true;
+  return answer.kind !== "error" && answer.kind !== "nil-array";
 }
 
 function newLimits(): MessageCheck {
@@ -202,21 +221,26 @@ function calling(readsOnly: boolean): SessionHandler {
     const { scripts } = session.server;
     const found = scripts.functions.find(argv[1] as ByteString);
     if (found === undefined) throw custom("ERR Function not found");
+
     const { library, name } = found;
     const number = parseInteger(argv[2] as ByteString);
     if (number === undefined) throw custom("ERR Bad number of keys provided");
+
     const count = keyCount(argv, number);
     const flags = library.functions.get(name)?.flags ?? [];
     const writesNothing = flags.includes("no-writes");
     const allowsOom = flags.includes("allow-oom") || writesNothing;
     const refusal = refusalOf(session, readsOnly, writesNothing, allowsOom);
     if (refusal !== null) return refusal;
+
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
-    return runScript(session, (run) => {
+    const program = (run: StepRunner) => {
       const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, allowsOom }, keys);
       return scripts.engine.runFunction(library, name, keys, args, caller, scriptLimitsOf(session));
-    });
+    };
+
+    return runScript(session, program, { readsOnly: writesNothing, keys: () => keys });
   });
 }
 
@@ -239,9 +263,11 @@ function restore(
     throw custom(
       `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand ?? "")}'. Try FUNCTION HELP.`,
     );
+
   const chosen = (policy ?? "APPEND").toUpperCase();
   if (!isPolicy(chosen))
     throw custom("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+
   const { scripts } = session.server;
   scripts.functions.restore(payload, chosen, scripts.engine, scriptLimitsOf(session));
   return OK;
@@ -266,6 +292,7 @@ function flushLibraries(
     );
   if (mode !== undefined && !/^a?sync$/i.test(mode))
     throw new CommandFailure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+
   server.scripts.functions.flush();
   return OK;
 }
@@ -281,6 +308,7 @@ function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
     if (++i === argv.length) throw custom("ERR library name argument was not given");
     pattern = (argv[i] as ByteString).toLowerCase();
   }
+
   const shown = server.scripts.functions.all.filter(
     ({ name }) => pattern === null || globMatches(pattern, name.toLowerCase()),
   );

@@ -143,7 +143,8 @@ class Reader {
 export function withLoopChecks(module: Uint8Array, functionName: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
   const pieces: Uint8Array[] = [module.subarray(0, HEAD_BYTES)];
-  let [called, meter] = [-1, new Uint8Array()];
+  let called = -1;
+  let meter = new Uint8Array();
   while (reader.at < module.length) {
     const id = reader.byte();
     let content = reader.take(reader.number());
@@ -153,12 +154,14 @@ export function withLoopChecks(module: Uint8Array, functionName: string): Uint8A
       meter = Uint8Array.from(meterOf(count, called));
       content = Buffer.concat([Buffer.from(leb(count + 1)), rest, Buffer.from(GLOBAL)]);
     }
+
     if (id === SECTION.code) {
       if (meter.length === 0) throw new Error("the WebAssembly module has no global variables");
       content = withMeter(content, meter);
     }
     pieces.push(Uint8Array.from([id, ...leb(content.length)]), content);
   }
+
   return Buffer.concat(pieces);
 }
 
@@ -178,10 +181,8 @@ const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
  */
 function meterOf(global: number, called: number): number[] {
   if (called < 0) throw new Error("the WebAssembly module does not import the requested function");
-  const [get, put] = [
-    [CODE.getGlobal, ...leb(global)],
-    [CODE.setGlobal, ...leb(global)],
-  ] as const;
+  const get = [CODE.getGlobal, ...leb(global)] as const;
+  const put = [CODE.setGlobal, ...leb(global)] as const;
   return [
     ...[...get, CODE.number, 1, CODE.subtract, ...put],
     ...[...get, CODE.isZero, CODE.if, NO_RESULT],
@@ -231,6 +232,7 @@ function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
     reader.number();
     reader.byte();
   }
+
   const pieces: Uint8Array[] = [];
   let written = 0;
   while (reader.at < body.length) {
@@ -238,6 +240,7 @@ function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
     pieces.push(body.subarray(written, reader.at), meter);
     written = reader.at;
   }
+
   pieces.push(body.subarray(written));
   return Buffer.concat(pieces);
 }

@@ -9,15 +9,15 @@ import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { FunctionLoader, type LibraryCode, type LoadedFunction } from "./function-loader.js";
 import {
   baseLibrary,
-  bitLibrary,
-  Randomness,
-  randomLibrary,
   type StandardFunctions,
   stringLibrary,
   tableLibrary,
 } from "./libraries/base-library.js";
-import { CjsonSettings, cjsonLibrary } from "./libraries/cjson-library.js";
+import { bitLibrary } from "./libraries/bit-library.js";
+import { cjsonLibrary } from "./libraries/cjson-library.js";
+import { CjsonSettings } from "./libraries/cjson-settings.js";
 import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
+import { Randomness, randomLibrary } from "./libraries/random-library.js";
 import { libraryConstants, redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
 import {
@@ -46,11 +46,11 @@ const NO_MEMORY = "not enough memory";
 /** The limits of a run. */
 export interface RunLimits {
   /** Bytes of memory, including 16 MiB for Lua itself. */
-  readonly memory: number;
+  readonly memoryBytes: number;
   /** The time limit in milliseconds. */
-  readonly time: number;
+  readonly timeMs: number;
   /** The part of the time limit that has already been used, in milliseconds. */
-  readonly spent: number;
+  readonly spentMs: number;
 }
 
 /** Maximum milliseconds for running a library's chunk, as in Redis. */
@@ -58,15 +58,15 @@ const LOAD_TIME_MS = 500;
 /** The caller of a library that is being loaded, which must not run commands. */
 const LOADING_CALLER: ScriptCaller = {
   call: () => error("ERR commands cannot run while a library is loading"),
-  may: () => null,
+  isPermitted: () => null,
   log: () => {},
 };
 
 /** A machine, and the scripts that it has compiled. */
 interface Ready {
   readonly machine: LuaMachine;
-  /** The memory limit in bytes. */
-  readonly memory: number;
+  /** The memory limit. */
+  readonly memoryBytes: number;
   /** A reference to the real globals. */
   readonly globals: number;
   readonly compiled: Map<string, number>;
@@ -109,7 +109,7 @@ export class ScriptEngine {
   }
 
   /** Drops one compiled script. */
-  forget(sha: string): void {
+  dropScript(sha: string): void {
     const reference = this.#ready?.compiled.get(sha);
     if (this.#ready === null || reference === undefined) return;
     const { machine, compiled } = this.#ready;
@@ -187,8 +187,8 @@ export class ScriptEngine {
     const ready = this.#machine(limits);
     const { machine, globals, handler } = ready;
     ready.loader ??= new FunctionLoader(machine, globals, handler);
-    const time = Math.min(limits.time, LOAD_TIME_MS);
-    const run = new ScriptRun(LOADING_CALLER, this.#uptime, { time, spent: 0 });
+    const timeMs = Math.min(limits.timeMs, LOAD_TIME_MS);
+    const run = new ScriptRun(LOADING_CALLER, this.#uptime, { timeMs, spentMs: 0 });
     this.#run = run;
     this.#settings = this.#functionSettings;
     try {
@@ -198,7 +198,7 @@ export class ScriptEngine {
       return error("ERR FUNCTION LOAD timeout");
     } finally {
       this.#run = null;
-      this.#tidy(machine, run);
+      this.#tidyMachine(machine, run);
     }
   }
 
@@ -226,13 +226,14 @@ export class ScriptEngine {
       else pushTexts(machine, texts);
       machine.setField(state, name);
     }
+
     lua.lua_settop(state, 0);
     lua.lua_pushcclosure(state, handler, 0);
     lua.lua_rawgeti(state, REGISTRY, call.script);
     if (call.isFunction) for (const texts of [call.keys, call.args]) pushTexts(machine, texts);
     try {
       const outcome = lua.lua_pcall(state, call.isFunction ? 2 : 0, 1, 1);
-      const isMemory = outcome === ERROR_OF_MEMORY || run.needsMemory;
+      const isMemory = outcome === ERROR_OF_MEMORY || run.hasExceededMemory;
       if (isMemory) throw new UnitRefused(error(failureText(run, call.sha, isMemory)));
       return outcome === 0
         ? answerOf(machine, state, run.protocol)
@@ -242,11 +243,11 @@ export class ScriptEngine {
       throw new UnitRefused(error(failureText(run, call.sha, false)));
     } finally {
       this.#run = null;
-      this.#tidy(machine, run);
+      this.#tidyMachine(machine, run);
     }
   }
 
-  #tidy(machine: LuaMachine, run: ScriptRun): void {
+  #tidyMachine(machine: LuaMachine, run: ScriptRun): void {
     const { lua, state } = machine;
     if (run.isStopped || machine.size > MACHINE_BYTES_MAX) {
       this.#ready = null;
@@ -261,6 +262,7 @@ export class ScriptEngine {
     const { machine, compiled } = this.#machine(limits);
     const known = compiled.get(source.sha);
     if (known !== undefined) return known;
+
     const { lua, state } = machine;
     lua.lua_settop(state, 0);
     if (!machine.load(state, source.body, SOURCE)) {
@@ -271,18 +273,19 @@ export class ScriptEngine {
       if (!isAgain) return this.#compiled(source, limits, true);
       return error(`ERR Error compiling script (new function): ${text}`);
     }
+
     const reference = lua.luaL_ref(state, REGISTRY);
     compiled.set(source.sha, reference);
     return reference;
   }
 
-  #machine({ memory }: RunLimits): Ready {
-    if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
-    const machine = new LuaMachine(this.#module, memory, (state) => {
+  #machine({ memoryBytes }: RunLimits): Ready {
+    if (this.#ready !== null && this.#ready.memoryBytes === memoryBytes) return this.#ready;
+    const machine = new LuaMachine(this.#module, memoryBytes, (state) => {
       this.#run?.checkTime(() => (state === null ? "" : machine.position(state, 0)));
     });
     machine.onFull = () => {
-      if (this.#run !== null) this.#run.needsMemory = true;
+      if (this.#run !== null) this.#run.hasExceededMemory = true;
     };
     const current = () => this.#run as ScriptRun;
     const libraries = {
@@ -295,7 +298,7 @@ export class ScriptEngine {
     const [handler] = machine.addFunctions([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
       machine,
-      memory,
+      memoryBytes,
       globals,
       handler: handler as number,
       compiled: new Map(),
@@ -342,6 +345,7 @@ function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number
     if (lua.lua_type(state, -1) === TYPE.string) text = machine.text(state, -1);
     lua.lua_settop(state, 1);
   }
+
   const first = machine.where(state, 1);
   run.failure = { text, position: machine.position(state, first === null || first.isLua ? 1 : 2) };
   return 1;
@@ -403,6 +407,7 @@ function createGlobals(
 ): number {
   const { lua, state } = machine;
   const guarded = new Map<number, "none" | "own">();
+
   const index = (library: string, name: string) => {
     machine.push(state, library);
     lua.lua_rawget(state, GLOBALS);
@@ -423,17 +428,20 @@ function createGlobals(
     ...libraries,
   };
   if (!machine.load(state, PRELUDE, "=prelude")) throw new Error(machine.text(state, -1));
+
   pushLibraries(machine, all);
   libraryConstants(machine, state);
   machine.push(state, ALLOWED_NAMES);
   machine.push(state, [...ALLOWED_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
   if (lua.lua_pcall(state, 3, 3, 0) !== 0) throw new Error(machine.text(state, -1));
+
   const guards = lua.lua_objlen(state, -1);
   for (let i = 1; i <= guards; i++) {
     lua.lua_rawgeti(state, -1, i);
     guarded.set(lua.lua_topointer(state, -1), "none");
     lua.lua_settop(state, -2);
   }
+
   guarded.set(lua.lua_topointer(state, -2), "own");
   lua.lua_settop(state, -3);
   return lua.luaL_ref(state, REGISTRY);

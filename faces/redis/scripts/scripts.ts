@@ -22,6 +22,7 @@ const UNNAMED_BYTES = 16 * 1024 * 1024;
 export class Scripts {
   readonly functions = new FunctionLibraries();
   readonly #uptime: () => number;
+  /** Scripts by their SHA-1, hexadecimal in lower case. */
   readonly #bySha = new Map<string, Script>();
   /** Scripts by their text, because a look-up is faster than hashing the text. */
   readonly #byText = new Map<ByteString, Script>();
@@ -39,6 +40,7 @@ export class Scripts {
     return this.#engine !== null;
   }
 
+  /** The number of stored scripts. */
   get size(): number {
     return this.#bySha.size;
   }
@@ -55,7 +57,7 @@ export class Scripts {
     return this.#engine?.used ?? 0;
   }
 
-  /** The engine, once it is loaded. */
+  /** The engine. Only after `load` has loaded it. */
   get engine(): ScriptEngine {
     return this.#engine as ScriptEngine;
   }
@@ -89,7 +91,7 @@ export class Scripts {
   }
 
   /**
-   * Stores a script.
+   * Stores a script, after `load`. Returns the stored one if it is known.
    * @param isNamed  whether clients will refer to it by its SHA-1
    * @throws CommandFailure  the script cannot be compiled
    */
@@ -99,20 +101,23 @@ export class Scripts {
       if (isNamed && this.#unnamed.delete(text)) this.#unnamedBytes -= text.length;
       return known;
     }
+
     const script = readScript(text);
-    const mistake = (this.#engine as ScriptEngine).compile(script, limits);
+    const mistake = this.engine.compile(script, limits);
     if (mistake !== null) throw new CommandFailure(mistake.text);
+
     this.#byText.set(text, script);
     this.#bySha.set(script.sha, script);
-    if (!isNamed) this.#note(text);
+    if (!isNamed) this.#noteUnnamed(text);
     return script;
   }
 
-  /** @param sha  in upper or lower case */
+  /** Returns the stored script with a SHA-1. @param sha  hexadecimal, in upper or lower case */
   find(sha: ByteString): Script | undefined {
     return this.#bySha.get(sha.toLowerCase());
   }
 
+  /** Removes all scripts, but not the function libraries. */
   flush(): void {
     this.#bySha.clear();
     this.#byText.clear();
@@ -121,6 +126,7 @@ export class Scripts {
     this.#engine?.flush();
   }
 
+  /** Runs a script, after `load`. */
   run(
     script: Script,
     keys: readonly ByteString[],
@@ -128,10 +134,10 @@ export class Scripts {
     caller: ScriptCaller,
     limits: RunLimits,
   ): Reply {
-    return (this.#engine as ScriptEngine).run(script, keys, args, caller, limits);
+    return this.engine.run(script, keys, args, caller, limits);
   }
 
-  #note(text: ByteString): void {
+  #noteUnnamed(text: ByteString): void {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
     // Never drop the latest script, even if it is too long.
@@ -147,6 +153,6 @@ export class Scripts {
     this.#byText.delete(oldest);
     if (script === undefined) return;
     this.#bySha.delete(script.sha);
-    this.#engine?.forget(script.sha);
+    this.#engine?.dropScript(script.sha);
   }
 }

@@ -3,10 +3,10 @@
 import { type Refused, replyOf } from "../../../daemon/engine/answers/request.js";
 import type { LastWrite, ReplyWaiter } from "../../../daemon/engine/backends/command-path.js";
 import type {
-  Answer,
   AnswerReceiver,
   LaterAnswer,
   LongAnswer,
+  WireAnswer,
 } from "../../../daemon/net/connections/dialect.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandCounts } from "./command-counts.js";
@@ -19,7 +19,7 @@ export interface AwaitingSession {
   /** Bytes of the answers that are written, and wait for the disk. */
   heldBytes: number;
   /** Returns the answer for a reply that arrived later. */
-  readonly answerOf: (reply: Reply) => Answer;
+  readonly answerOf: (reply: Reply) => WireAnswer;
 }
 
 export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
@@ -30,11 +30,11 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   /** Whether the answer is discarded (CLIENT REPLY). */
   isMuted = false;
   /** Not null if the command takes elements that must not be lost. */
-  unwritten: Taking | null = null;
+  observer: Taking | null = null;
   readonly #session: AwaitingSession;
   readonly #counts: CommandCounts;
   /** The reply that waits for the disk, and its answer, or null if there is none. */
-  #prepared: { readonly reply: Reply; readonly answer: Answer } | null = null;
+  #prepared: { readonly reply: Reply; readonly answer: WireAnswer } | null = null;
 
   /** @param counts  the counts of the command */
   constructor(session: AwaitingSession, counts: CommandCounts) {
@@ -72,7 +72,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     if (prepared !== null) this.#session.heldBytes -= lengthOf(prepared.answer);
     const reply = replyOf(answer);
     if (reply.kind === "error") this.#counts.addFailure();
-    this.unwritten?.answered(reply);
+    this.observer?.answered(reply);
     if (this.isMuted) this.receiver?.answered(this, "");
     else
       this.receiver?.answered(
@@ -82,7 +82,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   }
 }
 
-function lengthOf(answer: Answer): number {
+function lengthOf(answer: WireAnswer): number {
   if (typeof answer === "string") return answer.length;
   return answer.kind === "long" ? answer.left : 0;
 }

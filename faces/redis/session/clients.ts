@@ -9,7 +9,7 @@ export interface SubscriptionCounts {
   readonly shards: number;
 }
 
-export interface Client {
+export interface RedisClient {
   readonly id: number;
   /** The addresses and ports of the client and of the listener. */
   readonly remote: string;
@@ -18,7 +18,7 @@ export interface Client {
   /** The name and version of the client's library, as sent by the client. */
   readonly library: ByteString;
   readonly libraryVersion: ByteString;
-  /** The user, or null if the client has not logged in. */
+  /** The user, or null if the client must log in first. */
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
@@ -49,24 +49,24 @@ export interface Client {
 
 /** All connections, in the order in which they were opened. */
 export class Clients {
-  readonly #clients = new Map<number, Client>();
+  readonly #clients = new Map<number, RedisClient>();
   /** The number of connections since the start. */
   total = 0;
 
-  add(client: Client): void {
+  add(client: RedisClient): void {
     this.#clients.set(client.id, client);
     this.total++;
   }
 
-  remove(client: Client): void {
+  remove(client: RedisClient): void {
     this.#clients.delete(client.id);
   }
 
-  find(id: number): Client | undefined {
+  find(id: number): RedisClient | undefined {
     return this.#clients.get(id);
   }
 
-  all(): readonly Client[] {
+  all(): readonly RedisClient[] {
     return [...this.#clients.values()];
   }
 
@@ -96,7 +96,7 @@ export interface TrackingMode {
 /** A connection that caches what it reads, and receives invalidations. Forms: redis-server 7.0, tracking.c. */
 export class Tracker {
   /** The client, or null if the connection has closed. */
-  client: Client | null;
+  client: RedisClient | null;
   /** The object that identifies the sender of changes, or null if the connection has closed. */
   by: object | null;
   /** The options, or null if the client does not cache now. */
@@ -107,7 +107,7 @@ export class Tracker {
   isBroken = false;
   readonly #clients: Clients;
 
-  constructor(client: Client, by: object, clients: Clients) {
+  constructor(client: RedisClient, by: object, clients: Clients) {
     this.client = client;
     this.by = by;
     this.#clients = clients;
@@ -145,7 +145,7 @@ export class Tracker {
  * @param requestBytes  the buffered bytes of requests; in the client's own line they include the current command
  */
 export function clientLine(
-  client: Client,
+  client: RedisClient,
   now: number,
   requestBytes: number = client.requestBytes,
 ): ByteString {
@@ -188,11 +188,13 @@ export function clientLine(
 }
 
 /** Returns whether the client has subscriptions. */
-export function hasSubscriptions({ subscriptionCounts: { channels, patterns, shards } }: Client): boolean {
+export function hasSubscriptions({
+  subscriptionCounts: { channels, patterns, shards },
+}: RedisClient): boolean {
   return channels + patterns + shards > 0;
 }
 
-function flagsOf(client: Client): string {
+function flagsOf(client: RedisClient): string {
   const { isMonitor, isWaiting, queuedCount, tracker } = client;
   const mode = tracker?.mode ?? null;
   const flags =

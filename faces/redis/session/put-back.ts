@@ -4,13 +4,21 @@
  * the client's name, so the client needs no right to it. No recorded command is removed. Source: docs/decisions/0066.
  */
 import type { CommandSender } from "../../../daemon/engine/backends/command-path.js";
-import type { Unwritten } from "../../../daemon/net/connections/dialect.js";
+import type { AnswerObserver } from "../../../daemon/net/connections/dialect.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
 import type { RespServer } from "./resp-server.js";
+
+/**
+ * Errors of a daemon that accepts no writes now: no majority of the members is connected, for example. The command had
+ * no effect, and is sent again.
+ */
+const REFUSED_FOR_NOW = /^(NOTAPPLIED|LOADING) /;
+const AGAIN_MS = 1_000;
+const ATTEMPTS_MAX = 60;
 
 type Argv = readonly ByteString[];
 
@@ -57,7 +65,7 @@ const PUT_BACK: ReadonlyMap<string, PutBack> = new Map<string, PutBack>([
 ]);
 
 /** A command that takes elements, until its answer is written to the socket. */
-export class Taking implements Unwritten {
+export class Taking implements AnswerObserver {
   readonly argv: Argv;
   readonly db: number;
   /** The user's name in the audit log, or null if no user was authenticated. */
@@ -83,7 +91,7 @@ export class Taking implements Unwritten {
     this.#takings.answered();
   }
 
-  unwritten(): void {
+  onUnwritten(): void {
     this.#takings.unwritten(this);
   }
 
@@ -140,13 +148,19 @@ export class Takings {
     if (putBack === null) return;
     const { path, environment, host } = this.#server;
     const command = findCommand(putBack[0] as ByteString) as Command;
-    const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
-    const reply = await path.execute(command, putBack, sender);
-    if (reply.kind === "error")
-      host.log.warn(
-        { command: command.name, reason: reply.text },
-        "elements of a client that has gone are lost",
-      );
+    for (let attempts = 1; ; attempts++) {
+      const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
+      const reply = await path.execute(command, putBack, sender);
+      if (reply.kind !== "error") return;
+      if (!REFUSED_FOR_NOW.test(reply.text) || attempts === ATTEMPTS_MAX) {
+        host.log.warn(
+          { command: command.name, reason: reply.text },
+          "elements of a client that has gone may be lost",
+        );
+        return;
+      }
+      await new Promise<void>((resolve) => environment.setTimer(AGAIN_MS, resolve));
+    }
   }
 }
 

@@ -8,12 +8,12 @@ import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
 import { patternOption } from "../store/commands/sort.js";
-import { type Client, clientLine } from "./clients.js";
+import { clientLine, type RedisClient } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { RespServer } from "./resp-server.js";
 
 /** The session of a refused command. */
-export interface DeniedSession extends Client {
+export interface DeniedSession extends RedisClient {
   readonly server: RespServer;
   /** The queued commands, or null if no transaction is open. */
   readonly queued: readonly unknown[] | null;
@@ -79,6 +79,7 @@ export function refusalReply(
   const option = refusal.what === "key" && refusal.key === "*" ? patternOption(command.name, argv) : null;
   if (option !== null)
     return error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
+
   noteRefusal(session, command, refusal);
   if (refusal.what === "channel") return NO_CHANNEL;
   return refusal.what === "key" ? NO_KEY : noCommand(command);

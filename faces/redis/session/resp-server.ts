@@ -4,27 +4,27 @@ import type {
   CommandPath,
   WriteObserver,
 } from "../../../daemon/engine/backends/command-path.js";
-import type {
-  EventObserver,
-  KeyChangeObservers,
-} from "../../../daemon/engine/backends/key-change-observers.js";
 import type { Channels } from "../../../daemon/engine/channels/channels.js";
-import { shortened, withoutSecrets } from "../../../daemon/engine/slow-log/slow-log.js";
+import { shortenedCommand, withoutSecrets } from "../../../daemon/engine/slow-log/shown-command.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { type EventFlags, NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import { ENCODING_LIMITS } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
+import type { FoldedEntry } from "../../../daemon/timeline/fold/fold.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { quotedArgument } from "../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { DaemonInterface, UserSocketHost } from "../../users/user-listener.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
+import type { UserSocketHost } from "../../users/user-listener.js";
 import { argumentBytes } from "../bytes/reply-bytes.js";
 import { Scripts } from "../scripts/scripts.js";
-import { type Client, Clients } from "./clients.js";
+import { ClientPause } from "./client-pause.js";
+import { Clients, type RedisClient } from "./clients.js";
 import { type CommandCounts, LoadSamples } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
+import { KeyspaceNotices } from "./keyspace-notices.js";
+import { LatencyLog } from "./latency-log.js";
 import { TrackingTable } from "./tracking-table.js";
 import { WaitingClients } from "./waiting-clients.js";
 import { AbsentKeys } from "./watched-keys.js";
@@ -43,10 +43,10 @@ const ERROR_KIND_BYTES_MAX = 64;
 const SHOWN_BYTES_MAX = 64 * 1024;
 
 /** A command that has been run. */
-export interface ExecutedCommand {
+export interface CompletedCommand {
   readonly command: Command;
   readonly argv: readonly ByteString[];
-  readonly client: Client;
+  readonly client: RedisClient;
   readonly milliseconds: number;
 }
 
@@ -72,7 +72,7 @@ export class RespServer implements WriteObserver {
   readonly pause: ClientPause;
   readonly load: LoadSamples;
   /** The connections that receive every command (MONITOR). */
-  readonly monitors = new Set<Client>();
+  readonly monitors = new Set<RedisClient>();
   /** The counts of all commands. */
   readonly counts: ReadonlyMap<Command, CommandCounts>;
   /** Values of CONFIG SET that are not stored elsewhere. */
@@ -119,7 +119,7 @@ export class RespServer implements WriteObserver {
   }
 
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
-    this.waitingClients.written(command, argv, db, reply);
+    this.waitingClients.onWritten(command, argv, db, reply);
   }
 
   get awaits(): boolean {
@@ -127,11 +127,15 @@ export class RespServer implements WriteObserver {
   }
 
   sent(calls: readonly CheckedCommand[], db: number): void {
-    this.waitingClients.sent(calls, db);
+    this.waitingClients.onSent(calls, db);
+  }
+
+  decided(entries: readonly FoldedEntry[]): void {
+    this.waitingClients.onDecided(entries);
   }
 
   changed(): void {
-    this.waitingClients.changed();
+    this.waitingClients.markAllReady();
   }
 
   /** The current time in Unix seconds. */
@@ -154,7 +158,7 @@ export class RespServer implements WriteObserver {
   }
 
   /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it runs a script */
-  showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
+  showScript(command: Command, argv: readonly ByteString[], client: RedisClient): boolean {
     if (command.runsScript === true) this.show(command, argv, client);
     return command.runsScript === true;
   }
@@ -163,19 +167,19 @@ export class RespServer implements WriteObserver {
    * Shows a command to the monitors after it has run; EXEC is shown after its commands. @param from  an address, or
    * `lua`
    */
-  show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
+  show(command: Command, argv: readonly ByteString[], { db, remote }: RedisClient, from = remote): void {
     // As in Redis, monitors see neither administrators' commands nor QUIT.
     if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
-    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
+    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortenedCommand(argv) : argv;
     const words = withoutSecrets(command, shown).map(quotedArgument).join(" ");
     const line = `+${at} [${db} ${from}] ${words}\r\n`;
     for (const monitor of this.monitors) monitor.push(line);
   }
 
   /** Logs a command if its time exceeds the limits. */
-  logSlow({ command, argv, client, milliseconds }: ExecutedCommand): void {
+  logSlow({ command, argv, client, milliseconds }: CompletedCommand): void {
     const { limits } = this.host;
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;
@@ -185,6 +189,7 @@ export class RespServer implements WriteObserver {
         limits.slowlogLength,
       );
     }
+
     if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
       const event = command.flags.includes("fast") ? "fast-command" : "command";
       this.latency.add(event, this.seconds, milliseconds);
@@ -206,142 +211,4 @@ export class RespServer implements WriteObserver {
 /** Returns whether a command appears in the slow log. EXEC does not, but its commands do. */
 function isLogged({ name }: Command): boolean {
   return name !== "EXEC";
-}
-
-type PauseMode = "all" | "write";
-
-/** The pause of CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
-class ClientPause {
-  readonly #environment: Environment;
-  readonly #held = new Set<() => void>();
-  /** The mode of the current pause, or null if there is no pause. */
-  mode: PauseMode | null = null;
-  /** The uptime in milliseconds when the pause ends. */
-  #until = 0;
-  #cancel: () => void = () => {};
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  /** The number of connections that wait for the end of the pause. */
-  get held(): number {
-    return this.#held.size;
-  }
-
-  /** Begins a pause. A current pause that lasts longer, or covers all commands, is not shortened or reduced. */
-  begin(mode: PauseMode, milliseconds: number): void {
-    if (this.mode !== "all") this.mode = mode;
-    this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);
-    this.#cancel();
-    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), this.end);
-  }
-
-  readonly end = (): void => {
-    this.#cancel();
-    this.mode = null;
-    this.#until = 0;
-    const held = [...this.#held];
-    this.#held.clear();
-    for (const resume of held) resume();
-  };
-
-  /** Registers a function to call when the pause ends. */
-  hold(resume: () => void): void {
-    this.#held.add(resume);
-  }
-
-  forget(resume: () => void): void {
-    this.#held.delete(resume);
-  }
-}
-
-/**
- * Keyspace notifications: events about keys, published on channels of this daemon only. An event is published once,
- * when the command first runs here. Source: redis-server 7.0, notify.c.
- */
-export class KeyspaceNotices implements EventObserver {
-  readonly #changes: KeyChangeObservers | null;
-  readonly #channels: Channels;
-  #flags = NO_EVENTS;
-
-  /** @param changes  the source of key changes, or null if key changes are not known here */
-  constructor(changes: KeyChangeObservers | null, channels: Channels) {
-    this.#changes = changes;
-    this.#channels = channels;
-  }
-
-  /** Whether events can be observed here. */
-  get isPossible(): boolean {
-    return this.#changes !== null;
-  }
-
-  get flags(): EventFlags {
-    return this.#flags;
-  }
-
-  set flags(flags: EventFlags) {
-    this.#flags = flags;
-    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.observeEvents(this);
-    else this.#changes?.forget(this);
-  }
-
-  readonly event: EventObserver["event"] = (kind, name, db, key) => {
-    const { classes, byKey, byEvent } = this.#flags;
-    if (!classes.has(kind)) return;
-    if (byKey) this.#publish(`__keyspace@${db}__:${key}`, name);
-    if (byEvent) this.#publish(`__keyevent@${db}__:${name}`, key);
-  };
-
-  /** Publishes to this daemon's own subscribers. */
-  #publish(channel: ByteString, text: ByteString): void {
-    this.#channels.publishLocally({ kind: "channel", channel, text });
-  }
-}
-
-/** Maximum number of samples of an event. */
-const SAMPLES_MAX = 160;
-
-interface LatencySample {
-  /** The time in Unix seconds. */
-  readonly at: number;
-  readonly milliseconds: number;
-}
-
-interface LatencyEvent {
-  /** The samples, oldest first. */
-  readonly samples: readonly LatencySample[];
-  readonly highest: number;
-}
-
-/**
- * Samples of slow commands for the LATENCY commands. For each event, the newest samples are stored, with only the
- * highest one of each second.
- */
-class LatencyLog {
-  readonly #events = new Map<string, { samples: LatencySample[]; highest: number }>();
-
-  get events(): ReadonlyMap<string, LatencyEvent> {
-    return this.#events;
-  }
-
-  /** Adds a sample. @param milliseconds  is rounded down */
-  add(name: string, at: number, milliseconds: number): void {
-    const rounded = Math.floor(milliseconds);
-    const event = this.#events.get(name) ?? { samples: [], highest: 0 };
-    this.#events.set(name, event);
-    event.highest = Math.max(event.highest, rounded);
-    const last = event.samples.at(-1);
-    if (last?.at === at) event.samples.pop();
-    event.samples.push({ at, milliseconds: Math.max(rounded, last?.at === at ? last.milliseconds : 0) });
-    if (event.samples.length > SAMPLES_MAX) event.samples.shift();
-  }
-
-  /** Removes events. @param names  the events; if empty, all events @returns the number of removed events */
-  reset(names: readonly string[]): number {
-    if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
-    const { size } = this.#events;
-    this.#events.clear();
-    return size;
-  }
 }

@@ -6,19 +6,19 @@
 import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/backends/command-path.js";
 import { completeReply, isStepped } from "../../../daemon/engine/backends/run-steps-in-turns.js";
 import type { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
-import type { Answer } from "../../../daemon/net/connections/dialect.js";
+import type { WireAnswer } from "../../../daemon/net/connections/dialect.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import type { User } from "../../users/user-rules.js";
 import { type Denial, UserSession } from "../../users/user-session.js";
-import type { User } from "../../users/users.js";
 import { queuedBytes } from "../bytes/reply-bytes.js";
 import type { RespRequestParser } from "../bytes/resp-request-parser.js";
 import { AwaitedCommand } from "./awaited-command.js";
-import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
+import type { RedisClient, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { mayWrite } from "./may-write.js";
 import { Takings } from "./put-back.js";
@@ -38,16 +38,18 @@ export type SessionHandler = (
 ) => Reply | Promise<Reply | null> | null;
 
 /** The result of serving a command, or null if there is no reply. */
-export type CommandResult = Reply | Promise<Reply | null> | AwaitedCommand | null;
+export type ServedReply = Reply | Promise<Reply | null> | AwaitedCommand | null;
 
 /** A command, and how a connection treats it. */
 export interface Route {
   readonly command: Command;
   /** Handles the command; null if the databases execute it. */
   readonly handler: SessionHandler | null;
+  /** The error of a command that this path does not support; null if it does. */
+  readonly refusal: ErrorReply | null;
   readonly writes: boolean;
   /** Whether the command is permitted before a login. */
-  readonly isOpen: boolean;
+  readonly needsNoLogin: boolean;
   /** The treatment of the command between MULTI and EXEC. */
   readonly inTransaction: "queued" | "at-once" | "refused";
   /** Whether the command waits for data outside of transactions. */
@@ -82,7 +84,7 @@ const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
  */
 const HTTP = /^(post|host:)$/i;
 
-export class RespSession implements Client, WaitingSender<AwaitedCommand> {
+export class RespSession implements RedisClient, WaitingSender<AwaitedCommand> {
   readonly server: RespServer;
   readonly routes: Routes;
   readonly id: number;
@@ -107,7 +109,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** Ends the wait of the current command; null if it is not waiting. @returns whether it was still waiting */
   waiting: ((outcome: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
-  answerOf: (reply: Reply) => Answer = () => "";
+  answerOf: (reply: Reply) => WireAnswer = () => "";
   isStable = false;
   isGone = false;
   /** The subscriptions, or null if the client has never subscribed. */
@@ -233,7 +235,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection.continueReading();
   }
 
-  /** The user that has logged in, or null if the client must still log in. */
+  /** The user, or null if the client must log in first. */
   get user(): User | null {
     return this.userSession.user;
   }
@@ -259,7 +261,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * Serves one command. @param argv  at least the name
    * @returns null if there is no reply
    */
-  serve(argv: readonly ByteString[]): CommandResult {
+  serve(argv: readonly ByteString[]): ServedReply {
     const found = this.routes.find(argv);
     // As in Redis, a client whose user was removed or disabled is disconnected.
     if (!this.userSession.renew()) this.isClosing = true;
@@ -269,23 +271,29 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       return null;
     }
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+
     const restricted = this.subscriptions?.answer(found.command, argv) ?? null;
     if (restricted !== null) return restricted.kind === "error" ? this.#reject(argv, restricted) : restricted;
+
     const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
-    const denial = this.userSession.denial(found.command, argv, needsMemory, found.isOpen);
+    const denial = this.userSession.denial(found.command, argv, needsMemory, found.needsNoLogin);
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
+
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") {
       if (this.server.path.appliesAhead) this.letsFollow = isAllowedAhead(this, found, 0, 0);
       return this.call(found, argv);
     }
+    // phpredis waits for its time limit, or returns false, if the answer to EXEC is an error.
+    if (found.refusal !== null) return this.#reject(argv, found.refusal);
+
     this.queued.push({ route: found, argv });
     this.queuedBytes += queuedBytes(argv);
     return QUEUED;
   }
 
   /** Runs a command that was found and permitted. */
-  call(route: Route, argv: readonly ByteString[]): CommandResult {
+  call(route: Route, argv: readonly ByteString[]): ServedReply {
     const { server } = this;
     const { environment, waitingClients, tracking, monitors } = server;
     const startedAt = server.mark;
@@ -301,15 +309,18 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       if (route.command.runsScript === true && reply instanceof Promise) void reply.then(ran);
       else ran();
     }
+
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // Only the command's own time is logged, not the time that the client waits for data.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
+
     // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
     // command.
     if (waitingClients.ready.size > 0 && !this.isExecuting) {
       waitingClients.serve();
       server.mark = environment.uptime();
     }
+
     return reply;
   }
 
@@ -328,7 +339,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       this.server.logSlow({ command, argv, client: this, milliseconds });
   }
 
-  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): CommandResult {
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): ServedReply {
     if (handler === null) {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
@@ -346,12 +357,13 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Whether pushed bytes must not overtake the answer to the latest command, which waits only for the disk: the client
-   * caches what it reads, and would store the answer after a later invalidation of the same key.
+   * Whether pushed bytes must not overtake the answer to the latest command, which waits only for the disk, or is
+   * invalidated in any case: the client caches what it reads, and would store the answer after a later invalidation of
+   * the same key.
    */
   get hasRun(): boolean {
-    const waitsForDisk = this.last?.mayWait === false && this.waiting === null;
-    return this.tracker !== null && this.server.path.appliesAhead && waitsForDisk;
+    if (this.tracker === null || this.last?.mayWait !== false || this.waiting !== null) return false;
+    return this.server.path.appliesAhead || !this.server.tracking.observesChanges;
   }
 
   /** Creates the object that waits for the reply to the latest command. */
@@ -374,8 +386,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       return found instanceof CommandFailure || (this.queued === null && isAnsweredInOrder(found, forwards));
     }
     if (!this.letsFollow) return false;
+
     const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return true;
+
     return (
       (this.queued !== null && found.inTransaction !== "at-once") ||
       isAllowedAhead(this, found, argv.length, pending)
@@ -393,20 +407,20 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /** Advances CLIENT REPLY SKIP. Called once for each command whose answer is discarded. */
-  muted(): void {
+  advanceSkip(): void {
     if (this.replies === "skip") this.replies = "skipping";
     else if (this.replies === "skipping") this.replies = "on";
   }
 
   /** Stops waiting for data. */
-  leave(): void {
+  stopWaiting(): void {
     this.waiting?.("timeout");
   }
 
   /** Releases all resources, because the connection has closed. */
   disconnected(): void {
     this.isGone = true;
-    this.leave();
+    this.stopWaiting();
     this.leaveTransaction();
     this.subscriptions?.clear();
     this.server.clients.remove(this);
@@ -494,13 +508,16 @@ const AFTER_EARLIER: ReadonlySet<string> = new Set(["WATCH", "SELECT"]);
  */
 function isAllowedAhead(session: RespSession, route: Route, words: number, pending: number): boolean {
   const { command, handler, mayWait } = route;
-  const isEarlierApplied = session.lastWrite.unapplied === 0 && session.lastWrite.deciding === null;
+  const { unapplied, deciding, following } = session.lastWrite;
+  const isEarlierApplied = unapplied === 0 && deciding === null && following === 0;
   if (IMMEDIATE.has(command.name)) return true;
+
   if (handler === null) {
     if (mayWait) return false;
     if (command.writes) return true;
     if (!READ_GROUPS.has(command.group) || command.isQuery) return false;
     if (isEarlierApplied) return true;
+
     // A read that runs later than it arrived would be remembered for a cache too early.
     const isTracked = session.server.tracking.size > 0 && session.tracker !== null;
     // The reads that wait for the same commands run in one turn, so together they must be short.
@@ -511,8 +528,10 @@ function isAllowedAhead(session: RespSession, route: Route, words: number, pendi
       pending < WAITING_READS_MAX
     );
   }
+
   if (command.runsScript === true) return session.server.scripts.isReady;
   if (command.name === "EXEC") return isExecAllowedAhead(session, isEarlierApplied);
+
   return isEarlierApplied && AFTER_EARLIER.has(command.name);
 }
 
@@ -526,6 +545,7 @@ function isExecAllowedAhead({ queued, watched, server }: RespSession, isEarlierA
   if (queued.length > 0 && queued.every(({ route }) => route.command.channels === "first")) return false;
   if (!queued.some(({ route }) => route.command.runsScript === true))
     return queued.every(isForStore) && (isEarlierApplied || queued.some(({ route }) => route.command.writes));
+
   const areSteps = queued.every(({ route }) => route.handler === null || route.command.runsScript === true);
   return areSteps && server.scripts.isReady;
 }

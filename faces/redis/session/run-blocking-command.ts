@@ -13,8 +13,10 @@ import type { Command, WaitShape } from "../../../daemon/store/rows/command-row.
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
+import { isNil, lastId } from "./awaited-data.js";
 import type { RespServer } from "./resp-server.js";
-import { isNil, lastId, TIMED_OUT, type WaitingClients, type WaitRequest } from "./waiting-clients.js";
+import type { WaitRequest } from "./waiting-client.js";
+import { TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -43,11 +45,14 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   // A command that is only forwarded never waits here, and its first reply is the client's.
   if (localData === null) return path.send(command, argv, sender);
   if (path.records) return runAndRecordOrWait(server, localData, command, argv, sender);
+
   // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNil(reply)) return reply;
+
   const shape = shapeOf(localData, command, argv, sender);
   if (shape === null) return reply;
+
   const waiter = sender.waiter();
   wait(server.waitingClients, { command, shape, localData, isLate: false }, sender, (answer) =>
     waiter.answered(answer),
@@ -66,6 +71,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   // XREADGROUP is checked later, because the empty database has no groups.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
+
   const waitFor = (isLate = false) => {
     const shape = shapeOf(localData, command, argv, sender);
     if (shape === null) return path.whenSafe(mistake);
@@ -73,31 +79,42 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
       wait(waitingClients, { command, shape, localData, isLate }, sender, resolve),
     );
   };
+
   const waitLate = () => {
     const waited = waitFor(true);
     sender.onLateWait?.();
     return waited;
   };
+
+  // A daemon requests a decision only for an element that is there, and in its turn, for its oldest clients.
+  const takesTurns = command.writes && localData.decided?.covers(argv, sender.db) === true;
   // Do not record a command that finds nothing: the entry would be useless.
   if (isOfGroup) {
     const preview = localData.inspect(XREADGROUP_PREVIEW, argv, sender);
     if (!(preview instanceof Promise) && preview.kind === "error") return path.whenSafe(preview);
+    if (takesTurns && waitsForNew(localData, command, argv, sender)) return waitFor(true);
     if (!(preview instanceof Promise) && isNil(preview)) return waitFor();
-  } else if (command.writes && isEmpty(localData, command, argv, sender)) return waitFor();
+  } else if (takesTurns && !findsOtherType(localData, command, argv, sender)) return waitFor(true);
+  else if (command.writes && isEmpty(localData, command, argv, sender)) return waitFor();
+
   const reply = localData.inspect(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
   if (isNil(reply)) return waitFor();
+
   const { closedDates } = localData;
   if (closedDates === null || !isFollowing(command)) return path.whenSafe(reply);
+
   if (shapeOf(localData, command, argv, sender) === null) {
     const read = () => localData.inspect(command, argv, sender) as Reply;
     const open = answerWhenClosed(closedDates, reply, read, sender.lastWrite);
     return open instanceof Promise ? open.then((settled) => path.whenSafe(settled)) : path.whenSafe(open);
   }
+
   const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);
   if (awaited === null) return path.whenSafe(reply);
   // A client that waits for data also waits until the other daemons have closed the dates of the first entries.
   if (isNil(open)) return waitFor(true);
+
   closedDates.close(awaited, () => {});
   return path.whenSafe(open);
 }
@@ -110,6 +127,34 @@ function shapeOf(
   sender: CommandSender,
 ): WaitShape | null {
   return waitsFor?.shapeOf(argv, (key) => lastId(localData, key, sender)) ?? null;
+}
+
+/** Whether a call of XREADGROUP waits, and reads only entries that no consumer has received. */
+function waitsForNew(
+  localData: LocalData,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): boolean {
+  const shape = shapeOf(localData, command, argv, sender);
+  return shape !== null && argv.slice(-shape.keys.length).every((id) => id === ">");
+}
+
+/** Whether the first of a call's keys that exists has another type, so that the call fails. */
+function findsOtherType(
+  localData: LocalData,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): boolean {
+  const { keys, type } = shapeOf(localData, command, argv, sender) as WaitShape;
+  for (const key of keys) {
+    const found = localData.inspect(findCommand("TYPE") as Command, ["TYPE", key], sender);
+    if (found instanceof Promise || found.kind !== "status" || found.text === "none") continue;
+    return found.text !== type;
+  }
+
+  return false;
 }
 
 /** Begins to wait. @param resolve  receives the reply in a later call */

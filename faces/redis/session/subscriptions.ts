@@ -1,14 +1,13 @@
 /** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
-import type { Channels, Message, Subscriber } from "../../../daemon/engine/channels/channels.js";
+import type { Channels, EncodedMessage, Subscriber } from "../../../daemon/engine/channels/channels.js";
 import { commands } from "../../../daemon/store/command-table.js";
-import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
+import type { Acl } from "../../../daemon/store/rights/acl.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CHANNEL_KINDS, type ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { bulks, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import type { User } from "../../users/users.js";
-import type { Client } from "./clients.js";
+import type { RedisClient } from "./clients.js";
 
 /**
  * The commands that a RESP2 connection with subscriptions may send. The reply to any other command could be mistaken
@@ -28,11 +27,11 @@ export const whileSubscribed = (name: string): ErrorReply => error(`ERR Can't ex
 const SUBSCRIPTION_BYTES = 200;
 
 /** The client as its subscriptions use it. */
-export type Subscribed = Pick<Client, "protocol" | "push" | "kill">;
+export type Subscribed = Pick<RedisClient, "protocol" | "push" | "kill">;
 
-/** The user of the client, or null if the client has to log in again. */
+/** The user of the client, or null if the client must log in first. */
 export interface SubscribingUser {
-  readonly user: Pick<User, "channels"> | null;
+  readonly user: { readonly acl: Pick<Acl, "permitsChannels"> } | null;
   /** Looks up the user again if the users have changed. */
   renew(): unknown;
 }
@@ -109,23 +108,18 @@ export class Subscriptions implements Subscriber {
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
-  /**
-   * Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels, or null for all
-   */
-  #arePermittedBy(patterns: readonly ByteString[] | null): boolean {
-    return (
-      patterns === null ||
-      CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
-    );
+  /** Returns whether a user's rules cover all subscriptions. */
+  #arePermittedBy(acl: Pick<Acl, "permitsChannels">): boolean {
+    return CHANNEL_KINDS.every((kind) => acl.permitsChannels(this.#names[kind], kind === "pattern"));
   }
 
-  receive(message: Message): void {
+  receive(message: EncodedMessage): void {
     this.#client.push(message.written(this.#client.protocol));
   }
 
   review(): void {
     this.#userSession.renew();
     const { user } = this.#userSession;
-    if (user === null || !this.#arePermittedBy(user.channels)) this.#client.kill();
+    if (user === null || !this.#arePermittedBy(user.acl)) this.#client.kill();
   }
 }

@@ -13,7 +13,7 @@ import { PrefixMap } from "../../../daemon/engine/channels/key-watchers.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
+import { type Clients, type RedisClient, Tracker, type TrackingMode } from "./clients.js";
 
 /** Maximum memory of the tracked names and their connections in bytes, regardless of the number of keys. */
 const NOTED_BYTES_MAX = 256 * 1024 * 1024;
@@ -34,7 +34,7 @@ interface Prefix {
 }
 
 /** The session that has run a command. */
-interface Reader extends Client {
+interface Reader extends RedisClient {
   /** The queued commands, or null if no transaction is open. */
   readonly queued: readonly object[] | null;
   readonly isExecuting: boolean;
@@ -48,7 +48,7 @@ export class TrackingTable implements KeyObserver {
   readonly #prefixes = new PrefixMap<Prefix>();
   /** The prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
-  readonly #trackers = new Map<Client, Tracker>();
+  readonly #trackers = new Map<RedisClient, Tracker>();
   /** The number of open connections that have used tracking. Every command reads this field. */
   size = 0;
   #maxKeys = TRACKED_KEYS_MAX;
@@ -63,8 +63,8 @@ export class TrackingTable implements KeyObserver {
     this.#clients = clients;
   }
 
-  /** Whether changes can be observed here. */
-  get isPossible(): boolean {
+  /** Whether changes can be observed here. If not, each key that a client has read is invalidated after the answer. */
+  get observesChanges(): boolean {
     return this.#changes !== null;
   }
 
@@ -80,12 +80,12 @@ export class TrackingTable implements KeyObserver {
     this.#shorten();
   }
 
-  of(client: Client): Tracker | undefined {
+  of(client: RedisClient): Tracker | undefined {
     return this.#trackers.get(client);
   }
 
   /** @param by  the object that identifies the connection as the sender of changes */
-  begin(client: Client, by: object, mode: TrackingMode): void {
+  begin(client: RedisClient, by: object, mode: TrackingMode): void {
     if (this.#trackers.size === 0) this.#changes?.observeKeys(this);
     const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
@@ -104,7 +104,7 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** Ends the tracking. As in Redis, tracked keys remain until they change. */
-  end(client: Client): void {
+  end(client: RedisClient): void {
     const tracker = this.of(client);
     for (const prefix of tracker?.mode?.prefixes ?? []) {
       const known = this.#prefixes.get(prefix);
@@ -116,14 +116,14 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** Removes a closed connection. */
-  disconnected(client: Client): void {
+  disconnected(client: RedisClient): void {
     this.end(client);
     this.of(client)?.release();
     if (!this.#trackers.delete(client)) return;
     this.size = this.#trackers.size;
     if (this.size > 0) return;
     this.#clear();
-    this.#changes?.forget(this);
+    this.#changes?.removeObserver(this);
   }
 
   /**
@@ -133,8 +133,9 @@ export class TrackingTable implements KeyObserver {
   ran(reader: Reader, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(reader);
     if (tracker === undefined) return;
-    if (command.reads && tracker.notes && command.runsScript !== true)
-      for (const key of keysRead(command, argv)) this.#note(tracker, key);
+    if (!this.observesChanges) this.ranEarlier(reader, command, argv);
+    else if (command.reads && tracker.notes && command.runsScript !== true)
+      for (const key of keysRead(command, argv)) this.#noteKey(tracker, key);
     const isAlone = reader.queued === null && !reader.isExecuting;
     if (isAlone && !command.name.startsWith("CLIENT")) tracker.isNamedByCaching = false;
   }
@@ -144,22 +145,22 @@ export class TrackingTable implements KeyObserver {
    * because the client caches the script's result with them. CLIENT CACHING applies to the complete script.
    */
   ranInScript(
-    client: Client,
+    client: RedisClient,
     command: Command,
     argv: readonly ByteString[],
     declared: readonly ByteString[],
   ): void {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
-    for (const key of declared) this.#note(tracker, key);
-    for (const key of keysRead(command, argv)) this.#note(tracker, key);
+    for (const key of declared) this.#noteKey(tracker, key);
+    for (const key of keysRead(command, argv)) this.#noteKey(tracker, key);
   }
 
   /**
-   * Invalidates the keys that an earlier command has read. The keys may have changed since then, so the client must not
-   * cache the reply.
+   * Invalidates the keys that an earlier command has read. The keys may have changed since then, or may change
+   * unnoticed, so the client must not cache the reply.
    */
-  ranEarlier(client: Client, command: Command, argv: readonly ByteString[]): void {
+  ranEarlier(client: RedisClient, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
     const keys = keysRead(command, argv);
@@ -173,8 +174,10 @@ export class TrackingTable implements KeyObserver {
       const { changed } = prefix;
       changed.set(key, changed.has(key) && changed.get(key) !== by ? null : by);
     }
+
     const trackers = this.#keys.get(key);
     if (trackers === undefined) return;
+
     this.#drop(key, trackers);
     for (const tracker of trackers) {
       const { mode } = tracker;
@@ -220,7 +223,7 @@ export class TrackingTable implements KeyObserver {
     this.#deferred.push(() => tracker.invalidate(keys));
   }
 
-  #note(tracker: Tracker, key: ByteString): void {
+  #noteKey(tracker: Tracker, key: ByteString): void {
     const known = this.#keys.get(key);
     if (known?.has(tracker)) return;
     if (known === undefined) {

@@ -78,7 +78,7 @@ export class AbsentKeys implements KeyObserver {
   remove(name: string, watcher: WatchedKeys): void {
     const watchers = this.#watchers.get(name);
     watchers?.delete(watcher);
-    if (watchers?.size === 0) this.#forget(name);
+    if (watchers?.size === 0) this.#forgetKey(name);
   }
 
   /**
@@ -99,14 +99,14 @@ export class AbsentKeys implements KeyObserver {
     if (watchers === undefined) return;
     const db = Number.parseInt(name, 10);
     const key = name.slice(name.indexOf(" ") + 1);
-    if (this.#path.hold([{ db, key, writer: "" }])) return;
-    this.#forget(name);
+    if (this.#path.areMet([{ db, key, writer: "" }])) return;
+    this.#forgetKey(name);
     for (const watcher of watchers) watcher.created();
   }
 
-  #forget(name: string): void {
+  #forgetKey(name: string): void {
     this.#watchers.delete(name);
-    if (this.#watchers.size === 0) this.#path.changes?.forget(this);
+    if (this.#watchers.size === 0) this.#path.changes?.removeObserver(this);
   }
 }
 

@@ -105,7 +105,7 @@ async function monitored(port: number, commands: readonly (readonly string[])[])
   assert.equal(await monitor.read(5), "+OK\r\n");
   using client = await RawClient.open(port);
   client.send([...commands, ["SET", "the", "end"], ["QUIT"]].map(frame).join(""));
-  await client.rest();
+  await client.readToClose();
   let reply = "";
   while (!reply.includes('"the" "end"')) reply += await monitor.read(1);
   return reply.replace(/\+\d+\.\d{6} \[(\d+) (?:127\.0\.0\.1:\d+|lua)\]/g, (head, db: string) =>
@@ -149,7 +149,7 @@ test("QUIT is answered and ends the connection, and later commands are not run",
       [redis.port, ours.port].map(async (port) => {
         using client = await RawClient.open(port);
         client.send(sent);
-        return `${await client.rest()}${await answers(port, [["EXISTS", key]])}`;
+        return `${await client.readToClose()}${await answers(port, [["EXISTS", key]])}`;
       }),
     );
     assert.equal(reply, expected, JSON.stringify(sent));

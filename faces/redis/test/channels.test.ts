@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Channels } from "../../../daemon/engine/channels/channels.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
@@ -169,6 +170,7 @@ test("a client without permission for a channel receives an error, and is discon
   await using scene = await withUsers("resetchannels &news:* &exactly");
   using ann = await RedisConnection.open(scene.port);
   await ann.call("AUTH", "ann", "word");
+
   const refused = /NOPERM this user has no permissions to access one of the channels used as arguments/;
   for (const command of [
     ["SUBSCRIBE", "news:1", "other"],
@@ -181,22 +183,26 @@ test("a client without permission for a channel receives an error, and is discon
     const reply = await ann.call(...command);
     assert.match(reply.kind === "error" ? reply.text : reply.kind, refused, command.join(" "));
   }
+
   for (const command of [
     ["PUBLISH", "news:1", "x"],
     ["PUBLISH", "exactly", "x"],
   ])
     assert.deepEqual(await ann.call(...command), { kind: "integer", value: 0 }, command.join(" "));
+
   using listener = await RawClient.open(scene.port);
   listener.send(lines("AUTH ann word", "PSUBSCRIBE news:*", "UNSUBSCRIBE never"));
   await until("the client is subscribed", () => listener.received.includes("unsubscribe"));
+
   using admin = await RedisConnection.open(scene.port);
   assert.match(
     JSON.stringify(await admin.call("ACL", "DRYRUN", "ann", "PUBLISH", "other", "x")),
     /'other' channel/,
   );
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "heard"), { kind: "integer", value: 1 });
+
   await admin.call("ACL", "SETUSER", "ann", "resetchannels", "&news:1");
-  await until("the connection is closed", () => listener.ended);
+  await until("the connection is closed", () => listener.hasEnded);
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
@@ -205,6 +211,7 @@ test("a list of many names is subscribed to in several turns, and its answers ar
   using other = await RedisConnection.open(scene.port);
   const count = 30_000;
   const names = Array.from({ length: count }, (_, number) => `name:${number}`);
+
   const isServedMeanwhile = async (command: string, isThrough: () => boolean) => {
     let isBetween = false;
     await until(
@@ -218,14 +225,17 @@ test("a list of many names is subscribed to in several turns, and its answers ar
     );
     return isBetween;
   };
+
   using client = await RawClient.open(scene.port);
   client.send(lines("HELLO 3") + writeCommand(["PSUBSCRIBE", ...names]) + lines("PING one"));
   assert.ok(await isServedMeanwhile("PSUBSCRIBE", () => client.received.endsWith("$3\r\none\r\n")));
+
   const confirmed = [...client.received.matchAll(/psubscribe\r\n\$\d+\r\nname:(\d+)\r\n:(\d+)\r\n/g)];
   assert.deepEqual(
     confirmed.map(([, name, total]) => [name, total]),
     names.map((_, number) => [String(number), String(number + 1)]),
   );
+
   client.send(lines("PUNSUBSCRIBE", "PING two"));
   assert.ok(await isServedMeanwhile("PUNSUBSCRIBE", () => client.received.endsWith("$3\r\ntwo\r\n")));
   assert.equal(client.received.split("punsubscribe").length - 1, count);
@@ -240,15 +250,18 @@ test("an EXEC takes its lists of many names in several turns, in the order of it
   await using scene = await startResp();
   using client = await RawClient.open(scene.port);
   client.send(lines("HELLO 3"));
+
   const request =
     lines("MULTI") +
     writeCommand(["SUBSCRIBE", ...many("a")]) +
     lines("SUBSCRIBE b", "SET k v") +
     writeCommand(["SSUBSCRIBE", ...many("c")]) +
     lines("UNSUBSCRIBE", "EXEC", "ECHO done");
+
   const { answer, names } = await namesInOneTurn(t, client, request, DONE);
   // Two turns of the listener may follow each other between two of the test.
   assert.ok(names > 0 && names <= 2000, `${names} names in one turn`);
+
   const confirmations = [...answer.matchAll(/(s?(?:un)?subscribe)\r\n\$\d+\r\n(\w(?::\d+)?)\r\n:(\d+)/g)];
   const expected = [
     ...many("a").map((name, i) => ["subscribe", name, i + 1]),
@@ -259,11 +272,13 @@ test("an EXEC takes its lists of many names in several turns, in the order of it
   // The last confirmation of each command is in the array of EXEC, which follows the others.
   const last = [NAMES - 1, NAMES, 2 * NAMES, 3 * NAMES + 1];
   const order = [...expected.filter((_, i) => !last.includes(i)), ...last.map((i) => expected[i])];
+
   assert.deepEqual(
     confirmations.map(([, word, name, count]) => [word, name, Number(count)]),
     order,
   );
   assert.match(answer, /\*5\r\n>3\r\n\$9\r\nsubscribe\r\n/);
+
   using other = await RedisConnection.open(scene.port);
   assert.deepEqual(await other.value("PUBSUB", "CHANNELS"), []);
 });
@@ -295,14 +310,82 @@ test("a client that is disconnected while it subscribes to many names has no sub
   assert.equal(await count(), 0);
 });
 
+/** Requests that subscribe to two lists of names. */
+const TWO_LISTS: Readonly<Record<string, (first: readonly string[], last: readonly string[]) => string>> = {
+  SUBSCRIBE: (first, last) => writeCommand(["SUBSCRIBE", ...first, ...last]),
+  PSUBSCRIBE: (first, last) => writeCommand(["PSUBSCRIBE", ...first, ...last]),
+  SSUBSCRIBE: (first, last) => writeCommand(["SSUBSCRIBE", ...first, ...last]),
+  EXEC: (...lists) =>
+    lines("MULTI") + lists.map((names) => writeCommand(["SUBSCRIBE", ...names])).join("") + lines("EXEC"),
+};
+
+test("a client whose user loses rights while it subscribes to many names is disconnected", async (t) => {
+  // The names of one turn each.
+  const first = Array.from({ length: 1000 }, (_, i) => `a${i}`);
+  const last = Array.from({ length: 1000 }, (_, i) => `b${i}`);
+  for (const [what, request] of Object.entries(TWO_LISTS)) {
+    const rules = ["user default on nopass ~* &* +@all", "user ann on nopass +@all &*"];
+    await using scene = await startResp({ users: rules });
+    using admin = await RedisConnection.open(scene.port);
+    using client = await RawClient.open(scene.port);
+    client.send(lines("AUTH ann x"));
+    await until("the user has logged in", () => client.received.includes("+OK"));
+
+    const { users } = scene;
+    const added = t.mock.method(Channels.prototype, "add");
+    client.send(request(first, last));
+    // This immediate runs before that of the second turn.
+    await until("a name is subscribed to", () => added.mock.callCount() > 0, {
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    const atChange = added.mock.callCount();
+    users.replaceAll(users.changed("ann", ["resetchannels", ...first.map((name) => `&${name}`)]));
+    await until(`${what}: the client is disconnected`, () => client.hasEnded);
+    added.mock.restore();
+
+    assert.equal(atChange, first.length, `${what}: names at the change`);
+    assert.equal(await admin.value("PUBLISH", "b999", "secret"), 0, what);
+    assert.equal(await admin.value("SPUBLISH", "b999", "secret"), 0, what);
+    assert.doesNotMatch(client.received, /b999/, what);
+  }
+});
+
+test("a client whose user loses rights after EXEC, before its list of many names is taken, is disconnected", async (t) => {
+  const names = Array.from({ length: 1001 }, (_, i) => `b${i}`);
+  const rules = ["user default on nopass ~* &* +@all", "user ann on nopass +@all &*"];
+  await using scene = await startResp({ users: rules });
+  using client = await RawClient.open(scene.port);
+  const { users } = scene;
+  const login = users.login.bind(users);
+  const logins = t.mock.method(users, "login", (...args: Parameters<typeof login>) => {
+    // In EXEC, this immediate runs before that of the first turn.
+    if (logins.mock.callCount() === 1)
+      setImmediate(() => users.replaceAll(users.changed("ann", ["resetchannels"])));
+    return login(...args);
+  });
+  const added = t.mock.method(Channels.prototype, "add");
+  client.send(
+    lines("AUTH ann x", "MULTI", "AUTH ann x") + writeCommand(["SUBSCRIBE", ...names]) + lines("EXEC"),
+  );
+  await until(
+    "the client is disconnected, or subscribes",
+    () => client.hasEnded || added.mock.callCount() > 0,
+  );
+  assert.equal(logins.mock.callCount(), 2);
+  assert.equal(added.mock.callCount(), 0);
+  added.mock.restore();
+});
+
 test("a client that never reads is disconnected when too much is pending, unlike other clients", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
   using good = await RawClient.open(scene.port);
+
   for (const one of [deaf, good]) {
     one.send(lines("SUBSCRIBE a"));
     await until("the client is subscribed", () => one.received.includes("subscribe"));
   }
+
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(50_000);
@@ -312,6 +395,7 @@ test("a client that never reads is disconnected when too much is pending, unlike
     count++;
     return reply.kind === "integer" && reply.value === 1;
   });
+
   await until(
     "the other client has received all messages",
     () => good.received.split(text).length - 1 === count,
@@ -343,7 +427,7 @@ test("a client that is disconnected because of its own command is served no furt
       ...["ACL SETUSER default allchannels", "SUBSCRIBE b"],
     ),
   );
-  await until("the connection is closed", () => own.ended);
+  await until("the connection is closed", () => own.hasEnded);
   using other = await RedisConnection.open(scene.port);
   assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
@@ -360,8 +444,9 @@ test("subscriptions count as memory, so a client with too many subscriptions is 
   let turn = 0;
   await until("the connection is closed", () => {
     const prefix = turn++;
-    if (!greedy.ended) greedy.send(writeCommand(["SUBSCRIBE", ...names.map((name) => `${prefix} ${name}`)]));
-    return greedy.ended;
+    if (!greedy.hasEnded)
+      greedy.send(writeCommand(["SUBSCRIBE", ...names.map((name) => `${prefix} ${name}`)]));
+    return greedy.hasEnded;
   });
   assert.deepEqual(await good.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
@@ -373,12 +458,14 @@ test("10,000 subscriptions of one connection receive messages, are counted, and 
   const names = Array.from({ length: 10_000 }, (_, i) => `c${i}`);
   one.send(writeCommand(["SUBSCRIBE", ...names]));
   await until("all subscriptions are confirmed", () => one.received.includes(":10000\r\n"));
+
   const list = await admin.call("CLIENT", "LIST", "TYPE", "pubsub");
   assert.match(
     list.kind === "bulk" || list.kind === "verbatim" ? list.bytes : list.kind,
     /flags=P .*sub=10000 psub=0 ssub=0/,
   );
   assert.deepEqual(await admin.call("PUBLISH", "c9999", "x"), { kind: "integer", value: 1 });
+
   one[Symbol.dispose]();
   await until("the subscriptions are removed", async () => {
     const reply = await admin.call("PUBSUB", "CHANNELS");

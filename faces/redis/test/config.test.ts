@@ -36,7 +36,8 @@ test("CONFIG GET reports the defaults of Redis, except where this daemon differs
     const words = (await client.value("CONFIG", "GET", "*")) as string[];
     return new Map(words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1]]] : [])));
   };
-  const [given, wanted] = [await settingsOf(ours.port), await settingsOf(redis.port)];
+  const given = await settingsOf(ours.port);
+  const wanted = await settingsOf(redis.port);
   const differing = [...given].filter(([name, value]) => wanted.has(name) && wanted.get(name) !== value);
   assert.deepEqual(differing.map(([name]) => name).sort(), OWN_VALUES);
 });
@@ -149,7 +150,7 @@ test("client-output-buffer-limit and acllog-max-len take effect when a client se
   await client.call("SET", "k", "v".repeat(100_000));
   using reader = await RawClient.open(ours.port);
   reader.send(lines("GET k"));
-  assert.equal(await reader.rest(), "", "an answer that is too long closes the connection");
+  assert.equal(await reader.readToClose(), "", "an answer that is too long closes the connection");
   await client.call("ACL", "SETUSER", "ann", "on", ">p");
   await client.call("CONFIG", "SET", "acllog-max-len", "1");
   for (const name of ["ann", "ben", "cid"]) await client.call("AUTH", name, "wrong");
@@ -164,10 +165,12 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
     const reply = await client.call("INFO", section);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
+
   assert.match(await info("stats"), /\r\nrejected_connections:0\r\n/);
   assert.match(await answers(ours.port, ""), /max number of clients/);
   assert.match(await info("stats"), /\r\nrejected_connections:1\r\n/);
   await until("load is shown", async () => /\r\ninstantaneous_ops_per_sec:[1-9]/.test(await info("stats")));
+
   const memory = await info("memory");
   const bytesOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)\r$`, "m").exec(memory)?.[1]);
   assert.equal(
@@ -179,12 +182,15 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
     bytesOf("used_memory_scripts_eval") + bytesOf("used_memory_functions"),
   );
   assert.match(memory, /\r\nused_memory_peak:[1-9]\d*\r\nused_memory_peak_human:[^\r]+\r\n/);
+
   const latencies =
     /^# Latencystats\r\nlatency_percentiles_usec_info:p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}\r\n$/;
   assert.match(await info("latencystats"), latencies);
+
   await client.call("CONFIG", "SET", "latency-tracking", "no");
   assert.equal(await info("latencystats"), "# Latencystats\r\n");
   client[Symbol.dispose]();
+
   // Redis lists the commands in the order of its table.
   const shape = async (port: number) => {
     const reply = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));

@@ -55,6 +55,7 @@ async function startScene(): Promise<Scene> {
   const { timeline, backend } = scene.node;
   const others = new OtherDaemons(() => timeline.newest.at);
   backend.closedDates = others;
+
   const clients: RedisConnection[] = [];
   return {
     others,
@@ -85,7 +86,9 @@ function valuesIn(reply: RedisValue): string[] {
 test("a waiting follower receives an entry when its date is closed, and not the next one", async () => {
   await using scene = await startScene();
   const { others, open, add } = scene;
-  const [writer, follower] = [await open(), await open()];
+  const writer = await open();
+  const follower = await open();
+
   const reply = follower.value("XREAD", "BLOCK", 0, "STREAMS", "s", 0);
   await turns();
   const first = await add(writer, "one");
@@ -93,8 +96,10 @@ test("a waiting follower receives an entry when its date is closed, and not the 
   const second = await add(writer, "two");
   await until("the date of the next one is requested without waiting", () => others.requested.length > 1);
   assert.deepEqual(others.requested, [first, second]);
+
   others.answer(first);
   assert.deepEqual(valuesIn(await reply), ["one"]);
+
   const next = follower.value("XREAD", "BLOCK", 0, "STREAMS", "s", `${first}-9223372036854775807`);
   await turns();
   others.answer(second);
@@ -118,7 +123,8 @@ test("many followers of a stream request a date once", async () => {
 test("a follower whose entries are held back ends in time, and misses nothing", async () => {
   await using scene = await startScene();
   const { others, open, add } = scene;
-  const [writer, follower] = [await open(), await open()];
+  const writer = await open();
+  const follower = await open();
   const at = await add(writer, "one");
   assert.equal(await follower.value("XREAD", "BLOCK", 20, "STREAMS", "s", 0), null);
   assert.deepEqual(others.requested, [at]);
@@ -129,7 +135,8 @@ test("a follower whose entries are held back ends in time, and misses nothing", 
 test("a read without BLOCK waits too, except for the entry that its connection has just added", async () => {
   await using scene = await startScene();
   const { others, open, add } = scene;
-  const [writer, reader] = [await open(), await open()];
+  const writer = await open();
+  const reader = await open();
   const at = await add(writer, "one");
   assert.deepEqual(valuesIn(await writer.value("XREAD", "STREAMS", "s", 0)), ["one"]);
   assert.deepEqual(others.requested, []);
@@ -143,8 +150,10 @@ test("a read without BLOCK waits too, except for the entry that its connection h
 test("no other command waits or requests anything", async () => {
   await using scene = await startScene();
   const { others, open, add } = scene;
-  const [writer, reader] = [await open(), await open()];
+  const writer = await open();
+  const reader = await open();
   await add(writer, "one");
+
   assert.equal(((await reader.value("XRANGE", "s", "-", "+")) as unknown[]).length, 1);
   assert.equal(((await reader.value("XREVRANGE", "s", "+", "-")) as unknown[]).length, 1);
   assert.equal(await reader.value("XLEN", "s"), 1);
@@ -153,12 +162,15 @@ test("no other command waits or requests anything", async () => {
   assert.deepEqual(valuesIn(await reader.value("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")), [
     "one",
   ]);
+
   await reader.value("MULTI");
   await reader.value("XREAD", "STREAMS", "s", 0);
   const [inTransaction = null] = (await reader.value("EXEC")) as RedisValue[];
   assert.deepEqual(valuesIn(inTransaction), ["one"]);
+
   const script = "return redis.call('XREAD', 'STREAMS', KEYS[1], 0)";
   assert.deepEqual(valuesIn(await reader.value("EVAL", script, 1, "s")), ["one"]);
+
   assert.deepEqual(others.requested, []);
 });
 

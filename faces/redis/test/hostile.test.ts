@@ -34,7 +34,7 @@ test("a client that continues to send after the closing error is disconnected", 
   ] as const) {
     using client = await RawClient.open(scene.port);
     client.send(last);
-    assert.equal(await client.rest(), answer);
+    assert.equal(await client.readToClose(), answer);
     await until("the client is disconnected", () => {
       if (!client.socket.destroyed) client.send("PING\r\n");
       return client.socket.destroyed;
@@ -47,6 +47,7 @@ test("the requests of a client that does not read yet wait, while other clients 
   await using scene = await startResp();
   const big = "x".repeat(60_000);
   assert.equal(await exchange(scene.port, `SET big ${big}\r\n`), "+OK\r\n");
+
   using client = await RawClient.open(scene.port);
   client.socket.pause();
   // Together they are longer than what the system buffers, and the client reads only when it has sent all of them.
@@ -57,6 +58,7 @@ test("the requests of a client that does not read yet wait, while other clients 
   assert.equal(await exchange(scene.port, "EXISTS other\r\n"), ":0\r\n");
   const unread = [...scene.listener.clients].map(({ unreadBytes }) => unreadBytes);
   assert.ok(Math.max(...unread) < 2 * MIB, `${unread} bytes of answers wait`);
+
   client.socket.resume();
   const answers = `$60000\r\n${big}\r\n`.repeat(1000);
   assert.ok((await client.readTo("+PONG\r\n")) === `${answers}+OK\r\n+PONG\r\n`);
@@ -82,16 +84,18 @@ test("pending answers together may exceed the maximum string length", async () =
   });
   let calls = 0;
   const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
+
   const path = {
     databases: 16,
     records: true,
     writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
     appliesAhead: false,
     decides: false,
+    mayBeOutdated: () => false,
     whenSafe: (reply: Reply) => reply,
-    localData: { closedDates: null, inspect: () => assert.fail() },
+    localData: { closedDates: null, decided: null, inspect: () => assert.fail() },
     unsupported: ALL_COMMANDS_SUPPORTED,
-    hold: () => true,
+    areMet: () => true,
     keyCounts: [],
     expiredKeys: 0,
     changes: null,
@@ -103,12 +107,14 @@ test("pending answers together may exceed the maximum string length", async () =
     sharing: <Result>(run: () => Result) => run(),
     executeInSteps: () => assert.fail(),
   };
+
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
   using client = await RawClient.open(scene.port);
   client.send("GETDEL k\r\n".repeat(40));
   await until("all commands are running", () => calls === 40);
+
   resolve(answer);
-  await client.rest();
+  await client.readToClose();
   assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
 });
 
@@ -126,6 +132,7 @@ test("25 MB of commands that arrive together are answered, and other clients are
   await using scene = await startResp();
   const socket = connect(scene.port, "127.0.0.1");
   await once(socket, "connect");
+
   const piece = Buffer.from("*1\r\n$4\r\nPING\r\n".repeat(75_000));
   const rounds = 25;
   let received = 0;
@@ -135,10 +142,12 @@ test("25 MB of commands that arrive together are answered, and other clients are
       if (received === rounds * 75_000 * 7) resolve();
     });
   });
+
   for (let i = 0; i < rounds; i++) {
     if (!socket.write(piece)) await once(socket, "drain");
     if (i % 5 === 0) assert.equal(await exchange(scene.port, "PING\r\n"), "+PONG\r\n");
   }
+
   await all;
   socket.destroy();
   await assertServes(scene);
@@ -152,9 +161,9 @@ test("an announced argument of 511 MiB uses no memory, and the bytes of it that 
   assert.ok(scene.listener.bufferedBytes < MIB);
   using half = await RawClient.open(scene.port);
   half.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\n${"x".repeat(32 * MIB)}`);
-  await half.rest();
+  await half.readToClose();
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
-  assert.equal(announced.ended, false);
+  assert.equal(announced.hasEnded, false);
   announced.socket.destroy();
   await assertServes(scene);
 });
@@ -182,7 +191,7 @@ test("the memory of commands queued by MULTI is counted, and released", async ()
   greedy.send("DISCARD\r\n");
   await until("the memory is released", () => scene.listener.bufferedBytes === 0);
   greedy.send(`MULTI\r\n${set.repeat(32)}`);
-  await greedy.rest();
+  await greedy.readToClose();
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
   await assertServes(scene);
 });
@@ -204,7 +213,7 @@ test("clients above --max-connections receive an error, and a client is accepted
   first.send("PING\r\n");
   assert.equal(await first.read(7), "+PONG\r\n");
   using second = await RawClient.open(scene.port);
-  assert.equal(await second.rest(), "-ERR max number of clients reached\r\n");
+  assert.equal(await second.readToClose(), "-ERR max number of clients reached\r\n");
   first.socket.destroy();
   await until("a new client is served", async () => (await exchange(scene.port, "PING\r\n")) === "+PONG\r\n");
 });
@@ -212,7 +221,7 @@ test("clients above --max-connections receive an error, and a client is accepted
 test("an idle connection is closed after --resp-idle-timeout", async () => {
   await using scene = await startResp({ limits: { respIdleTimeout: 100 } });
   using idle = await RawClient.open(scene.port);
-  assert.equal(await idle.rest(), "");
+  assert.equal(await idle.readToClose(), "");
 });
 
 test("garbage closes at most its own connection", async () => {
@@ -235,6 +244,7 @@ test("garbage closes at most its own connection", async () => {
     "\xff",
     "HELLO 3",
   ];
+
   for (let round = 0; round < 300; round++) {
     const parts = Array.from({ length: random.below(40) }, () => random.oneOf(alphabet));
     await exchange(scene.port, parts.join(random.oneOf(["", " "])));

@@ -1,7 +1,172 @@
 /** Mutants of the rules of Redis clients, their sessions, scripts and commands. */
 import type { Mutant } from "../../../test/mutants/mutant.js";
 
+const TURNS = "faces/redis/test/session/serving-turns.test.js";
+const WAITING = "faces/redis/test/session/waiting-clients.test.js";
+const VERSIONS = "faces/redis/test/store/commands/streams/stream-versions.test.js";
+
 export const mutants: readonly Mutant[] = [
+  {
+    name: "decided waiters: each daemon takes each element",
+    file: "faces/redis/session/serving-turns.js",
+    find: "running < share.count",
+    replace: "true",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: elements that commands of this daemon will take count as left",
+    file: "faces/redis/session/serving-turns.js",
+    find: "running += elementsMax",
+    replace: "running += 0",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: a command that takes several elements counts for one",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "this.#turns.began(turns, client, shape.elementsMax)",
+    replace: "this.#turns.began(turns, client, 1)",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: the turn of a daemon that takes nothing does not end",
+    file: "faces/redis/session/serving-turns.js",
+    find: "if (share.old > 0)",
+    replace: "if (false)",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: the turn of a daemon that takes nothing ends later than the page states",
+    file: "daemon/engine/backends/turn-patience.js",
+    find: "const PATIENCE = 2;",
+    replace: "const PATIENCE = 2.2;",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: the turn of a daemon ends while it takes its elements",
+    file: "faces/redis/session/serving-turns.js",
+    find: "share.old = Math.max(0, share.old - count)",
+    replace: "",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: a check begins again with each client that waits",
+    file: "faces/redis/session/serving-turns.js",
+    find: "turns.checkAt ??= this.#uptime() + this.#patience.milliseconds",
+    replace: "turns.checkAt = this.#uptime() + this.#patience.milliseconds",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: it is not checked whether other daemons take their elements",
+    file: "faces/redis/session/waiting-clients.js",
+    find: 'if (turn === "later")',
+    replace: "if (false)",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: a daemon that has taken nothing yet has no turn",
+    file: "faces/redis/session/serving-turns.js",
+    find: "share === undefined ? running === 0",
+    replace: "share === undefined ? false",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: the daemons with waiting clients are not learned",
+    file: "faces/redis/session/serving-turns.js",
+    find: "if (share === undefined)",
+    replace: "if (false)",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: each daemon divides new elements in its own way",
+    file: "faces/redis/session/serving-turns.js",
+    find: "const first = numberOf(writer);",
+    replace: "const first = Math.floor(Math.random() * 3);",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: a client that begins to wait does not wait for a turn",
+    file: "faces/redis/session/run-blocking-command.js",
+    find: "const takesTurns = command.writes &&",
+    replace: "const takesTurns = false &&",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: a key of another type is waited for",
+    file: "faces/redis/session/run-blocking-command.js",
+    find: "takesTurns && !findsOtherType(localData, command, argv, sender)",
+    replace: "takesTurns",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: each read of a group waits for a turn",
+    file: "faces/redis/session/run-blocking-command.js",
+    find: "takesTurns && waitsForNew(localData, command, argv, sender)",
+    replace: "takesTurns",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: the groups of a stream share turns",
+    file: "faces/redis/session/serving-turns.js",
+    find: 'type === "group" ? groupReadOptions(argv).group : ""',
+    replace: '""',
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: a command with a mistake shows a waiting client",
+    file: "faces/redis/session/serving-turns.js",
+    find: ' || answer.reply.kind === "error"',
+    replace: "",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: commands without a decision have turns",
+    file: "faces/redis/session/serving-turns.js",
+    find: "decided === null || multi",
+    replace: "multi",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: a client that signs its commands itself has turns",
+    file: "faces/redis/session/serving-turns.js",
+    find: " || !isOfDaemon(signer)",
+    replace: "",
+    test: TURNS,
+  },
+  {
+    name: "decided waiters: each client of a group checks whether it is the turn of its daemon",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "pass.passedGroups.push(turns)",
+    replace: "void turns",
+    test: WAITING,
+  },
+  {
+    name: "decided waiters: a waiting client receives an error while its command may still be decided",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "isPatient: true",
+    replace: "isPatient: false",
+    test: WAITING,
+  },
+  {
+    name: "put back: elements are lost if the daemon accepts no writes now",
+    file: "faces/redis/session/put-back.js",
+    find: "!REFUSED_FOR_NOW.test(reply.text)",
+    replace: "true",
+    test: "faces/redis/test/put-back.test.js",
+  },
+  {
+    name: "put back: elements are put back again although they may have been",
+    file: "faces/redis/session/put-back.js",
+    find: "NOTAPPLIED|LOADING",
+    replace: "NOTAPPLIED|LOADING|MAYBEAPPLIED",
+    test: "faces/redis/test/put-back.test.js",
+  },
+  {
+    name: "put back: the log reports elements as lost that may have been put back",
+    file: "faces/redis/session/put-back.js",
+    find: "may be lost",
+    replace: "are lost",
+    test: "faces/redis/test/put-back.test.js",
+  },
   {
     name: "own decisions: the next command does not wait for a transaction on which the members decide",
     file: "faces/redis/session/resp-session.js",
@@ -19,15 +184,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "held answers: a waiting client learns of a write before the disk has it",
     file: "faces/redis/session/waiting-clients.js",
-    find: 'if (typeof readiness !== "boolean")\n                this.#finishWhenSafe(',
-    replace: 'if (typeof readiness !== "boolean")\n                this.#finish(',
+    find: 'if (typeof readiness !== "boolean")\n            this.#finishWhenSafe(',
+    replace: 'if (typeof readiness !== "boolean")\n            this.#finish(',
     test: "faces/redis/test/held-answers.test.js",
   },
   {
     name: "held answers: the end of a wait shows a write before the disk has it",
     file: "faces/redis/session/waiting-clients.js",
-    find: "this.#finishWhenSafe(waiting, reply);\n        return true;",
-    replace: "this.#finish(waiting, reply);\n        return true;",
+    find: "this.#finishWhenSafe(client, reply);\n        return true;",
+    replace: "this.#finish(client, reply);\n        return true;",
     test: "faces/redis/test/held-answers.test.js",
   },
   {
@@ -47,7 +212,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "watched keys: the removal of an expired one counts as a change",
     file: "faces/redis/session/watched-keys.js",
-    find: 'this.#path.hold([{ db, key, writer: "" }])',
+    find: 'this.#path.areMet([{ db, key, writer: "" }])',
     replace: "false",
     test: "faces/redis/test/recorded.test.js",
   },
@@ -57,6 +222,13 @@ export const mutants: readonly Mutant[] = [
     find: "if (!isEarlierApplied && watched.size > 0)",
     replace: "if (false)",
     test: "faces/redis/test/recorded.test.js",
+  },
+  {
+    name: "programs: a transaction without effect publishes what its last run has sent",
+    file: "faces/redis/commands/script-commands.js",
+    find: 'answer.kind !== "error" && answer.kind !== "nil-array"',
+    replace: 'answer.kind !== "error"',
+    test: "faces/redis/test/transactions.test.js",
   },
   {
     name: "held answers: a transaction publishes before the disk has its client's earlier writes",
@@ -103,8 +275,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: entries that are transferred to another consumer are not counted",
     file: "faces/redis/store/commands/streams/group-claims.js",
-    find: "effort.produce(SORTED_MEMBER_STEPS);\n    effort.work(ANSWERED_STEPS +",
-    replace: "effort.work(",
+    find: "effort.countProduced(SORTED_MEMBER_STEPS);\n    effort.countSteps(ANSWERED_STEPS +",
+    replace: "effort.countSteps(",
     test: "test/daemon/store/effort.test.js",
   },
   {
@@ -131,7 +303,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: raising registers is not counted",
     file: "faces/redis/store/commands/hyperloglogs.js",
-    find: "effort.work(RAISED_STEPS * count);",
+    find: "effort.countSteps(RAISED_STEPS * count);",
     replace: "return;",
     test: "test/daemon/store/effort.test.js",
   },
@@ -165,9 +337,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "reads: an EXEC of reads has no budget on a daemon that records",
-    file: "daemon/cluster/replica/recorded-command-path.js",
-    find: "readsOrRefusal(database, () => database.sharing(read, backend.unitSteps))",
-    replace: "database.sharing(read, backend.unitSteps)",
+    file: "daemon/cluster/replica/gateway-path.js",
+    find: "readsOrRefusal(database, () => database.withSharedBudget(read, backend.unitSteps))",
+    replace: "database.withSharedBudget(read, backend.unitSteps)",
     test: "faces/redis/test/scripts/whole-units.test.js",
   },
   {
@@ -194,7 +366,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "claims: a group loses the entries before a delivery that did not include them",
     file: "faces/redis/store/commands/streams/group-reads.js",
-    find: "addSkipped(data, { stream, group }, lastId + 1n, id - 1n);",
+    find: "addSkipped(data, source, lastId + 1n, id - 1n);",
     replace: "",
     test: "test/daemon/timeline/claims.test.js",
   },
@@ -236,7 +408,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "claims: an element is lost if its client has gone before the answer",
     file: "daemon/net/connections/client-output.js",
-    find: "later.unwritten?.unwritten();",
+    find: "later.observer?.onUnwritten();",
     replace: ";",
     test: "faces/redis/test/put-back.test.js",
   },
@@ -256,7 +428,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "followers: a daemon dates writes at or before a date that it has closed",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/timeline-recorder.js",
     find: "Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo)",
     replace: "this.#node.timeline.watermark",
     test: "faces/redis/test/held-streams.test.js",
@@ -306,9 +478,44 @@ export const mutants: readonly Mutant[] = [
   {
     name: "groups: a snapshot contains no consumer groups",
     file: "faces/redis/store/values/streams/stream.js",
-    find: 'return this.groupCount > 0 ? "stream-of-groups" : "stream";',
+    find: 'return this.groupCount > 0 || this.groupsWriterStart !== "" ? "stream-of-groups" : "stream";',
     replace: 'return "stream";',
     test: "test/daemon/timeline/snapshots/snapshot.test.js",
+  },
+  {
+    name: "versions: a snapshot loses the last writer of removed groups",
+    file: "faces/redis/store/values/streams/stream.js",
+    find: ' || this.groupsWriterStart !== ""',
+    replace: "",
+    test: "test/daemon/timeline/snapshots/snapshot.test.js",
+  },
+  {
+    name: "versions: an undo does not restore the last writer of groups",
+    file: "daemon/store/keyspace/undo.js",
+    find: "stream.groupsWriterStart = old;",
+    replace: "",
+    test: VERSIONS,
+  },
+  {
+    name: "versions: an acknowledgement does not change the version of a stream",
+    file: "faces/redis/store/keyspace/stream-mutators.js",
+    find: "data.record(pendingSet, group, old);\n    data.touchGroups(entry);",
+    replace: "data.record(pendingSet, group, old);",
+    test: VERSIONS,
+  },
+  {
+    name: "versions: a condition on the version of a stream compares only the key's last writer",
+    file: "daemon/store/database.js",
+    find: "writer.length > UNIT_ID_BYTES ? this.versionOf(db, key, at) :",
+    replace: "writer.length > UNIT_ID_BYTES ? this.writerOf(db, key, at) + writer.slice(UNIT_ID_BYTES) :",
+    test: VERSIONS,
+  },
+  {
+    name: "versions: a change of groups does not count as a change of the key since a date",
+    file: "daemon/timeline/fold/changed-keys.js",
+    find: 'if ("key" in record && "db" in record)',
+    replace: 'if ("key" in record && "db" in record && record.mutator !== "groupsWriter")',
+    test: "test/daemon/timeline/state-digests.test.js",
   },
   {
     name: "streams: ~ leaves up to two nodes more than requested",
@@ -347,7 +554,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "tracking: a client with NOLOOP is notified of what its own scripts write",
-    file: "faces/users/user-listeners.js",
+    file: "faces/users/local-command-path.js",
     find: "const sender = { db: 0, now, as, isStable, lastWrite, readsAll, encoding };",
     replace: "const sender = { db: 0, now, as, isStable, readsAll, encoding };",
     test: "faces/redis/test/tracking.test.js",
@@ -390,7 +597,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "scripts: the changes of a script are not undone before it is recorded",
     file: "daemon/cluster/replica/tried-units.js",
-    find: "database.tryOut(Number.POSITIVE_INFINITY, (records) => {",
+    find: "database.runAndUndo(Number.POSITIVE_INFINITY, (records) => {",
     replace: "database.withBudget(Number.POSITIVE_INFINITY, () => { const records = [];",
     test: "faces/redis/test/scripts/recorded.test.js",
   },
@@ -528,6 +735,20 @@ export const mutants: readonly Mutant[] = [
     test: "faces/redis/test/channels.test.js",
   },
   {
+    name: "channels: a client continues to subscribe after its user has lost the rights",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "change.adds && !mayStillSubscribe(session, change.kind, some)",
+    replace: "false",
+    test: "faces/redis/test/channels.test.js",
+  },
+  {
+    name: "channels: a list of names that follows EXEC is checked with the earlier rules",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "subscriber.renew();",
+    replace: "",
+    test: "faces/redis/test/channels.test.js",
+  },
+  {
     name: "channels: an EXEC that subscribes to many names blocks the listener",
     file: "faces/redis/commands/channel-commands.js",
     find: "execTurns.left >= 0",
@@ -564,9 +785,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "only the first client of a key may wait for the stream's end",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup)",
-    replace: "this.waiting.slice(0, 1).find(isOfGroup)",
+    file: "faces/redis/session/waiting-client.js",
+    find: "this.#groupClients === 0 ? undefined : this.clients.find(isOfGroup)",
+    replace: "this.clients.slice(0, 1).find(isOfGroup)",
     test: "faces/redis/test/blocking.test.js",
   },
   {
@@ -613,7 +834,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a zero byte between tokens of JSON is no end of the text",
-    file: "faces/redis/scripts/libraries/cjson-library.js",
+    file: "faces/redis/scripts/libraries/cjson-decoder.js",
     find: ' || char === "\\0"',
     replace: "",
     test: "faces/redis/test/scripts/programs.test.js",
@@ -621,7 +842,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "decided keys: SELECT overtakes the commands that wait for a decision",
     file: "faces/redis/session/resp-session.js",
-    find: " && session.lastWrite.deciding === null",
+    find: " && deciding === null",
     replace: "",
     test: "test/system/decided-keys.test.js",
   },

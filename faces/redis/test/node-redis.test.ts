@@ -4,14 +4,20 @@ import { after, before, test } from "node:test";
 import { createClient, type RedisClientOptions, WatchError } from "redis";
 import { some } from "../../../test/support/amount.js";
 import { skipWithout } from "../../../test/support/requirements.js";
-import { assertSameAnswers, PASSWORD, type Subjects, startSubjects, USER } from "./subjects.js";
+import {
+  assertSameAnswers,
+  type ComparedServers,
+  PASSWORD,
+  startComparedServers,
+  USER,
+} from "./compared-servers.js";
 
 const skip = skipWithout("redis-server");
-let subjects: Subjects;
+let servers: ComparedServers;
 before(async () => {
-  if (skip === false) subjects = await startSubjects();
+  if (skip === false) servers = await startComparedServers();
 });
-after(() => subjects?.[Symbol.asyncDispose]());
+after(() => servers?.[Symbol.asyncDispose]());
 
 function makeClient(
   port: number,
@@ -169,6 +175,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
       .get("k")
       .exec()
       .catch((problem) => [String(problem), problem.replies.map(String)]);
+
     await client.watch("k");
     await client.set("k", "9");
     const changed = await client
@@ -176,6 +183,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
       .incr("k")
       .exec()
       .catch((problem) => problem instanceof WatchError);
+
     await client.watch("k");
     return [executed, failed, changed, await client.multi().incr("k").exec()];
   },
@@ -225,7 +233,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
 
 for (const RESP of some([3, 2] as const))
   test(`node-redis receives redis-server's answers, RESP${RESP}`, { skip }, async () => {
-    await assertSameAnswers(subjects, async (port) => {
+    await assertSameAnswers(servers, async (port) => {
       const client = makeClient(port, { username: USER, password: PASSWORD, RESP });
       await client.connect();
       const answers: Record<string, unknown> = {};
@@ -240,7 +248,7 @@ for (const RESP of some([3, 2] as const))
 
 for (const RESP of some([3, 2] as const))
   test(`node-redis is refused without permission, RESP${RESP}`, { skip }, async () => {
-    await assertSameAnswers(subjects, async (port) => {
+    await assertSameAnswers(servers, async (port) => {
       const wrong = makeClient(port, { username: USER, password: "wrong", RESP });
       const anonymous = makeClient(port, { RESP });
       const ben = makeClient(port, { username: "ben", password: "word", RESP });

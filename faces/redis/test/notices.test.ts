@@ -10,7 +10,7 @@ import { double } from "../../../test/support/double.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { skipWithout } from "../../../test/support/requirements.js";
 import { until } from "../../../test/support/until.js";
-import { KeyspaceNotices } from "../session/resp-server.js";
+import { KeyspaceNotices } from "../session/keyspace-notices.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 
@@ -96,9 +96,11 @@ test("with --notify-keyspace-events each recorded write causes its notifications
   await using replica = await startReplica({
     args: ["-s", app.file, "--data", folder.path, "--resp", "0", "--notify-keyspace-events", "KEgn$lx"],
   });
+
   const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using subscriber = await RecordingClient.open(port);
   using writer = await RecordingClient.open(port);
+
   await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __keyevent@0__:*"));
   await writer.send(
     lines(
@@ -115,6 +117,7 @@ test("with --notify-keyspace-events each recorded write causes its notifications
   await until("the expiry of a key is notified", async () =>
     (await subscriber.receivedSoFar()).includes("expired"),
   );
+
   const events = [...subscriber.received.matchAll(/__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)/g)];
   const notified = events.map(([, name, key]) => `${name} ${key}`);
   assert.deepEqual(

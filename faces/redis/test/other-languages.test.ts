@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { repositoryRoot } from "../../../test/support/repository.js";
 import { skipWithout } from "../../../test/support/requirements.js";
 import { run } from "../../../test/support/run-program.js";
-import { assertSameAnswers, startSubjects } from "./subjects.js";
+import { assertSameAnswers, startComparedServers } from "./compared-servers.js";
 
 const programs = join(repositoryRoot, "faces", "redis", "test", "programs");
 
@@ -22,8 +22,8 @@ const languages = [
 for (const { name, program, file, debianPackage } of languages) {
   const skip = skipWithout("redis-server") || skipWithout(debianPackage);
   test(`${name} receives redis-server's answers`, { skip }, async () => {
-    await using subjects = await startSubjects();
-    await assertSameAnswers(subjects, async (port) => {
+    await using servers = await startComparedServers();
+    await assertSameAnswers(servers, async (port) => {
       const ended = await run(program, [join(programs, file), String(port)]);
       assert.equal(ended.stderr, "");
       assert.equal(ended.code, 0, ended.stdout);

@@ -5,8 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../../daemon/store/command-table.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { array, bulk, error, integer, type Reply } from "../../../protocol/reply.js";
+import { double } from "../../../test/support/double.js";
 import type { RawClient } from "../../../test/support/raw-client.js";
 import { until } from "../../../test/support/until.js";
+import { Takings } from "../session/put-back.js";
+import type { RespServer } from "../session/resp-server.js";
 import { type HeldScene, lines, startHeld, turns } from "./held-scene.js";
 
 /** Commands that fill the database, commands that take from it, and a command that shows its content. */
@@ -92,18 +97,22 @@ for (const [take, fill, show] of CASES)
 
 test("a client that waits and has gone when it is served: the element is put back", async () => {
   await using scene = await startHeld();
-  const [client, watcher] = [await scene.open(), await scene.open()];
+  const client = await scene.open();
+  const watcher = await scene.open();
+
   client.send(lines("BLPOP k 0"));
   await until("the client waits", async () =>
     (await ask(watcher, "INFO clients")).includes("blocked_clients:1\r\n"),
   );
+
   const writer = await scene.open();
   writer.send(lines("RPUSH k a b"));
   await until("the element is recorded", () => scene.storage.pending > 0);
   scene.storage.complete();
   await until("the client is being served", () => scene.storage.pending > 0);
+
   client.socket.end();
-  assert.equal(await client.rest(), "");
+  assert.equal(await client.readToClose(), "");
   scene.storage.release();
   await until("it is put back", async () =>
     (await ask(watcher, "LRANGE k 0 -1")).startsWith("*2\r\n$1\r\na\r\n"),
@@ -112,28 +121,33 @@ test("a client that waits and has gone when it is served: the element is put bac
 
 test("an element that was put back goes to the client that waits for one", async () => {
   await using scene = await startHeld();
-  const [client, waiting] = [await scene.open(), await scene.open()];
+  const client = await scene.open();
+  const waiting = await scene.open();
   await unheld(scene, () => ask(waiting, "RPUSH k a"));
   client.send(lines("LPOP k"));
   await until("the command has run", () => scene.storage.pending > 0);
   waiting.send(lines("BLPOP k 0"));
   client.socket.end();
-  assert.equal(await client.rest(), "");
+  assert.equal(await client.readToClose(), "");
   scene.storage.release();
   assert.equal(await waiting.readTo("a\r\n"), "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
 });
 
 test("a member that was added again keeps its new score", async () => {
   await using scene = await startHeld();
-  const [client, watcher, writer] = [await scene.open(), await scene.open(), await scene.open()];
+  const client = await scene.open();
+  const watcher = await scene.open();
+  const writer = await scene.open();
   await unheld(scene, () => ask(watcher, "ZADD k 1 a 2 b"));
+
   client.send(lines("ZPOPMIN k 2"));
   await until("the command has run", () => scene.storage.pending > 0);
   writer.send(lines("ZADD k 5 a"));
   await turns();
   client.socket.end();
-  assert.equal(await client.rest(), "");
+  assert.equal(await client.readToClose(), "");
   scene.storage.release();
+
   const expected = "*4\r\n$1\r\nb\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\n5\r\n";
   await until("the other member is put back", async () =>
     (await ask(watcher, "ZRANGE k 0 -1 WITHSCORES")).startsWith(expected),
@@ -142,7 +156,9 @@ test("a member that was added again keeps its new score", async () => {
 
 test("nothing is put back for a client that is answered, discards its answers, or was answered before", async () => {
   await using scene = await startHeld();
-  const [client, silent, watcher] = [await scene.open(), await scene.open(), await scene.open()];
+  const client = await scene.open();
+  const silent = await scene.open();
+  const watcher = await scene.open();
   await unheld(scene, () => ask(watcher, "RPUSH k a b c"));
   client.send(lines("LPOP k"));
   silent.send(lines("CLIENT REPLY OFF", "LPOP k"));
@@ -156,9 +172,48 @@ test("nothing is put back for a client that is answered, discards its answers, o
   assert.equal(await ask(watcher, "LRANGE k 0 -1"), `*1\r\n$1\r\nc\r\n${PING}`);
 });
 
+test("elements are put back later if the daemon accepts no writes now, but not if it is unknown whether they are", async () => {
+  const refused = [error("NOTAPPLIED no majority"), error("LOADING catching up"), integer(1)];
+  for (const [replies, sent, warnings] of [
+    [refused, 3, 0],
+    [[error("MAYBEAPPLIED the members may have decided"), integer(1)], 1, 1],
+    [[error("WRONGTYPE of another kind"), integer(1)], 1, 1],
+    [Array(100).fill(error("NOTAPPLIED no majority")), 60, 1],
+  ] as const) {
+    const commands: string[] = [];
+    const warned: string[] = [];
+    const takings = new Takings(
+      double<RespServer>({
+        path: {
+          execute: async (_, argv) => replies[commands.push(argv.join(" ")) - 1] as Reply,
+        },
+        environment: {
+          clock: () => 0,
+          setTimer(_, step) {
+            setImmediate(step);
+            return () => {};
+          },
+        },
+        host: { log: { warn: (_: object, message?: string) => void warned.push(String(message)) } },
+      }),
+    );
+    const argv = ["BLPOP", "k", "0"];
+    const sender = { db: 0, as: null, isStable: false, readsAll: true, now: 0 };
+    const taking = takings.begin(commandTable.resolve(argv) as Command, argv, sender);
+    taking?.answered(array([bulk("k"), bulk("a")]));
+    taking?.onUnwritten();
+    await until("it is put back, or lost", () => commands.length === sent && warned.length === warnings);
+    await turns();
+    assert.deepEqual(commands, Array(sent).fill("LPUSH k a"));
+    // After an unknown effect they may have been put back.
+    for (const message of warned) assert.match(message, /may be lost$/);
+  }
+});
+
 test("if the disk fails, nothing is put back", async () => {
   await using scene = await startHeld();
-  const [client, watcher] = [await scene.open(), await scene.open()];
+  const client = await scene.open();
+  const watcher = await scene.open();
   await unheld(scene, () => ask(watcher, "RPUSH k a b"));
   client.send(lines("LPOP k"));
   await until("the command has run", () => scene.storage.pending > 0);

@@ -19,7 +19,8 @@ const CALL_MS = 20_000;
 
 test("a read that delivers nothing is not recorded, and a delivery to a waiting client is recorded once", async () => {
   using folder = makeFolder();
-  const [app, root] = [makeKeyPair(), makeKeyPair()];
+  const app = makeKeyPair();
+  const root = makeKeyPair();
   const keys = ["-s", app.file, "--root-key", root.file];
   await using replica = await startReplica({ args: [...keys, "--data", folder.path, "--resp", "0"] });
   const port = replica.daemon.addressOf("resp")?.port ?? 0;

@@ -20,12 +20,15 @@ const app = makeKeyPair();
 /** The maximum steps of a unit, and of the units of an envelope together. */
 const UNIT_STEPS = 10_000;
 
+/** Returns the arguments of a daemon that records writes in a folder, and serves Redis clients. */
+const recordedIn = ({ path }: { readonly path: string }) => ["-s", app.file, "--data", path, "--resp", "0"];
+
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
 test("writes exist after a restart, and a pipeline reads its own writes", async () => {
   using folder = makeFolder();
-  const args = ["-s", app.file, "--data", folder.path, "--resp", "0"];
+  const args = recordedIn(folder);
   {
     await using replica = await startReplica({ args });
     const pipeline = lines(
@@ -43,6 +46,7 @@ test("writes exist after a restart, and a pipeline reads its own writes", async 
       "+OK\r\n:2\r\n$1\r\n2\r\n:2\r\n:2\r\n+OK\r\n-ERR value is not an integer or out of range\r\n$1\r\nx\r\n",
     );
   }
+
   await using replica = await startReplica({ args });
   assert.equal(
     await exchange(respPort(replica), lines("GET k", "LRANGE l 0 -1")),
@@ -52,12 +56,13 @@ test("writes exist after a restart, and a pipeline reads its own writes", async 
 
 test("expired keys are counted as removed before anything else is written", async () => {
   using folder = makeFolder();
-  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  await using replica = await startReplica({ args: recordedIn(folder) });
   using client = await RedisConnection.open(respPort(replica));
   const infoOf = async (section: string) => {
     const reply = await client.call("INFO", section);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
+
   await client.call("MSET", "stays", "1", "again", "1", "lives", "1");
   await client.call("EXPIRE", "lives", "1000");
   for (const key of ["a", "b", "again"]) await client.call("SET", key, "1", "PX", "1");
@@ -65,9 +70,11 @@ test("expired keys are counted as removed before anything else is written", asyn
     const reply = await client.call("EXISTS", "a", "b", "again");
     return reply.kind === "integer" && reply.value === 0;
   });
+
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 2 });
   assert.match(await infoOf("keyspace"), /db0:keys=2,expires=1,avg_ttl=9\d{5}\r\n/);
   assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
+
   await client.call("SET", "again", "1");
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 3 });
   assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
@@ -75,7 +82,7 @@ test("expired keys are counted as removed before anything else is written", asyn
 
 test("a transaction is one unit, which depends on its watched keys", async () => {
   using folder = makeFolder();
-  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  await using replica = await startReplica({ args: recordedIn(folder) });
   const port = respPort(replica);
   assert.equal(
     await exchange(port, lines("MULTI", "SET k 1", "PING", "INCR k", "LPUSH k a", "GET k", "EXEC")),
@@ -93,6 +100,12 @@ test("a transaction is one unit, which depends on its watched keys", async () =>
     ),
     "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n",
   );
+});
+
+test("a transaction that writes two databases is refused, and publishes nothing", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: recordedIn(folder) });
+  const port = respPort(replica);
   assert.match(
     await exchange(port, lines("MULTI", "SET a 1", "SELECT 1", "SET a 1", "EXEC", "GET a")),
     /QUEUED\r\n-EXECABORT .* one database\r\n\$-1\r\n$/,
@@ -110,7 +123,7 @@ test("a transaction is one unit, which depends on its watched keys", async () =>
 
 test("a transaction that subscribes to many names is answered after all of them, also if it is refused", async () => {
   using folder = makeFolder();
-  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  await using replica = await startReplica({ args: recordedIn(folder) });
   const names = Array.from({ length: 3000 }, (_, i) => `c${i}`);
   const subscribe = `SUBSCRIBE ${names.join(" ")}`;
   for (const [commands, answer] of [
@@ -132,7 +145,7 @@ test("EXEC waits for its pipeline, which creates and deletes a watched key in tw
   using folder = makeFolder();
   const limit = ["--max-unit-steps", String(UNIT_STEPS)];
   await using replica = await startReplica({
-    args: ["-s", app.file, "--data", folder.path, "--resp", "0", ...limit],
+    args: [...recordedIn(folder), ...limit],
   });
   using client = await RedisConnection.open(respPort(replica));
   await client.call("SADD", "set", ...Array.from({ length: UNIT_STEPS / 2 }, (_, i) => String(i)));
@@ -151,7 +164,7 @@ test("EXEC fails after one unit has created and deleted a watched key, as with r
 }, async () => {
   using folder = makeFolder();
   await using replica = await startReplica({
-    args: ["-s", app.file, "--data", folder.path, "--resp", "0"],
+    args: recordedIn(folder),
   });
   await using redis = await startRedis();
   for (const port of [redis.port, respPort(replica)]) {
@@ -177,10 +190,11 @@ test("EXEC succeeds although a watched key that had expired was removed, as with
 }, async () => {
   using folder = makeFolder();
   await using recorded = await startReplica({
-    args: ["-s", app.file, "--data", folder.path, "--resp", "0"],
+    args: recordedIn(folder),
   });
   await using plain = await startReplica({ args: ["--resp", "0"] });
   await using redis = await startRedis();
+
   for (const port of [redis.port, respPort(recorded), respPort(plain)]) {
     using client = await RedisConnection.open(port);
     using other = await RedisConnection.open(port);
@@ -188,6 +202,7 @@ test("EXEC succeeds although a watched key that had expired was removed, as with
       const at = Date.now() + 2;
       await client.call("SET", "stale", "1", "PXAT", String(at));
       await until("the key has expired", () => Date.now() > at, { pause: nextTurn });
+
       await client.call("WATCH", "stale");
       await other.call(removal, "stale");
       await client.call("MULTI");
@@ -199,7 +214,7 @@ test("EXEC succeeds although a watched key that had expired was removed, as with
 
 test("a transaction with more commands than an envelope may contain is refused with a specific error", async () => {
   using folder = makeFolder();
-  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  await using replica = await startReplica({ args: recordedIn(folder) });
   const answerTo = async (writes: number, reads: number) => {
     const commands = [...Array(writes).fill("INCR n"), ...Array(reads).fill("GET n")];
     const all = await exchange(respPort(replica), lines("DEL n", "MULTI", ...commands, "EXEC", "GET n"));
@@ -226,7 +241,7 @@ test("a daemon whose data is incomplete answers reads, and gives the reason why 
   assert.match(await exchange(respPort(replica), lines("INFO persistence")), /\r\nloading:1\r\n/);
 });
 
-test("a peer returns the daemon's write, and the daemon sends a stable answer", async () => {
+test("a peer returns the daemon's write, and the daemon sends stable and provisional answers", async () => {
   await using pair = await startReplicas(2, [
     // The daemons soon consider an order final.
     ...["-s", app.file, "--resp", "0", "--window", "1s,500ms", "--tail-seconds", "5s"],

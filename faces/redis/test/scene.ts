@@ -22,8 +22,8 @@ import { TABLE, USER_LISTENER_NAMES } from "../../../test/support/installed-opti
 import { keepLog } from "../../../test/support/log-lines.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { UNBOUNDED } from "../../../test/support/unbounded-memory.js";
-import type { DaemonInterface } from "../../users/user-listener.js";
-import { LocalPath } from "../../users/user-listeners.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
+import { LocalPath } from "../../users/local-command-path.js";
 import { Users } from "../../users/users.js";
 import { RespListener } from "../resp-listener.js";
 
@@ -70,6 +70,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
+
   const daemon = double<DaemonInterface>({
     channels,
     slowLog: new SlowLog(),
@@ -105,6 +106,7 @@ export async function startResp({
     condition: { state: "live", reason: "" },
     shutDown: null,
   });
+
   const listener: RespListener = new RespListener({
     daemon,
     address: "127.0.0.1",
@@ -118,6 +120,7 @@ export async function startResp({
     limits: { ...defaultLimits, ...limits },
     path: path ?? new LocalPath(backend, new LocalUnits(environment, new NewestDate())),
   });
+
   await backend.start();
   await listener.start();
   return {
@@ -149,7 +152,7 @@ export async function exchange(port: number, bytes: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(bytes);
   client.socket.end();
-  return withoutId(await client.rest());
+  return withoutId(await client.readToClose());
 }
 
 export function withoutId(answer: string): string {

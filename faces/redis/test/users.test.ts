@@ -56,6 +56,40 @@ test("a logged-in user may do what Redis permits, with the same messages", { ski
   }
 });
 
+/** Lines with channels that Redis accepts. */
+const ODD_LINES = [
+  "user default on nopass ~* &* +@all",
+  "\tuser ann on nopass resetchannels &a\x01 -@all +publish \t",
+  "user bob on nopass resetchannels &b\x7f -@all +publish\t\r",
+  " user carol on nopass resetchannels -@all (resetchannels &a\x01 -@all +publish)",
+  `user dave on nopass resetchannels ${"&d ".repeat(12_000)}-@all +publish`,
+  `user eve on nopass resetchannels ${Array.from({ length: 11_000 }, (_, i) => `&e${i}`).join(" ")} -@all +publish`,
+  `user flo on nopass resetchannels ${Array.from({ length: 4000 }, (_, i) => `&${"x".repeat(295)}${i}`).join(" ")} -@all`,
+];
+
+test("a file with control characters, white space and many channels is read as by Redis", {
+  skip,
+}, async () => {
+  using folder = makeFolder();
+  const path = join(folder.path, "users.acl");
+  writeFileSync(path, ODD_LINES.join("\n"), "latin1");
+  await using redis = await startRedis({ args: ["--aclfile", path] });
+  await using ours = await startResp({ users: ODD_LINES });
+  const tried = ['ann PUBLISH "a\\x01"', "ann PUBLISH a", 'bob PUBLISH "b\\x7f"', "bob PUBLISH b"];
+  const more = ['carol PUBLISH "a\\x01"', "dave PUBLISH d", "eve PUBLISH e10999", "eve PUBLISH e11000"];
+  const bytes = lines("ACL USERS", ...[...tried, ...more].map((call) => `ACL DRYRUN ${call} x`));
+  assert.equal(await exchange(ours.port, bytes), await exchange(redis.port, bytes));
+});
+
+test("a line with many channels and keys is read in linear time", () => {
+  const many = (sign: string) => Array.from({ length: 20_000 }, (_, i) => `${sign}c${i}`).join(" ");
+  const before = process.cpuUsage();
+  const users = withFile([`user ann on nopass ${many("&")} ${many("~")}`], (file) => new Users(file));
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 5_000_000, `${user} µs`);
+  assert.equal(users.find("ann")?.acl.permitsChannels(["c19999"], false), true);
+});
+
 test("options of SORT that would read other keys are refused with a specific error", {
   skip,
 }, async () => {
@@ -119,12 +153,14 @@ test("SIGHUP reads users again: permissions change immediately, and removed user
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\nuser bob on >b ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   using ann = await RawClient.open(port);
   using bob = await RawClient.open(port);
   ann.send(lines("AUTH ann a", "SET k 1"));
   bob.send(lines("AUTH bob b", "SET k 2"));
   assert.equal(await ann.read(10), "+OK\r\n+OK\r\n");
   assert.equal(await bob.read(10), "+OK\r\n+OK\r\n");
+
   writeFileSync(path, "user default off\nuser ann on >a ~* +@read\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
@@ -132,7 +168,8 @@ test("SIGHUP reads users again: permissions change immediately, and removed user
   const denied = "-NOPERM this user has no permissions to run the 'set' command\r\n$1\r\n2\r\n";
   assert.equal(await ann.read(denied.length), denied);
   bob.send(lines("GET k"));
-  assert.equal(await bob.rest(), "-NOAUTH Authentication required.\r\n");
+  assert.equal(await bob.readToClose(), "-NOAUTH Authentication required.\r\n");
+
   writeFileSync(path, "user ann on +nothing\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg.includes("The old configuration stays"));
@@ -146,24 +183,28 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0.0.0.0:0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   writeFileSync(path, "user ann on >b ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
     /The old configuration stays in effect: .*can be reached from other machines/.test(msg),
   );
+
   using client = await RawClient.open(port);
   const opening = ["ACL LOAD", "ACL SETUSER default on nopass", 'CONFIG SET requirepass ""'];
   client.send(
     lines("GET k", "AUTH ann a", "ACL SETUSER default on >p", ...opening, "ACL SETUSER default off", "QUIT"),
   );
-  const replies = (await client.rest()).split("\r\n");
+
+  const replies = (await client.readToClose()).split("\r\n");
   assert.deepEqual(replies.slice(0, 3), ["-NOAUTH Authentication required.", "+OK", "+OK"]);
   for (const refusal of replies.slice(3, 6))
     assert.match(refusal, /^-ERR .*--resp 0\.0\.0\.0 can be reached from other machines/);
   assert.deepEqual(replies.slice(6), ["+OK", "+OK", ""]);
+
   using other = await RawClient.open(port);
   other.send(lines("GET k", "QUIT"));
-  assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
+  assert.equal(await other.readToClose(), "-NOAUTH Authentication required.\r\n+OK\r\n");
 });
 
 test("on other addresses than loopback each user needs a password, even with TLS, unless --allow-anonymous is set", async () => {
@@ -174,6 +215,7 @@ test("on other addresses than loopback each user needs a password, even with TLS
   writeFileSync(path, "user default off\nuser guest on nopass ~* +get\n", { mode: 0o600 });
   const plain: readonly string[] = [];
   const acl = ["--acl-file", path];
+
   for (const [flag, more] of [
     ...some(
       USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
@@ -184,10 +226,12 @@ test("on other addresses than loopback each user needs a password, even with TLS
     // Some listeners need Redis clients.
     const needed = flag === "--resp" ? [] : ["--resp", "0"];
     const args = [flag, "0.0.0.0:0", ...more, ...needed];
+
     const open = await refusalOf(args);
     assert.equal(open.code, 2, args.join(" "));
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
+
     await using daemon = await startDaemonHere([...args, "--allow-anonymous"]);
     await daemon.logged(({ msg }) => /accepts commands from any client/.test(msg));
   }
@@ -200,6 +244,7 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n", { mode: 0o600 });
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   for (const emptied of ["", "# nobody\n", "user ann on >a ~* +@all\n"]) {
     writeFileSync(path, emptied);
     const before = daemon.log.length;
@@ -211,6 +256,7 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
     );
     assert.match(await exchange(port, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
   }
+
   writeFileSync(path, "user default on nopass ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
@@ -229,17 +275,21 @@ test("a warning is logged if other users can read the users file or the daemon's
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\n");
   chmodSync(path, 0o644);
+
   const data = join(folder.path, "data");
   const pair = makeKeyPair();
   const args = ["-s", pair.file, "--data", data, "--resp", "0", "--acl-file", path];
+
   const first = await startDaemon(args);
   await first.logged(({ msg }) => msg.includes("users.acl can be read by all users"));
+
   chmodSync(path, 0o640);
   const before = first.log.length;
   first.kill("SIGHUP");
   await first.logged(({ msg }) => msg === "configuration and keys read again");
   assert.ok(!first.log.slice(before).some(({ msg }) => msg.includes("can be read")));
   assert.ok(!first.log.some(({ msg }) => msg.includes("daemon.pem")));
+
   await first.stop();
   chmodSync(join(data, "daemon.pem"), 0o644);
   await using second = await startDaemon(args);

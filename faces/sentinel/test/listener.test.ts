@@ -1,4 +1,4 @@
-/** Tests the answers of --sentinel: their forms are those of a Redis Sentinel, and the daemons name the same one. */
+/** Tests --sentinel: its answers have the forms of Redis Sentinel's answers, and all daemons name the same master. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -11,14 +11,17 @@ import { skipWithout } from "../../../test/support/requirements.js";
 import { until } from "../../../test/support/until.js";
 import { startSentinels } from "./sentinel-pair.js";
 
-/** A value without what differs between servers: numbers, ids and addresses. */
+/** Replaces the parts of a value that differ between servers: numbers, ids and ports. */
 function formOf(text: string): string {
   if (/^\d+$/.test(text)) return "number";
   if (/^[0-9a-f]{40}$/.test(text)) return "id";
   return text.replace(/:\d+$/, ":port").replace(/^OK \d+/, "OK n");
 }
 
-/** Returns the kind of a reply, and the forms of its values; of a list, only that of its first item. */
+/**
+ * Returns the kind of a reply, and the forms of its values. A list of other lists or maps is represented by its first
+ * item, because servers have different numbers of items.
+ */
 function shapeOf(reply: Reply, isNested = false): unknown {
   switch (reply.kind) {
     case "array": {
@@ -77,37 +80,50 @@ const COMPARED = [
 test("each answer has the form of a Redis Sentinel's, in RESP2 and RESP3", {
   skip: skipWithout("redis-server"),
 }, async () => {
-  await using real = await RedisSentinels.start();
-  await using own = await startSentinels(2, ["--sentinel-name", MASTER_NAME], MASTER_NAME);
-  await own.untilNamed();
-  using wanted = await RedisConnection.open(real.sentinels[0]?.port ?? 0);
-  using given = await RedisConnection.open(own.sentinelPorts[0] ?? 0);
+  await using redisSentinels = await RedisSentinels.start();
+  await using dbsyncSentinels = await startSentinels(2, ["--sentinel-name", MASTER_NAME], MASTER_NAME);
+  await dbsyncSentinels.untilNamed();
+  using redis = await RedisConnection.open(redisSentinels.sentinels[0]?.port ?? 0);
+  using dbsync = await RedisConnection.open(dbsyncSentinels.sentinelPorts[0] ?? 0);
   await until("the sentinel lists the other daemon", async () => {
-    const replicas = await given.call("SENTINEL", "REPLICAS", MASTER_NAME);
+    const replicas = await dbsync.call("SENTINEL", "REPLICAS", MASTER_NAME);
     return replicas.kind === "array" && replicas.items.length > 0;
   });
+
   for (const protocol of ["2", "3"]) {
-    const [hello, helloOfOwn] = [await wanted.call("HELLO", protocol), await given.call("HELLO", protocol)];
-    assert.deepEqual(shapeOf(helloOfOwn), shapeOf(hello));
+    const redisHello = await redis.call("HELLO", protocol);
+    const dbsyncHello = await dbsync.call("HELLO", protocol);
+    assert.deepEqual(shapeOf(dbsyncHello), shapeOf(redisHello));
     for (const line of COMPARED) {
       const argv = line.split(" ");
-      const [expected, actual] = [await wanted.call(...argv), await given.call(...argv)];
-      assert.deepEqual(shapeOf(actual), shapeOf(expected), `RESP${protocol}: ${line}`);
+      const redisReply = await redis.call(...argv);
+      const dbsyncReply = await dbsync.call(...argv);
+      assert.deepEqual(shapeOf(dbsyncReply), shapeOf(redisReply), `RESP${protocol}: ${line}`);
     }
   }
-  // Redis Sentinel 7.0 has -3 for SENTINEL CONFIG, later ones have -4.
-  const names = ((await given.value("COMMAND", "LIST")) as string[]).filter(
-    (name) => name !== "sentinel|config",
-  );
-  const aritiesAt = async (client: RedisConnection) =>
-    ((await client.value("COMMAND", "INFO", ...names)) as ([string, number] | null)[]).map((row) => row?.[1]);
-  const [expected, actual] = [await aritiesAt(wanted), await aritiesAt(given)];
-  for (const [index, arity] of expected.entries())
-    if (arity !== undefined) assert.equal(actual[index], arity, names[index]);
-  assert.ok(expected.filter((arity) => arity !== undefined).length >= 25, "Redis has most of them");
+
+  await assertSameArities(redis, dbsync);
 });
 
-test("clients choose any name, or the configured one", async () => {
+/** Asserts that COMMAND INFO has the arities of Redis Sentinel's commands. */
+async function assertSameArities(redis: RedisConnection, dbsync: RedisConnection): Promise<void> {
+  const allNames = (await dbsync.value("COMMAND", "LIST")) as string[];
+  // Redis Sentinel 7.0 has the arity -3 for SENTINEL CONFIG, later versions have -4.
+  const names = allNames.filter((name) => name !== "sentinel|config");
+  const aritiesAt = async (client: RedisConnection) => {
+    const rows = (await client.value("COMMAND", "INFO", ...names)) as ([string, number] | null)[];
+    return rows.map((row) => row?.[1]);
+  };
+
+  const redisArities = await aritiesAt(redis);
+  const dbsyncArities = await aritiesAt(dbsync);
+  for (const [index, arity] of redisArities.entries())
+    if (arity !== undefined) assert.equal(dbsyncArities[index], arity, names[index]);
+  const sharedCount = redisArities.filter((arity) => arity !== undefined).length;
+  assert.ok(sharedCount >= 25, `${sharedCount} commands exist in both`);
+}
+
+test("with --sentinel-name only that master name is known; without it, any name is", async () => {
   await using daemon = await startDaemonHere(["--resp", "0", "--sentinel", "0", "--sentinel-name", "orders"]);
   const resp = await daemon.portOf("Redis clients");
   using client = await RedisConnection.open(await daemon.portOf("sentinel clients"));
@@ -118,6 +134,7 @@ test("clients choose any name, or the configured one", async () => {
     String(await client.value("SENTINEL", "FAILOVER", "orders")),
     /is not possible here: the daemons/,
   );
+
   await using any = await startDaemonHere(["--resp", "0", "--sentinel", "0"]);
   using other = await RedisConnection.open(await any.portOf("sentinel clients"));
   const found = await other.value("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "anything");
@@ -132,13 +149,15 @@ test("--announce and --announce-sentinel replace the addresses, also in the answ
   await using own = await startSentinels(2, announced);
   for (const port of own.sentinelPorts) {
     using client = await RedisConnection.open(port);
-    await until("both daemons name one", async () => {
+    await until("the daemon names the announced address", async () => {
       const address = await client.value("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster");
       return JSON.stringify(address) === '["one.example","7001"]';
     });
     await until("the other sentinel is known", async () => {
-      const [other] = (await client.value("SENTINEL", "SENTINELS", "mymaster")) as string[][];
-      return other?.[3] === "2001:db8::1" && other[5] === "7002";
+      // Each sentinel is a list of names and values.
+      const [fields = []] = (await client.value("SENTINEL", "SENTINELS", "mymaster")) as string[][];
+      const fieldOf = (name: string) => fields[fields.indexOf(name) + 1];
+      return fieldOf("ip") === "2001:db8::1" && fieldOf("port") === "7002";
     });
   }
 });
@@ -153,10 +172,11 @@ test("subscribers may send only commands of subscriptions, and the channels are 
     "*2\r\n$4\r\npong\r\n$5\r\nhello\r\n",
   );
   assert.match(await client.readTo("\r\n"), /^-ERR Can't execute 'sentinel\|masters': only/);
+
   using data = await RedisConnection.open(await daemon.portOf("Redis clients"));
   assert.equal(await data.value("PUBLISH", "+switch-master", "lie"), 0);
   client.send("UNSUBSCRIBE\r\nPUNSUBSCRIBE\r\nQUIT\r\n");
-  const rest = await client.rest();
+  const rest = await client.readToClose();
   assert.doesNotMatch(rest, /lie/);
   assert.match(rest, /\+OK\r\n$/);
 });
@@ -169,28 +189,36 @@ async function subscribed(port: number): Promise<RawClient> {
   return client;
 }
 
-test("all daemons name one that accepts writes, publish each change once, and keep it when an earlier one returns", {
+test("all daemons name the same writable master, publish each change once, and keep it when the old one returns", {
   skip: skipUnlessFull,
 }, async () => {
   await using own = await startSentinels(3);
-  const text = (index: number) => `127.0.0.1 ${own.respPorts[index]}`;
-  const change = (from: number, to: number) => `mymaster ${text(from)} ${text(to)}\r\n`;
+  const addressOf = (index: number) => `127.0.0.1 ${own.respPorts[index]}`;
+  const switchMessage = (from: number, to: number) => `mymaster ${addressOf(from)} ${addressOf(to)}\r\n`;
   const first = await own.untilNamed();
   const subscribers = await Promise.all(own.sentinelPorts.map(subscribed));
+
   await own.trio.end(first, "SIGKILL");
   const second = await own.untilNamed((index) => index !== first);
   using resp = await RedisConnection.open(own.respPorts[second] ?? 0);
   assert.deepEqual(await resp.value("ROLE"), ["master", 0, []]);
+
   await own.trio.start(first);
-  await own.trio.until("all daemons name the second one", async () => {
+  await own.trio.until("all daemons name the second master", async () => {
     const named = await own.named();
     return named.length === 3 && named.every((port) => port === own.respPorts[second]);
   });
+
   await own.trio.end(second, "SIGTERM");
   const third = await own.untilNamed((index) => index !== second);
+
+  // The remaining daemon has published both changes.
   const remaining = subscribers.find((_, index) => index !== first && index !== second) as RawClient;
-  const received = await remaining.readTo(change(second, third));
-  assert.deepEqual(received.match(/^mymaster .*\r\n/gm), [change(first, second), change(second, third)]);
-  assert.ok(received.includes(`master mymaster ${text(first)}\r\n`), "+sdown");
+  const received = await remaining.readTo(switchMessage(second, third));
+  assert.deepEqual(received.match(/^mymaster .*\r\n/gm), [
+    switchMessage(first, second),
+    switchMessage(second, third),
+  ]);
+  assert.ok(received.includes(`master mymaster ${addressOf(first)}\r\n`), "+sdown");
   for (const one of subscribers) one[Symbol.dispose]();
 });

@@ -19,7 +19,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "sentinel: a client without a login is answered",
     file: "faces/sentinel/sentinel-session.js",
-    find: "if (this.needsLogin && !OPEN.has(name))",
+    find: "if (this.needsLogin && !NEED_NO_LOGIN.has(name))",
     replace: "if (false)",
     test: "faces/sentinel/test/sentinel-session.test.js",
   },

@@ -23,13 +23,16 @@ export async function startSentinels(
   name = "mymaster",
 ): Promise<SentinelPair> {
   const ports = () => Promise.all(Array.from({ length: count }, () => freePort()));
-  const [respPorts, sentinelPorts] = [await ports(), await ports()];
+  const respPorts = await ports();
+  const sentinelPorts = await ports();
+
   const args = (index: number) => [
     ...["--resp", String(respPorts[index]), "--sentinel", String(sentinelPorts[index]), ...more],
   ];
   const trio = await Trio.start(args, count, { keys: "none" });
   const named = () =>
     Promise.all(trio.runningIndices.map((index) => portNamedBy(sentinelPorts[index] ?? 0, name)));
+
   return {
     trio,
     respPorts,

@@ -15,7 +15,8 @@ import { amount } from "../../../test/support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../test/support/seeded-random.js";
 import { writeReply3 } from "../../redis/bytes/reply-bytes.js";
 import { sessionHandlers } from "../../redis/commands/session-handlers.js";
-import { ANSWERED_HERE, converterOf } from "../signed-path.js";
+import { ANSWERED_HERE } from "../signed-path.js";
+import { converterOf } from "../typed-replies.js";
 
 const seed = seedOfRun();
 const EPISODES_PER_FAMILY = amount(1, 3);
@@ -80,6 +81,7 @@ test("a key that is named like an option is not an option", () => {
   const execute = (argv: readonly string[]) => database.execute(argv, { at: AT, db: 0, id: "" });
   for (const key of ["WITHSCORES", "IDX", "withvalues"]) execute(["ZADD", key, "1", "m"]);
   execute(["HSET", "h", "WITHVALUES", "1"]);
+
   for (const argv of [
     ["ZDIFF", "2", "WITHSCORES", "withscores"],
     ["ZUNION", "2", "none", "WITHSCORES"],

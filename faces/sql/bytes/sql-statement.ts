@@ -38,7 +38,7 @@ const ESCAPED_END = /(['"])[^'"]*\\\1(?=[\s,);]|$)/;
  * include the following bytes. Returns null if there is none.
  */
 export function unfinishedPart(statement: string): string | null {
-  const { open } = partsOf(statement);
+  const { open } = textsOf(statement);
   if (open === null) return null;
   if (open === "comment") return "a comment in this statement has no */ at its end";
   const [text] = ESCAPED_END.exec(statement) ?? [];
@@ -62,7 +62,7 @@ export function statementForOriginal(statement: string): string | null {
   if (statement.includes(";")) return null;
   let written = "";
   let at = 0;
-  for (const [from, to] of partsOf(statement).texts) {
+  for (const [from, to] of textsOf(statement).texts) {
     written += blanked(statement.slice(at, from));
     written += statement.slice(from, to).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
     at = to;
@@ -77,14 +77,14 @@ export function terminated(statement: string): string {
   return statement.includes("--") ? `${statement}\n;` : `${statement};`;
 }
 
-interface Parts {
+interface StatementTexts {
   /** The starts and ends of the texts that end, including quotes. */
   readonly texts: readonly (readonly [from: number, to: number])[];
   /** The part that does not end; null if there is none. */
   readonly open: SqlScanner["open"];
 }
 
-function partsOf(statement: string): Parts {
+function textsOf(statement: string): StatementTexts {
   const scanner = new SqlScanner();
   const texts: (readonly [number, number])[] = [];
   let from = -1;
@@ -150,6 +150,7 @@ export class SqlScanner {
 
   /** Scans the next byte, or character. @returns whether it ends the statement; call `reset` before the next one */
   ends(byte: number): boolean {
+    // An escaped byte is passed before the quotes are checked, because it may be a quote that ends nothing.
     if (this.#comment !== 0) this.#passComment(byte);
     else if (this.#isEscaped) this.#isEscaped = false;
     else if (this.#quote !== 0) {
@@ -185,11 +186,13 @@ export class SqlScanner {
       this.#hasCode = true;
       return false;
     }
+
     // A sign ends the first word. Two signs are a comment only in an English statement.
     if (this.#mayHaveComments === null && this.#firstWord !== "" && !isLetter(byte)) {
       this.#mayHaveComments = ENGLISH.has(this.#firstWord);
       if (!this.#mayHaveComments) return false;
     }
+
     const before = this.#last;
     this.#last = byte;
     if ((byte === DASH && before === DASH) || (byte === STAR && before === SLASH)) {
@@ -197,6 +200,7 @@ export class SqlScanner {
       this.#last = 0;
       return true;
     }
+
     if (byte === DASH || byte === SLASH) return false;
     if (byte > 0x20 && byte !== SEMICOLON) this.#hasCode = true;
     if (this.#mayHaveComments === null) this.#readFirstWord(byte);

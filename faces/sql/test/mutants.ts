@@ -5,13 +5,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: the cells of a query's result are not counted",
     file: "faces/sql/store/commands/sql-commands.js",
-    find: "effort.answer(relation.rows.length * relation.columns.length);",
+    find: "effort.countAnswered(relation.rows.length * relation.columns.length);",
     replace: "",
     test: "test/daemon/store/effort-page.test.js",
   },
   {
     name: "working memory: the pairs of a join are not counted",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "holdRows(this.#evaluation, 1, this.#width);",
     replace: "",
     test: "faces/sql/test/store/commands/joined-memory.test.js",
@@ -19,7 +19,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: rows that an update checks are not counted",
     file: "faces/sql/store/commands/evaluation-context.js",
-    find: "effort.work(rows * STEPS_PER_ROW);",
+    find: "effort.countSteps(rows * STEPS_PER_ROW);",
     replace: "",
     test: "test/daemon/store/effort-page.test.js",
   },
@@ -33,7 +33,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "budgets: functions of long texts do not yield",
     file: "faces/sql/store/commands/compiled-expressions.js",
-    find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
+    find: "evaluation.effort.countSteps(value.length / BYTES_PER_STEP);",
     replace: ";",
     test: "faces/sql/test/store/commands/long-texts.test.js",
   },
@@ -46,14 +46,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: rows of a left join without a partner are last",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: 'evaluation.form === "standard" && (kind === "left" || kind === "full")',
     replace: "false",
     test: "faces/sql/test/store/commands/sqlite-statements.test.js",
   },
   {
     name: "SQL: rows of a left join without a partner are last if a hash of the left side finds the pairs",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: 'yield* this.#addUnmatched("left", left, isMatched.left, lefts);\n        if (isOfLeft)\n            yield* this.#sortPairs(lefts);',
     replace:
       'yield* this.#sortPairs(lefts);\n        if (isOfLeft)\n            yield* this.#addUnmatched("left", left, isMatched.left, lefts);',
@@ -131,14 +131,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "sql: confirmations are in Malagasy in every statement",
-    file: "faces/sql/sql-listener.js",
+    file: "faces/sql/sql-session.js",
     find: "this.#setting ?? languageOfRequest(statement)",
     replace: 'this.#setting ?? "mg"',
     test: "faces/sql/test/listener.test.js",
   },
   {
     name: "sql: --sql-language has no effect",
-    file: "faces/sql/sql-listener.js",
+    file: "faces/sql/sql-session.js",
     find: "this.#setting ?? languageOfRequest",
     replace: "languageOfRequest",
     test: "faces/sql/test/listener.test.js",
@@ -264,21 +264,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: rows found by the index of the left side are in the order of the right one",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "this.#pairs = order.map((at) => this.#pairs[at]);",
     replace: "",
     test: "faces/sql/test/store/commands/planned.test.js",
   },
   {
     name: "SQL: a row whose key fails has no partner in a join by an index",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "everywhere ??= table.numbers;",
     replace: "everywhere ??= [];",
     test: "faces/sql/test/store/commands/planned.test.js",
   },
   {
     name: "SQL: a row whose key fails has no partner in a join by a hash",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "this.#failed.push(at);",
     replace: ";",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -286,13 +286,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: "SQL: a part that fails early rejects the row",
     file: "faces/sql/store/commands/condition-plan.js",
-    find: "unlessFailed(holds, row) ?? true",
-    replace: "unlessFailed(holds, row) ?? false",
+    find: "unlessFailed(test, row) ?? true",
+    replace: "unlessFailed(test, row) ?? false",
     test: "faces/sql/test/store/commands/planned.test.js",
   },
   {
     name: "SQL: rows found by a hash of the left side are in the order of the right one",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "yield* this.#sortPairs(lefts);",
     replace: ";",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -306,7 +306,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: the first equality of a join is used, even if another one has a unique column",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "return unique ?? items[0];",
     replace: "return items[0];",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -314,7 +314,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "SQL: values are not propagated through equal columns",
     file: "faces/sql/store/commands/condition-plan.js",
-    find: "this.#deduce();",
+    find: "this.#deduceEqualValues();",
     replace: "",
     test: "faces/sql/test/store/commands/planned.test.js",
   },
@@ -355,7 +355,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: rows without a partner are added in one step",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "numbers?.push(i);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
     replace: "numbers?.push(i);\n            }",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -425,7 +425,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: joined rows have the order in which the sources were joined",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/join-order.js",
     find: "yield* sortedInSteps([...joined.rows], compareRows)",
     replace: "joined.rows",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -482,7 +482,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "SQL: a query that is executed for each row holds the memory of all executions",
     file: "faces/sql/store/commands/subqueries.js",
-    find: "effort.free(before.held)",
+    find: "effort.reuseMemory(before.held)",
     replace: "void 0",
     test: "faces/sql/test/store/commands/subqueries.test.js",
   },
@@ -588,8 +588,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "SQL: the rows of union all are not counted",
     file: "faces/sql/store/commands/execute-query.js",
-    find: "    spend(evaluation, rows.length);\n    countRows(evaluation, rows.length);\n    evaluation.effort.hold(rows.length * REFERENCE_BYTES)",
-    replace: "    evaluation.effort.hold(rows.length * REFERENCE_BYTES)",
+    find: "    spend(evaluation, rows.length);\n    countRows(evaluation, rows.length);\n    evaluation.effort.reserveMemory(rows.length * REFERENCE_BYTES)",
+    replace: "    evaluation.effort.reserveMemory(rows.length * REFERENCE_BYTES)",
     test: "faces/sql/test/store/commands/planned.test.js",
   },
   {
@@ -608,7 +608,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a join counts the parts of its condition at each step",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/staged-join.js",
     find: "this.#checked * this.#stepsPerPair",
     replace: "this.#checked * (this.#join.on === null ? 0 : stepsPerRow([this.#join.on]))",
     test: "faces/sql/test/store/commands/planned.test.js",
@@ -685,9 +685,16 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a natural join does not compare texts with numbers",
-    file: "faces/sql/store/commands/joins.js",
+    file: "faces/sql/store/commands/natural-join.js",
     find: "const keyOf = isStandard ? equalityKey : cellKey;",
     replace: "const keyOf = cellKey;",
     test: "faces/sql/test/store/commands/bound-numbers.test.js",
+  },
+  {
+    name: "sql: an expression that begins with parentheses ends after them in group by",
+    file: "faces/sql/store/grammar/query-grammar.js",
+    find: 'depth === 1 && isSign(token, ",")',
+    replace: "true",
+    test: "faces/sql/test/store/commands/sqlite-statements.test.js",
   },
 ];

@@ -3,9 +3,9 @@
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../../../test/faces/user-scene.js";
 import { double } from "../../../test/support/double.js";
-import type { DaemonInterface } from "../../users/user-listener.js";
-import type { SqlLanguage } from "../sql-listener.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
 import { SqlListener } from "../sql-listener.js";
+import type { SqlLanguage } from "../sql-messages.js";
 
 export type SqlScene = UserScene<SqlListener>;
 

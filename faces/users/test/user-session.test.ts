@@ -20,10 +20,10 @@ function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {
   const users = changed(changed(new Users(null), "default", rules), "ann", annsRules);
   const memory = { isFull: false, refuses: (needsMemory: boolean) => needsMemory, refusal: () => null };
   const session = new UserSession(users, double<MemoryLimit>(memory));
-  const denial = (text: string, isOpen = false) => {
+  const denial = (text: string, needsNoLogin = false) => {
     const argv = text.split(" ");
     const command = findCommand(argv[0] as string) as Command;
-    return session.denial(command, argv, command.flags.includes("denyoom"), isOpen);
+    return session.denial(command, argv, command.flags.includes("denyoom"), needsNoLogin);
   };
   return { users, memory, session, denial };
 }

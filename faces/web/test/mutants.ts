@@ -33,7 +33,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "contained: a malformed WebSocket frame ends the process",
     file: "faces/web/message-socket.js",
-    find: 'messages.on("error", ({ message }) => this.#blame(message, NORMAL));',
+    find: 'messages.on("error", ({ message }) => this.#failWith(message, NORMAL));',
     replace: "",
     test: "faces/web/test/listener.test.js",
   },

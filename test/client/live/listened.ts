@@ -1,7 +1,8 @@
 /** Fake daemons without sockets and signatures. They greet clients, and serve subscriptions as a test configures. */
 
-import { Live, type Subscription } from "../../../client/live/subscriptions.js";
-import type { Environment, SocketEvents } from "../../../client/shared/client-environment.js";
+import type { Subscription } from "../../../client/live/subscription.js";
+import { Live } from "../../../client/live/subscriptions.js";
+import type { ClientEnvironment, SocketEvents } from "../../../client/shared/client-environment.js";
 import type { Seal } from "../../../client/shared/sealer.js";
 import { parseServers } from "../../../client/shared/server-list.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -34,7 +35,7 @@ export class Listened {
   #seals = 0;
 
   constructor(servers: string) {
-    const environment: Environment = {
+    const environment: ClientEnvironment = {
       ...this.clock.environment,
       openSocket: (_, events) => this.#open(events),
     };
@@ -58,10 +59,12 @@ export class Listened {
     this.connections++;
     const parser = new FrameParser(1 << 20, 2);
     let isOpen = true;
+
     const answer = (message: string) =>
       setImmediate(() => {
         if (isOpen) events.received(Buffer.from(writeFrame(message, 2), "latin1"));
       });
+
     setImmediate(() => events.opened());
     return {
       unsentBytes: () => 0,

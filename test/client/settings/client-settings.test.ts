@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readCallOptions } from "../../../client/settings/call-options.js";
-import { readOptions, type SendOptions } from "../../../client/settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "../../../client/settings/client-settings.js";
 import { type Defaults, readDefaults } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -14,7 +14,7 @@ const defaults = (): Defaults =>
 const never = (): Defaults => assert.fail("defaults are not needed");
 
 test("omitted options have the documented values", () => {
-  const settings = readOptions({}, defaults);
+  const settings = readSendOptions({}, defaults);
   assert.deepEqual(settings, {
     servers: [{ host: "127.0.0.1", port: 1111, text: "127.0.0.1:1111", tls: null, versions: null }],
     authorities: null,
@@ -35,26 +35,26 @@ test("omitted options have the documented values", () => {
 });
 
 test("a string for options is the list of servers", () => {
-  assert.equal(readOptions("a:1", defaults).servers[0]?.text, "a:1");
+  assert.equal(readSendOptions("a:1", defaults).servers[0]?.text, "a:1");
 });
 
 test("readOptions reads no defaults if the options are complete", () => {
-  assert.equal(readOptions({ servers: "a", key: false }, never).key, null);
-  assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
+  assert.equal(readSendOptions({ servers: "a", key: false }, never).key, null);
+  assert.equal(readSendOptions({ servers: "a", key: "" }, never).key, null);
 });
 
 test("the default versions are read for signed calls to any servers, unless each entry names its versions", () => {
   const found = () => ({ ...defaults(), versions: "1,2" as const });
-  assert.equal(readOptions({ servers: "a", key: "k.pem" }, found).versions, "1,2");
-  assert.equal(readOptions({ servers: "a", key: "k.pem", versions: "2" }, never).versions, "2");
-  assert.equal(readOptions({ servers: "dbsync1://a,dbsync2://b", key: "k.pem" }, never).versions, null);
+  assert.equal(readSendOptions({ servers: "a", key: "k.pem" }, found).versions, "1,2");
+  assert.equal(readSendOptions({ servers: "a", key: "k.pem", versions: "2" }, never).versions, "2");
+  assert.equal(readSendOptions({ servers: "dbsync1://a,dbsync2://b", key: "k.pem" }, never).versions, null);
 });
 
 test("only a call that waits for a final answer has the longer timeout", () => {
-  const stable = readOptions({ stable: true }, defaults);
+  const stable = readSendOptions({ stable: true }, defaults);
   assert.deepEqual([stable.timeout, stable.envelope?.wait], [60_000, { kind: "stable" }]);
-  assert.equal(readOptions({ stable: true, timeout: 40_000 }, defaults).timeout, 40_000);
-  const base = readOptions({}, defaults);
+  assert.equal(readSendOptions({ stable: true, timeout: 40_000 }, defaults).timeout, 40_000);
+  const base = readSendOptions({}, defaults);
   assert.equal(readCallOptions({ stable: true }, base).timeout, 60_000);
   const replicated = readCallOptions({ replicated: 2 }, base);
   assert.deepEqual(
@@ -95,14 +95,14 @@ const BAD: [options: unknown, message: RegExp][] = [
 for (const [options, message] of BAD) {
   test(`options ${JSON.stringify(options)} are refused`, () => {
     assert.throws(
-      () => readOptions(options as SendOptions, defaults),
+      () => readSendOptions(options as SendOptions, defaults),
       (error) => error instanceof DbsyncError && error.code === "bad-option" && message.test(error.message),
     );
   });
 }
 
 test("a call may set its timeout, its policy and the header options, and no others", () => {
-  const base = readOptions({}, defaults);
+  const base = readSendOptions({}, defaults);
   assert.deepEqual(readCallOptions({ timeout: 5 }, base), {
     timeout: 5,
     policy: "usual",
@@ -116,6 +116,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
     () => readCallOptions({ servers: "a" } as object, base),
     /"servers" is not an option: the options are timeout, policy/,
   );
+
   const after = "0b".repeat(46);
   const only = "c0".repeat(32);
   const options = { db: 2, after, only, if: [{ key: "k", writer: null }] };
@@ -126,6 +127,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
     wait: null,
     if: [{ db: 2, key: "k", writer: "" }],
   });
+
   for (const bad of [
     { db: -1 },
     { db: 0.5 },
@@ -141,7 +143,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
 
 test("the client's header options are the defaults for a call", () => {
   const only = "c0".repeat(32);
-  const base = readOptions({ db: 3, only, replicated: 2 }, defaults);
+  const base = readSendOptions({ db: 3, only, replicated: 2 }, defaults);
   const usual = { db: 3, only: "\xc0".repeat(32), after: null, if: null };
   const replicated = { kind: "replicated", daemons: 2 };
   const envelopeOf = (options: object) => readCallOptions(options, base).envelope;
@@ -151,9 +153,9 @@ test("the client's header options are the defaults for a call", () => {
   assert.deepEqual(envelopeOf({ stable: true }), { ...usual, wait: { kind: "stable" } });
   assert.deepEqual(envelopeOf({ stable: false }), { ...usual, wait: replicated });
   assert.deepEqual(envelopeOf({ if: [{ key: "k", writer: null }] })?.if, [{ db: 3, key: "k", writer: "" }]);
-  const stable = readOptions({ db: 3, stable: true }, defaults);
+  const stable = readSendOptions({ db: 3, stable: true }, defaults);
   assert.equal(readCallOptions({ stable: false }, stable).envelope?.wait, null);
-  assert.equal(readCallOptions({ db: 0 }, readOptions({ db: 3 }, defaults)).envelope, null);
+  assert.equal(readCallOptions({ db: 0 }, readSendOptions({ db: 3 }, defaults)).envelope, null);
 });
 
 test("client/README.md has a row for every option, and for no others", () => {
@@ -163,7 +165,7 @@ test("client/README.md has a row for every option, and for no others", () => {
   const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
   let message = "";
   try {
-    readOptions({ nosuch: 1 } as object, never);
+    readSendOptions({ nosuch: 1 } as object, never);
   } catch (error) {
     message = (error as Error).message;
   }
@@ -172,9 +174,9 @@ test("client/README.md has a row for every option, and for no others", () => {
 });
 
 test("a policy must not require more daemons than there are", () => {
-  assert.equal(readOptions({ servers: "a,b", key: false, policy: 2 }, never).policy, 2);
+  assert.equal(readSendOptions({ servers: "a,b", key: false, policy: 2 }, never).policy, 2);
   assert.throws(
-    () => readOptions({ servers: "a,b", key: false, policy: 3 }, never),
+    () => readSendOptions({ servers: "a,b", key: false, policy: 3 }, never),
     /at most the number of servers, 2/,
   );
 });
@@ -183,7 +185,7 @@ test("a cluster from the environment applies only to servers from the environmen
   const cluster = "AB".repeat(32);
   const found = () =>
     readDefaults({ variables: { DBSYNC_CLUSTER: cluster }, folder: "/-", home: "/-", system: "/-" });
-  assert.equal(readOptions({}, found).cluster, cluster.toLowerCase());
-  assert.equal(readOptions({ servers: "a" }, found).cluster, "");
-  assert.throws(() => readOptions({ cluster: "ab" }, found), /64 hexadecimal digits/);
+  assert.equal(readSendOptions({}, found).cluster, cluster.toLowerCase());
+  assert.equal(readSendOptions({ servers: "a" }, found).cluster, "");
+  assert.throws(() => readSendOptions({ cluster: "ab" }, found), /64 hexadecimal digits/);
 });

@@ -1,10 +1,10 @@
 /** Tests the policies with a table of daemons' answers and verdicts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Report } from "../../../client/shared/outcome.js";
-import { judge, type Rule, ruleFor } from "../../../client/shared/policy.js";
+import type { CallReport } from "../../../client/shared/outcome.js";
+import { judge, type ResultRule, ruleFor } from "../../../client/shared/policy.js";
 
-const hit = (...values: string[]): Report => ({
+const hit = (...values: string[]): CallReport => ({
   ok: true,
   values,
   reply: null,
@@ -12,20 +12,43 @@ const hit = (...values: string[]): Report => ({
   isForAll: false,
   at: 1,
 });
-const miss: Report = hit();
-const missOfAll: Report = { ...miss, ok: true, isForAll: true } as Report;
-const failed: Report = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
+const miss: CallReport = hit();
+const missOfAll: CallReport = { ...miss, ok: true, isForAll: true } as CallReport;
+const failed: CallReport = { ok: false, stage: "timeout", detail: "", written: true, at: 1 };
 
-const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
-const late = (report: Report): Report => ({ ...report, flags: "late" });
-const behind = (report: Report): Report => ({
+const erred = (text: string): CallReport => ({
+  ok: false,
+  stage: "reply",
+  detail: text,
+  written: false,
+  at: 1,
+});
+const late = (report: CallReport): CallReport => ({ ...report, flags: "late" });
+const behind = (report: CallReport): CallReport => ({
   ...report,
   flags: `${report.flags ?? ""} catching-up`.trimStart(),
 });
-const unmet = (report: Report): Report => ({ ...report, flags: "unmet provisional" });
-const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
+const unmet = (report: CallReport): CallReport => ({ ...report, flags: "unmet provisional" });
+const refused: CallReport = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
-type Row = [rule: Rule, reports: (Report | null)[], now: string, final: string];
+/** An answer with a list, whose text joins its elements by line feeds. */
+const list = (...items: readonly (string | number)[]): CallReport =>
+  ({
+    ...hit(items.join("\n")),
+    ok: true,
+    reply: {
+      kind: "array",
+      items: items.map((item) =>
+        typeof item === "string" ? { kind: "bulk", bytes: item } : { kind: "integer", value: item },
+      ),
+    },
+  }) as CallReport;
+
+/** An answer with the same text in another form. */
+const inForm = (kind: "bulk" | "status", text: string): CallReport =>
+  ({ ...hit(text), reply: kind === "bulk" ? { kind, bytes: text } : { kind, text } }) as CallReport;
+
+type Row = [rule: ResultRule, reports: (CallReport | null)[], now: string, final: string];
 
 /** `now` is the verdict before the deadline, `final` the one at the deadline. */
 const ROWS: Row[] = [
@@ -51,6 +74,14 @@ const ROWS: Row[] = [
   ["first", [failed, failed], "all-failed", "all-failed"],
   ["first", [hit("a"), hit("b")], "a", "a"],
   ["first", [hit(""), null], "", ""],
+  ["majority", [list("a", "b"), list("a", "b"), null], "a\nb", "a\nb"],
+  ["majority", [list("a\nb"), list("a", "b"), null], "wait", "answers-differ"],
+  ["majority", [inForm("bulk", "a\nb"), list("a", "b"), null], "wait", "answers-differ"],
+  ["majority", [inForm("bulk", "a\nb"), list("a", "b"), list("a", "b")], "a\nb", "a\nb"],
+  ["majority", [inForm("bulk", "OK"), inForm("status", "OK"), null], "wait", "answers-differ"],
+  ["majority", [hit("a\nb"), list("a", "b"), null], "a\nb", "a\nb"],
+  ["majority", [list("1", "b"), list(1, "b"), null], "wait", "answers-differ"],
+  ["majority", [list("a\nb"), list("a", "b"), list("a", "b")], "a\nb", "a\nb"],
   ["all-equal", [hit("a"), null], "wait", "not-all-answered"],
   ["all-equal", [hit("a"), hit("a")], "a", "a"],
   ["all-equal", [hit("a"), hit("b")], "answers-differ", "answers-differ"],
@@ -113,7 +144,10 @@ const ROWS: Row[] = [
   ["outcome", [hit("OK"), unmet(miss), null], "wait", "answers-differ"],
   ["outcome", [hit("OK"), unmet(miss), unmet(miss)], "nil", "nil"],
   ["outcome", [unmet(miss), hit("OK"), hit("OK")], "OK", "OK"],
-  ["outcome", [hit("5"), hit("6"), null], "6", "6"],
+  ["outcome", [hit("5"), hit("6"), null], "linger", "6"],
+  ["outcome", [hit("6"), hit("5"), hit("6")], "6", "6"],
+  ["outcome", [hit("5"), hit("6"), hit("7")], "7", "7"],
+  ["outcome", [miss, hit("OK"), null], "wait", "answers-differ"],
   ["outcome", [miss, unmet(miss), miss], "nil", "nil"],
   ["outcome", [miss, unmet(miss), null], "wait", "answers-differ"],
   ["outcome", [hit("OK"), failed, null], "wait", "too-few-answers"],
@@ -141,7 +175,8 @@ const ROWS: Row[] = [
   ["decision", [behind(unmet(miss)), unmet(miss), failed], "nil", "nil"],
   ["decision", [behind(unmet(miss)), behind(unmet(miss)), null], "nil", "nil"],
   ["decision", [behind(hit("1")), hit("2"), failed], "2", "2"],
-  ["decision", [behind(hit("1")), hit("2"), null], "2", "2"],
+  ["decision", [behind(hit("1")), hit("2"), null], "linger", "2"],
+  ["decision", [behind(hit("1")), behind(hit("1")), hit("2")], "2", "2"],
   ["decision", [behind(hit("1")), behind(hit("1")), null], "wait", "1"],
   ["decision", [behind(hit("1")), behind(hit("1")), failed], "1", "1"],
   ["decision", [behind(hit("1"))], "1", "1"],
@@ -151,6 +186,17 @@ const ROWS: Row[] = [
   ["decision", [behind(hit("OK")), behind(hit("OK")), erred("ERR")], "answers-differ", "answers-differ"],
   ["decision", [behind(hit("OK")), unmet(miss), null], "wait", "answers-differ"],
   ["decision", [late(unmet(miss)), unmet(miss), failed], "late-answers", "late-answers"],
+  // Each of these has one daemon that may lie: the last one.
+  ["decision", [null, hit("OK"), miss], "wait", "answers-differ"],
+  ["decision", [failed, miss, hit("OK")], "answers-differ", "answers-differ"],
+  ["decision", [miss, miss, hit("OK")], "nil", "nil"],
+  ["decision", [hit("OK"), hit("OK"), miss], "OK", "OK"],
+  ["decision", [hit("OK"), hit("OK"), null], "OK", "OK"],
+  ["decision", [hit("41"), hit("41"), hit("40")], "41", "41"],
+  ["decision", [failed, list(0), list(1)], "answers-differ", "answers-differ"],
+  ["decision", [list(0, 7), list(0, 8), list(1, 9)], "0\n8", "0\n8"],
+  ["decision", [list(1, "a"), null, list(1, "b")], "linger", "1\nb"],
+  ["decision", [list("a", "b"), null, list("a")], "linger", "a"],
   ["decision", [behind(unmet(miss)), failed, null], "wait", "too-few-answers"],
 ];
 
@@ -162,7 +208,7 @@ test("a configured policy is used; without one, a unit with conditions has the o
   assert.equal(ruleFor("majority", true), "majority");
 });
 
-function verdict(rule: Rule, reports: (Report | null)[], final: boolean): string {
+function verdict(rule: ResultRule, reports: (CallReport | null)[], final: boolean): string {
   const judged = judge(rule, reports, final);
   if (judged.kind === "failed") return judged.code;
   if (judged.kind !== "value") return judged.kind;
@@ -186,7 +232,7 @@ for (const [rule, reports, now, final] of ROWS) {
 }
 
 test("a miss counts only if more daemons missed than refused the date of the command", () => {
-  const judged = (reports: (Report | null)[], refusers: number) =>
+  const judged = (reports: (CallReport | null)[], refusers: number) =>
     [false, true].map((final) => {
       const decided = judge("first", reports, final, refusers);
       return decided.kind === "failed" ? decided.code : decided.kind;

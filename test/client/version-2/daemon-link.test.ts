@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { openClient } from "../../../client/dbsync-send.js";
-import { readOptions, type SendOptions } from "../../../client/settings/client-settings.js";
+import { readSendOptions, type SendOptions } from "../../../client/settings/client-settings.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import { writeClientHello } from "../../../protocol/version-2/messages-v2.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -19,12 +19,13 @@ async function helloOf(options: SendOptions): Promise<string> {
     socket.on("error", () => {});
   });
   const port = await listenAtFreePort(server);
-  const settings = readOptions({ servers: `127.0.0.1:${port}`, versions: "2", ...options }, () =>
+  const settings = readSendOptions({ servers: `127.0.0.1:${port}`, versions: "2", ...options }, () =>
     assert.fail("no defaults"),
   );
   const { client } = openClient(settings, assert.fail);
   const answer = client.send("PING").catch(() => {});
   await until("the hello", () => heard.length > 0);
+
   client.close();
   await answer;
   server.close();

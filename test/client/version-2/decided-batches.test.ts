@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxClient } from "../../../client/outbox-client.js";
-import { integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { integer, NIL, NIL_ARRAY, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { conditionsOf, type Envelope, hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { until } from "../../support/until.js";
+import type { FakeDaemon } from "../fake-daemon-v2.js";
 import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf } from "../test-client.js";
@@ -62,6 +63,7 @@ async function untilApplied(daemons: readonly ServedDaemon[], units: number): Pr
 test("calls of one turn share an envelope, in which each has its own conditions", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   await Promise.all([
     client.send("SET a v NX"),
     client.send("SET b v", absent("b")),
@@ -74,6 +76,7 @@ test("calls of one turn share an envelope, in which each has its own conditions"
     }),
     client.send(["HSETNX", "h", "f", "v"]),
   ]);
+
   await untilApplied(daemons, 5);
   for (const daemon of daemons) {
     const [envelope, ...others] = envelopesAt(daemon);
@@ -172,6 +175,7 @@ test("an envelope has at most 256 units on which members decide", async () => {
   const calls = Array.from({ length: 300 }, (_, call) =>
     call % 2 === 0 ? client.send(`SET k${call} v NX`) : client.send(`SET k${call} v`, absent(`k${call}`)),
   );
+
   await Promise.all(calls);
   await untilApplied(daemons, 300);
   for (const daemon of daemons) {
@@ -235,6 +239,7 @@ test("before a daemon has reported whether members decide, no calls share an env
 test("each call of an envelope has its own rule and answer", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   const replies: Readonly<Record<string, readonly [Reply, Reply, Reply]>> = {
     nx: [OK, OK, NIL],
     held: [NIL, NIL, NIL],
@@ -244,8 +249,10 @@ test("each call of an envelope has its own rule and answer", async () => {
     added: [integer(1), integer(2), integer(3)],
     wrong: [OK, NIL, { kind: "error", text: "ERR wrong" }],
   };
+
   for (const [index, { daemon }] of daemons.entries())
     daemon.reply = ([, key = ""]) => replies[key]?.[index] ?? OK;
+
   const [nx, held, both, unmet, counted, added, wrong] = await Promise.all([
     client.send("SET nx v NX"),
     client.send("SET held v NX"),
@@ -256,6 +263,7 @@ test("each call of an envelope has its own rule and answer", async () => {
     errorOf(client.send("SETNX added v")),
     errorOf(client.send("SET wrong v NX")),
   ]);
+
   assert.deepEqual([nx, held, both, unmet], ["OK", null, "OK", null]);
   assert.ok(["1", "2", "3"].includes(counted ?? ""));
   assert.deepEqual([added.code, wrong.code], ["answers-differ", "answers-differ"]);
@@ -268,12 +276,14 @@ test("one daemon alone acknowledges no call of an envelope on which members deci
   const { client, daemons } = scene;
   const [, second, third] = daemons;
   for (const daemon of [second, third]) daemon.passes = () => [];
+
   const calls = [errorOf(client.send("SET a v NX")), errorOf(client.send("SET b v", absent("b")))];
   let settled = 0;
   for (const call of calls) call.then(() => settled++);
   await untilApplied(daemons, 2);
   await client.send("PING");
   assert.equal(settled, 0);
+
   clock.advance(1000);
   assert.deepEqual(
     (await Promise.all(calls)).map(({ code }) => code),
@@ -284,6 +294,7 @@ test("one daemon alone acknowledges no call of an envelope on which members deci
 test("a call that is aborted before the signature leaves the conditions of the others in their place", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   const aborting = (line: string, options: CallOptions = {}) => {
     const controller = new AbortController();
     const failed = errorOf(client.send(line, { ...options, signal: controller.signal }));
@@ -296,9 +307,11 @@ test("a call that is aborted before the signature leaves the conditions of the o
     await Promise.all(kept);
     assert.equal((await aborted.failed).code, "aborted");
   };
+
   await rounds(["SET a v", absent("a")]);
   await rounds(["SET b v NX"], ["SET c v", absent("c")]);
   await rounds(["SET d v NX"]);
+
   await untilApplied(daemons, 4);
   assert.deepEqual(envelopesAt(daemons[0]).map(shown), [
     "decide SET a v if 0:a",
@@ -319,6 +332,7 @@ async function sendRefused(
   const { daemons } = scene;
   const arrived = daemons.map(({ daemon }) => daemon.arrived.length);
   for (const { daemon } of daemons) refuse(daemon, true);
+
   const calls = send();
   for (const [index, { daemon }] of daemons.entries()) {
     const passes = daemons[index]?.passes;
@@ -337,6 +351,7 @@ async function sendRefused(
       return answers;
     };
   }
+
   await Promise.allSettled(calls);
   for (const [index, { daemon }] of daemons.entries())
     await until(
@@ -414,4 +429,74 @@ test("an envelope with conditions of one of its calls names the session's last w
   const [, without, having] = envelopesAt(daemons[0]) as Envelope[];
   assert.deepEqual([without?.after, having?.ifs?.size], [null, 1]);
   assert.equal(hexOf(having?.after ?? ""), write);
+});
+
+test("a daemon whose reply contradicts its flags counts for no outcome", async () => {
+  await using scene = await start();
+  const { client, daemons } = scene;
+  const [honest, other, liar] = daemons.map(({ daemon }) => daemon) as [FakeDaemon, FakeDaemon, FakeDaemon];
+
+  const unmet = { reply: NIL_ARRAY, flags: "decided unmet" };
+  const owned: Reply = { kind: "array", items: [OK] };
+  const calls = [
+    () => client.send("SET lock me", absent("lock")),
+    () => client.multi(["SET lock me"], absent("lock")),
+  ];
+
+  for (const call of calls) {
+    honest.unit = () => unmet;
+    liar.unit = () => ({ reply: owned, flags: "decided unmet" });
+    other.refusal = { code: "cannot-decide", effect: "not-applied" };
+    assert.equal(
+      (await errorOf(call())).code,
+      "too-few-answers",
+      "no client owns a lock that it did not get",
+    );
+
+    other.refusal = null;
+    other.unit = () => unmet;
+    assert.equal(await call(), null);
+  }
+
+  for (const daemon of [honest, other]) daemon.unit = (reply) => ({ reply, flags: "decided" });
+  liar.unit = () => ({ reply: NIL_ARRAY, flags: "decided" });
+  const applied = () => client.multi(["SET lock me"], absent("lock"));
+  assert.deepEqual(await applied(), ["OK"]);
+
+  other.refusal = { code: "cannot-decide", effect: "not-applied" };
+  assert.equal((await errorOf(applied())).code, "too-few-answers", "no client tries again what was applied");
+});
+
+test("one daemon that lies about a reply neither gives a lock nor takes it", async () => {
+  await using scene = await start();
+  const { client, daemons } = scene;
+  const [honest, other, liar] = daemons.map(({ daemon }) => daemon) as [FakeDaemon, FakeDaemon, FakeDaemon];
+  const lists = (reply: Reply): Reply => ({ kind: "array", items: [reply] });
+  const calls = [
+    { call: () => client.send("SET lock me NX", absent("other")), owned: OK, free: NIL, none: null },
+    { call: () => client.send("SETNX lock me", absent("other")), owned: ONE, free: ZERO, none: "0" },
+    {
+      call: () => client.multi(["SET lock me NX"], absent("other")),
+      owned: lists(OK),
+      free: lists(NIL),
+      none: [null],
+    },
+  ];
+
+  for (const { call, owned, free, none } of calls) {
+    for (const [right, wrong] of [[free, owned] as const, [owned, free] as const]) {
+      for (const daemon of [honest, other]) {
+        daemon.unit = () => ({ reply: right, flags: "decided" });
+        daemon.refusal = null;
+      }
+      liar.unit = () => ({ reply: wrong, flags: "decided" });
+
+      const result = await call();
+      if (right === free) assert.deepEqual(result, none);
+      else assert.notDeepEqual(result, none);
+
+      other.refusal = { code: "cannot-decide", effect: "not-applied" };
+      assert.equal((await errorOf(call())).code, "answers-differ");
+    }
+  }
 });

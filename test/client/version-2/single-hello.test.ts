@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import { parseServers } from "../../../client/shared/server-list.js";
 import { readHello } from "../../../client/version-2/single-hello.js";
 import { startDaemon } from "../../../daemon/program/testing.js";
@@ -13,7 +13,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const greeting = (address: string, timeout = 5_000) => {
   const [server] = parseServers(address);
-  return readHello(server!, realEnvironment, timeout);
+  return readHello(server!, realClientEnvironment, timeout);
 };
 
 test("a daemon with keys reports its versions, state, cluster and clock", async () => {

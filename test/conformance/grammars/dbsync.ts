@@ -7,6 +7,7 @@ import type { FamilyGrammar } from "../grammar.js";
 const ID = "00".repeat(32);
 
 export const grammar: FamilyGrammar = {
+  DECIDED: (g) => g.keys(),
   WRITERS: (g) => g.keys(),
   "CLUSTER|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value())],
   // The database receives them without a decision, so they change nothing.

@@ -1,14 +1,14 @@
 /**
  * Creates command lines from the rows of the options: each option with a value other than its default, and the options
- * that it requires.
+ * that its example needs.
  */
-import { nameOf, type OptionRow } from "../../../daemon/options/option-row.js";
+import { type OptionRow, optionName } from "../../../daemon/options/option-row.js";
 import { OPTIONS } from "../../support/installed-options.js";
 
 const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 
 /**
- * Returns the settings that a setting requires, directly or indirectly.
+ * Returns the settings that a setting's example needs, directly or indirectly.
  * @throws Error  if a row names a setting that does not exist
  */
 export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
@@ -29,6 +29,6 @@ export function argumentsOf(settings: Iterable<string>): string[] {
     const { [setting]: row } = ROWS;
     if (row === undefined) return [];
     if (setting === "database" && all.has("key")) return ["--database", SIGNED_FOR];
-    return row.fallback === false ? [`--${nameOf(row)}`] : [`--${nameOf(row)}`, row.example];
+    return row.fallback === false ? [`--${optionName(row)}`] : [`--${optionName(row)}`, row.example];
   });
 }

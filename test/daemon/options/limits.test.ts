@@ -102,10 +102,10 @@ test("the daemon logs a reason a few times, then only counts it, and later logs 
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   let now = 0;
   const refusals = new RefusalLog(log, { ...realEnvironment, uptime: () => now }, REFUSALS);
-  for (let i = 0; i < 100; i++) refusals.note("malformed", { remote: "r", detail: "d" });
-  refusals.note("unsigned", { remote: "r", detail: "d" });
+  for (let i = 0; i < 100; i++) refusals.logRefusal("malformed", { remote: "r", detail: "d" });
+  refusals.logRefusal("unsigned", { remote: "r", detail: "d" });
   assert.equal(lines.length, 21);
   now = 60_000;
-  refusals.note("malformed", { remote: "r", detail: "d" });
+  refusals.logRefusal("malformed", { remote: "r", detail: "d" });
   assert.equal(lines.at(-1)?.["withheld"], 80);
 });

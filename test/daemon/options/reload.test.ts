@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../support/installed-families.js";
-import { nameOf } from "../../../daemon/options/option-row.js";
+import { optionName } from "../../../daemon/options/option-row.js";
 import { reloaded, restartNames } from "../../../daemon/options/read-settings.js";
 import { hasTimeline, type Settings } from "../../../daemon/options/settings.js";
 import { BUILD } from "../../../daemon/program/installed-faces.js";
@@ -18,7 +18,7 @@ async function settingsOf(args: readonly string[]): Promise<Settings> {
 
 for (const setting of OPTION_NAMES) {
   const { [setting]: row } = OPTIONS;
-  const name = nameOf(row);
+  const name = optionName(row);
   test(`--${name} applies immediately after SIGHUP, or is reported to need a restart`, async () => {
     const needed = [...neededBy(setting)].filter((one) => one !== setting);
     // A required option that itself requires the tested option is set together with the tested option, not before it.

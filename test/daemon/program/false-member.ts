@@ -1,5 +1,5 @@
 /**
- * An attacker on this machine that uses the members' protocol, implemented only from docs/protocol-v2.md "Members".
+ * An attacker on this machine that uses the members' protocol, implemented only from docs/member-protocol.md.
  */
 import { createHmac, randomBytes, sign } from "node:crypto";
 import { connect, type Socket } from "node:net";

@@ -4,7 +4,7 @@ import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { introductionOf } from "../../../daemon/cluster/replica/own-envelopes.js";
+import { authorizationCommandOf } from "../../../daemon/cluster/replica/own-envelopes.js";
 import { identityOf, makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { readClusterSecret, writeClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { OK } from "../../../protocol/reply.js";
@@ -50,10 +50,12 @@ test("a daemon's own key gives it orders about lists, but cannot write, read, or
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
+
   const identity = identityOf(createPrivateKey(readFileSync(join(folder.path, "daemon.pem"))));
   const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
   using operator = await EnvelopeClient.open(daemon.port, pair);
   assert.equal((await operator.replies([["CLUSTER", "MEMBERS"]]))[0]?.kind, "array");
+
   for (const commands of [
     [["GET", "k"]],
     [["SET", "k", "v"]],
@@ -65,7 +67,7 @@ test("a daemon's own key gives it orders about lists, but cannot write, read, or
     ],
     [["CLUSTER", "MEMBERS", "FOUND", "x", "y", "z"]],
     [["CLUSTER", "MEMBERS", "no list"]],
-    [introductionOf(identity)],
+    [authorizationCommandOf(identity)],
     [["SET", "k", "v"]],
   ]) {
     const message = await operator.ask(commands);
@@ -86,14 +88,17 @@ test("a changed secret disconnects members that proved the old one", async () =>
   using client = await EnvelopeClient.open(daemon.port, app);
   using member = new FalseMember(daemon.port);
   assert.equal(await member.enter(client.cluster, readClusterSecret(secretFile).secret), null);
+
   await assert.rejects(
     daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", `${folder.path}/none`])),
     /--cluster-secret: .*none does not exist/,
   );
+
   await daemon.daemon.reload(settingsFrom([...args, ...knowsSecret]));
   assert.ok(!member.isClosed, "the secret has not changed yet");
   await daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", newer]));
   await until("the member is disconnected", () => member.isClosed);
+
   using again = new FalseMember(daemon.port);
   assert.equal(await again.enter(client.cluster, readClusterSecret(newer).secret), null);
 });
@@ -107,17 +112,20 @@ test("a restarted member is admitted although 90 idle connections use its name",
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);
   const isConnected = async () => (await client.hello()).members === 1;
+
   let id = "";
   for (let start = 0; start < 2; start++) {
     const idlers = Array.from({ length: start * 90 }, () => new FalseMember(port));
     for (const idler of idlers) idler.greet(client.cluster, id);
     for (const idler of idlers) await idler.hears("challenge");
+
     await using member = await startReplica({ args: [...args, "--peer", `127.0.0.1:${port}`] });
     await until("the member is admitted", isConnected);
     assert.ok(
       idlers.every(({ isClosed }) => !isClosed),
       "no idle connection was closed",
     );
+
     using asking = await EnvelopeClient.open(member.port, app);
     id = (await asking.hello()).daemon;
     for (const idler of idlers) idler[Symbol.dispose]();
@@ -137,7 +145,7 @@ describe("while no peer is there", { concurrency: true }, () => {
     using administrator = await EnvelopeClient.open(daemon.port, root);
     const identity = makeIdentity();
     await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
-    assert.equal((await administrator.replies([introductionOf(identity)]))[0]?.kind, "bulk");
+    assert.equal((await administrator.replies([authorizationCommandOf(identity)]))[0]?.kind, "bulk");
     using added = new FalseMember(daemon.port, identity);
     assert.equal(await added.enter(client.cluster), null);
   });
@@ -154,14 +162,14 @@ describe("while no peer is there", { concurrency: true }, () => {
       const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
       using attacker = await EnvelopeClient.open(daemon.port, pair);
       for (const commands of [
-        [introductionOf(identity)],
+        [authorizationCommandOf(identity)],
         [["FLUSHALL"]],
-        [introductionOf(identity), ["FLUSHALL"]],
+        [authorizationCommandOf(identity), ["FLUSHALL"]],
       ]) {
         const message = await attacker.ask(commands);
         assert.ok(message.kind === "refused" && message.code === "unknown-key", JSON.stringify(message));
       }
-      const [denied] = await client.replies([introductionOf(identity)]);
+      const [denied] = await client.replies([authorizationCommandOf(identity)]);
       assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
       assert.equal((await client.replies([["GET", "k"]]))[0]?.kind, "bulk");
     }

@@ -13,21 +13,26 @@ import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const FRAMES = amount(700, 4_000);
-const FRAMES_SIGNED = amount(100, 2_000);
+const SIGNED_FRAMES = amount(100, 2_000);
 const FRAMES_PER_CONNECTION = 40;
 const CONNECTIONS = 8;
-const MEMORY_MORE = 10 * 1024 * 1024;
+/** The maximum growth of the resident memory in bytes. */
+const GROWTH_BYTES_MAX = 10 * 1024 * 1024;
+/** The number of frames before the first measurement. */
+const WARM_UP_FRAMES = amount(3_000, 10_000);
+/** The number of garbage collections after which the memory must have been released. */
+const COLLECTIONS_MAX = 20;
 
 interface FuzzFrame {
   readonly bytes: string;
   /** Whether the bytes are a well-formed frame. */
-  readonly framed: boolean;
+  readonly isWellFormed: boolean;
 }
 
 const frameOf = (payload: string) => `ds:${payload.length}:${payload}`;
 
-/** Names with arguments that are mostly valid: `k` is a key, `n` a number, `v` any bytes. */
-const PATTERNS = [
+/** Commands with mostly valid arguments: `…k` is a key (its first letter the type), `n` a number, `v` any bytes. */
+const COMMANDS = [
   ["SET", "sk", "v"],
   ["GET", "sk"],
   ["APPEND", "sk", "v"],
@@ -53,7 +58,8 @@ const PATTERNS = [
   ["TYPE", "sk"],
 ] as const;
 
-class FrameMaker {
+/** A source of random frames. */
+class FrameSource {
   readonly #random: SeededRandom;
 
   constructor(random: SeededRandom) {
@@ -66,10 +72,10 @@ class FrameMaker {
    */
   next(): FuzzFrame {
     const kind = this.#random.below(100);
-    if (kind < 76) return { bytes: frameOf(`${this.#command()}\0`), framed: true };
-    if (kind < 88) return { bytes: frameOf(this.#mutated(`${this.#command()}\0`)), framed: true };
-    if (kind < 94) return { bytes: this.#mutated(frameOf(`${this.#command()}\0`)), framed: false };
-    return { bytes: this.bytes(this.#random.between(1, 60)), framed: false };
+    if (kind < 76) return { bytes: frameOf(`${this.#command()}\0`), isWellFormed: true };
+    if (kind < 88) return { bytes: frameOf(this.#mutated(`${this.#command()}\0`)), isWellFormed: true };
+    if (kind < 94) return { bytes: this.#mutated(frameOf(`${this.#command()}\0`)), isWellFormed: false };
+    return { bytes: this.bytes(this.#random.between(1, 60)), isWellFormed: false };
   }
 
   /** Returns random bytes of all values. */
@@ -81,7 +87,7 @@ class FrameMaker {
 
   #command(): string {
     return this.#random
-      .oneOf(PATTERNS)
+      .oneOf(COMMANDS)
       .map((part) => this.#argument(part))
       .join(" ");
   }
@@ -93,61 +99,57 @@ class FrameMaker {
     return part.endsWith("k") ? `${part}${this.#random.below(20)}` : part;
   }
 
-  /** Changes, removes, adds or swaps one to three bytes. */
+  /** Replaces, removes or adds a few bytes, at one to three positions. */
   #mutated(bytes: string): string {
     for (let times = this.#random.between(1, 3); times > 0; times--) {
       const at = this.#random.below(bytes.length + 1);
-      const cut = this.#random.below(3);
-      bytes = bytes.slice(0, at) + this.bytes(this.#random.below(3)) + bytes.slice(at + cut);
+      const removed = this.#random.below(3);
+      bytes = bytes.slice(0, at) + this.bytes(this.#random.below(3)) + bytes.slice(at + removed);
     }
     return bytes;
   }
 }
 
-/** Number of frames before the first measurement. */
-const WARM_UP = amount(3_000, 10_000);
-/** Number of garbage collections after which the memory must have been released. */
-const READINGS_MAX = 20;
-
-interface Tally {
-  frames: number;
-  framed: number;
+/** The frames that the daemon has read. */
+interface ReadFrames {
+  count: number;
+  wellFormed: number;
 }
 
 /** Sends frames on one connection until the daemon closes it or has answered all. */
-async function sendFrames(port: number, maker: FrameMaker, tally: Tally): Promise<void> {
+async function sendFrames(port: number, source: FrameSource, read: ReadFrames): Promise<void> {
   using client = await RawClient.open(port);
-  const frames = Array.from({ length: FRAMES_PER_CONNECTION }, () => maker.next());
+  const frames = Array.from({ length: FRAMES_PER_CONNECTION }, () => source.next());
   client.send(frames.map(({ bytes }) => bytes).join(""));
   client.socket.end();
-  const answers = (await client.rest()).match(/ds:\d+:(?=redis:|\0)/g)?.length ?? 0;
+  const answers = (await client.readToClose()).match(/ds:\d+:(?=redis:|\0)/g)?.length ?? 0;
   // The daemon refused the frame after the last answer, and has not read the following ones.
-  const seen = frames.slice(0, answers + 1);
-  tally.frames += seen.length;
-  tally.framed += seen.filter(({ framed }) => framed).length;
+  const readHere = frames.slice(0, answers + 1);
+  read.count += readHere.length;
+  read.wellFormed += readHere.filter(({ isWellFormed }) => isWellFormed).length;
 }
 
 /** Returns the bytes that remain resident after a forced garbage collection. */
 async function residentBytes(daemon: DaemonProcess): Promise<number> {
   const before = daemon.log.length;
   daemon.kill("SIGUSR2");
-  const line = await daemon.logged((one) => one.msg === "memory" && daemon.log.indexOf(one) >= before);
+  const line = await daemon.logged((entry) => entry.msg === "memory" && daemon.log.indexOf(entry) >= before);
   return line["rss"] as number;
 }
 
 /**
- * Returns log lines about exceptions, which must be caused by bugs of the daemon. For bad input, the daemon logs a code
- * at a lower level.
+ * Returns the log lines about exceptions, which are bugs of the daemon. For bad input, the daemon logs a code at a
+ * lower level.
  */
-function mistakesIn({ log }: DaemonProcess): readonly LogLine[] {
+function exceptionsIn({ log }: DaemonProcess): readonly LogLine[] {
   return log.filter(
     ({ level, reason }) => level === "error" || level === "fatal" || reason === "internal-error",
   );
 }
 
-async function ask(port: number, line: string): Promise<string> {
+async function request(port: number, line: string): Promise<string> {
   using client = await RawClient.open(port);
-  return await client.ask(line);
+  return await client.request(line);
 }
 
 test(`${FRAMES} random and mutated frames neither end the daemon nor leak memory`, async () => {
@@ -155,58 +157,67 @@ test(`${FRAMES} random and mutated frames neither end the daemon nor leak memory
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const program = join(buildRoot, "test", "daemon", "program", "fuzz-subject.js");
   await using daemon = await startDaemon([], { execArgv: ["--expose-gc"], program });
-  const tally: Tally = { frames: 0, framed: 0 };
-  const fuzz = async (lane: number, until: number) => {
-    const maker = new FrameMaker(new SeededRandom(seed, lane, until));
-    while (tally.frames < until) await sendFrames(daemon.port, maker, tally);
+
+  const read: ReadFrames = { count: 0, wellFormed: 0 };
+  const sendInSequence = async (sender: number, total: number) => {
+    const source = new FrameSource(new SeededRandom(seed, sender, total));
+    while (read.count < total) await sendFrames(daemon.port, source, read);
   };
-  const lanes = (until: number) =>
-    Promise.all(Array.from({ length: CONNECTIONS }, (_, lane) => fuzz(lane, until)));
+  /** Sends frames on several connections at the same time until the daemon has read `total`. */
+  const sendUntil = (total: number) =>
+    Promise.all(Array.from({ length: CONNECTIONS }, (_, sender) => sendInSequence(sender, total)));
+
   // During the first thousands of frames V8 compiles code and sizes its heap.
-  await lanes(WARM_UP);
-  await ask(daemon.port, "FLUSHALL");
+  await sendUntil(WARM_UP_FRAMES);
+  await request(daemon.port, "FLUSHALL");
+
   const before = await residentBytes(daemon);
-  await lanes(WARM_UP + FRAMES);
-  assert.equal(await ask(daemon.port, "FLUSHALL"), "OK");
+  await sendUntil(WARM_UP_FRAMES + FRAMES);
+  assert.equal(await request(daemon.port, "FLUSHALL"), "OK");
   let after = await residentBytes(daemon);
   // The allocator returns freed pages gradually.
-  for (let i = 0; i < READINGS_MAX && after > before + MEMORY_MORE; i++) after = await residentBytes(daemon);
+  for (let i = 0; i < COLLECTIONS_MAX && after > before + GROWTH_BYTES_MAX; i++)
+    after = await residentBytes(daemon);
+
   console.log(
-    `${tally.frames} frames, ${tally.framed} well framed; resident ${before >> 20} → ${after >> 20} MiB`,
+    `${read.count} frames, ${read.wellFormed} well formed; resident ${before >> 20} → ${after >> 20} MiB`,
   );
-  assert.ok(tally.framed >= tally.frames / 2, `${tally.framed} of ${tally.frames} frames passed framing`);
-  assert.ok(after <= before + MEMORY_MORE, `resident memory went from ${before} to ${after} bytes`);
+  assert.ok(read.wellFormed >= read.count / 2, `${read.wellFormed} of ${read.count} frames were well formed`);
+  assert.ok(after <= before + GROWTH_BYTES_MAX, `resident memory went from ${before} to ${after} bytes`);
   assert.equal((await daemon.stop()).code, 0);
-  assert.deepEqual(mistakesIn(daemon), []);
+  assert.deepEqual(exceptionsIn(daemon), []);
 });
 
-test(`${FRAMES_SIGNED} mutated signed frames are refused, and a correct one is answered`, async () => {
+test(`${SIGNED_FRAMES} mutated signed frames are refused, and a correct one is answered`, async () => {
   const seed = seedOfRun();
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
   await using daemon = await startDaemon(["-s", join(folder, "test-rsa2048-public.pem")]);
+
   const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as {
     name: string;
     request_hex: string;
   }[];
   const hex = vectors.find(({ name }) => name === "signed2048-incr")?.request_hex as string;
-  const good = Buffer.from(hex, "hex").toString("latin1");
+  const valid = Buffer.from(hex, "hex").toString("latin1");
+
   const random = new SeededRandom(seed);
   const send = async (bytes: string) => {
     using client = await RawClient.open(daemon.port);
     client.send(bytes);
     client.socket.end();
-    return await client.rest();
+    return await client.readToClose();
   };
-  for (let i = 0; i < FRAMES_SIGNED; i++) {
-    const at = random.below(good.length);
-    const byte = String.fromCharCode((good.charCodeAt(at) + random.between(1, 255)) % 256);
-    const answer = await send(good.slice(0, at) + byte + good.slice(at + 1));
-    // Spaces and plus signs are permitted before a length, so a change there may be accepted. No other change may be
-    // accepted.
+
+  for (let i = 0; i < SIGNED_FRAMES; i++) {
+    const at = random.below(valid.length);
+    const byte = String.fromCharCode((valid.charCodeAt(at) + random.between(1, 255)) % 256);
+    const answer = await send(valid.slice(0, at) + byte + valid.slice(at + 1));
+    // Spaces and plus signs are permitted before a length, so only a change there may be accepted.
     if (answer !== "")
       assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was accepted`);
   }
-  assert.match(await send(good), /^ds:10:redis:2:\d\0$/);
-  assert.deepEqual(mistakesIn(daemon), []);
+
+  assert.match(await send(valid), /^ds:10:redis:2:\d\0$/);
+  assert.deepEqual(exceptionsIn(daemon), []);
 });

@@ -1,4 +1,4 @@
-/** Runs a listener and its pipeline in the process of the test. The test can access the backends. */
+/** Starts a pipeline and its listener in the process of the test, with backends that the test creates. */
 import "../../support/installed-families.js";
 import type { Backend } from "../../../daemon/engine/backends/backend.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
@@ -10,7 +10,7 @@ import { StartFloor } from "../../../daemon/engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import type { DaemonListener, DaemonListenerParts } from "../../../daemon/listener/daemon-listener.js";
-import { DbsyncListener } from "../../../daemon/listener/dbsync-dialect.js";
+import { DbsyncListener } from "../../../daemon/listener/dbsync-listener.js";
 import type { DbsyncService } from "../../../daemon/listener/dbsync-server.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { LimitName, Limits } from "../../../daemon/options/limits.js";
@@ -26,17 +26,22 @@ export const defaultLimits: Limits = Object.fromEntries(
 
 export interface InProcessOptions {
   readonly backends: readonly Backend[];
+  /** The files of --sign-key. Without these and `rootKeys`, requests need no signature. */
   readonly keys?: readonly string[];
+  /** The files of --root-key. */
   readonly rootKeys?: readonly string[];
   readonly clusterName?: string;
+  /** How far the date of a request may be from the clock. */
   readonly window?: DateWindow;
-  readonly takesVersion1?: boolean;
+  /** Whether requests of version 1 are accepted; default: yes. */
+  readonly acceptsVersion1?: boolean;
   readonly limits?: Partial<Limits>;
+  /** Whether each connection of version 1 closes after one answer; default: no. */
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
   readonly gate?: DaemonListenerParts["gate"];
   readonly memory?: MemoryLimit;
-  /** Creates the listener of --ws, which is started in addition to the other one. */
+  /** Creates the listener of --ws, which is started in addition to the dbsync listener. */
   readonly ws?: (
     parts: Pick<DaemonListenerParts, "limits" | "gate" | "environment" | "log" | "observer">,
     service: DbsyncService,
@@ -60,7 +65,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     rootKeys = [],
     clusterName = "dbsync",
     window = DATE_WINDOW_DEFAULT,
-    takesVersion1 = true,
+    acceptsVersion1 = true,
     limits = {},
     closeAfterAnswer = false,
     environment = realEnvironment,
@@ -68,12 +73,14 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     memory = UNBOUNDED,
     observer = NO_OBSERVER,
   } = options;
+
   const { log, lines } = keepLog("debug");
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
   const daemon = makeIdentity().id;
   const bounds = { ...defaultLimits, ...limits };
   const floor = new StartFloor({ databases: [], future: 0, environment, log });
   await floor.start();
+
   const pipeline = new Pipeline({
     databases: new Databases(backends),
     signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),
@@ -88,20 +95,22 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     memory,
     observer,
   });
-  const place = { address: "127.0.0.1", port: 0 };
-  const own = { limits: bounds, gate, environment, log, observer };
+
+  const address = { address: "127.0.0.1", port: 0 };
+  const shared = { limits: bounds, gate, environment, log, observer };
   const service = {
     pipeline,
     daemon,
     closeAfterAnswer,
-    takesVersion1,
+    acceptsVersion1,
     events: null,
     condition: () => pipeline.recording,
     slowLog: null,
     members: null,
   };
-  const listener = new DbsyncListener({ ...own, ...place }, service);
-  const ws = options.ws?.(own, service) ?? null;
+  const listener = new DbsyncListener({ ...shared, ...address }, service);
+  const ws = options.ws?.(shared, service) ?? null;
+
   for (const backend of backends) await backend.start();
   await listener.start();
   await ws?.start();

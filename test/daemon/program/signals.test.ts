@@ -1,4 +1,4 @@
-/** Tests signals, and changes of keys and configuration, with real processes. */
+/** Tests signals, changes of keys and configuration by SIGHUP, and a closed log, with real processes. */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,20 +24,20 @@ function signedPing(bits: number): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
 
-/** Returns whether a daemon answers a frame. Otherwise the daemon closes the connection. */
-async function answers(port: number, frame: string): Promise<boolean> {
+/** Returns whether a daemon answers a frame. The daemon closes the connection if it does not accept the signature. */
+async function acceptsFrame(port: number, frame: string): Promise<boolean> {
   using client = await RawClient.open(port);
   client.send(frame);
-  return (await client.answer()) !== "";
+  return (await client.readAnswer()) !== "";
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   test(`${signal} closes idle connections and exits with 0`, async () => {
     await using daemon = await startDaemon();
     using client = await RawClient.open(daemon.port);
-    assert.equal(await client.ask("PING"), "PONG");
+    assert.equal(await client.request("PING"), "PONG");
     daemon.kill(signal);
-    assert.equal(await client.rest(), "");
+    assert.equal(await client.readToClose(), "");
     assert.equal((await daemon.ended()).code, 0);
     assert.deepEqual(
       daemon.log.slice(-2).map(({ msg }) => msg),
@@ -46,30 +46,30 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-test("SIGTERM lets a command in flight finish and its answer arrive", async () => {
+test("SIGTERM waits for the command in flight, and delivers its answer", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "10s"]);
   using client = await RawClient.open(daemon.port);
   using other = await RawClient.open(daemon.port);
-  assert.equal(await client.ask("PING"), "PONG");
-  client.command("BLPOP queue 0");
+  assert.equal(await client.request("PING"), "PONG");
+  client.sendCommand("BLPOP queue 0");
   // Redis has received the waiting command when it counts a blocked client.
-  await until("the command waits", async () => /blocked_clients:1/.test(await other.ask("INFO clients")));
+  await until("the command waits", async () => /blocked_clients:1/.test(await other.request("INFO clients")));
   daemon.kill("SIGTERM");
   await daemon.logged(({ msg }) => msg === "stopping");
   using pusher = await RawClient.open(redis.port);
   pusher.send("RPUSH queue late\r\n");
-  assert.equal(await client.answer(), "redis:11:queue\nlate\0");
+  assert.equal(await client.readAnswer(), "redis:11:queue\nlate\0");
   assert.equal((await daemon.ended()).code, 0);
 });
 
-test("SIGTERM does not wait for a hung database beyond its time limit", async () => {
+test("SIGTERM ends the daemon although its database hangs", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "3s"]);
   using client = await RawClient.open(daemon.port);
-  assert.equal(await client.ask("PING"), "PONG");
+  assert.equal(await client.request("PING"), "PONG");
   redis.kill("SIGSTOP");
-  client.command("GET k");
+  client.sendCommand("GET k");
   daemon.kill("SIGTERM");
   assert.equal((await daemon.ended()).code, 0);
 });
@@ -78,9 +78,9 @@ test("a second signal ends the daemon immediately with exit code 1", async () =>
   await using redis = await startRedis();
   await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${redis.port}`, "--backend-timeout", "1m"]);
   using client = await RawClient.open(daemon.port);
-  client.command("BLPOP queue 0");
+  client.sendCommand("BLPOP queue 0");
   using other = await RawClient.open(daemon.port);
-  await until("the command waits", async () => /blocked_clients:1/.test(await other.ask("INFO clients")));
+  await until("the command waits", async () => /blocked_clients:1/.test(await other.request("INFO clients")));
   daemon.kill("SIGTERM");
   await daemon.logged(({ msg }) => msg === "stopping");
   daemon.kill("SIGTERM");
@@ -91,21 +91,21 @@ test("SIGHUP makes the daemon read its keys again, even for open connections", a
   const keys = join(folder, "public.pem");
   copyFileSync(key(2048), keys);
   await using daemon = await startDaemon(["-s", keys]);
-  using open = await RawClient.open(daemon.port);
-  open.send(signedPing(2048));
-  assert.notEqual(await open.answer(), "");
-  assert.equal(await answers(daemon.port, signedPing(4096)), false);
+  using connected = await RawClient.open(daemon.port);
+  connected.send(signedPing(2048));
+  assert.notEqual(await connected.readAnswer(), "");
+  assert.equal(await acceptsFrame(daemon.port, signedPing(4096)), false);
   copyFileSync(key(4096), keys);
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
-  assert.equal(await answers(daemon.port, signedPing(4096)), true);
-  open.send(signedPing(2048));
-  assert.equal(await open.answer(), "");
+  assert.equal(await acceptsFrame(daemon.port, signedPing(4096)), true);
+  connected.send(signedPing(2048));
+  assert.equal(await connected.readAnswer(), "");
   assert.equal((await daemon.stop()).code, 0);
 });
 
 /** A module loader that sends SIGHUP to the process when it loads the code that reads the options. */
-const HANGS_UP = `
+const SIGHUP_LOADER = `
   let sent = false;
   export async function load(url, context, next) {
     if (/\\/program-\\w+\\.js$/.test(url) && !sent) {
@@ -118,7 +118,7 @@ const HANGS_UP = `
 
 test("SIGHUP during loading does not end the daemon, which then reads its configuration again", async () => {
   const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
-  const preload = `import { register } from "node:module"; register(${JSON.stringify(script(HANGS_UP))});`;
+  const preload = `import { register } from "node:module"; register(${JSON.stringify(script(SIGHUP_LOADER))});`;
   await using daemon = await startDaemon([], { execArgv: ["--import", script(preload)] });
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   assert.equal((await daemon.stop()).code, 0);
@@ -130,23 +130,26 @@ test("SIGHUP with invalid files keeps the old configuration and logs the error",
   copyFileSync(key(2048), keys);
   writeFileSync(config, `sign-key = "${keys}"\nlog-level = "info"\n`);
   await using daemon = await startDaemon(["--config", config]);
+
   writeFileSync(keys, "nonsense");
   daemon.kill("SIGHUP");
   const first = await daemon.logged(({ msg }) => msg.includes("damaged.pem"));
   assert.match(first.msg, /^The old configuration stays in effect: -s: .*contains no PEM block/);
-  assert.equal(await answers(daemon.port, signedPing(2048)), true);
+  assert.equal(await acceptsFrame(daemon.port, signedPing(2048)), true);
+
   writeFileSync(config, "port = nonsense\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
     /^The old configuration stays in effect: .*reload\.toml, line 1/.test(msg),
   );
+
   writeFileSync(config, 'log-level = "debug"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => /changing between signed and unsigned commands needs a restart/.test(msg));
-  assert.equal(await answers(daemon.port, signedPing(2048)), true);
+  assert.equal(await acceptsFrame(daemon.port, signedPing(2048)), true);
 });
 
-test("SIGHUP keeps the old keys if a label in the folder of keys is a member of every object", async () => {
+test("SIGHUP keeps the old keys if a PEM label is the name of a property of Object.prototype", async () => {
   const keys = mkdtempSync(join(folder, "labels-"));
   copyFileSync(key(2048), join(keys, "good.pem"));
   await using daemon = await startDaemon(["-s", keys]);
@@ -158,7 +161,7 @@ test("SIGHUP keeps the old keys if a label in the folder of keys is a member of 
     );
     rmSync(join(keys, `${label}.pem`));
   }
-  assert.equal(await answers(daemon.port, signedPing(2048)), true);
+  assert.equal(await acceptsFrame(daemon.port, signedPing(2048)), true);
 });
 
 test("SIGHUP applies log level and limits, and logs settings that need a restart", async () => {
@@ -166,28 +169,31 @@ test("SIGHUP applies log level and limits, and logs settings that need a restart
   writeFileSync(config, 'log-level = "info"\n');
   await using daemon = await startDaemon(["--config", config, "--bind", "127.0.0.1"]);
   using client = await RawClient.open(daemon.port);
-  assert.equal(await client.ask("PING"), "PONG");
+  assert.equal(await client.request("PING"), "PONG");
+
   writeFileSync(config, 'log-level = "trace"\nclose = true\nidle-timeout = "2s"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   const restart = await daemon.logged(({ msg }) => /applies until a restart/.test(msg));
   assert.equal(restart["name"], "close");
+
   using other = await RawClient.open(daemon.port);
-  assert.equal(await other.ask("PING"), "PONG");
+  assert.equal(await other.request("PING"), "PONG");
   await daemon.logged(({ direction }) => direction === "sent");
   const frames = daemon.log
     .filter(({ level }) => level === "trace")
     .map(({ direction, bytes }) => `${direction} ${bytes}`);
   assert.deepEqual(frames, ["received ds:5:PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
+
   // The new idle time and the old close mode apply to both connections.
-  assert.equal(await client.rest(), "");
-  assert.equal(await other.rest(), "");
+  assert.equal(await client.readToClose(), "");
+  assert.equal(await other.readToClose(), "");
 });
 
-test("the daemon continues if the reader of its log ends", async () => {
+test("the daemon continues if the process that reads its log closes it", async () => {
   await using daemon = await startDaemon(["--log-level", "trace"]);
   daemon.closeLog();
   using client = await RawClient.open(daemon.port);
-  for (let i = 0; i < 100; i++) assert.equal(await client.ask("PING"), "PONG");
+  for (let i = 0; i < 100; i++) assert.equal(await client.request("PING"), "PONG");
   assert.equal((await daemon.stop()).code, 0);
 });

@@ -81,7 +81,7 @@ test("A daemon without a key accepts unsigned commands", async () => {
   await using daemon = await startDaemon({ key: false });
   assert.equal(daemon.key, null);
   using client = await RawClient.open(daemon.port);
-  assert.equal(await client.ask("PING"), "PONG");
+  assert.equal(await client.request("PING"), "PONG");
 });
 
 test("Several daemons form one cluster, and the remaining daemons answer when one is stopped", async () => {
@@ -98,8 +98,8 @@ test("A daemon accepts command-line options, reports a wrong one, and ignores va
   try {
     await using daemon = await startDaemon({ key: false, args: ["--max-request-bytes", "1KiB"] });
     using client = await RawClient.open(daemon.port);
-    client.command(`SET k ${"v".repeat(2000)}`);
-    assert.equal(await client.answer(), "");
+    client.sendCommand(`SET k ${"v".repeat(2000)}`);
+    assert.equal(await client.readAnswer(), "");
     await assert.rejects(startDaemon({ args: ["--nonsense"] }), StartError);
     await assert.rejects(startDaemon({ key: false, args: ["--port", String(daemon.port)] }), StartError);
     await assert.rejects(startDaemons(0), RangeError);

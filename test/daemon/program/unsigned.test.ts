@@ -180,7 +180,7 @@ test("a daemon announces in its hello whether it has keys", async () => {
   };
   await using without = await startScene();
   await using withKeys = await startScene(WITH_KEYS);
-  await using only2 = await startScene({ takesVersion1: false });
+  await using only2 = await startScene({ acceptsVersion1: false });
   assert.deepEqual(await helloFacts(without), ["1 2", "unsigned trace", true]);
   assert.deepEqual(await helloFacts(only2), ["2", "unsigned trace", true]);
   assert.deepEqual(await helloFacts(withKeys), ["1 2", "signed trace", false]);
@@ -201,7 +201,7 @@ test("a hello of another length or protocol is refused with what was found and w
       message.sentence,
       `The hello is not one that this release reads. Install the same version of dbsync on both sides. It was ${found}.`,
     );
-    assert.equal(await raw.rest(), "");
+    assert.equal(await raw.readToClose(), "");
   }
 });
 

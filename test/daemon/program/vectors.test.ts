@@ -96,7 +96,7 @@ async function replay(vector: Vector, client: RawClient): Promise<void> {
 }
 
 async function received(client: RawClient, bytes: number): Promise<void> {
-  await until(`${bytes} bytes are received`, () => client.received.length >= bytes || client.ended, {
+  await until(`${bytes} bytes are received`, () => client.received.length >= bytes || client.hasEnded, {
     pause: nextTurn,
   });
 }
@@ -105,7 +105,7 @@ async function received(client: RawClient, bytes: number): Promise<void> {
 async function outcomeOf(vector: Vector, client: RawClient, expected: OwnOutcome): Promise<OwnOutcome> {
   await replay(vector, client);
   if (expected.closed) {
-    const bytes = await client.rest();
+    const bytes = await client.readToClose();
     return { response: bytes === "" ? null : bytes, closed: true };
   }
   // The answer to a further request shows that no other bytes arrive and that the connection is open.
@@ -208,7 +208,7 @@ for (const role of ["memory", "redis"] as const) {
         assert.deepEqual(outcome, { response: expected.response, closed: expected.closed });
         if (expected.afterwards !== undefined) {
           using other = await RawClient.open(running.port);
-          assert.equal(await other.ask(expected.afterwards[0]), expected.afterwards[1]);
+          assert.equal(await other.request(expected.afterwards[0]), expected.afterwards[1]);
         }
       });
     }
@@ -226,8 +226,8 @@ test("the first of two databases keeps the write when the second is down", async
   const backend = redisBackend(first.port);
   await using daemon = await startInProcess({ backends: [backend, await deadBackend()] });
   using client = await RawClient.open(daemon.port);
-  client.command("SET pd 1");
-  assert.equal(await client.rest(), "");
+  client.sendCommand("SET pd 1");
+  assert.equal(await client.readToClose(), "");
   const outcome = await backend.execute(["GET", "pd"], { at: 0, db: 0, id: "check" });
   assert.deepEqual(outcome, { kind: "bulk", bytes: "1" });
 });

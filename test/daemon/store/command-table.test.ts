@@ -11,7 +11,7 @@ import { methodNames } from "../../../client/shared/commands.js";
 import { commands } from "../../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../../daemon/store/key-command.js";
 import { COMMAND_FAMILIES } from "../../../daemon/store/rows/command-families.js";
-import type { Command, Row } from "../../../daemon/store/rows/command-row.js";
+import type { Command, CommandRow } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import { hasCode } from "../../support/installed-families.js";
 import { repositoryRoot } from "../../support/repository.js";
@@ -44,7 +44,7 @@ type Optional<Properties> = {
 }[keyof Properties];
 
 /** A property that a row may omit. The compiler requires the others. */
-type Property = Optional<Row>;
+type Property = Optional<CommandRow>;
 
 interface Need {
   /** What is true of each command that needs the property. */
@@ -168,11 +168,8 @@ const NEEDS: Readonly<Record<Property, Need | null>> = {
     isNeeded: isContainedIn("COMMAND ECHO LOLWUT PING PUBLISH SCRIPT|DEBUG TIME"),
   },
   sidecarLacks: {
-    because: "it runs or stores scripts, or concerns the storage, replicas or internals of a server",
-    isNeeded: (command) =>
-      takesScript(command) ||
-      (command.group === "scripting" && command.flags.includes("denyoom")) ||
-      isContainedIn("BGREWRITEAOF BGSAVE DEBUG LASTSAVE MONITOR SAVE SCRIPT|LOAD WAIT")(command),
+    because: "it concerns the storage, replicas or internals of a server",
+    isNeeded: isContainedIn("BGREWRITEAOF BGSAVE DEBUG LASTSAVE MONITOR SAVE WAIT"),
   },
   recordedAs: {
     because: "its effect depends on an id that it chooses",

@@ -22,9 +22,9 @@ import {
 import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../../daemon/store/patterns/glob.js";
 import { READ_STEPS, READ_STEPS_PER_ELEMENT } from "../../../daemon/store/read-allowance.js";
-import { WORK_MAX as MONGO_WORK_MAX } from "../../../faces/mongo/store/queries/mongo-failure.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../../faces/mongo/store/queries/command-cost.js";
 import { SOURCE_WORK, WORK_MAX } from "../../../faces/sql/store/commands/evaluation-context.js";
-import { PAIRS_MAX } from "../../../faces/sql/store/commands/joins.js";
+import { PAIRS_MAX } from "../../../faces/sql/store/commands/join-result.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 
@@ -93,7 +93,8 @@ function leastBudget(
   converted: (steps: number) => number,
   tried: readonly number[] = [],
 ): number {
-  let [none, some] = [0, 1_000_000];
+  let none = 0;
+  let some = 1_000_000;
   const attempt = (steps: number) => {
     if (fits(database, argv, steps)) some = Math.min(some, steps);
     else none = Math.max(none, steps);

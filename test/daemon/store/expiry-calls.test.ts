@@ -21,7 +21,9 @@ function callsOf(
 ): { readonly checked: number; readonly parsed: number } {
   const command = commandTable.resolve(argv) as Command;
   const { keys } = command;
-  let [checked, parsed] = [0, 0];
+  let checked = 0;
+  let parsed = 0;
+
   const real = database.keyspaces.map(({ expiring }) => expiring);
   for (const [db, keyspace] of database.keyspaces.entries())
     Object.defineProperty(keyspace, "expiring", {
@@ -31,6 +33,7 @@ function callsOf(
         return real[db];
       },
     });
+
   try {
     const parse = (words: readonly string[]) => {
       parsed++;

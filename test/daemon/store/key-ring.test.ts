@@ -54,6 +54,14 @@ class Subject {
   }
 }
 
+test("a pattern that ends a selector with its own parenthesis is refused for keys", () => {
+  const subject = new Subject();
+  const refusal = /rule '~a\)': a pattern in a selector cannot end with \)/;
+  assert.match(subject.add("RULES", "(+get ~a))"), refusal);
+  assert.doesNotMatch(subject.add("RULES", "(+get ~a)"), /ERR/);
+  assert.match(subject.run("KEY", "RULES", subject.id, "(+get ~a))"), refusal);
+});
+
 test("a genesis key has the rights of its role", () => {
   const { ring, application, root } = new Subject();
   const daemon = ring.addGenesis("daemon", newSpki());
@@ -93,7 +101,8 @@ test("KEY ADD adds a key with the rights of an application", () => {
 
 test("KEY ADD accepts a label, dates, a rate and rules", () => {
   const subject = new Subject();
-  const [from, until] = [String(AT + 10), String(AT + 20)];
+  const from = String(AT + 10);
+  const until = String(AT + 20);
   subject.add(
     "LABEL",
     "r\xc3\xa9sum\xc3\xa9",
@@ -107,6 +116,7 @@ test("KEY ADD accepts a label, dates, a rate and rules", () => {
     "+get",
     "~a:*",
   );
+
   const { added, ring } = subject;
   assert.deepEqual([added.label, added.rate, added.rules], ["r\xc3\xa9sum\xc3\xa9", 5, ["+get", "~a:*"]]);
   assert.deepEqual(
@@ -115,6 +125,23 @@ test("KEY ADD accepts a label, dates, a rate and rules", () => {
   );
   assert.equal(subject.denial(added, "GET a:1"), null);
   assert.match(subject.denial(added, "GET b") ?? "", /^NOPERM .* read key 'b'/);
+});
+
+test("the channels of a selector are stored with the key's rules, and only this selector permits them", () => {
+  const subject = new Subject();
+  subject.add("RULES", "+publish &a", "(+spublish &b*)");
+  const { added, ring } = subject;
+  assert.deepEqual(added.rules, ["+publish", "&a", "(+spublish &b*)"]);
+  for (const record of [added, ring.clone().find(added.id) as KeyRecord]) {
+    assert.equal(subject.denial(record, "PUBLISH a text", "SPUBLISH b1 text"), null);
+    assert.equal(
+      subject.denial(record, "PUBLISH a text", "PUBLISH b1 text"),
+      "NOPERM this key may not use channel 'b1': no rule allows it",
+    );
+  }
+
+  subject.run("KEY", "RULES", subject.id, "+publish &a (+spublish)");
+  assert.match(subject.denial(subject.added, "SPUBLISH a text") ?? "", /use channel 'a'/);
 });
 
 test("KEY ADD of an identical key changes nothing; with other properties it is an error", () => {
@@ -145,6 +172,7 @@ test("KEY ADD reports what is wrong with its arguments", () => {
     [["RULES", "+nonsense"], /there is no such command/],
     [["COLOUR", "red"], /syntax error/],
   ];
+
   for (const [options, reason] of cases) assert.match(subject.add(...options), reason, options.join(" "));
   assert.match(subject.run("KEY", "ADD", "no key"), /neither PEM nor base64/);
   assert.match(subject.run("KEY", "ADD"), /wrong number of arguments for 'key\|add'/);
@@ -189,6 +217,7 @@ test("the last key that may administer cannot be revoked", () => {
   subject.add("UNTIL", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(subject.run("KEY", "REVOKE", root), /last key/, "a key with an end date does not count");
   assert.match(subject.run("KEY", "REVOKE", hexOf(subject.application.id)), /OK/);
+
   const later = new Subject();
   later.add("FROM", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(
@@ -196,6 +225,7 @@ test("the last key that may administer cannot be revoked", () => {
     /last key/,
     "a key that is not valid yet does not count",
   );
+
   const other = new Subject();
   other.add("RULES", "+key");
   assert.equal(other.run("KEY", "REVOKE", hexOf(other.root.id)), '+"OK"');
@@ -209,6 +239,7 @@ test("KEY INFO and LIST return names and values", () => {
   assert.equal(info.kind, "map");
   const items = info.kind === "map" ? info.items.map(shown) : [];
   const fields = Object.fromEntries(items.flatMap((name, i) => (i % 2 === 0 ? [[name, items[i + 1]]] : [])));
+
   assert.deepEqual(
     Object.keys(fields).map((name) => JSON.parse(name)),
     [
@@ -220,6 +251,7 @@ test("KEY INFO and LIST return names and values", () => {
     ['"label"', '"state"', '"from"', '"until"', '"rules"'].map((name) => fields[name]),
     ['"reader"', '"valid"', "nil", `:${AT + 9}`, '["+get"]'],
   );
+
   const list = subject.ring.execute(["KEY", "LIST"], { at: AT, db: 0, id: "" }, subject.root);
   assert.deepEqual(list.kind === "array" && list.items.map(({ kind }) => kind), ["map", "map", "map"]);
 });
@@ -282,6 +314,7 @@ test("a key that may do everything but administer may run commands that only the
     /^NOPERM .*'config set': rule -@admin denies it/,
   );
   assert.equal(subject.denial(root, "CONFIG SET dir x"), null);
+
   const limited = ["+@all -@dangerous ~*", "+@all ~a", "+@read +@write ~*", "+@all %RW~*", "+get"];
   subject.add("RULES", limited[0] ?? "");
   for (const rules of limited) {
@@ -321,6 +354,16 @@ test("a daemon's key may add itself only if genesis names no administrator", () 
   assert.equal(ring.introduction(unit, hash(newSpki()), AT), null);
   assert.equal(ring.introduction([...unit, ...unit], hash(spki), AT), null);
   assert.equal(ring.introduction([["CLUSTER", "ADD", "nonsense"]], hash(spki), AT), null);
+  assert.deepEqual(
+    [unit, [...unit, ...unit], [["CLUSTER", "ADD", "nonsense"]]].map((one) =>
+      ring.introduces(one, hash(spki)),
+    ),
+    [true, false, false],
+  );
+  const unusable = "not the bytes of a key";
+  const text = Buffer.from(unusable, "latin1").toString("base64");
+  assert.equal(ring.introduces([["CLUSTER", "ADD", text]], hash(unusable)), false);
+  assert.equal(ring.introduction([["CLUSTER", "ADD", text]], hash(unusable), AT), null);
   ring.addGenesis("root", newSpki());
   assert.equal(ring.introduction(unit, hash(spki), AT), null);
 });
@@ -346,10 +389,12 @@ test("the ring has at most 100,000 keys, at a start and by commands, and known o
     spki.writeUInt32LE(number, spki.length - 4);
     return bytesOf(spki);
   };
+
   const subject = new Subject();
   const { ring } = subject;
   for (let number = 2; number < 99_999; number++) ring.addGenesis("application", numbered(number));
   assert.equal(subject.run("KEY", "ADD", pemOfSpki(numbered(99_999))).startsWith("-"), false);
+
   const full = /the ring is full: 100000 keys/;
   assert.match(subject.add(), full);
   assert.match(subject.run("CLUSTER", "ADD", pemOfSpki(subject.spki)), full);

@@ -26,6 +26,7 @@ const CONSTANT = [
   "MGET",
   "TOUCH",
   "WRITERS",
+  "DECIDED",
   "COMMAND|GETKEYS",
   "COMMAND|GETKEYSANDFLAGS",
   "OBJECT|FREQ",
@@ -45,7 +46,7 @@ const callsOf = (name: string, key: string, count: number): readonly Argv[] => {
 function counted(database: Database, commands: readonly Argv[]): { reply: Reply; steps: number } {
   let steps = 0;
   // A mock would record each of the calls, of which there are millions.
-  EffortBudget.prototype.work = function (this: EffortBudget, more: number) {
+  EffortBudget.prototype.countSteps = function (this: EffortBudget, more: number) {
     steps += more;
     original.call(this, more);
   };
@@ -57,10 +58,10 @@ function counted(database: Database, commands: readonly Argv[]): { reply: Reply;
         : database.executeMulti(commands, unit(1));
     return { reply, steps };
   } finally {
-    EffortBudget.prototype.work = original;
+    EffortBudget.prototype.countSteps = original;
   }
 }
-const original = EffortBudget.prototype.work;
+const original = EffortBudget.prototype.countSteps;
 
 const isTooMuch = (reply: Reply) => reply.kind === "error" && reply.text.startsWith("TOOMUCH ");
 
@@ -83,7 +84,8 @@ function severalKeys(database: Database): ReadonlyMap<string, (count: number) =>
 
 /** Returns how often a call can name its key, so that the request still has at most REQUEST_BYTES. */
 function largestCount(call: (count: number) => Argv): number {
-  let [least, most] = [3, REQUEST_BYTES];
+  let least = 3;
+  let most = REQUEST_BYTES;
   while (least < most) {
     const middle = Math.ceil((least + most) / 2);
     if (call(middle).join(" ").length <= REQUEST_BYTES) least = middle;
@@ -114,21 +116,25 @@ test("a small read that names a large value very often is rejected, alone and in
   database.execute(["PFADD", "p", ...more], unit(2));
   database.execute(["ZADD", "z", ...more.flatMap((name, i) => [String(i), name])], unit(3));
   for (const [i, name] of more.entries()) database.execute(["XADD", "x", "*", "f", name], unit(10 + i));
+
   const elements = more.length + SIZE;
   const most = READ_STEPS + 2 * READ_STEPS_PER_ELEMENT * elements;
   let refused = 0;
+
   const calls = [...severalKeys(database)].map(([name, call]): Argv => {
     return call(CONSTANT.includes(name) ? 3 : largestCount(call));
   });
   const gets = repeated(60, () => ["GET", "#"]);
   calls.push(["SORT_RO", "m", "ALPHA", "BY", "w_*", ...gets, ...gets], ["SRANDMEMBER", "s1", "-300000"]);
   database.execute(["SADD", "s1", "a", "b"], unit(4));
+
   for (const argv of calls) {
     const { reply, steps } = counted(database, [argv]);
     if (isTooMuch(reply)) refused++;
     else assert.ok(steps <= most, `${steps} steps: ${argv.join(" ").slice(0, 100)}`);
   }
   assert.ok(refused >= 5, `only ${refused} of ${calls.length} were rejected`);
+
   const together = counted(database, [...Array<Argv>(1500).fill(["ZRANGE", "z", "0", "-1"]), ["GET", "s"]]);
   assert.ok(together.reply.kind === "array" && together.reply.items.some(isTooMuch));
 });
@@ -137,6 +143,7 @@ test("a read of values that are named once is always permitted", () => {
   const database = databaseOfAllTypes();
   const fields = repeated(300, (i) => [`f${i}`, "v"]);
   for (let i = 0; i < SIZE; i++) database.execute(["XADD", "wide", "*", ...fields], unit(10 + i));
+
   for (const argv of [
     ["LRANGE", "l", "0", "-1"],
     ["SORT_RO", "l", "ALPHA"],
@@ -164,6 +171,7 @@ test("a read of values that are named once is always permitted", () => {
     const command = commandTable.resolve(argv);
     assert.ok(!(command instanceof CommandFailure), argv.join(" "));
     const allowed = allowanceOf({ command, argv, db: 0 }, database.keyspaces);
+
     assert.notEqual(reply.kind, "error", argv.join(" "));
     assert.ok(steps <= allowed, `${steps} of ${allowed} steps: ${argv.join(" ")}`);
   }

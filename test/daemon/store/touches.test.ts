@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../daemon/store/canonical-state.js";
 import { Database } from "../../../daemon/store/database.js";
+import { noteGroupsWriter } from "../../../daemon/store/keyspace/keyspace.js";
 import { cloneValue } from "../../../daemon/store/values/value.js";
 import { commandGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
@@ -48,15 +49,18 @@ function check(database: Database, unit: RandomUnit): void {
         (touch.key === key || touch.key === null) &&
         (!write || touch.access === "write"),
     );
+
   const before = canonicalState(database);
   const complete = copyOf(database, () => true);
   const part = copyOf(database, (db, key) => names(db, key, false));
   const [reply, replyOfPart] = [complete, part].map((copy) => shown(copy.execute(unit.argv, unit)));
   assert.equal(replyOfPart, reply, `the reply depends on other keys: ${where}`);
+
   const isOf = (line: string, write: boolean) => {
     const [db, key] = JSON.parse(line) as [number, string];
     return names(db, key, write);
   };
+
   const after = canonicalState(complete);
   assert.deepEqual(
     canonicalState(part),
@@ -74,7 +78,12 @@ function copyOf(database: Database, includes: (db: number, key: string) => boole
   const copy = new Database();
   database.keyspaces.forEach((keyspace, db) => {
     for (const { key, value, expire, writer } of keyspace.entries) {
-      if (includes(db, key)) copy.keyspaces[db]!.set(key, cloneValue(value), expire, writer);
+      if (!includes(db, key)) continue;
+      const cloned = cloneValue(value);
+      // A copy by a command has no last writer of its groups.
+      if (typeof cloned !== "string" && typeof value !== "string" && value.groupsWriterStart !== undefined)
+        noteGroupsWriter(cloned, { at: 0, db, id: value.groupsWriterStart });
+      copy.keyspaces[db]!.set(key, cloned, expire, writer);
     }
   });
   return copy;

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DecidedUnits } from "../../../daemon/timeline/decided-units.js";
 import { CRC_BYTES, writeCheckedMark } from "../../../daemon/timeline/disk/checked-mark.js";
 import { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
@@ -11,6 +10,7 @@ import { DamagedFile } from "../../../daemon/timeline/disk/lmdb-file.js";
 import type { MarkName } from "../../../daemon/timeline/entries/storage.js";
 import { writePromisesMark } from "../../../daemon/timeline/entries/stored-promises.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
+import { StoredVotes } from "../../../daemon/timeline/stored-votes.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { amount } from "../../support/amount.js";
@@ -29,7 +29,7 @@ async function open(folder: string): Promise<{ promises: Buffer | null; errors: 
   const storage = new DiskStorage(folder, "always", log);
   try {
     const parts = { storage, log, hash: () => "i".repeat(32) };
-    const { promises } = new DecidedUnits(parts as Partial<TimelineParts> as TimelineParts);
+    const { promises } = new StoredVotes(parts as Partial<TimelineParts> as TimelineParts);
     return { promises, errors };
   } finally {
     await storage.close();
@@ -88,6 +88,6 @@ for (const name of ["watermark", "pruned", "members", "snapshots"] as const)
     }
     writeFileSync(file, intact);
     const storage = new DiskStorage(folder, "always", failingLog);
-    assert.equal(storage.mark(name)?.toString(), "1700000000000");
+    assert.equal(storage.readMark(name)?.toString(), "1700000000000");
     await storage.close();
   });

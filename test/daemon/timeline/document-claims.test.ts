@@ -178,6 +178,7 @@ function claimOf(operation: Operation, random: SeededRandom): Argv | null {
       ? remove(JSON.stringify({ q: operation.q, limit: operation.limit }))
       : modify(JSON.stringify({ query: operation.q, remove: true, sort: { a: 1 } }));
   if (operation.kind !== "update") return null;
+
   const { q, u, multi, arrayFilters } = operation;
   const upsertion = random.chance(0.3) ? { upsert: true, upsertId: 1000 + random.below(50) } : {};
   const filters = arrayFilters.length === 0 ? {} : { arrayFilters };
@@ -193,6 +194,7 @@ function claimOf(operation: Operation, random: SeededRandom): Argv | null {
         ...filters,
       }),
     );
+
   const one = JSON.stringify({ q, u, ...upsertion, ...filters });
   return update(one, JSON.stringify({ q, u, multi, ...filters }), one);
 }
@@ -281,7 +283,7 @@ test("a claim with a choice costs no more than finding one document by its id", 
   const { database } = new Daemon(...Array.from({ length: 5000 }, (_, i) => `{"_id":${i},"x":0}`));
   const argv = modify('{"query":{"x":0},"sort":{"y":1},"update":{"$set":{"x":1}}}').map(bytesOfText);
   const run = (choice: readonly string[] | undefined) =>
-    database.tryOut(1000, (records) =>
+    database.runAndUndo(1000, (records) =>
       textOf(database.execute(argv, { at: AT + LATER, db: 0, id: OTHER_ID, choice }, records)),
     );
   assert.throws(() => run(undefined), BudgetExceeded);

@@ -26,6 +26,7 @@ function entryStoreOn(storage: MemoryStorage) {
     snapshots: null,
     log: { info: () => {}, warn: () => {}, error: () => {} },
     handlers: {
+      storing: () => [],
       flushed: (entries) => void announced.push(...entries),
       failed: (detail) => void failures.push(detail),
     },
@@ -42,12 +43,14 @@ test("an entry that is written but not synced counts as stored, and is not annou
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], null);
   await nextTurn();
+
   assert.ok(entryStore.holds(orderKeyOf(entry)));
   assert.equal(entryStore.read(orderKeyOf(entry)), null);
   assert.deepEqual(
     [entryStore.index.total("data").count, orderKeys(entryStore).length, announced.length],
     [0, 0, 0],
   );
+
   storage.sync();
   await nextTurn();
   assert.deepEqual(entryStore.read(orderKeyOf(entry))?.body, entry.body);
@@ -67,12 +70,14 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void entryStore.add([entry], null);
   };
+
   // During the first calls, the engine also allocates memory for compiled code.
   for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
   for (let i = 100; i < 500; i++) add(i);
   const each = (bytesInUse() - before) / 400;
   assert.ok(each < 10 * commands.length, `${each} bytes for an entry of ${commands.length} commands`);
+
   storage.sync();
   await nextTurn();
   assert.equal(entryStore.index.total("data").count, 500);
@@ -98,16 +103,18 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await entryStore.add(entries, null);
   await nextTurn();
+
   const damaged = entries[1] as Entry;
   const { storage, entryStore: again } = await damagedOf(entries, damaged);
   assert.equal(again.read(orderKeyOf(damaged)), null);
-  assert.ok(!again.holds(orderKeyOf(damaged)) && again.isFolded(damaged.id));
+  assert.ok(!again.holds(orderKeyOf(damaged)) && again.damage.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [2, 2]);
   assert.equal(again.read(orderKeyOf(damaged)), null);
   assert.equal(again.index.total("data").count, 2, "the entry is not subtracted twice");
+
   await again.add([damaged], MEMBER);
   await nextTurn();
-  assert.ok(again.holds(orderKeyOf(damaged)) && !again.isFolded(damaged.id));
+  assert.ok(again.holds(orderKeyOf(damaged)) && !again.damage.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [3, 3]);
   assert.equal([...storage.orderKeys(null, null)].length, 3);
   assert.deepEqual(again.index.total("data"), entryStore.index.total("data"));
@@ -118,12 +125,12 @@ test("an entry that a new state does not include is not counted as folded", asyn
   const damaged = entries[0] as Entry;
   const { entryStore } = await damagedOf(entries, damaged);
   entryStore.read(orderKeyOf(damaged));
-  entryStore.refolded(new Set([damaged.id]), START + 2);
-  assert.ok(!entryStore.isFolded(damaged.id) && !entryStore.holds(orderKeyOf(damaged)));
-  entryStore.refolded(new Set(), START);
-  assert.ok(!entryStore.isFolded(damaged.id), "the new state ends before it");
-  entryStore.refolded(new Set(), START + 2);
-  assert.ok(entryStore.isFolded(damaged.id) && !entryStore.holds(orderKeyOf(damaged)));
+  entryStore.damage.refolded(new Set([damaged.id]), START + 2);
+  assert.ok(!entryStore.damage.isFolded(damaged.id) && !entryStore.holds(orderKeyOf(damaged)));
+  entryStore.damage.refolded(new Set(), START);
+  assert.ok(!entryStore.damage.isFolded(damaged.id), "the new state ends before it");
+  entryStore.damage.refolded(new Set(), START + 2);
+  assert.ok(entryStore.damage.isFolded(damaged.id) && !entryStore.holds(orderKeyOf(damaged)));
 });
 
 test("a pruned entry counts as stored, and the index continues to count it", async () => {
@@ -153,7 +160,7 @@ test("the index counts a pruned entry even if it is damaged, whenever the damage
     entryStore.prune(START + 2);
     assert.equal(entryStore.read(orderKeyOf(damaged)), null);
     assert.deepEqual(entryStore.index.total("data"), before, `${isReadBefore}`);
-    assert.equal(entryStore.lastDamagedUpTo(START + 3), null, "the entry is no longer requested");
+    assert.equal(entryStore.damage.lastUpTo(START + 3), null, "the entry is no longer requested");
     assert.ok(entryStore.holds(orderKeyOf(damaged)));
   }
 });
@@ -181,11 +188,13 @@ test("entries to be removed are passed to a slow disk only once", async () => {
       });
     }
   })();
+
   const { entryStore } = entryStoreOn(slow);
   for (let i = 0; i < 20; i++) void entryStore.add([entryAt(START + i, `SET k ${i}`)], null);
   entryStore.prune(START + 100);
   for (let tick = 0; tick < 5; tick++) assert.equal(entryStore.removePruned(10), true);
   assert.equal(slow.removed, 10);
+
   isDone();
   await nextTurn();
   entryStore.removePruned(10);

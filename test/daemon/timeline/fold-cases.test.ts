@@ -125,6 +125,17 @@ test("a condition names one unit of an entry, and a unit that changes nothing do
   );
 });
 
+test("a late write undoes the right unit of an entry with units of several commands", () => {
+  const subject = newSubject();
+  const daemon = 7;
+  subject.merge(
+    entry("authorization", 1, [["CLUSTER", "ADD", pem(daemon)]], { key: key(ROOT) }),
+    entry("units", 3, ["SET a 1", "INCR a", "APPEND b 2"], { key: key(daemon), units: [2, 1] }),
+  );
+  subject.merge(entry("late", 2, ["APPEND b 1"]));
+  assert.deepEqual([subject.ask("GET a"), subject.ask("GET b")], ['"2"', '"12"']);
+});
+
 test("an expired value is visible up to its last millisecond", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, ["SET k v PX 10"]));
@@ -230,6 +241,7 @@ test("a command signed for another user has no effect unless its signer's key is
   const daemon = { key: key(3), as: "ada" };
   const add = (word: string) => [[word, "ADD", pem(3)]];
   subject.merge(entry("c", 3, add("CLUSTER"), { key: key(ROOT) }));
+
   const [applied] = subject.merge(entry("d", 4, ["SET a daemon"], daemon));
   const [denied] = subject.merge(entry("e", 5, ["SET a client"], { as: "ada" }));
   const [multi] = subject.merge(entry("f", 6, ["SET a 1", "SET a 2"], { as: "ada", multi: true }));
@@ -238,6 +250,7 @@ test("a command signed for another user has no effect unless its signer's key is
     denied?.reply.kind === "error" ? denied.reply.text : "",
     /^NOPERM only daemons' keys may sign/,
   );
+
   const units = [1, 2];
   const lines = ["SET a 1", "SET a 2", "SET a 3"];
   const [byClient] = subject.merge(entry("g", 7, lines, { units }));
@@ -250,7 +263,33 @@ test("a command signed for another user has no effect unless its signer's key is
     ['+"OK"', "[:2 :3]"],
   );
   assert.equal(subject.ask("GET a"), '"daemon"');
+
   // An entry arrives late that adds the same key earlier, as a client's.
   subject.merge(entry("b", 2, add("KEY"), { key: key(ROOT) }));
   assert.equal(subject.ask("GET a"), "nil");
+});
+
+test("a condition on a stream's version is evaluated again after a late change of its groups", {
+  skip: !hasCode("XADD"),
+}, () => {
+  const subject = newSubject();
+  subject.merge(
+    entry("added", 1, ["XADD s 1-0 f v", "XADD s 2-0 f v"]),
+    entry("group", 2, ["XGROUP CREATE s g 0"]),
+    entry("taken", 4, ["XREADGROUP GROUP g c COUNT 1 STREAMS s >"]),
+  );
+  const writer = unitOf("added", 1);
+  const onVersion = (name: string, at: number, groups: string) =>
+    entry(name, at, [`SET ${name} applied`], { if: [{ db: 0, key: "s", writer: writer + groups }] });
+  subject.merge(
+    onVersion("of-taken", 5, unitOf("taken")),
+    onVersion("of-group", 6, unitOf("group")),
+    entry("of-writer", 7, ["SET of-writer applied"], { if: [{ db: 0, key: "s", writer }] }),
+  );
+  assert.equal(subject.ask("MGET of-taken of-group of-writer"), '["applied" nil "applied"]');
+
+  // The late delivery takes both entries, so that the delivery after it changes nothing.
+  subject.merge(entry("late", 3, ["XREADGROUP GROUP g other STREAMS s >"]));
+  assert.equal(subject.ask("MGET of-taken of-group of-writer"), '[nil nil "applied"]');
+  assert.ok(subject.fold.database.versionOf(0, "s", AT + 10) === writer + unitOf("late"));
 });

@@ -13,13 +13,14 @@ import type { Mark } from "../../../daemon/timeline/entries/storage.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { amount } from "../../support/amount.js";
 import { until } from "../../support/until.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
 
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: 300_000 } };
 const ADDED = 3;
-const ENTRIES = 400;
+const ENTRIES = amount(280, 400);
 
 /** A disk that fails when the process records which snapshot is valid. */
 class DyingStorage extends MemoryStorage {
@@ -66,19 +67,21 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
 
 /** Adopts the snapshot of `source`. @returns the entries reported as lost, or null if the adoption did not complete */
 async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<FoundOrphans | null> {
-  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
-  const staged = target.timeline.handover.stage(snapshot.cutAt);
+  const snapshot = source.timeline.snapshotTransfer.sendable(source.timeline.prunedTo) ?? assert.fail();
+  const staged = target.timeline.snapshotTransfer.stage(snapshot.cutAt);
   for (const chunk of snapshot.chunks) staged.write(chunk);
+
   const reports: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isAdopted = false;
-  target.timeline.handover.adopt(staged, staged.seal, {
+  target.timeline.snapshotTransfer.adopt(staged, staged.seal, {
     isWanted: () => true,
     onAside: () => {},
     onOrphaned: (orphans) => void reports.push(orphans),
     onAdopted: () => void (isAdopted = true),
     onFailed: (problem) => void failures.push(problem),
   });
+
   await until("the handover ends", () => reports.length + failures.length > 0, {
     pause: () => target.turns(1),
   });
@@ -183,6 +186,7 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
     },
     "mine",
   );
+
   const { counts, mark } = target;
   await assert.rejects(adopt(target, source), /the disk is full/);
   assert.deepEqual([target.counts, target.mark, discarded], [counts, mark, 1]);
@@ -190,6 +194,7 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
     [target.timeline.state, target.timeline.failure, target.get("early")],
     ["live", null, bulk("mine")],
   );
+
   isFull = false;
   assert.notEqual(await adopt(target, source), null);
   assert.deepEqual(target.get("early"), bulk("theirs"));

@@ -19,7 +19,7 @@ test("after a restart, the closed dates stay closed, and the disk is written onl
   const storage = new MemoryStorage();
   let puts = 0;
   const counting = {
-    mark: () => storage.mark("closed"),
+    readMark: () => storage.readMark("closed"),
     put: (...args: Parameters<MemoryStorage["put"]>) => {
       puts++;
       storage.put(...args);
@@ -38,7 +38,7 @@ test("after a restart, the closed dates stay closed, and the disk is written onl
 test("dates count as closed only when the disk has them", async () => {
   let isSynced = (): void => {};
   const dates = new OwnDates({
-    mark: () => null,
+    readMark: () => null,
     put: () => {},
     synced: () => new Promise((resolve) => void (isSynced = resolve)),
   });

@@ -7,9 +7,9 @@ import { TimelineSubject } from "./support/timeline-subject.js";
 test("a daemon retains the entries that a member asks for, within limits", async () => {
   const storage = new MemoryStorage();
   const source = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
-  source.timeline.handover.hold();
+  source.timeline.snapshotTransfer.delayPruning();
   const write = (i: number) => {
-    if (storage.bytes < 60_000) source.timeline.handover.hold();
+    if (storage.bytes < 60_000) source.timeline.snapshotTransfer.delayPruning();
     return `SET k${i % 20} v${i}`;
   };
   await source.writes(200, 1000, write);
@@ -23,11 +23,11 @@ test("a daemon retains what its members may be missing, and prunes older entries
   for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
     const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
     const write = (i: number) => `SET k${i % 20} v${i}`;
-    subject.timeline.handover.retainFrom(0);
+    subject.timeline.snapshotTransfer.retainFrom(0);
     await subject.writes(200, 1000, write);
     assert.equal(subject.timeline.prunedTo, -1);
     const date = subject.now - 60_000;
-    subject.timeline.handover.retainFrom(date);
+    subject.timeline.snapshotTransfer.retainFrom(date);
     await subject.writes(20, 1000, write);
     const { prunedTo } = subject.timeline;
     assert.ok(prunedTo > 0 && prunedTo < date, `${prunedTo} of ${date}`);

@@ -64,6 +64,7 @@ for (const [name, make] of [
     const subject = await make();
     const { pruned } = subject.mark;
     const before = subject.counts;
+
     for (const back of [0, 1000, DAY_MS])
       assert.deepEqual(
         subject.timeline.receive([entryAt((pruned as number) - back, "SET late x")], MEMBER),
@@ -73,6 +74,7 @@ for (const [name, make] of [
     assert.equal(subject.timeline.failure, null);
     assert.deepEqual(subject.counts, before);
     assert.deepEqual(subject.get("late"), { kind: "nil" });
+
     subject.write("SET after 1");
     const restarted = await subject.restarted().open();
     assert.deepEqual(restarted.get("after"), bulk("1"));
@@ -165,39 +167,49 @@ const UNCERTIFIED = { every: 10, isCertified: false, limits: { retainMs: RETAIN_
 
 test("entries are pruned up to the newest snapshot that members have confirmed, and no further", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
-  const { handover } = subject.timeline;
+  const { snapshotTransfer } = subject.timeline;
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   assert.deepEqual([subject.timeline.prunedTo, subject.counts.kept], [-1, 400]);
-  const [first, second] = handover.cuts.map(({ at }) => ({ at })) as [{ at: number }, { at: number }];
+
+  const [first, second] = snapshotTransfer.cuts.map(({ at }) => ({ at })) as [{ at: number }, { at: number }];
   assert.ok(first.at < subject.now - RETAIN_MS);
-  handover.certify(first.at + 1);
+
+  snapshotTransfer.certify(first.at + 1);
   await subject.pass(1000);
   assert.equal(subject.timeline.prunedTo, -1, "there is no snapshot of that date");
-  handover.certify(first.at);
+
+  snapshotTransfer.certify(first.at);
   await subject.pass(1000);
-  assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
+  assert.deepEqual(
+    [subject.timeline.prunedTo, snapshotTransfer.sendable(first.at)?.cutAt],
+    [first.at, first.at],
+  );
   assert.ok(subject.counts.kept < 400);
   await subject.pass(10_000);
   assert.equal(subject.timeline.prunedTo, first.at, "pruning stops there");
-  handover.certify(second.at);
+
+  snapshotTransfer.certify(second.at);
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   assert.equal(subject.timeline.prunedTo, second.at);
 });
 
 test("a confirmed snapshot is no longer confirmed once an entry with an earlier date has arrived", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
-  const { handover } = subject.timeline;
+  const { snapshotTransfer } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   // The timeline makes a snapshot of the roundest date again in any case.
-  const roundest = roundestDate(START, handover.cuts.at(-1)?.at ?? -1);
-  const found = handover.cuts.find(({ at }) => at === roundest) ?? assert.fail();
-  handover.certify(found.at);
+  const roundest = roundestDate(START, snapshotTransfer.cuts.at(-1)?.at ?? -1);
+  const found = snapshotTransfer.cuts.find(({ at }) => at === roundest) ?? assert.fail();
+
+  snapshotTransfer.certify(found.at);
   assert.equal(subject.timeline.receive([entryAt(found.at - 1, "SET late x")], MEMBER).length, 1);
   await subject.settle();
-  assert.ok(handover.cuts.every(({ at }) => at < found.at));
+  assert.ok(snapshotTransfer.cuts.every(({ at }) => at < found.at));
+
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
-  const again = handover.cuts.find(({ at }) => at === found.at);
+  const again = snapshotTransfer.cuts.find(({ at }) => at === found.at);
   assert.ok(again !== undefined && again.seal !== found.seal, "there is a different snapshot of that date");
+
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(1000);
   assert.ok(subject.now - RETAIN_MS > found.at);
@@ -233,24 +245,24 @@ test("a timeline in memory waits for its members, but only up to twice the permi
 test("the snapshot that all members will select is retained until they have confirmed it", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  const { handover } = subject.timeline;
-  const dates = handover.cuts.map(({ at }) => at);
+  const { snapshotTransfer } = subject.timeline;
+  const dates = snapshotTransfer.cuts.map(({ at }) => at);
   assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
-  handover.certify(dates[0] as number);
+  snapshotTransfer.certify(dates[0] as number);
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot is retained too");
+  assert.equal(snapshotTransfer.cuts[0]?.at, dates[0], "the newest confirmed snapshot is retained too");
 });
 
 test("a snapshot that a member waits for is made even if no entry has arrived since the last snapshot", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(10 * MINUTE_MS);
-  const { handover } = subject.timeline;
-  const dates = () => handover.cuts.map(({ at }) => at);
+  const { snapshotTransfer } = subject.timeline;
+  const dates = () => snapshotTransfer.cuts.map(({ at }) => at);
   const [before, pruned] = [dates(), subject.mark.pruned];
   await subject.pass(QUIET_MS);
   assert.deepEqual(dates(), before);
-  handover.want(-1);
+  snapshotTransfer.want(-1);
   await subject.pass(1000);
   assert.ok((dates().at(-1) as number) > (before.at(-1) as number));
   assert.equal(subject.mark.pruned, pruned);
@@ -262,13 +274,13 @@ test("a snapshot that a member waits for is made even if no entry has arrived si
 test("a snapshot made again for the same date, with a late entry, is reported with its new contents", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  const { handover } = subject.timeline;
-  const [before] = handover.cuts;
+  const { snapshotTransfer } = subject.timeline;
+  const [before] = snapshotTransfer.cuts;
   assert.ok(before !== undefined);
   subject.timeline.receive([entryAt(START + 1, "SET late x")], MEMBER);
-  handover.want(-1);
+  snapshotTransfer.want(-1);
   await subject.pass(MINUTE_MS);
-  const [after] = handover.cuts;
+  const [after] = snapshotTransfer.cuts;
   assert.equal(after?.at, before.at);
   assert.notEqual(after.seal, before.seal);
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
@@ -277,11 +289,11 @@ test("a snapshot made again for the same date, with a late entry, is reported wi
 test("a member's request for a later snapshot has priority over a rounder date", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  const { handover } = subject.timeline;
+  const { snapshotTransfer } = subject.timeline;
   const after = roundestDate(START, subject.now) as number;
-  handover.want(after);
+  snapshotTransfer.want(after);
   await subject.pass(10 * MINUTE_MS);
-  assert.ok((handover.cuts[0]?.at ?? 0) > after);
+  assert.ok((snapshotTransfer.cuts[0]?.at ?? 0) > after);
 });
 
 test("if no client writes, two daemons that prune at different tails request a snapshot of the same date", async () => {
@@ -292,15 +304,15 @@ test("if no client writes, two daemons that prune at different tails request a s
       await subject.writes(5, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
-      const { handover } = subject.timeline;
+      const { snapshotTransfer } = subject.timeline;
       // Each of the two daemons had already signed this date.
-      handover.want(last - minutes * MINUTE_MS - 1);
+      snapshotTransfer.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
       assert.ok(
-        (handover.cuts.at(-1)?.at ?? 0) > last,
+        (snapshotTransfer.cuts.at(-1)?.at ?? 0) > last,
         "up to the last entry all dates may have been signed",
       );
-      return handover.cuts.at(-1)?.at;
+      return snapshotTransfer.cuts.at(-1)?.at;
     }),
   );
   assert.equal(dates[0], dates[1]);
@@ -310,9 +322,9 @@ test("a snapshot dated after the last entries prunes nothing that is still in th
   const subject = await new TimelineSubject({ every: 1000, limits: { retainMs: MINUTE_MS } }).open();
   await subject.writes(10, 1000, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(20 * MINUTE_MS);
-  const { handover } = subject.timeline;
-  handover.want(subject.now - 16 * MINUTE_MS);
+  const { snapshotTransfer } = subject.timeline;
+  snapshotTransfer.want(subject.now - 16 * MINUTE_MS);
   await subject.pass(5 * MINUTE_MS);
-  assert.ok((handover.cuts.at(-1)?.at ?? 0) > START + MINUTE_MS);
+  assert.ok((snapshotTransfer.cuts.at(-1)?.at ?? 0) > START + MINUTE_MS);
   assert.equal(subject.mark.pruned, null);
 });

@@ -4,10 +4,10 @@ import { test } from "node:test";
 import { DecisionMaking } from "../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState } from "../../../daemon/cluster/peers/shared/cluster-state.js";
 import { DecidedPatterns } from "../../../daemon/store/rights/decided-patterns.js";
-import { DecidedUnits } from "../../../daemon/timeline/decided-units.js";
 import { writePromisesMark } from "../../../daemon/timeline/entries/stored-promises.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
+import { StoredVotes } from "../../../daemon/timeline/stored-votes.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { writeDecision } from "../../../protocol/version-2/decision-body.js";
@@ -38,10 +38,10 @@ class Scene {
   readonly storage = new MemoryStorage();
   log = NO_DAMAGE;
 
-  start(mayHaveForgotten: boolean): DecidedUnits {
+  start(mayHaveForgotten: boolean): StoredVotes {
     Object.assign(this.storage, { mayHaveForgotten });
     const parts = { storage: this.storage, log: this.log, hash: () => "i".repeat(32) };
-    return new DecidedUnits(parts as unknown as TimelineParts);
+    return new StoredVotes(parts as unknown as TimelineParts);
   }
 }
 
@@ -53,42 +53,50 @@ for (const stored of [PROMISES, null])
     assert.equal(scene.start(true).promises, null);
     assert.equal(scene.start(false).promises, null);
     assert.equal(scene.start(true).promises, null);
-    const decided = scene.start(false);
-    assert.equal(decided.promises, null);
-    decided.storePromises(PROMISES, () => {});
-    assert.deepEqual(decided.promises, PROMISES);
+    const votes = scene.start(false);
+    assert.equal(votes.promises, null);
+    votes.storePromises(PROMISES, () => {});
+    assert.deepEqual(votes.promises, PROMISES);
     assert.deepEqual(scene.start(false).promises, PROMISES);
   });
 
 test("a daemon that a list names after its start has promised nothing", () => {
   const scene = new Scene();
-  const decided = scene.start(false);
-  assert.equal(decided.promises, null);
+  const votes = scene.start(false);
+  assert.equal(votes.promises, null);
   const first = writeStoredPromises(NO_PROMISES);
   scene.storage.put([], [["decisions", writePromisesMark(first)]]);
-  assert.deepEqual(decided.promises, first);
+  assert.deepEqual(votes.promises, first);
 });
 
 test("nothing from an open vote's date on becomes final before this daemon takes part in decisions again", () => {
   const scene = new Scene();
   scene.storage.put([], [["decisions", writePromisesMark(PROMISES)]]);
   for (const mayHaveForgotten of [false, true, false]) {
-    const decided = scene.start(mayHaveForgotten);
-    assert.equal(decided.openDate, AT);
+    const votes = scene.start(mayHaveForgotten);
+    assert.equal(votes.openDate, AT);
     let hasFolded = false;
     const timeline = {
-      decided,
+      decided: {},
+      votes,
       published: AT - 1,
       hasFolded: () => hasFolded,
       ring: { patterns: DecidedPatterns.NONE },
     };
-    const members = { areLevel: () => false, commonClock: () => AT, stablePoint: () => 0, epoch: () => "" };
+    const members = {
+      areLevel: () => false,
+      commonClock: () => AT,
+      stablePoint: () => 0,
+      epoch: () => "",
+      serial: () => 0,
+      latestTaken: () => null,
+    };
     const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, members);
     decisions.tick();
-    assert.equal(decided.openDate, AT);
+    assert.equal(votes.openDate, AT);
     hasFolded = true;
     decisions.tick();
-    assert.equal(decided.openDate, Number.POSITIVE_INFINITY);
+    assert.equal(votes.openDate, Number.POSITIVE_INFINITY);
   }
 });
 
@@ -101,11 +109,11 @@ function expectLost(mark: Buffer): void {
   for (let starts = 1; starts <= 2; starts++) {
     const errors: unknown[] = [];
     scene.log = { error: (...args: unknown[]) => void errors.push(args) };
-    const decided = scene.start(false);
-    assert.deepEqual([decided.promises, decided.storedVote, errors.length], [null, [], 1]);
+    const votes = scene.start(false);
+    assert.deepEqual([votes.promises, votes.lastVote, errors.length], [null, [], 1]);
   }
-  const decided = scene.start(false);
-  decided.storePromises(PROMISES, () => {});
+  const votes = scene.start(false);
+  votes.storePromises(PROMISES, () => {});
   scene.log = NO_DAMAGE;
   assert.deepEqual(scene.start(false).promises, PROMISES);
 }

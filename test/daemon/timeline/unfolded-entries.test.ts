@@ -148,24 +148,26 @@ test("the entries dated ahead are limited in number and in bytes", () => {
 test("the daemon waits for marked entries until they are merged or refolded, but not for later entries", () => {
   const waiting = new UnfoldedEntries();
   waiting.addLate([dated(5), dated(9)]);
-  waiting.mark();
+  waiting.markReached();
   waiting.addLate([dated(1), dated(2)]);
   waiting.firstLate(0);
   waiting.takeLate(3);
   assert.ok(!waiting.areMarkedFolded, "the entry of 9 is still waiting");
   waiting.takeLate(1);
   assert.ok(waiting.areMarkedFolded);
+
   waiting.addLate([dated(3)]);
   assert.ok(waiting.areMarkedFolded, "the entry of 3 arrived after the mark");
-  waiting.mark();
+  waiting.markReached();
   waiting.takeForRefold();
   assert.ok(!waiting.areMarkedFolded, "the refold runs");
   waiting.refolded();
   assert.ok(waiting.areMarkedFolded);
+
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
   assert.ok(waiting.areMarkedFolded, "the refold is of later entries only");
-  waiting.mark();
+  waiting.markReached();
   assert.ok(!waiting.areMarkedFolded, "the entry of 4 is now marked");
 });
 

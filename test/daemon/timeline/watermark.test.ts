@@ -18,7 +18,7 @@ class Subject {
   uptime = 0;
   isJoining = false;
 
-  readonly decided = { openDate: Number.POSITIVE_INFINITY };
+  readonly votes = { openDate: Number.POSITIVE_INFINITY };
 
   constructor(isAlone: boolean) {
     const parts = double<TimelineParts>({
@@ -31,7 +31,7 @@ class Subject {
       log: { error: () => {} },
       handlers: { failed: (detail) => void this.failures.push(detail) },
     });
-    this.watermark = new Watermark(parts, new DiskFailure(parts), this.decided);
+    this.watermark = new Watermark(parts, new DiskFailure(parts), this.votes);
   }
 
   pass(ms: number, isSkewed = false): void {
@@ -64,7 +64,7 @@ test("a watermark is sent to members only once it is on the disk", async () => {
 
 test("a watermark stays below the date of a decision that may have been made", async () => {
   const subject = new Subject(false);
-  subject.decided.openDate = START + 10;
+  subject.votes.openDate = START + 10;
   subject.watermark.raise(START + 1_000);
   const publish = async () => {
     subject.pass(2_100, true);
@@ -73,9 +73,9 @@ test("a watermark stays below the date of a decision that may have been made", a
     return subject.watermark.published;
   };
   assert.equal(await publish(), START + 9);
-  subject.decided.openDate = Number.POSITIVE_INFINITY;
+  subject.votes.openDate = Number.POSITIVE_INFINITY;
   assert.equal(await publish(), START + 1_000);
-  subject.decided.openDate = START + 10;
+  subject.votes.openDate = START + 10;
   assert.equal(await publish(), START + 1_000, "a published watermark is never lowered");
 });
 
@@ -87,7 +87,7 @@ test("a watermark is neither sent nor stored while its initial value is unknown"
   subject.storage.sync();
   await nextTurn();
   assert.equal(subject.watermark.published, 0);
-  assert.equal(subject.storage.mark("watermark"), null, "a restart determines the watermark again");
+  assert.equal(subject.storage.readMark("watermark"), null, "a restart determines the watermark again");
   subject.isJoining = false;
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();

@@ -22,16 +22,36 @@ const queues = ports.map(
     }),
 );
 // Two workers that received the same job cannot both finish it.
-for (const queue of queues) queue.on("error", () => {});
+for (const queue of queues) queue.on("error", () => {}).setMaxListeners(0);
+for (const queue of queues) {
+  queue.on("stalled", ({ id }) => report({ stalled: id }));
+  // The function of a job never fails: the job runs again because its worker could not store that it has ended.
+  queue.on("failed", ({ id }) => report({ notEnded: id }));
+}
+
+/** The jobs for whose end the program waits, and their largest number: see bullmq-workers.mjs. */
+const waits = new Set();
+const WAITS_MAX = 50;
+
+/** Waits for the end of a job, and reports when the wait is over. */
+async function wait(job) {
+  waits.add(job);
+  const problem = await job.finished().then(() => null, String);
+  if (waits.delete(job)) report({ finished: job.id, problem });
+}
+
+// A wait asks again every five seconds whether its job has ended. If that fails, it rejects no promise that a caller has.
+process.on("unhandledRejection", () => {});
 
 let added = 0;
 async function add({ job, daemon }) {
   try {
-    await queues[daemon].add(
-      { number: job },
-      { jobId: job, removeOnComplete: added++ % 2 === 0, attempts: 3 },
-    );
-    report({ added: job });
+    const options = { jobId: job, removeOnComplete: added++ % 2 === 0, attempts: 3 };
+    const created = await queues[daemon].add({ number: job }, options);
+    // See bullmq-workers.mjs.
+    const isAwaited = !options.removeOnComplete && waits.size < WAITS_MAX;
+    report({ added: job, waits: isAwaited });
+    if (isAwaited) void wait(created);
   } catch (reason) {
     report({ failed: job, reason: String(reason) });
   }

@@ -1,9 +1,10 @@
 /**
  * Workers of BullMQ at several servers, for test/system/claims. Arguments: the ports. Reads requests from stdin and writes
- * what happened to stdout, as lines of JSON.
+ * what happened to stdout, as lines of JSON: `added` or `failed`, `taken` when a worker has received a job, `ran`, and
+ * `notEnded` if it could not store that a job has ended. `unknown` reports a claim that failed but may have taken a job.
  */
 import { createInterface } from "node:readline";
-import { Queue, Worker } from "bullmq";
+import { Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
 
 /**
@@ -13,6 +14,9 @@ import { Redis } from "ioredis";
  */
 const LOCK_MS = 60_000;
 const STALLED_MS = 4000;
+/** Milliseconds after which waits begin again, and their largest number: each asks a script whether its job has ended. */
+const AGAIN_MS = 500;
+const WAITS_MAX = 50;
 const ports = process.argv.slice(2).map(Number);
 const name = "jobs";
 const report = (line) => console.log(JSON.stringify(line));
@@ -29,7 +33,8 @@ const workers = ports.map(
       name,
       async (job) => {
         report({ ran: job.id, hasData: job.data.number === job.id });
-        await job.updateProgress(50);
+        // A job whose function fails runs again, so that this call may fail.
+        await job.updateProgress(50).catch(() => {});
       },
       {
         connection: connectionOf(port),
@@ -43,15 +48,46 @@ const workers = ports.map(
       },
     ),
 );
+const events = ports.map((port) => new QueueEvents(name, { connection: connectionOf(port) }));
 // Two workers that received the same job cannot both finish it.
-for (const each of [...queues, ...workers]) each.on("error", () => {});
+for (const each of [...queues, ...workers, ...events]) each.on("error", () => {}).setMaxListeners(0);
+
+for (const worker of workers) {
+  worker.on("stalled", (job) => report({ stalled: job }));
+  // The function of a job never fails: the job runs again because its worker could not store that it has ended.
+  worker.on("failed", (job) => report({ notEnded: job.id }));
+}
+
+/** The jobs for whose end the program waits, with the index of their daemon. */
+const waits = new Map();
+
+/** Waits for the end of a job, and reports when the wait is over. */
+async function wait(job, at) {
+  waits.set(job, at);
+  const problem = await job.waitUntilFinished(events[at]).then(() => null, String);
+  if (waits.delete(job)) report({ finished: job.id, problem });
+}
+
+// If the library cannot ask whether a job has ended already, it rejects no promise that a caller has: wait again for all.
+let areRepeated = false;
+process.on("unhandledRejection", () => {
+  if (areRepeated) return;
+  areRepeated = true;
+  setTimeout(() => {
+    areRepeated = false;
+    for (const [job, at] of waits) void wait(job, at);
+  }, AGAIN_MS);
+});
 
 let added = 0;
 async function add({ job, daemon }) {
   try {
     const options = { jobId: job, removeOnComplete: added++ % 2 === 0, attempts: 3 };
-    await queues[daemon].add("job", { number: job }, options);
-    report({ added: job });
+    const created = await queues[daemon].add("job", { number: job }, options);
+    // A job that has been removed may have ended before the wait begins, which then fails, as with Redis.
+    const isAwaited = !options.removeOnComplete && waits.size < WAITS_MAX;
+    report({ added: job, waits: isAwaited });
+    if (isAwaited) void wait(created, daemon);
   } catch (reason) {
     report({ failed: job, reason: String(reason) });
   }

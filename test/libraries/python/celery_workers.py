@@ -4,10 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from queue import Empty
 
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
+from kombu.transport import redis
 
+from job_reports import may_have_taken, report
+
+# Seconds after which a message without an acknowledgement is delivered again.
+VISIBILITY_SECONDS = 30
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -17,7 +24,12 @@ def app_of(port):
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         # Seconds between the attempts to connect, and their number for a client that adds a job.
-        broker_transport_options={"interval_start": 0, "interval_step": 0.05, "interval_max": 0.05},
+        broker_transport_options={
+            "interval_start": 0,
+            "interval_step": 0.05,
+            "interval_max": 0.05,
+            "visibility_timeout": VISIBILITY_SECONDS,
+        },
         task_ignore_result=True,
         worker_redirect_stdouts=False,
         worker_hijack_root_logger=False,
@@ -26,10 +38,43 @@ def app_of(port):
     return app
 
 
-def report(line):
-    os.write(1, (json.dumps(line) + "\n").encode())
+class ReportingQoS(redis.QoS):
+    taken = 0
+
+    def append(self, message, delivery_tag):
+        self.taken += 1
+        report({"taken": message.payload[0][0]})
+        super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag):
+        number = self.get(delivery_tag).payload[0][0]
+        try:
+            super().ack(delivery_tag)
+        except Exception:
+            report({"notEnded": number})
+            raise
+
+    def restore_visible(self, start=0, num=10, interval=1):
+        """Searches at each tenth second, instead of each hundredth."""
+        super().restore_visible(start, num, interval)
 
 
+class ReportingChannel(redis.Channel):
+    QoS = ReportingQoS
+
+    def _brpop_read(self, **options):
+        taken = self.qos.taken
+        try:
+            return super()._brpop_read(**options)
+        except Empty:
+            raise
+        except Exception as reason:
+            if self.qos.taken == taken and may_have_taken(reason):
+                report({"unknown": True})
+            raise
+
+
+redis.Transport.Channel = ReportingChannel
 app = app_of(os.environ.get("LIBRARY_PORT", "0"))
 
 
@@ -63,20 +108,47 @@ def start_worker(daemon, port):
     )
 
 
+class Workers:
+    """A worker at each server. An error reply ends a worker, and its supervisor starts it again."""
+
+    def __init__(self, ports):
+        self.isStopping = False
+        self.running = {}
+        self.threads = [
+            threading.Thread(target=self.supervise, args=each, daemon=True) for each in enumerate(ports)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def supervise(self, daemon, port):
+        while not self.isStopping:
+            self.running[daemon] = start_worker(daemon, port)
+            self.running[daemon].wait()
+
+    def stop(self):
+        self.isStopping = True
+        for worker in self.running.values():
+            worker.terminate()
+        for thread in self.threads:
+            thread.join()
+
+    def kill(self):
+        self.isStopping = True
+        for worker in self.running.values():
+            worker.kill()
+
+
 def main():
     ports = sys.argv[1:]
     apps = [app_of(port) for port in ports]
-    workers = [start_worker(daemon, port) for daemon, port in enumerate(ports)]
+    workers = Workers(ports)
     try:
         for line in sys.stdin:
             request = json.loads(line)
             if request["do"] == "add":
                 add(apps, request)
             elif request["do"] == "stop":
-                for worker in workers:
-                    worker.terminate()
-                for worker in workers:
-                    worker.wait()
+                workers.stop()
                 report({"stopped": True})
             elif request["do"] == "check":
                 with apps[0].connection_for_read() as connection:
@@ -84,8 +156,7 @@ def main():
                     waiting = {"celery": client.llen("celery"), "unacked": client.hlen("unacked")}
                 report({"withoutData": 0, "withoutLifetime": 0, "waiting": waiting, "examples": []})
     finally:
-        for worker in workers:
-            worker.kill()
+        workers.kill()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,78 @@
 """Workers of RQ at several servers, for test/system/claims. Arguments: the ports. Requests and reports are those of
 ../npm/bullmq-workers.mjs."""
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
+import traceback
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, NoSuchJobError
+from rq.job import Job
+from rq.registry import FailedJobRegistry
+
+from job_reports import may_have_taken, report
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-
-
-def report(line):
-    os.write(1, (json.dumps(line) + "\n").encode())
 
 
 def job(number, text=None):
     report({"ran": number, "hasData": text == "data"})
 
 
+class ReportingQueue(Queue):
+    @classmethod
+    def dequeue_any(cls, *args, **options):
+        try:
+            taken = super().dequeue_any(*args, **options)
+        except DequeueTimeout:
+            raise
+        except Exception as reason:
+            if may_have_taken(reason):
+                report({"unknown": True})
+            raise
+        if taken is not None:
+            report({"taken": taken[0].args[0]})
+        return taken
+
+
+class ReportingJob(Job):
+    @classmethod
+    def fetch(cls, id, *args, **options):
+        try:
+            return super().fetch(id, *args, **options)
+        except NoSuchJobError:
+            # RQ takes the next job without a word.
+            report({"workerError": f"the job {id} has no data"})
+            raise
+
+
+class ErrorReports(logging.Handler):
+    """Reports the errors for which a worker ends, or which let its job fail."""
+
+    def emit(self, record):
+        text = record.getMessage() if record.exc_info is None else str(record.exc_info[1])
+        where = "" if record.exc_info is None else f"{frames_of(record.exc_info[2])}: "
+        report({"workerError": where + text})
+
+
+def frames_of(trace):
+    """The functions of RQ that an error has passed."""
+    frames = traceback.extract_tb(trace)
+    return " > ".join(frame.name for frame in frames if "/rq/" in frame.filename)
+
+
 def work(port):
     """The worker's process: it ends when its server is killed."""
+    logging.getLogger("rq.worker").addHandler(ErrorReports(logging.ERROR))
     connection = Redis(port=int(port), socket_connect_timeout=1)
-    queue = Queue("jobs", connection=connection)
-    SimpleWorker([queue], connection=connection).work(logging_level="CRITICAL")
+    queue = ReportingQueue("jobs", connection=connection)
+    worker = SimpleWorker([queue], connection=connection, queue_class=ReportingQueue, job_class=ReportingJob)
+    worker.work(logging_level="ERROR")
 
 
 class Workers:
@@ -81,7 +128,9 @@ def main():
                 listed = [number.decode() for number in queues[0].connection.lrange(queues[0].key, 0, -1)]
                 absent = [id for id in listed if not queues[0].connection.exists("rq:job:" + id)]
                 waiting = {"queued": len(listed)}
-                report({"withoutData": len(absent), "withoutLifetime": 0, "waiting": waiting, "examples": absent[:3]})
+                failed = FailedJobRegistry(queue=queues[0]).get_job_ids()
+                found = {"waiting": waiting, "examples": absent[:3], "failedJobs": len(failed)}
+                report({"withoutData": len(absent), "withoutLifetime": 0, **found})
     finally:
         workers.stop()
 

@@ -41,6 +41,8 @@ const MESSAGES: readonly DecisionMessage[] = [
   { kind: "propose", ballot, bodies: [body], signed, evidence: null },
   { kind: "vote", vote },
   { kind: "outvoted", ballot },
+  { kind: "answer-request", number: 1 },
+  { kind: "answer", number: 2 ** 40 },
 ];
 
 test("messages are parsed back", () => {

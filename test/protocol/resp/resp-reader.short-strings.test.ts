@@ -14,12 +14,12 @@ test("random short and long strings equal the bytes in the buffer", () => {
     const text = String.fromCharCode(...Array.from({ length }, () => random.below(letters)));
     const start = random.below(5);
     const buffer = Buffer.from(`${"-".repeat(start)}${text}+`, "latin1");
-    assert.equal(strings.take(buffer, start, start + length), text);
+    assert.equal(strings.stringFrom(buffer, start, start + length), text);
   }
 });
 
 test("strings that differ only in their first byte are distinguished", () => {
   const strings = new ShortStrings();
   for (const text of ["xabcdefghijkl", "yabcdefghijkl", "xabcdefghijkl", "abcdefghijkl"])
-    assert.equal(strings.take(Buffer.from(text), 0, text.length), text);
+    assert.equal(strings.stringFrom(Buffer.from(text), 0, text.length), text);
 });

@@ -8,7 +8,6 @@ import {
   isDecision,
   readDecision,
   readEntryBody,
-  readEntryHead,
   writeDecision,
 } from "../../../protocol/version-2/decision-body.js";
 import { NO_KEY, outcomeAt, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
@@ -47,7 +46,6 @@ test("a decision is parsed back, and is the client's envelope at another positio
     const { slot, at, seq, outcomes } = decision;
     const decided = { slot, outcomes, signed: { at: header.at, seq: header.seq } };
     assert.deepEqual(readEntryBody(bytes), { ...readBody(body), at, seq, decided });
-    assert.deepEqual(readEntryHead(bytes), { key: header.key, at, seq });
   }
 });
 
@@ -62,7 +60,6 @@ test("a decision without a unit has a position, no signer, and a command that no
 test("an envelope is no decision, and a client's parser refuses a decision", () => {
   assert.ok(!isDecision(body));
   assert.deepEqual(readEntryBody(body), readBody(body));
-  assert.deepEqual(readEntryHead(body), { key: header.key, at: header.at, seq: header.seq });
   assert.throws(() => readBody(writeDecision(first)), MalformedFrame);
   assert.notDeepEqual(signedBytes(writeDecision(first)), signedBytes(body));
 });
@@ -82,6 +79,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
   const outcomes = ["applied", "unmet", "applied"] as const;
   const decide = (count: number, unit: Decision["unit"]) =>
     writeDecision({ ...first, outcomes: Array(count).fill("applied"), unit });
+
   const bytes = writeDecision({ ...first, outcomes, unit: unitWith(3) });
   assert.ok(bytes.includes("$21\r\napplied,unmet,applied\r\n"));
   const { decided } = readEntryBody(bytes);
@@ -91,6 +89,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
     [0, 1, 2].map((index) => decided && outcomeAt(decided, index)),
     outcomes,
   );
+
   for (const [commands, multi, right] of [
     [1, false, 1],
     [2, false, 2],
@@ -103,6 +102,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
       if (count === right) assert.equal(read().decided?.outcomes.length, right, what);
       else assert.throws(read, MalformedFrame, what);
     }
+
   assert.throws(() => readDecision(decide(257, unitWith(256))), MalformedFrame);
   assert.throws(() => readDecision(decide(2, null)), MalformedFrame, "a decision without an envelope");
   assert.throws(() => readEntryBody(decide(2, null)), MalformedFrame, "a decision without an envelope");

@@ -18,7 +18,7 @@ import {
   type VerifiesList,
   viewsOf,
 } from "../../../tools/cli/members/member-views.js";
-import { type Change, nextMembers } from "../../../tools/cli/members/next-member-list.js";
+import { type ListChange, nextMembers } from "../../../tools/cli/members/next-member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { randomBytes, shortId } from "../cast.js";
 import { type SimulatedKey, sha256, sign, signatureOf } from "../signatures.js";
@@ -34,7 +34,7 @@ export interface Answers {
 }
 
 /** The change to sign; ids are hexadecimal. */
-export type Wanted = Pick<Change, "add" | "evict"> & Partial<Change>;
+export type Wanted = Pick<ListChange, "add" | "evict"> & Partial<ListChange>;
 
 export interface AdministratorParts {
   readonly name: string;

@@ -3,7 +3,7 @@
  * may still receive.
  */
 
-import { listOf } from "../../../daemon/cluster/members/list-history.js";
+import { listOf } from "../../../daemon/cluster/members/check-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { readEntries } from "../../../protocol/members/member-elements.js";
 import { type KnownList, takeList } from "../../../protocol/members/member-list.js";

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { shortId } from "../cast.js";
 import type { World } from "../world.js";
-import { missingDeadLetters } from "./simulated-dead-letters.js";
+import { missingDeadLetters } from "./dead-letters.js";
 
 /**
  * Whether an entry is only in the folder of a removed daemon. No member accepts it from there, but an operator can find

@@ -3,7 +3,7 @@
  * lists that share a member follow each other; so do the texts that one folder signs; and a text in use is on the disk
  * of each of its signers. Source: docs/decisions/0080-members-found-their-list.md.
  */
-import { listOf } from "../../../daemon/cluster/members/list-history.js";
+import { listOf } from "../../../daemon/cluster/members/check-list.js";
 import type { MemberLists } from "../../../daemon/cluster/members/member-lists.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { readEntries } from "../../../protocol/members/member-elements.js";

@@ -88,7 +88,7 @@ export class Clock {
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;
     const sample = { sent: clock + took + error, trip: 0 };
-    this.#clocks.note(idOf(from), sample, { clock: this.now, uptime: time() }, this.#voters);
+    this.#clocks.recordSample(idOf(from), sample, { clock: this.now, uptime: time() }, this.#voters);
   }
 
   /** Moves the watermark. */

@@ -3,6 +3,7 @@
 import { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
 import type { Electorate } from "../../../daemon/cluster/peers/shared/electorate.js";
 import {
+  type DiskReport,
   entryOutcomeOf,
   isStable,
   type JoinReport,
@@ -10,7 +11,6 @@ import {
   listRefusal,
   mayAcceptFrom,
   mayReport,
-  type Report,
 } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
@@ -22,10 +22,12 @@ import {
 import { arrivalOf } from "./arrival.js";
 import { RULES, type Rules } from "./rules.js";
 
-type Reports = ReadonlyMap<ByteString, Report<number>>;
+type Reports = ReadonlyMap<ByteString, DiskReport<number>>;
 
-const eachReport = (reports: Reports, change: (report: Report<number>) => Partial<Report<number>>): Reports =>
-  new Map([...reports].map(([id, report]) => [id, { ...report, ...change(report) }]));
+const eachReport = (
+  reports: Reports,
+  change: (report: DiskReport<number>) => Partial<DiskReport<number>>,
+): Reports => new Map([...reports].map(([id, report]) => [id, { ...report, ...change(report) }]));
 
 const eachJoinReport = (
   reports: ReadonlyMap<ByteString, JoinReport>,
@@ -37,13 +39,13 @@ const eachJoinReport = (
 class UpperClocks extends MemberClocks {
   readonly #samples = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
-  override note(
+  override recordSample(
     member: ByteString,
-    sample: Parameters<MemberClocks["note"]>[1],
-    own: Parameters<MemberClocks["note"]>[2],
+    sample: Parameters<MemberClocks["recordSample"]>[1],
+    own: Parameters<MemberClocks["recordSample"]>[2],
     voters: Electorate,
   ): void {
-    super.note(member, sample, own, voters);
+    super.recordSample(member, sample, own, voters);
     this.#samples.set(member, { ahead: sample.sent - own.uptime, at: own.uptime });
   }
 

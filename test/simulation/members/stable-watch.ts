@@ -3,13 +3,13 @@
  * disk, and drops bodies far below it.
  */
 
-import { type Report, stableCandidate } from "../../../daemon/timeline/members/rules.js";
+import { type DiskReport, stableCandidate } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { numberOf } from "./lists.js";
 import { LIMITS } from "./settings.js";
 import type { DaemonView } from "./surroundings.js";
 
-interface SentReport extends Report<number> {
+interface SentReport extends DiskReport<number> {
   readonly from: number;
 }
 
@@ -57,10 +57,12 @@ export class StableWatch {
     const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
     const { published } = this.#daemon;
     const lowest = stableCandidate([published, ...watermarks]);
+
     // To test the rule, the daemon first tries a point that the watermarks do not permit yet.
     const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
     for (const at of [tried, lowest])
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
+
     if (this.value > disk.durable.stable) {
       disk.write({ stable: this.value });
       if (!around.rules.stableFromDisk) this.#publish();
@@ -102,10 +104,10 @@ export class StableWatch {
     const { around, reported, published } = this.#daemon;
     const { rules, envelopes } = around;
     const before = envelopes.before(at);
-    const own: Report<number> = { list, watermark: published, digest: reported };
+    const own: DiskReport<number> = { list, watermark: published, digest: reported };
     const isSame = (one: number, other: number) => (one & before) === (other & before);
     if (rules.comparesNow) return rules.isStable(at, own, others, reports, isSame);
-    const then = new Map<ByteString, Report<number>>();
+    const then = new Map<ByteString, DiskReport<number>>();
     for (const [id, report] of reports)
       then.set(
         id,

@@ -4,14 +4,14 @@ import { bodyOf, pairsFor, SET, signedVector, withPair } from "./body.js";
 import { privateKey, raw, resp, signatureOf, signedBytesOf, vectorKeys } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
-/** The order of the group of Ed25519, encoded as little-endian (RFC 8032, 5.1). */
+/** The order L of the Ed25519 group (RFC 8032, 5.1). */
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 export function badSignatures(): BadVector[] {
   return [...withoutSigner(), ...rsaSignatures(), ...edSignatures()];
 }
 
-/** Makes bodies that fail the only check before the signature: that of the bytes up to `key`. */
+/** Makes bodies that are rejected before the signature is verified: malformed up to `key`, or with an unknown key. */
 function withoutSigner(): BadVector[] {
   const vector = (name: string, body: Buffer, note: string, code = "malformed") =>
     signedVector({ name, stage: "key", code, note }, body);
@@ -151,7 +151,10 @@ function flipped(signature: Buffer, byte: number): Buffer {
   return copy;
 }
 
-/** Returns the signature with S replaced by S + L. */
+/**
+ * Returns the signature with S replaced by S + L, which strict verifiers must reject as not canonical. S is
+ * little-endian.
+ */
 export function withHighS(signature: Buffer): Buffer {
   const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString("hex")}`) + GROUP_ORDER;
   const bytes = Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse();

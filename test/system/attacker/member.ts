@@ -1,6 +1,6 @@
 /**
  * A peer that claims to be a member. It proves that it has its key, and then sends any messages that the test chooses.
- * Source: docs/protocol-v2.md, "Members".
+ * Source: docs/member-protocol.md.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -184,7 +184,7 @@ async function clusterAt(port: number): Promise<Buffer> {
 
 function statusOf(claims: Claims): Item[] {
   const { watermark, pruned, state, ringCount, ringSum, dataCount, dataSum } = claims;
-  return [0, 0, Date.now(), watermark, pruned, state, 0, ringCount, ringSum, dataCount, dataSum];
+  return [0, 0, Date.now(), watermark, pruned, Date.now(), state, 0, ringCount, ringSum, dataCount, dataSum];
 }
 
 function reportOf({ watermark, ringCount, ringSum, dataCount, dataSum }: Claims): Item[] {
@@ -199,7 +199,7 @@ function partOf({ at, bytes }: { at: number; bytes: Buffer }, number: number): I
 
 /** Returns the claims in a daemon's status. */
 function claimsOf(status: Message): Claims {
-  const [, , , , , watermark, pruned, state, , ringCount, ringSum, dataCount, dataSum] = status;
+  const [, , , , , watermark, pruned, , state, , ringCount, ringSum, dataCount, dataSum] = status;
   return {
     watermark: Number(textOf(watermark)),
     pruned: Number(textOf(pruned)),

@@ -1,6 +1,6 @@
 /**
  * Makes votes, the signatures by which members confirm a snapshot. Any process with a key can make them. Source:
- * docs/protocol-v2.md, "Messages", votes.
+ * docs/member-protocol.md, "Messages", votes.
  */
 import { long } from "./envelope.js";
 import { type Key, signatureOf } from "./key.js";

@@ -3,8 +3,8 @@
  * "Messages"), and validates nothing in either direction.
  */
 
-/** A value to write: text as UTF-8, numbers as decimals, lists as arrays. */
-export type Item = Buffer | string | number | readonly Item[];
+/** A value to write: text as UTF-8, numbers as decimals, lists as arrays, or a value that is encoded already. */
+export type Item = Buffer | string | number | { readonly encoded: Buffer } | readonly Item[];
 
 /** A simple string, for example OK. */
 export interface Status {
@@ -28,6 +28,7 @@ const LINE_END = Buffer.from("\r\n");
 export function resp(item: Item): Buffer {
   if (typeof item === "number" || typeof item === "string") return resp(Buffer.from(String(item)));
   if (Buffer.isBuffer(item)) return Buffer.concat([Buffer.from(`$${item.length}\r\n`), item, LINE_END]);
+  if ("encoded" in item) return item.encoded;
   const items = item as readonly Item[];
   return Buffer.concat([Buffer.from(`*${items.length}\r\n`), ...items.map(resp)]);
 }
@@ -42,15 +43,21 @@ export class MessageReader {
   #pending: Buffer = Buffer.alloc(0);
 
   push(chunk: Buffer): Message[] {
+    return this.split(chunk).map(({ message }) => message);
+  }
+
+  /** Returns messages with their frames. */
+  split(chunk: Buffer): { readonly message: Message; readonly bytes: Buffer }[] {
     this.#pending = Buffer.concat([this.#pending, chunk]);
-    const messages: Message[] = [];
+    const messages: { message: Message; bytes: Buffer }[] = [];
     for (;;) {
       const head = /^ds2:(\d+):/.exec(this.#pending.subarray(0, 32).toString("latin1"));
       if (head === null) return messages;
       const start = head[0].length;
       const end = start + Number(head[1]);
       if (this.#pending.length < end) return messages;
-      messages.push(valueIn(this.#pending.subarray(start, end)) as Message);
+      const message = valueIn(this.#pending.subarray(start, end)) as Message;
+      messages.push({ message, bytes: this.#pending.subarray(0, end) });
       this.#pending = this.#pending.subarray(end);
     }
   }

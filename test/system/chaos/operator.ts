@@ -5,8 +5,8 @@ import { programPaths } from "../../support/programs.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { type Contents, damage, readFolder } from "../folder-contents.js";
 import type { Cluster } from "./cluster.js";
-import { Departed } from "./departed.js";
 import { sleep } from "./lanes.js";
+import { RemovedDaemon } from "./removed-daemon.js";
 import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
 import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 
@@ -41,7 +41,7 @@ export class Operator {
   readonly writes: ReportedWrite[] = [];
   readonly #parts: OperatorParts;
   /** The removed daemons whose dead letters must be written again. */
-  #departed: Departed[] = [];
+  #departed: RemovedDaemon[] = [];
   /** The date up to which all daemons have the same entries. */
   #levelAt = Date.now();
   /** Whether new daemons use the older build. */
@@ -148,7 +148,7 @@ export class Operator {
   async #depart(seat: number): Promise<number> {
     const { cluster } = this.#parts;
     await cluster.trio.end(seat, "SIGTERM");
-    const departed = new Departed(cluster, seat);
+    const departed = new RemovedDaemon(cluster, seat);
     this.removed.push(departed.id);
     const count = await departed.find(this.#levelAt - SKEW_MS);
     this.deadLetters += count;
@@ -191,10 +191,12 @@ export class Operator {
     const keepers = cluster.members.filter((other) => other !== seat);
     const others = await Promise.all(keepers.map((other) => this.#contents(other)));
     const shared = [...contents].filter(([orderKey]) => others.every((other) => other.get(orderKey) != null));
+
     const isDamaged = await damage(
       cluster.trio.folder(seat),
       shared.flatMap(([, entry]) => entry ?? []).reverse(),
     );
+
     const daemon = await cluster.start(seat);
     if (!isDamaged) return `nothing at seat ${seat}, since its log still contains all entries`;
     this.damaged++;

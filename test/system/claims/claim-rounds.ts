@@ -5,6 +5,7 @@
 
 import { ActiveCluster } from "../../support/active-cluster.js";
 import { amount } from "../../support/amount.js";
+import { EARLY_PATTERNS } from "../../support/decided-patterns.js";
 import { pause } from "../../support/pause.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { Connections } from "../connections.js";
@@ -14,9 +15,13 @@ import { seed } from "../scenario.js";
 export const DAEMONS = [0, 1, 2] as const;
 /** The rounds that run at the same time, during the same faults. */
 const ROUNDS_AT_ONCE = amount(8, 20);
+/** The usual number of jobs of a round. */
+const JOBS = 6;
 /** The duration of a fault in milliseconds. */
 const FAULT_MS_MIN = 30;
 const FAULT_MS_MAX = 120;
+/** The duration for which a daemon is suspended. */
+const SUSPENDED_MS = amount(600, 3000);
 /** The probability that all links are held back for the whole time, instead of one after the other. */
 const ALL_APART = 0.4;
 
@@ -39,7 +44,7 @@ export interface Figures {
   withoutLifetime: number;
   /** Jobs that more than one client received. */
   doubles: number;
-  /** Claims that a killed daemon may have executed without an answer. Each may have taken one job, as with Redis. */
+  /** The maximum number of jobs that claims have taken without an answer, as with Redis when it is killed. */
   unanswered: number;
 }
 
@@ -60,6 +65,12 @@ export const PERFECT = { lost: 0, back: 0, withoutData: 0, withoutLifetime: 0 } 
 export const failuresOf = ({ lost, back, withoutData, withoutLifetime }: Figures): typeof PERFECT =>
   ({ lost, back, withoutData, withoutLifetime }) as typeof PERFECT;
 
+/** The figures that must be 0 if the members decide on each claim. */
+export const DECIDED = { ...PERFECT, doubles: 0 } as const;
+
+export const decidedFailuresOf = (figures: Figures): typeof DECIDED =>
+  ({ ...failuresOf(figures), doubles: figures.doubles }) as typeof DECIDED;
+
 export const described = (name: string, figures: Figures): string =>
   `${name}: ${Object.entries(figures)
     .map(([what, count]) => `${what} ${count}`)
@@ -68,6 +79,8 @@ export const described = (name: string, figures: Figures): string =>
 /** One round: its keys and its connections. */
 export interface Round {
   readonly number: number;
+  /** The number of its jobs. */
+  readonly jobs: number;
   readonly random: SeededRandom;
   /** The beginning of the names of the round's keys. */
   readonly key: string;
@@ -80,8 +93,12 @@ export interface Play {
   readonly name: string;
   /** The number of rounds that run at the same time; by default ROUNDS_AT_ONCE. */
   readonly atOnce?: number;
+  /** The number of jobs of each round; by default JOBS. */
+  readonly jobs?: number;
   /** Whether daemons may be killed. */
   readonly withKills: boolean;
+  /** Whether no fault happens at all. */
+  readonly isQuiet?: boolean;
   /** Whether workers continue to write while the rounds are counted, so that daemons need not become equal. */
   readonly isContinuous?: boolean;
   /** Adds jobs and claims them, during the faults. */
@@ -90,43 +107,65 @@ export interface Play {
   count(round: Round, figures: Figures): Promise<void>;
 }
 
+interface Options {
+  readonly hasDocuments?: boolean;
+  readonly hasMemcached?: boolean;
+  /** The patterns of the keys on which the members decide; default: none. With some, daemons are also suspended. */
+  readonly decided?: readonly string[];
+  /** The options with which their patterns begin; default: EARLY_PATTERNS. */
+  readonly begin?: readonly string[];
+}
+
 /** Three daemons that stay the same for many rounds. */
 export class ClaimRounds implements AsyncDisposable {
   readonly cluster: ActiveCluster;
   readonly connections: Connections;
   /** The number of kills so far. */
   kills = 0;
+  readonly #kinds: number;
 
-  private constructor(cluster: ActiveCluster) {
+  private constructor(cluster: ActiveCluster, { decided = [] }: Options) {
     this.cluster = cluster;
     this.connections = new Connections(cluster);
+    this.#kinds = decided.length > 0 ? 6 : 5;
   }
 
-  static async start(options: { readonly hasDocuments?: boolean } = {}): Promise<ClaimRounds> {
-    return new ClaimRounds(await ActiveCluster.start(DAEMONS.length, options));
+  static async start(options: Options = {}): Promise<ClaimRounds> {
+    const { hasDocuments = false, hasMemcached = false, decided = [], begin = EARLY_PATTERNS } = options;
+    const args = decided.length > 0 ? begin : [];
+    const cluster = await ActiveCluster.start(DAEMONS.length, {
+      hasDocuments,
+      hasMemcached,
+      args: () => args,
+    });
+    await cluster.decideOn(decided);
+    return new ClaimRounds(cluster, options);
   }
 
   /** Runs the rounds of a scenario. @param path  the number of the scenario, for its random numbers */
   async run(play: Play, path: number, rounds: number): Promise<Figures> {
     const figures = noFigures();
-    const { atOnce = ROUNDS_AT_ONCE } = play;
+    const { atOnce = ROUNDS_AT_ONCE, jobs = JOBS } = play;
     for (let first = 0; first < rounds; first += atOnce) {
       const epoch = first / atOnce;
       const lanes = Array.from({ length: Math.min(atOnce, rounds - first) }, (_, lane) => lane);
       const group = lanes.map(
         (lane): Round => ({
           number: first + lane,
+          jobs,
           random: new SeededRandom(seed, path, first + lane),
           key: `${path}:${first + lane}`,
           connections: this.connections,
           lane,
         }),
       );
+
       const random = new SeededRandom(seed, path, epoch, 1);
       // A fault is healed even if a round fails, so that the cluster can be stopped.
-      const fault = this.#fault(random, epoch, play);
+      const fault = play.isQuiet === true ? Promise.resolve() : this.#fault(random, epoch, play);
       await Promise.all(group.map((round) => play.work(round))).finally(() => fault);
       await fault;
+
       if (play.isContinuous !== true) await this.cluster.untilEqual();
       await Promise.all(group.map((round) => play.count(round, figures)));
       figures.rounds += group.length;
@@ -138,7 +177,16 @@ export class ClaimRounds implements AsyncDisposable {
   async #fault(random: SeededRandom, epoch: number, { withKills }: Play): Promise<void> {
     const { cluster } = this;
     const length = () => pause(random.between(FAULT_MS_MIN, FAULT_MS_MAX));
-    const kind = epoch % 5;
+    const kind = epoch % this.#kinds;
+
+    if (kind === 5) {
+      const suspended = random.oneOf(DAEMONS);
+      cluster.hang(suspended);
+      await pause(SUSPENDED_MS);
+      cluster.resume(suspended);
+      return await cluster.untilWritable(suspended);
+    }
+
     if (kind === 4 && withKills) {
       const victim = random.oneOf(DAEMONS);
       this.hold(true);
@@ -148,6 +196,7 @@ export class ClaimRounds implements AsyncDisposable {
       this.hold(false);
       return await cluster.restart(victim);
     }
+
     if (kind === 3) {
       cluster.areApart = true;
       await length();
@@ -163,6 +212,7 @@ export class ClaimRounds implements AsyncDisposable {
         await length();
       }
     }
+
     this.hold(false);
   }
 

@@ -8,7 +8,7 @@ export const drawn: Queue = {
   claim: (round, daemon) =>
     claimBy(round, daemon, [
       [["SPOP", round.key], one],
-      [["SPOP", round.key, "2"], all],
+      [["SPOP", round.key, "2"], all, 2],
     ]),
   async remains(round) {
     return { waiting: await strings(round, "SMEMBERS", round.key), held: [], withoutData: 0 };
@@ -20,11 +20,11 @@ export const keys: Queue = {
   name: "GETDEL",
   add: (round, daemon, job) => isAcknowledged(round, daemon, ["SET", `${round.key}:${job}`, job]),
   claim(round, daemon) {
-    const key = `${round.key}:${round.number}-${round.random.below(6)}`;
+    const key = `${round.key}:${round.number}-${round.random.below(round.jobs)}`;
     return claimBy(round, daemon, [[["GETDEL", key], one]]);
   },
   async remains(round) {
-    const names = Array.from({ length: 6 }, (_, job) => `${round.key}:${round.number}-${job}`);
+    const names = Array.from({ length: round.jobs }, (_, job) => `${round.key}:${round.number}-${job}`);
     const values = await strings(round, "MGET", ...(names as [string]));
     return { waiting: values.filter((value) => value !== null), held: [], withoutData: 0 };
   },

@@ -11,6 +11,8 @@ export interface Checked {
   readonly waiting: Readonly<Record<string, number>>;
   /** Some of the jobs or keys that were counted. */
   readonly examples: readonly unknown[];
+  /** The number of jobs that the library keeps because a write before or after their run failed. */
+  readonly failedJobs?: number;
 }
 
 interface Report extends Partial<Checked> {
@@ -19,7 +21,21 @@ interface Report extends Partial<Checked> {
   readonly added?: string;
   readonly failed?: string;
   readonly ran?: string;
+  /** A job whose worker has not reported in time, so that it runs again. */
+  readonly stalled?: string;
+  /** Whether the program waits until the added job has ended. */
+  readonly waits?: boolean;
+  /** The job whose wait is over, with the error if there is one. */
+  readonly finished?: string;
+  readonly problem?: string | null;
+  /** Why the addition of a job failed. */
+  readonly reason?: string;
   readonly hasData?: boolean;
+  readonly taken?: string;
+  readonly notEnded?: string;
+  readonly unknown?: true;
+  /** Why a worker ended, or why its job failed. */
+  readonly workerError?: string;
 }
 
 export class LibraryWorkers implements AsyncDisposable {
@@ -27,6 +43,22 @@ export class LibraryWorkers implements AsyncDisposable {
   readonly added = new Set<string>();
   /** The number of runs of each job. */
   readonly ran = new Map<string, number>();
+  /** The jobs that a worker has received. */
+  readonly taken = new Set<string>();
+  /** The jobs of which a worker could not store that they have ended. */
+  readonly notEnded = new Set<string>();
+  /** The number of claims that failed, but may have taken a job. */
+  unknownClaims = 0;
+  /** The number of times that the library runs each job again, because its worker has not reported in time. */
+  readonly stalls = new Map<string, number>();
+  /** The jobs for whose end the program waits, by `waitUntilFinished` or similar. */
+  readonly waits = new Set<string>();
+  /** The errors of additions. */
+  readonly failedAdditions: string[] = [];
+  /** The errors of such waits. */
+  readonly failedWaits: string[] = [];
+  /** The errors for which workers ended, or which let a job fail. */
+  readonly workerErrors: string[] = [];
   /** The number of runs without the job's data. */
   runsWithoutData = 0;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -66,6 +98,11 @@ export class LibraryWorkers implements AsyncDisposable {
     await reported;
   }
 
+  /** The added jobs that no worker has run. */
+  get notRun(): string[] {
+    return [...this.added].filter((job) => !this.ran.has(job));
+  }
+
   async check(): Promise<Checked> {
     const reported = this.#reported(({ withoutData }) => withoutData !== undefined);
     this.#request({ do: "check" });
@@ -84,8 +121,17 @@ export class LibraryWorkers implements AsyncDisposable {
   }
 
   #onReport(report: Report): void {
-    const { added, ran } = report;
+    const { added, ran, taken, notEnded, finished, stalled } = report;
     if (added !== undefined) this.added.add(added);
+    if (taken !== undefined) this.taken.add(taken);
+    if (notEnded !== undefined) this.notEnded.add(notEnded);
+    if (report.unknown === true) this.unknownClaims++;
+    if (added !== undefined && report.waits === true) this.waits.add(added);
+    if (stalled !== undefined) this.stalls.set(stalled, (this.stalls.get(stalled) ?? 0) + 1);
+    if (finished !== undefined) this.waits.delete(finished);
+    if (report.reason !== undefined) this.failedAdditions.push(report.reason);
+    if (report.workerError !== undefined) this.workerErrors.push(report.workerError);
+    if (typeof report.problem === "string") this.failedWaits.push(report.problem);
     if (ran !== undefined) {
       this.ran.set(ran, (this.ran.get(ran) ?? 0) + 1);
       if (report.hasData !== true) this.runsWithoutData++;

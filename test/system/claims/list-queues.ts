@@ -32,9 +32,9 @@ export const popped: Queue = {
     claimBy(round, daemon, [
       [["LPOP", round.key], one],
       [["RPOP", round.key], one],
-      [["LPOP", round.key, "2"], all],
+      [["LPOP", round.key, "2"], all, 2],
       [["BLPOP", round.key, BLOCK_SECONDS], second],
-      [["LMPOP", "1", round.key, "LEFT", "COUNT", "2"], ofMany],
+      [["LMPOP", "1", round.key, "LEFT", "COUNT", "2"], ofMany, 2],
     ]),
   async finish(round, daemon, job) {
     await call(round, daemon, "DEL", dataOf(round, job));

@@ -4,8 +4,8 @@ import { pause } from "../../support/pause.js";
 import type { Outcome } from "../connections.js";
 import { DAEMONS, type Figures, type Play, type Round } from "./claim-rounds.js";
 
-const JOBS = 6;
-const CLAIMS = 5;
+/** The claims of each daemon's client for each job. */
+const CLAIMS_PER_JOB = 5 / 6;
 /** The maximum pause before a command, in milliseconds. */
 const PAUSE_MS_MAX = 25;
 
@@ -19,6 +19,9 @@ export interface Remains {
   readonly withoutData: number;
 }
 
+/** What became of a claim, and the maximum number of jobs that it takes: by default 1. */
+export type Claimed = Outcome<readonly string[]> & { readonly jobsMax?: number };
+
 export interface Queue {
   readonly name: string;
   /** Prepares an empty queue. */
@@ -26,7 +29,7 @@ export interface Queue {
   /** Adds a job. @returns whether the daemon acknowledged it */
   add(round: Round, daemon: number, job: string): Promise<boolean>;
   /** Claims jobs at a daemon. */
-  claim(round: Round, daemon: number): Promise<Outcome<readonly string[]>>;
+  claim(round: Round, daemon: number): Promise<Claimed>;
   /** Ends the work on a claimed job, as the worker does that has done it. */
   finish?(round: Round, daemon: number, job: string): Promise<void>;
   remains(round: Round): Promise<Remains>;
@@ -36,13 +39,15 @@ interface Ledger {
   readonly added: Set<string>;
   /** The daemons whose clients received each job. */
   readonly given: Map<string, number[]>;
+  /** The maximum number of jobs that claims without an answer have taken. */
   unanswered: number;
 }
 
 /** Returns the rounds of a queue. */
-export function queuePlay(queue: Queue): Play {
+export function queuePlay(queue: Queue, options: Pick<Play, "jobs"> = {}): Play {
   const ledgers = new Map<number, Ledger>();
   return {
+    ...options,
     name: queue.name,
     withKills: true,
     async work(round) {
@@ -62,8 +67,8 @@ export function queuePlay(queue: Queue): Play {
 }
 
 async function adding(queue: Queue, round: Round, ledger: Ledger): Promise<void> {
-  const { random, number } = round;
-  const turns = Array.from({ length: JOBS }, (_, job) => ({
+  const { random, number, jobs } = round;
+  const turns = Array.from({ length: jobs }, (_, job) => ({
     job: `${number}-${job}`,
     daemon: random.oneOf(DAEMONS),
     ms: random.below(PAUSE_MS_MAX),
@@ -75,11 +80,12 @@ async function adding(queue: Queue, round: Round, ledger: Ledger): Promise<void>
 }
 
 async function claiming(queue: Queue, round: Round, daemon: number, ledger: Ledger): Promise<void> {
-  const pauses = Array.from({ length: CLAIMS }, () => round.random.below(2 * PAUSE_MS_MAX));
+  const claims = Math.round(CLAIMS_PER_JOB * round.jobs);
+  const pauses = Array.from({ length: claims }, () => round.random.below(2 * PAUSE_MS_MAX));
   for (const ms of pauses) {
     await pause(ms);
     const outcome = await queue.claim(round, daemon);
-    if (outcome.kind === "unanswered") ledger.unanswered++;
+    if (outcome.kind === "unanswered") ledger.unanswered += outcome.jobsMax ?? 1;
     if (outcome.kind !== "answer") continue;
     for (const job of outcome.answer) {
       ledger.given.set(job, [...(ledger.given.get(job) ?? []), daemon]);
@@ -99,6 +105,7 @@ function addTo(figures: Figures, { added, given, unanswered }: Ledger, remains: 
     jobs.filter((job) => given.has(job) && !given.get(job)?.includes(daemon)),
   );
   const isLost = (job: string) => !given.has(job) && !waiting.has(job) && !working.has(job);
+
   figures.jobs += added.size;
   figures.lost += Math.max(0, [...added].filter(isLost).length - unanswered);
   figures.back += [...waiting].filter((job) => given.has(job)).length;

@@ -1,7 +1,7 @@
 /** Commands of Redis clients that add and claim jobs. Each claim uses one of several commands, at random. */
 
-import type { Outcome } from "../connections.js";
 import { DAEMONS, type Round } from "./claim-rounds.js";
+import type { Claimed } from "./queue-play.js";
 
 export type Argv = readonly [string, ...string[]];
 
@@ -32,13 +32,13 @@ export const strings = async (round: Round, ...argv: Argv) => (await read(round,
 export async function claimBy(
   round: Round,
   daemon: number,
-  claims: readonly (readonly [argv: Argv, jobs: (reply: unknown) => readonly string[]])[],
-): Promise<Outcome<readonly string[]>> {
-  const [argv, jobs] = round.random.oneOf(claims);
+  claims: readonly (readonly [argv: Argv, jobs: (reply: unknown) => readonly string[], jobsMax?: number])[],
+): Promise<Claimed> {
+  const [argv, jobs, jobsMax = 1] = round.random.oneOf(claims);
   const outcome = await call(round, daemon, ...argv);
   return outcome.kind === "answer"
     ? { kind: "answer", answer: outcome.answer === null ? [] : jobs(outcome.answer) }
-    : outcome;
+    : { ...outcome, jobsMax };
 }
 
 export const one = (reply: unknown) => [reply as string];

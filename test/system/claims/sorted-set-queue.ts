@@ -14,6 +14,7 @@ export const sorted: Queue = {
       [
         ["ZMPOP", "1", round.key, "MIN", "COUNT", "2"],
         (reply) => (reply as [string, [string, string][]])[1].map(([job]) => job),
+        2,
       ],
     ]),
   async remains(round) {

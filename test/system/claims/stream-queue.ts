@@ -32,7 +32,7 @@ export const streamed: Queue = {
     const block = round.random.chance(0.5) ? ["BLOCK", "10"] : [];
     const from = ["GROUP", GROUP, String(daemon), ...count, ...block, "STREAMS", round.key, ">"];
     return await claimBy(round, daemon, [
-      [["XREADGROUP", ...from], (reply) => (reply as Read).flatMap(([, entries]) => jobsIn(entries))],
+      [["XREADGROUP", ...from], (reply) => (reply as Read).flatMap(([, entries]) => jobsIn(entries)), 2],
     ]);
   },
   async finish(round, daemon, job) {

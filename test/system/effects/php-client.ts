@@ -1,5 +1,5 @@
 /** The PHP client, for the cases of model.ts. Each case has its own program. */
-import { PHP_FILE } from "../../examples/php-script.js";
+import { PHP_FILE } from "../../php/running.js";
 import { keyFile } from "../../python/running.js";
 import type { Kind } from "./model.js";
 import { Program, programFile } from "./program-client.js";

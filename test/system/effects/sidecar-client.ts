@@ -1,6 +1,6 @@
 /** The path of a sidecar's commands, for the cases of model.ts: its client, and the errors that its clients receive. */
 import { ForwardingClient } from "../../../client/forwarding-client.js";
-import { replyOf } from "../../../faces/sidecar/signing-backend.js";
+import { errorReplyOf } from "../../../faces/sidecar/signing-backend.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { keyFile } from "../../python/running.js";
 import type { Ended, Kind } from "./model.js";
@@ -23,6 +23,7 @@ export const sidecarClient: Kind = {
       ...(policy === "usual" ? {} : { policy }),
     } as const;
     const { carrier } = ForwardingClient.open(options, () => {});
+
     const send = (argv: readonly string[], conditions: boolean) =>
       new Promise<Ended>((resolve) => {
         const replies = {
@@ -33,6 +34,7 @@ export const sidecarClient: Kind = {
         if (conditions) carrier.sendTogether([argv], [{ db: 0, key: "other", writer: "" }], SENDER, replies);
         else carrier.send(argv, SENDER, replies);
       });
+
     return Promise.resolve({
       call: () =>
         calls.map(({ key: name, timeout, bytes }) => {
@@ -52,7 +54,7 @@ export const sidecarClient: Kind = {
 
 /** Returns what the error of a sidecar's client says. Errors of the command itself say nothing about other daemons. */
 function endOf(problem: Error): Ended {
-  const { text } = replyOf(problem);
+  const { text } = errorReplyOf(problem);
   return { effect: text.startsWith("NOTAPPLIED ") ? "not-applied" : "unknown", outcomes: [], text };
 }
 

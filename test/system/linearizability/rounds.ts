@@ -6,9 +6,9 @@ import { cpSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { PHP_FILE } from "../../examples/php-script.js";
+import { PHP_FILE } from "../../php/running.js";
 import { env, PYTHON } from "../../python/running.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { type DaemonOptions, startDaemon } from "../../support/daemon-process.js";
 import { pause } from "../../support/pause.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
@@ -34,12 +34,18 @@ const CALL_MS = 4_000;
 /** Milliseconds by which a wrong clock is ahead or behind. */
 const OFF_MS = 20_000;
 /** Milliseconds in which clients run before the faults, and after them. */
-const QUIET_MS = 500;
-const LEVEL_MS = 300_000;
+export const QUIET_MS = 500;
+export const LEVEL_MS = 300_000;
 /** The kinds of faults that fill a disk. */
-const FILLING: ReadonlySet<FaultKind> = new Set(["full disk", "all"]);
+export const FILLING: ReadonlySet<FaultKind> = new Set(["full disk", "all"]);
 
 const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
+
+/** Returns how the daemon at a seat starts, so that its clock can be wrong for some time. */
+export const withClockOff = (seat: number): DaemonOptions => ({
+  program: clockOff,
+  env: { CLOCK_OFF_MS: String(seat % 2 === 0 ? OFF_MS : -OFF_MS), CLOCK_IS_RIGHT: "1" },
+});
 
 export interface RoundsOptions {
   readonly seed: number;
@@ -110,15 +116,12 @@ async function runCluster({
 }: ClusterRun): Promise<void> {
   const random = new SeededRandom(seed, 60, number);
   const args = random.chance(SHORT_WINDOWS) ? OPTIONS : [];
-  const optionsOf = (seat: number) => ({
-    program: clockOff,
-    env: { CLOCK_OFF_MS: String(seat % 2 === 0 ? OFF_MS : -OFF_MS), CLOCK_IS_RIGHT: "1" },
-  });
-  await using cluster = await Cluster.start(size + 1, size, optionsOf, args);
+  await using cluster = await Cluster.start(size + 1, size, withClockOff, args);
   const seat = random.below(size);
   using disk = kinds.some((kind) => FILLING.has(kind)) ? await SmallDisk.of(cluster, seat) : null;
   await using clients = await Clients.open(cluster, size, sidecars);
   say(`cluster ${number}: ${size} daemons${args.length > 0 ? `, ${args.join(" ")}` : ""}`);
+
   for (const kind of random.shuffled(kinds)) {
     const round = new Round(`${number}:${kind.replaceAll(" ", "-")}`, random);
     const faults = new Faults(cluster, size, disk, random);
@@ -131,6 +134,7 @@ async function runCluster({
       const where = `seed ${seed}, cluster ${number} (${size} daemons), ${kind}; copies in ${kept}`;
       throw new Error(`${where}\n${(problem as Error).stack}`, { cause: problem });
     }
+
     addTo(tally, `${kind}`, round, faults);
     addTo(tally, `${size} daemons`, round, faults);
     const { applied, nil, refused, unknown } = round.counts;
@@ -139,6 +143,7 @@ async function runCluster({
       `  ${kind} (${[...faults.counts].map(([what, count]) => `${count} ${what}`).join(", ")}): ${applied} applied, ${nil} nil, ${refused} refused, ${unknown} unknown of which ${round.unknownApplied} seen in the log; ${seconds} s, load ${loadavg()[0]?.toFixed(1)}`,
     );
   }
+
   for (const [reason, count] of clients.reasons) say(`  ${count} × ${reason}`);
 }
 
@@ -191,10 +196,12 @@ class Clients implements AsyncDisposable {
   async #open(cluster: Cluster, founders: number, sidecars: number): Promise<void> {
     const { trio } = cluster;
     const seats = [...Array(founders).keys()];
+
     const failed = (message: string) => {
       const text = message.replaceAll(/127\.0\.0\.1:\d+/g, "a daemon").slice(0, 200);
       this.reasons.set(text, (this.reasons.get(text) ?? 0) + 1);
     };
+
     for (const [name, some] of [
       ["client of all", seats],
       ["client of all in reverse", seats.toReversed()],
@@ -204,6 +211,7 @@ class Clients implements AsyncDisposable {
       this.#closing.push(() => client.close());
       this.readers.push(new SignedContender(name, client, failed));
     }
+
     const servers = seats.map((seat) => trio.servers[seat]).join();
     for (let number = 0; number < sidecars; number++) {
       const sidecar = await startDaemon([
@@ -220,10 +228,12 @@ class Clients implements AsyncDisposable {
       this.#closing.push(() => redis.disconnect());
       this.readers.push(new RedisContender(`sidecar ${number}`, redis, failed));
     }
+
     for (const contender of programsOf(cluster, servers, failed)) {
       this.#closing.push(() => contender[Symbol.dispose]());
       this.readers.push(contender);
     }
+
     // A client requests decisions once a daemon that decides has greeted it.
     for (const reader of this.readers) {
       const isConnected = async () =>
@@ -294,9 +304,9 @@ function* tableOf(tally: ReadonlyMap<string, Counts>): Generator<string> {
 }
 
 /** Copies the histories, the logs and the folders of a round that has failed. @returns the folder of the copies */
-function keep({ trio }: Cluster, round: Round): string {
+export function keep({ trio }: Cluster, { histories }: Pick<Round, "histories">): string {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-kept-"));
-  writeFileSync(join(folder, "histories.json"), JSON.stringify([...round.histories], null, 1));
+  writeFileSync(join(folder, "histories.json"), JSON.stringify([...histories], null, 1));
   for (const index of trio.runningIndices) {
     writeFileSync(
       join(folder, `${index}.log`),

@@ -1,4 +1,4 @@
-/** Tests the program `dbsync` with daemons that speak version 2. */
+/** Tests subcommands of `dbsync` against running daemons that support version 2 of the protocol. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -48,11 +48,11 @@ describe("dbsync status", () => {
       .trimEnd()
       .split("\n");
     assert.match(head ?? "", /^ADDRESS +VERSIONS +DAEMON +CLUSTER +STATE +CLOCK +TRIP$/);
-    const places = cluster.daemons.servers.split(",");
-    assert.equal(lines.length, places.length);
+    const addresses = cluster.daemons.servers.split(",");
+    assert.equal(lines.length, addresses.length);
     for (const [index, line] of lines.entries()) {
       assert.match(line, /^\S+ +1 2 +[\da-f]{8} +[\da-f]{8} +live +[+-]\d+ ms +\d+\.\d ms$/);
-      assert.ok(line.startsWith(`${places[index]} `));
+      assert.ok(line.startsWith(`${addresses[index]} `));
     }
   });
 
@@ -73,6 +73,7 @@ describe("dbsync status", () => {
       stdout,
       new RegExp(`\\nFAIL  ${other.servers}: it belongs to the cluster .*; start all daemons with the same`),
     );
+
     const result = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
     assert.equal(result.code, 0);
     const wrong = await run("status", "--json", "--cluster", other.cluster ?? "");
@@ -83,13 +84,14 @@ describe("dbsync status", () => {
     );
   });
 
-  test("gives advice on a daemon that is down, and on one of version 1", async () => {
+  test("explains how to fix a daemon that is down, and one that supports only version 1", async () => {
     const dead = await refusingAddress();
     await using old = await FakeServer.start();
     const { code, stdout } = await run("status", "-s", `${dead},${old.address}`);
     assert.equal(code, 1);
     assert.match(stdout, /\n127\.0\.0\.1:\d+ +- +- +- +connect +- +-\n127\.0\.0\.1:\d+ +1 +- +- +- +- +-\n/);
     assert.match(stdout, /: connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?\n$/);
+
     assert.equal((await run("status", "-s", old.address)).code, 0);
     for (const args of [
       ["--versions", "2"],
@@ -99,6 +101,7 @@ describe("dbsync status", () => {
       assert.match(required.stdout, /it speaks only version 1, .*; update it; .*--versions 1/);
       assert.equal(required.code, 1);
     }
+
     assert.equal((await run("status", "-s", `dbsync1://${old.address}`, "-k", "app.pem")).code, 0);
     assert.equal((await run("status", "-s", old.address, "-k", "app.pem", "--versions", "1,2")).code, 0);
   });
@@ -142,6 +145,7 @@ describe("dbsync send", () => {
     const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "stored"], bytes);
     assert.deepEqual([set.code, set.stdout, set.stderr], [0, "OK\n", ""]);
     assert.equal((await run("send", "-k", "app.pem", "GET", "stored")).bytes.toString("hex"), "ff00410a");
+
     const json = await run("send", "-k", "app.pem", "--json", "GET", "stored");
     assert.deepEqual(JSON.parse(json.stdout), { value: { base64: "/wBB" } });
     const all = await run("send", "-k", "app.pem", "--all", "--json", "GET", "stored");
@@ -150,6 +154,7 @@ describe("dbsync send", () => {
       assert.deepEqual([value, values], [{ base64: "/wBB" }, [{ base64: "/wBB" }]]);
     const lines = (await run("send", "-k", "app.pem", "--all", "GET", "stored")).bytes;
     assert.ok(lines.includes(Buffer.concat([Buffer.from(": "), bytes, Buffer.from("\n")])));
+
     const piped = ["repl", "-k", "app.pem"];
     assert.equal((await cluster.run(piped, "GET stored\n")).bytes.toString("hex"), "ff00410a");
     const spoken = await cluster.run([...piped, "--json"], "GET stored\n");
@@ -164,8 +169,8 @@ describe("dbsync send", () => {
   });
 
   test("shows where quotes belong if there is one argument too many", async () => {
-    for (const words of [["SET", "k", "good", "morning"], ["SET k good morning"]])
-      assert.match((await run("send", "-k", "app.pem", ...words)).stderr, /in quotes: dbsync send SET/);
+    for (const args of [["SET", "k", "good", "morning"], ["SET k good morning"]])
+      assert.match((await run("send", "-k", "app.pem", ...args)).stderr, /in quotes: dbsync send SET/);
   });
 
   test("reports the error of a command once, and exits with 1", async () => {
@@ -198,9 +203,11 @@ describe("dbsync send", () => {
       /: version: it closes the connection after version 2's hello: .*DBSYNC_VERSIONS=1.*\[not applied there\]/,
     );
     assert.deepEqual(old.commands, []);
+
     const wrong = await run("send", "-s", old.address, "--versions", "v1", "PING");
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /Allowed: 2 \(only version 2\)/);
+
     for (const args of some([
       ["--versions", "1"],
       ["--versions", "1,2"],
@@ -238,7 +245,7 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same on all 2 daemons\nAll checks passed\.\n$/);
   });
 
-  test("gives advice on an unknown key and on a missing key", async () => {
+  test("explains how to fix an unknown key and a missing key", async () => {
     const unknown = await run("doctor", "-k", "stranger.pem");
     assert.equal(unknown.code, 1);
     assert.match(unknown.stdout, /FAIL {2}.*: refused: .*unknown-key/);
@@ -256,13 +263,13 @@ describe("dbsync doctor", () => {
   });
 });
 
-test("a key file is found from any folder", async () => {
+test("an absolute path to a key file is accepted", async () => {
   const { stdout } = await run("ping", "-k", join(cluster.folder, "app.pem"));
   assert.match(stdout, /: ok, \d+\.\d ms, version 2\n.*: ok, .*version 2\n$/);
 });
 
 describe("with TLS", () => {
-  test("status and doctor report a missing authority, and the proof of the daemon's identity", {
+  test("status and doctor report a missing authority, and the pin or authority that proves the daemon's identity", {
     skip: skipUnlessFull,
   }, async () => {
     const keygen = [programPaths["dbsync-keygen"], "--certificate", "--out", "tls", "--san", "127.0.0.1"];
@@ -275,11 +282,13 @@ describe("with TLS", () => {
       join(cluster.folder, "tls/tls-key.pem"),
     ];
     await using secured = await startDaemon({ args: files });
+
     const plain = await run("doctor", "-s", secured.servers);
     assert.match(plain.stdout, /FAIL {2}.*: tls: [\s\S]*\nFirst fix: .*write dbsyncs:\/\//);
     const untrusted = await run("status", "-s", `dbsyncs://${secured.servers}`);
     assert.equal(untrusted.code, 1);
     assert.match(untrusted.stdout, new RegExp(`pin it: #${pin}`));
+
     const pinned = await run("doctor", "-s", `dbsyncs://${secured.servers}#${pin}`);
     assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is pinned\n/);
     const trusted = await run("status", "-s", `dbsyncs://${secured.servers}`, "--ca", "tls/tls-cert.pem");

@@ -6,7 +6,7 @@
  */
 import { bytesText, countText, millisecondsText, spanText } from "../../../protocol/figures/amount-texts.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
-import { byId, type Cell, fillTable, setText } from "./elements.js";
+import { byId, fillTable, type ShownCell, setText } from "./elements.js";
 import { KeyBrowser } from "./key-browser.js";
 import {
   commandsText,
@@ -14,6 +14,7 @@ import {
   fieldsOf,
   itemsOf,
   reasonText,
+  recordsNothing,
   type SignedReply,
   type SigningClient,
   type SigningModule,
@@ -50,7 +51,7 @@ function queryOf(value: (id: string) => string): string[] {
 
 function showLog(reply: SignedReply): void {
   const { units, left } = fieldsOf(reply);
-  const rows = itemsOf(units).map((item): Cell[] => {
+  const rows = itemsOf(units).map((item): ShownCell[] => {
     const fields = fieldsOf(item);
     const outcome = textOf(fields["outcome"]);
     return [
@@ -61,6 +62,7 @@ function showLog(reply: SignedReply): void {
       { text: shown(textOf(fields["reply"])), className: "reply" },
     ];
   });
+
   fillTable(byId("log"), rows);
   byId("log").hidden = rows.length === 0;
   const more = Number(left) > 0 ? `; ${countText(Number(left))} older units are not shown` : "";
@@ -70,27 +72,26 @@ function showLog(reply: SignedReply): void {
   );
 }
 
-async function showDeadLetters(client: SigningClient): Promise<void> {
-  let rows: Cell[][] = [];
-  let note = "No dead letters: all acknowledged writes of this daemon are in its timeline.";
-  try {
-    const { letters, left } = fieldsOf(
-      await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(DEAD_LETTERS_MAX)]),
-    );
-    rows = itemsOf(letters).map(deadLetterRow);
-    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer dead letters are not shown` : "";
-    if (rows.length > 0)
-      note = `${countText(rows.length)} shown${more}. To write them again or remove them, run dbsync dead-letters on this daemon's machine.`;
-  } catch (problem) {
-    const text = reasonText(problem);
-    note = /TIMELINE is answered by/.test(text)
-      ? "This daemon records no writes, and has no dead letters."
-      : text;
-  }
-  show("letters", rows, note);
+async function readDeadLetters(client: SigningClient): Promise<TableContent> {
+  const { letters, left } = fieldsOf(
+    await client
+      .call(["TIMELINE", "DEADLETTERS", "LIMIT", String(DEAD_LETTERS_MAX)])
+      .catch((problem: unknown) => {
+        throw recordsNothing(problem)
+          ? new Error("This daemon records no writes, and has no dead letters.")
+          : problem;
+      }),
+  );
+  const rows = itemsOf(letters).map(deadLetterRow);
+  if (rows.length === 0)
+    return [rows, "No dead letters: all acknowledged writes of this daemon are in its timeline."];
+
+  const more = Number(left) > 0 ? `; ${countText(Number(left))} newer dead letters are not shown` : "";
+  const note = `${countText(rows.length)} shown${more}. To write them again or remove them, run dbsync dead-letters on this daemon's machine.`;
+  return [rows, note];
 }
 
-function deadLetterRow(item: SignedReply): Cell[] {
+function deadLetterRow(item: SignedReply): ShownCell[] {
   const fields = fieldsOf(item);
   const { commands, id, state, reason } = fields;
   return [
@@ -104,7 +105,7 @@ function deadLetterRow(item: SignedReply): Cell[] {
 }
 
 function showKeyList(reply: SignedReply): void {
-  const rows = itemsOf(reply).map((item): Cell[] => {
+  const rows = itemsOf(reply).map((item): ShownCell[] => {
     const { label, state, role, rules, id } = fieldsOf(item);
     return [
       { text: label === "" ? "–" : textOf(label), className: "name" },
@@ -121,55 +122,47 @@ const SLOW_MAX = 50;
 const CLIENTS_MAX = 200;
 const SECOND_MS = 1000;
 
-/** Shows the slow commands. */
-async function showSlow(client: SigningClient): Promise<void> {
-  let rows: Cell[][] = [];
-  let note = "No command has been slower than --slowlog-log-slower-than since the daemon started.";
-  try {
-    const entries = itemsOf(await client.call(["SLOWLOG", "GET", String(SLOW_MAX)]));
-    rows = entries.map((entry) => {
-      const [, date, microseconds, argv, remote, name] = itemsOf(entry);
-      return [
-        { text: dateText(Number(date) * SECOND_MS), className: "when" },
-        { text: millisecondsText(Number(microseconds) / 1000), className: "number" },
-        {
-          text: itemsOf(argv)
-            .map((argument) => shown(textOf(argument)))
-            .join(" "),
-          className: "command",
-        },
-        { text: [textOf(name), textOf(remote)].filter((one) => one !== "").join(" on ") },
-      ];
-    });
-    if (rows.length > 0) note = `The newest ${countText(rows.length)}; at most ${SLOW_MAX} are shown.`;
-  } catch (problem) {
-    note = reasonText(problem);
-  }
-  show("slow", rows, note);
+async function readSlowCommands(client: SigningClient): Promise<TableContent> {
+  const entries = itemsOf(await client.call(["SLOWLOG", "GET", String(SLOW_MAX)]));
+  const rows = entries.map((entry): ShownCell[] => {
+    const [, date, microseconds, argv, remote, name] = itemsOf(entry);
+    return [
+      { text: dateText(Number(date) * SECOND_MS), className: "when" },
+      { text: millisecondsText(Number(microseconds) / 1000), className: "number" },
+      {
+        text: itemsOf(argv)
+          .map((argument) => shown(textOf(argument)))
+          .join(" "),
+        className: "command",
+      },
+      { text: [textOf(name), textOf(remote)].filter((one) => one !== "").join(" on ") },
+    ];
+  });
+  const note =
+    rows.length === 0
+      ? "No command has been slower than --slowlog-log-slower-than since the daemon started."
+      : `The newest ${countText(rows.length)}; at most ${SLOW_MAX} are shown.`;
+  return [rows, note];
 }
 
-async function showClients(client: SigningClient): Promise<void> {
-  let rows: Cell[][] = [];
-  let note = "";
-  try {
-    const lines = textOf(await client.call(["CLIENT", "LIST"]))
-      .split("\n")
-      .filter((line) => line !== "");
-    const clients = lines.map((line) => new URLSearchParams(line.replaceAll(" ", "&")));
-    clients.sort((one, other) => Number(one.get("idle")) - Number(other.get("idle")));
-    rows = clients.slice(0, CLIENTS_MAX).map(clientRow);
-    const more = clients.length - rows.length;
-    note = `${countText(clients.length)} connected${more > 0 ? `; the ${countText(more)} with the longest idle time are not shown` : ""}; one of them is this page.`;
-  } catch (problem) {
-    note = reasonText(problem);
-  }
-  show("clients", rows, note);
+async function readClients(client: SigningClient): Promise<TableContent> {
+  const lines = textOf(await client.call(["CLIENT", "LIST"]))
+    .split("\n")
+    .filter((line) => line !== "");
+  const clients = lines.map((line) => new URLSearchParams(line.replaceAll(" ", "&")));
+  clients.sort((one, other) => Number(one.get("idle")) - Number(other.get("idle")));
+
+  const rows = clients.slice(0, CLIENTS_MAX).map(clientRow);
+  const more = clients.length - rows.length;
+  const note = `${countText(clients.length)} connected${more > 0 ? `; the ${countText(more)} with the longest idle time are not shown` : ""}; one of them is this page.`;
+  return [rows, note];
 }
 
-function clientRow(fields: URLSearchParams): Cell[] {
+function clientRow(fields: URLSearchParams): ShownCell[] {
   const text = (name: string) => fields.get(name) ?? "";
   const span = (name: string) => spanText(Number(text(name)) * SECOND_MS);
   const command = text("cmd");
+
   return [
     { text: text("addr"), className: "name" },
     { text: text("listener") },
@@ -181,8 +174,12 @@ function clientRow(fields: URLSearchParams): Cell[] {
   ];
 }
 
-/** Fills a table, which is hidden if it has no rows, and sets the sentence below it. */
-function show(id: string, rows: readonly (readonly Cell[])[], note: string): void {
+/** The rows of a table, and the sentence below it. */
+type TableContent = readonly [rows: readonly (readonly ShownCell[])[], note: string];
+
+/** Fills a table, which is hidden if it has no rows. If its content cannot be read, the sentence says why. */
+async function showTable(id: string, content: Promise<TableContent>): Promise<void> {
+  const [rows, note] = await content.catch((problem): TableContent => [[], reasonText(problem)]);
   fillTable(byId(id), rows);
   byId(id).hidden = rows.length === 0;
   setText(byId(`${id}-note`), note);
@@ -200,13 +197,14 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
     byId("authorize"),
     `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`,
   );
+
   byId("unlock").addEventListener("click", async () => {
     setText(byId("signed-problem"), "");
     try {
-      client ??= await open(frame());
+      client ??= await openClient(frame());
       showKeyList(await client.call(["KEY", "LIST"]));
     } catch (problem) {
-      await explain(problem, client);
+      await explainProblem(problem, client);
       return;
     }
     byId("introduce").hidden = true;
@@ -222,6 +220,7 @@ export function showSignIn({ keys, ws }: DashboardFrame): void {
     ...(keys?.["root"] === undefined ? ["--root-key"] : []),
     ...(ws === null ? ["--ws"] : []),
   ];
+
   const canSignIn = missing.length === 0;
   byId("no-sign-in").hidden = canSignIn;
   const reason = keys === null ? "This daemon accepts unsigned commands: it has no keys and no log. " : "";
@@ -237,10 +236,11 @@ export function showSignIn({ keys, ws }: DashboardFrame): void {
 function showAdministration(client: SigningClient): void {
   byId("admitted").hidden = false;
   const read = () => {
-    void showSlow(client);
-    void showClients(client);
-    void showDeadLetters(client);
+    void showTable("slow", readSlowCommands(client));
+    void showTable("clients", readClients(client));
+    void showTable("letters", readDeadLetters(client));
   };
+
   read();
   byId("refresh").addEventListener("click", read);
   // A new page holds nothing of what was read. The browser keeps its key.
@@ -250,11 +250,12 @@ function showAdministration(client: SigningClient): void {
   new KeyBrowser(client).start();
 }
 
-async function open(frame: DashboardFrame | null): Promise<SigningClient> {
+async function openClient(frame: DashboardFrame | null): Promise<SigningClient> {
   // The button is shown only while a frame names this address.
   if (frame === null || frame.ws === null) throw new Error("the daemon has no --ws");
   if (!isSecureContext)
     throw new Error("browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)");
+
   const path = "/dbsync.js";
   const { createClient } = (await import(path)) as SigningModule;
   const { port, isSecure } = frame.ws;
@@ -268,12 +269,13 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
 /**
  * Explains an error: the key is unknown or has no permission, or the daemon does not accept connections from the page.
  */
-async function explain(problem: unknown, client: SigningClient | null): Promise<void> {
+async function explainProblem(problem: unknown, client: SigningClient | null): Promise<void> {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (client === null) {
     setText(byId("signed-problem"), text);
     return;
   }
+
   if (/unknown-key|NOPERM|refused|revoked/.test(text)) {
     byId<HTMLTextAreaElement>("pem").value = await client.publicKeyPem();
     byId("introduce").hidden = false;
@@ -281,6 +283,7 @@ async function explain(problem: unknown, client: SigningClient | null): Promise<
     setText(byId("signed-problem"), isNew ? "The daemon does not know this browser's key yet." : text);
     return;
   }
+
   const cure = `If --ws is not on loopback, or --ws-origin names other sites, start the daemon also with --ws-origin ${location.origin}.`;
   setText(byId("signed-problem"), `${text}. ${cure}`);
 }

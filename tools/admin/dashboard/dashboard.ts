@@ -157,7 +157,7 @@ let last: DashboardFrame | null = null;
 /** Milliseconds since the last frame if that is too long, or null if frames are arriving. */
 let silentMs: number | null = null;
 
-function draw(frame: DashboardFrame): void {
+function drawFrame(frame: DashboardFrame): void {
   const { version, now, startedAt, timeline } = frame;
   setText(byId("version"), `version ${version}`);
   setText(byId("uptime"), `up ${spanText(now - startedAt)}`);
@@ -182,6 +182,7 @@ function showState(): void {
     last === null && isConnected ? "connecting" : feed,
     `badge ${isConnected ? "quiet" : "bad"}`,
   );
+
   if (last === null) return;
   const { state } = last;
   setText(
@@ -193,7 +194,7 @@ function showState(): void {
 }
 
 /** Announces changes to screen readers. */
-function announce(frame: DashboardFrame): void {
+function announceState(frame: DashboardFrame): void {
   const membersOf = (of: DashboardFrame | null): readonly FrameMember[] => of?.timeline?.members ?? [];
   const before = new Map(membersOf(last).map((member) => [member.address, isAway(member)]));
   const changes = membersOf(frame).flatMap((member) => {
@@ -206,7 +207,7 @@ function announce(frame: DashboardFrame): void {
 }
 
 const redraw = () => {
-  if (last !== null) draw(last);
+  if (last !== null) drawFrame(last);
 };
 
 /** Folds all parts except problems and members on a phone. */
@@ -229,19 +230,19 @@ new Feed({
     if (last !== null && last.startedAt !== frame.startedAt) strip.clear();
     if (frame.sample !== null) series.add(frame.sample);
     if (frame.timeline !== null) strip.add(frame.timeline.arrivals, frame.now);
-    announce(frame);
+    announceState(frame);
     last = frame;
     silentMs = null;
     // While the page is hidden, only its title and icon are updated. Once it is visible, the next frame, at most a
     // second later, draws the rest.
     if (document.hidden) showState();
-    else draw(frame);
+    else drawFrame(frame);
   },
   history(history) {
     series.replace(history);
     if (last === null) return;
     strip.add(history.arrivals, last.now);
-    draw(last);
+    drawFrame(last);
   },
   silent(forMs) {
     if (forMs === null && silentMs === null) return;

@@ -1,5 +1,4 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
-import { rowOfState } from "../../../protocol/daemon-states.js";
 import {
   bytesText,
   countOf,
@@ -16,7 +15,7 @@ import {
   SAMPLE_SERIES,
   type SampleName,
 } from "../../../protocol/json/dashboard-frame.js";
-import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
+import { byId, fillList, fillTable, type ShownCell, setText } from "./elements.js";
 import { namesText } from "./problems.js";
 
 /**
@@ -33,10 +32,9 @@ const FREE_MIN = 0.1;
 const NUMBER = "number";
 
 /** Returns the CSS class of a daemon's state; work in progress is only a warning. */
-export function stateClass({ state }: DashboardFrame): "good" | "warn" | "bad" {
-  const row = rowOfState(state);
-  if (row?.problem === null) return "good";
-  return row?.problem.severity === "progress" ? "warn" : "bad";
+export function stateClass({ stateSeverity }: DashboardFrame): "good" | "warn" | "bad" {
+  if (stateSeverity === null) return "good";
+  return stateSeverity === "progress" ? "warn" : "bad";
 }
 
 export const isAway = ({ connection }: FrameMember): boolean => connection !== "connected";
@@ -55,6 +53,7 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   byId("claims").hidden = members.length === 0;
   byId("totals").hidden = members.length === 0;
   setText(byId("totals"), totalsText(frame.totals, members));
+
   const master = masterText(timeline);
   byId("master").hidden = master === "";
   setText(byId("master"), master);
@@ -94,12 +93,14 @@ function totalsText(own: ClientTotals, members: readonly FrameMember[]): string 
   const missing = members
     .filter((member) => !reports.includes(member))
     .map(({ address }) => address || "a member of unknown address");
+
   const all = [own, ...reports];
   const sum = (figure: keyof ClientTotals, unit: string) =>
     countOf(
       all.reduce((total, one) => total + (one[figure] ?? 0), 0),
       unit,
     );
+
   const count = members.length + 1;
   const daemons =
     missing.length === 0
@@ -109,9 +110,10 @@ function totalsText(own: ClientTotals, members: readonly FrameMember[]): string 
   return `${daemons}: ${since}; ${sum("clientConnections", "client")} connected now.`;
 }
 
-function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {
+function ownRow(frame: DashboardFrame, isSilent: boolean): ShownCell[] {
   const { state, version, disk, timeline } = frame;
   const waiting = timeline?.waiting ?? 0;
+
   return [
     { text: `${location.host} (this daemon)`, className: "name" },
     isSilent ? { text: "unknown", className: "bad" } : { text: state, className: stateClass(frame) },
@@ -126,11 +128,12 @@ function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {
   ];
 }
 
-function memberRow(member: FrameMember): Cell[] {
+function memberRow(member: FrameMember): ShownCell[] {
   const { address, skew, roundTrip, lastHeard, lag, behind, equal, refusals, software, diskFree, diskSize } =
     member;
   const disconnected = isAway(member);
   const count = lag + behind;
+
   return [
     { text: address, className: "name", href: pageOf(member) },
     stateCell(member),
@@ -152,14 +155,14 @@ function memberRow(member: FrameMember): Cell[] {
   ];
 }
 
-function stateCell(member: FrameMember): Cell {
+function stateCell(member: FrameMember): ShownCell {
   const { state } = member;
   if (isAway(member)) return { text: "disconnected", className: "bad" };
   if (isQuiet(member)) return { text: `silent, was ${state ?? "unknown"}`, className: "warn" };
   return { text: state ?? "–", className: state === "live" ? "good" : "warn" };
 }
 
-function diskCell(free: number | null, size: number | null): Cell {
+function diskCell(free: number | null, size: number | null): ShownCell {
   if (free === null || size === null) return { text: "–", className: NUMBER };
   const className = free < size * FREE_MIN ? "number bad" : NUMBER;
   return { text: `${bytesText(free)} of ${bytesText(size)}`, className };
@@ -190,6 +193,7 @@ export function showListeners({ listeners, refusals }: DashboardFrame): void {
       { text: connections === null ? "–" : countText(connections), className: NUMBER },
     ]),
   );
+
   const byCount = refusals.toSorted((one, other) => other.count - one.count);
   fillTable(
     byId("refusals"),
@@ -199,6 +203,7 @@ export function showListeners({ listeners, refusals }: DashboardFrame): void {
       { text: countText(count), className: NUMBER },
     ]),
   );
+
   byId("no-listeners").hidden = listeners.length > 0;
   byId("listeners").hidden = listeners.length === 0;
   byId("no-refusals").hidden = byCount.length > 0;
@@ -225,6 +230,7 @@ export function showMemoryAndDisk({ memory, disk, timeline, keys }: DashboardFra
       ? []
       : ([["Disk free", `${bytesText(disk.free)} of ${bytesText(disk.size)}`]] as const)),
   ]);
+
   fillList(
     byId("keys"),
     keys === null

@@ -1,13 +1,14 @@
 /** Shows keys, values and the histories of keys. Loads one page at a time, so that no request keeps the daemon busy. */
 
 import { bytesText, countOf, countText, spanText } from "../../../protocol/figures/amount-texts.js";
-import { byId, type Cell, fillTable, setText } from "./elements.js";
+import { byId, fillTable, type ShownCell, setText } from "./elements.js";
 import {
   commandsText,
   dateOf,
   fieldsOf,
   itemsOf,
   reasonText,
+  recordsNothing,
   type SignedReply,
   type SigningClient,
   shortId,
@@ -121,6 +122,7 @@ export class KeyBrowser {
       keys = await this.#scan(PAGE_KEYS);
       steps++;
     } while (keys.length === 0 && this.#cursor !== "0" && steps < PAGE_KEYS);
+
     this.#showKeys(await this.#describe(keys));
     byId("more-keys").hidden = this.#cursor === "0";
     const end = this.#cursor === "0" ? "There are no more keys." : "There are more keys.";
@@ -144,6 +146,7 @@ export class KeyBrowser {
       ["PTTL", name],
       ["MEMORY", "USAGE", name],
     ]);
+
     const replies = (await this.#client.multi(commands, { db: this.#db })) ?? [];
     return names.map((name, index) => ({
       name,
@@ -160,6 +163,7 @@ export class KeyBrowser {
     this.#isSearching = true;
     byId("more-keys").hidden = true;
     setText(byId("largest"), "Stop");
+
     let largest: readonly FoundKey[] = [];
     let checked = 0;
     try {
@@ -179,7 +183,7 @@ export class KeyBrowser {
   }
 
   #showKeys(keys: readonly FoundKey[]): void {
-    const rows = keys.map((key): Cell[] => [
+    const rows = keys.map((key): ShownCell[] => [
       { text: shown(textOf(key.name)), className: "name", act: () => void this.#open(key) },
       { text: key.type },
       { text: bytesText(key.bytes), className: "number" },
@@ -242,13 +246,14 @@ export class KeyBrowser {
       const rows = units
         .slice(-HISTORY_MAX)
         .toReversed()
-        .map((unit): Cell[] => [
+        .map((unit): ShownCell[] => [
           { text: dateOf(unit["at"]), className: "when" },
           { text: signerText(unit), className: "name" },
           { text: commandsText(unit["commands"]), className: "command" },
           { text: textOf(unit["change"]) },
           { text: shortId(unit["id"]), copy: textOf(unit["id"]) },
         ]);
+
       fillTable(byId("blame"), rows);
       byId("blame").hidden = rows.length === 0;
       const none = "Not changed in the last 24 hours. For earlier changes use dbsync blame.";
@@ -259,9 +264,8 @@ export class KeyBrowser {
           : `${rows.length === 1 ? "One change" : `The newest ${countText(rows.length)} changes`} of the last 24 hours.`,
       );
     } catch (problem) {
-      const text = reasonText(problem);
       const none = "This daemon records no writes, so keys have no history.";
-      setText(byId("blame-note"), /TIMELINE is answered by/.test(text) ? none : text);
+      setText(byId("blame-note"), recordsNothing(problem) ? none : reasonText(problem));
     }
   }
 }
@@ -274,6 +278,7 @@ function valueText(type: string, reply: SignedReply | undefined): string {
   const isScanned = type === "hash" || type === "set";
   const items = itemsOf(isScanned ? itemsOf(reply)[1] : reply);
   const words = items.map((item) => shown(textOf(item), STRING_BYTES_MAX));
+
   switch (type) {
     case "string":
       return shown(textOf(reply), STRING_BYTES_MAX);

@@ -1,6 +1,6 @@
 /** Shows problems at the top of the page and in its title and icon, in the same words as `dbsync doctor`. */
 import { spanText } from "../../../protocol/figures/amount-texts.js";
-import { awayMember, downMember } from "../../../protocol/figures/away-members.js";
+import { downMember, unreachableMember } from "../../../protocol/figures/away-members.js";
 import type { Problem, Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
@@ -29,7 +29,7 @@ export function namesText(names: readonly string[]): string {
 /** Shows the problems. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
-  fill(byId("problems"), problems);
+  fillProblems(byId("problems"), problems);
   const terms = termsIn(problems.map(({ text, fix }) => `${text} ${fix}`).join(" "));
   setText(byId("terms"), terms);
   byId("terms").hidden = terms === "";
@@ -80,17 +80,19 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   const own = frame.problems.map(
     (problem): ShownProblem => ({ ...subjectOf(problem), fix: problem.fix, severity: problem.severity }),
   );
+
   // Combine equal problems from several members.
-  const known = new Set(frame.problems.map(awayMember));
+  const known = new Set(frame.problems.map(unreachableMember));
   const claims = new Map<string, { readonly text: string; readonly names: readonly string[] }>();
   for (const { address, problems } of frame.timeline?.members ?? [])
     for (const problem of problems) {
       const { text } = problem;
-      const away = awayMember(problem);
+      const away = unreachableMember(problem);
       if (away !== null && known.has(away)) continue;
       const claim = claims.get(away ?? text) ?? { text, names: [] };
       claims.set(away ?? text, { ...claim, names: [...claim.names, address] });
     }
+
   const reported = [...claims.values()].map(
     ({ text, names }): ShownProblem => ({
       subject: reportersText(names),
@@ -99,6 +101,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
       severity: "remark",
     }),
   );
+
   const ownOf = (wanted: Severity) => own.filter(({ severity }) => severity === wanted);
   return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }
@@ -124,7 +127,7 @@ const CURES = {
 } as const;
 
 /** Updates the list. It changes only texts that differ, so that screen readers do not announce the rest again. */
-function fill(list: Element, problems: readonly ShownProblem[]): void {
+function fillProblems(list: Element, problems: readonly ShownProblem[]): void {
   while (list.children.length > problems.length) list.lastElementChild?.remove();
   for (const [index, problem] of problems.entries()) {
     const item = list.children[index] ?? list.appendChild(newElement("li"));

@@ -59,6 +59,10 @@ export function reasonText(problem: unknown): string {
   return `${shown(text)}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
 }
 
+/** Whether a request failed because the daemon records no writes. */
+export const recordsNothing = (problem: unknown): boolean =>
+  reasonText(problem).includes("TIMELINE is answered by");
+
 /** A reply as dbsyncd/browser returns it. The page loads that module when an administrator signs in. */
 export type SignedReply = string | number | bigint | boolean | null | object;
 export type Word = string | Uint8Array;

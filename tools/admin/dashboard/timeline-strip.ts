@@ -8,7 +8,7 @@ import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
   ARRIVALS_PAST_MS,
-  type Arrival,
+  type ArrivalBin,
   type FrameTimeline,
 } from "../../../protocol/json/dashboard-frame.js";
 import { newSvg, setText } from "./elements.js";
@@ -59,7 +59,7 @@ export class TimelineStrip {
   }
 
   /** Adds arrivals. Each arrival contains the complete counts of its bin, so the highest counts are the newest. */
-  add(arrivals: readonly Arrival[], now: number): void {
+  add(arrivals: readonly ArrivalBin[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };
       column.clients = Math.max(column.clients, clients);
@@ -67,6 +67,7 @@ export class TimelineStrip {
       column.late = Math.max(column.late, late);
       this.#columns.set(bin, column);
     }
+
     const first = (now - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
     for (const [bin, { mark }] of this.#columns) {
       if (bin >= first) continue;
@@ -90,6 +91,8 @@ export class TimelineStrip {
     const max = Math.max(1, ...[...this.#columns.values()].map(sumOf));
     // The square root keeps small counts visible next to large ones.
     const heightOf = (count: number) => FULL * Math.sqrt(count / max) * 0.85;
+
+    // Each bar has two colours, of clients and members, so the bars of a colour are one path.
     const barWidth = Math.max(1.5, x(ARRIVAL_BIN_MS) - x(0) - 1);
     const paths = ["", ""];
     for (const [bin, column] of this.#columns) {
@@ -102,6 +105,7 @@ export class TimelineStrip {
       if (column.members > 0) paths[1] += bar(clientHeight, total - clientHeight);
       if (column.late > 0) this.#mark(column, left + barWidth / 2, HEIGHT - FOOT - total - 4);
     }
+
     this.#clients.setAttribute("d", paths[0] ?? "");
     this.#members.setAttribute("d", paths[1] ?? "");
     this.#final.setAttribute("width", String(Math.max(0, Math.min(width, stable === 0 ? 0 : x(stable)))));
@@ -109,6 +113,7 @@ export class TimelineStrip {
     const closed = x(watermark);
     this.#edges.watermark.place(closed - Math.max(0, x(stable)) < NAME_WIDTH ? -1 : closed, width);
     this.#edges.now.place(x(now), width);
+
     const isNarrow = x(now) - x(now - EVERY_MS) < NAME_WIDTH;
     for (const [index, text] of this.#times.entries()) {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));

@@ -8,11 +8,11 @@ import type { ServerResponse } from "node:http";
 const LISTENERS_MAX = 16;
 /** The maximum number of bytes that wait for a listener that does not read, about ten events. */
 const UNSENT_BYTES_MAX = 256 * 1024;
-const EVERY_MS = 1000;
+const INTERVAL_MS = 1000;
 /** The milliseconds after which a browser reconnects. */
 const RETRY_MS = 2000;
 
-export interface EventSource {
+export interface EventProducer {
   /** Called before the first listener receives events. */
   begin(): void;
   /** Returns the text of the next event, one line. */
@@ -24,14 +24,14 @@ export interface EventSource {
 export class EventStream {
   /** The listeners; the oldest is first. */
   readonly #listeners = new Set<ServerResponse>();
-  readonly #source: EventSource;
-  readonly #failed: (problem: Error) => void;
+  readonly #source: EventProducer;
+  readonly #onError: (problem: Error) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  /** Creates a stream. @param failed  receives the error if an event could not be created */
-  constructor(source: EventSource, failed: (problem: Error) => void) {
+  /** Creates a stream. @param onError  receives the error if an event could not be created */
+  constructor(source: EventProducer, onError: (problem: Error) => void) {
     this.#source = source;
-    this.#failed = failed;
+    this.#onError = onError;
   }
 
   get size(): number {
@@ -49,16 +49,21 @@ export class EventStream {
     response.write(`retry: ${RETRY_MS}\n\n${first}`);
   }
 
+  /** Closes all connections. A listener that is added later starts the timer again. */
   stop(): void {
     for (const response of this.#listeners) this.#remove(response);
   }
 
-  /** Starts the timer. @returns the first event. @throws Error  it cannot be created, and the timer has not started */
+  /**
+   * Starts the timer.
+   * @returns the first event
+   * @throws Error  it cannot be created, and the timer has not started
+   */
   #begin(): string {
     this.#source.begin();
     try {
       const event = this.#event();
-      this.#timer = setInterval(() => this.#sendAll(), EVERY_MS).unref();
+      this.#timer = setInterval(() => this.#sendAll(), INTERVAL_MS).unref();
       return event;
     } catch (problem) {
       this.#source.end();
@@ -76,10 +81,11 @@ export class EventStream {
     try {
       event = this.#event();
     } catch (problem) {
-      this.#failed(problem as Error);
+      this.#onError(problem as Error);
       this.stop();
       return;
     }
+
     for (const response of this.#listeners) {
       if (response.writableLength > UNSENT_BYTES_MAX) this.#remove(response);
       else response.write(event);

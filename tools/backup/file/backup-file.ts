@@ -31,7 +31,7 @@ import {
   entriesOf,
   FrameReader,
   FrameWriter,
-  type Hash,
+  type HashFunction,
   isDamage,
   writeEnd,
   writeSnapshotPiece,
@@ -73,12 +73,13 @@ export async function backUp(
   const file = resolve(target);
   if (existsSync(file)) throw alreadyThere(file);
   if (!existsSync(join(data, "timeline"))) throw new NoBackup(`--data ${data}: ${noTimeline(data)}`);
-  const staged = begun(file);
+
+  const staged = createStaged(file);
   try {
     for (let run = 1; run <= RUNS_MAX; run++) {
       const seal = await runOnce(data, staged, incomplete, onProgress);
       if (seal === null) continue;
-      const { end, bytes } = readBack(staged);
+      const { end, size: bytes } = readBack(staged);
       publishNew(staged, file);
       // The file's name is on the disk only once its folder has been synced.
       syncPathNow(dirname(file));
@@ -87,7 +88,7 @@ export async function backUp(
     }
   } catch (problem) {
     if (errnoOf(problem) === "EEXIST") throw alreadyThere(file);
-    throw failed(file, problem);
+    throw failedBackup(file, problem);
   } finally {
     discard(staged);
   }
@@ -99,7 +100,7 @@ export async function backUp(
  * path, or a path in the backup's folder. An error with another path comes from reading the data folder, and is
  * returned unchanged.
  */
-function failed(file: string, problem: unknown): unknown {
+function failedBackup(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
   const isOther = path !== undefined && dirname(path) !== dirname(file);
   const sentence = isOther ? null : unwritable(file, problem);
@@ -122,12 +123,14 @@ async function runOnce(
   const view = await openFolderView(folder, damaged).catch((problem: unknown) => {
     throw problem instanceof ForeignFolder ? new NoBackup(`--data: ${problem.message}`) : problem;
   });
+
   const descriptor = openSync(staged, "w", MODE);
   try {
-    if (view.mark("genesis") === null)
+    if (view.readMark("genesis") === null)
       throw new NoBackup(`--data ${data}: no daemon has been started with it yet`);
     const isPartial = isIncomplete(view);
     if (isPartial && !incomplete) throw new NoBackup(INCOMPLETE);
+
     const writer = new FrameWriter(hashOf, (bytes) => writeAll(descriptor, bytes));
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
@@ -185,7 +188,7 @@ export function openingProblem(file: string): string | null {
 }
 
 /** Creates an empty temporary file in the folder of the backup. @returns its name @throws NoBackup */
-function begun(file: string): string {
+function createStaged(file: string): string {
   try {
     return stage(file, "", MODE);
   } catch (problem) {
@@ -212,7 +215,7 @@ interface BackupParts {
   readonly now: number;
   /** Whether the daemon is catching up, or was catching up when it stopped. */
   readonly isIncomplete: boolean;
-  readonly hash: Hash;
+  readonly hash: HashFunction;
   readonly writer: FrameWriter;
   /** The file to which `writer` writes. */
   readonly path: string;
@@ -246,6 +249,7 @@ const PROGRESS_EVERY = 1000;
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
   if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing from its log`);
+
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
@@ -254,9 +258,11 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     // same moment.
     const marks = marksOf(view);
     const stored = storedSnapshots(view);
+
     const found = addMissing(parts, late);
     if (view.hasForgotten || found === "removed") return null;
     if (found > 0) continue;
+
     const dates = [...late.values()];
     const snapshots = copies.filter((date) => stored.includes(date) && dates.every((at) => at > date));
     const { last } = copied;
@@ -269,7 +275,8 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
       functions: parts.functions?.toString("base64") ?? null,
       incomplete: parts.isIncomplete,
     };
-    const base = view.mark("pruned");
+
+    const base = view.readMark("pruned");
     if (base !== null && !snapshots.includes(Number(base.toString()))) return null;
     writer.frame("end", writeEnd(end));
     return end;
@@ -290,6 +297,7 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
     if (++count % PROGRESS_EVERY === 0) progress(count);
     if (items.bytes >= FRAME_BYTES) writer.frame("entries", items.take());
   }
+
   if (items.bytes > 0) writer.frame("entries", items.take());
   return { count, last };
 }
@@ -301,7 +309,7 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
  */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
   const stored = storedSnapshots(view);
-  const base = view.mark("pruned");
+  const base = view.readMark("pruned");
   const wanted = new Set([...stored.slice(-1), ...(base === null ? [] : [Number(base.toString())])]);
   const copied: number[] = [];
   for (const date of wanted) {
@@ -323,6 +331,8 @@ function addMissing(
 ): number | "removed" {
   const written = writtenOrderKeys(path, hash);
   let next = written.next();
+
+  // The file and the folder have the same order, so each is read once. An entry that only the file has was removed.
   const missing: Buffer[] = [];
   for (const orderKey of view.orderKeys()) {
     if (next.done !== true && next.value.compare(orderKey) < 0) return "removed";
@@ -334,6 +344,7 @@ function addMissing(
     throw new NoBackup(
       `more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`,
     );
+
   const items = new EntryItems();
   for (const orderKey of missing) {
     const [found] = view.entries(orderKey);
@@ -343,11 +354,12 @@ function addMissing(
     late.set(orderKey.toString("latin1"), dateOf(orderKey));
     if (items.bytes >= FRAME_BYTES) writer.frame("late", items.take());
   }
+
   if (items.bytes > 0) writer.frame("late", items.take());
   return missing.length;
 }
 
-function* writtenOrderKeys(path: string, hash: Hash): Generator<Buffer> {
+function* writtenOrderKeys(path: string, hash: HashFunction): Generator<Buffer> {
   const reader = new FrameReader(path, hash);
   try {
     for (const found of reader.frames()) {
@@ -362,7 +374,7 @@ function* writtenOrderKeys(path: string, hash: Hash): Generator<Buffer> {
   }
 }
 
-function requireIntact(orderKey: Buffer, value: Buffer, hash: Hash): void {
+function requireIntact(orderKey: Buffer, value: Buffer, hash: HashFunction): void {
   const found = readOrderKey(orderKey);
   if (viewParts(found, value, hash) === null)
     throw new NoBackup(`an entry of ${dateText(found.at)} is damaged: dbsync log verify shows all of them`);

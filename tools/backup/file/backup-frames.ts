@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
 
 /** SHA-256, 32 bytes. */
-export type Hash = (bytes: Buffer) => ByteString;
+export type HashFunction = (bytes: Buffer) => ByteString;
 
 export type FrameKind = "entries" | "snapshot" | "late" | "end";
 
@@ -43,13 +43,13 @@ export const SEAL_BYTES = 32;
 const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
 export class FrameWriter {
-  readonly #hash: Hash;
+  readonly #hash: HashFunction;
   readonly #write: (bytes: Buffer) => void;
   #seal: Buffer;
   #bytes = HEAD.length;
 
   /** Writes the head. */
-  constructor(hash: Hash, write: (bytes: Buffer) => void) {
+  constructor(hash: HashFunction, write: (bytes: Buffer) => void) {
     this.#hash = hash;
     this.#write = write;
     this.#seal = sealOf(hash, HEAD);
@@ -79,18 +79,20 @@ export class FrameWriter {
 /** A file that is read frame by frame, from any offset. */
 export class FrameReader {
   readonly #descriptor: number;
-  readonly #hash: Hash;
+  readonly #hash: HashFunction;
   readonly size: number;
 
   /** @throws Error  the system's error @throws ForeignBackup */
-  constructor(path: string, hash: Hash) {
+  constructor(path: string, hash: HashFunction) {
     this.#descriptor = openSync(path, "r");
     this.#hash = hash;
     const state = fstatSync(this.#descriptor);
     this.size = state.size;
+
     const head = state.isFile() ? this.#read(0, HEAD.length) : Buffer.alloc(0);
     if (head.equals(HEAD)) return;
     this.close();
+
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
         "it is not a backup: its first bytes differ; specify a file that dbsync backup wrote",
@@ -158,9 +160,10 @@ export class FrameReader {
 
 export const isDamage = (found: Frame | DamagedBytes): found is DamagedBytes => "problem" in found;
 
-const sealOf = (hash: Hash, ...parts: readonly Buffer[]) => Buffer.from(hash(Buffer.concat(parts)), "latin1");
+const sealOf = (hash: HashFunction, ...parts: readonly Buffer[]) =>
+  Buffer.from(hash(Buffer.concat(parts)), "latin1");
 
-export type StoredEntry = readonly [orderKey: Buffer, value: Buffer];
+export type BackupEntry = readonly [orderKey: Buffer, value: Buffer];
 
 /** The contents of the last frame. A backup without this frame was cut off. */
 export interface BackupEnd {
@@ -209,7 +212,7 @@ export class EntryItems {
 }
 
 /** Yields entries as views of `items`. @throws RangeError  the bytes are malformed */
-export function* entriesOf(items: Buffer): Generator<StoredEntry> {
+export function* entriesOf(items: Buffer): Generator<BackupEntry> {
   for (let at = 0; at < items.length; ) {
     const start = at + ENTRY_ORDER_KEY_BYTES + LENGTH_BYTES;
     const end = start + items.readUInt32BE(at + ENTRY_ORDER_KEY_BYTES);

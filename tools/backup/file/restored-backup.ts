@@ -76,18 +76,20 @@ export async function restoreFolder(
   requireEmpty(data);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
+
   const source = at === null ? view : asOf(view, at);
   const disk = await loadWith(
     "lmdb",
     "--data",
     () => import("../../../daemon/timeline/disk/disk-storage.js"),
   );
+
   const made = data + UNFINISHED;
   try {
     // Remove the folder of a restore that was killed.
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made, { mode: FOLDER_MODE });
-    await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
+    await fillFolder(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
     const { functions } = view.end;
     const path = functionsFile(made);
     // The functions have to be on the disk before the folder receives its final name.
@@ -126,7 +128,7 @@ function removeQuietly(folder: string): void {
  * Copies entries, marks and snapshots into the storage of a new folder, and closes it.
  * @param data  the folder's later name
  */
-async function fill(
+async function fillFolder(
   made: string,
   data: string,
   source: OpenedBackup | ReturnType<typeof asOf>,
@@ -150,7 +152,7 @@ async function fill(
 }
 
 function requireReach(view: OpenedBackup, file: string, at: number | null): void {
-  const pruned = view.mark("pruned");
+  const pruned = view.readMark("pruned");
   if (pruned === null || at === null || at >= Number(pruned.toString())) return;
   throw new NotRestored(
     `${file} reaches back to ${dateText(Number(pruned.toString()))}: earlier entries are not in it (--retain). Specify a later --at, or use an earlier backup`,
@@ -188,12 +190,14 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     throw new NotRestored(
       `${file}: nothing was restored from it: ${missing}. Restore it as a folder (--data)`,
     );
+
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   if (view.end.incomplete)
     onNotice(`${file} was made while its daemon was catching up: entries may be missing`);
-  const genesis = view.mark("genesis");
+  const genesis = view.readMark("genesis");
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
+
   const source = at === null ? view : asOf(view, at);
   const until = at ?? view.end.last ?? 0;
   const { steps } = new Refold({
@@ -211,9 +215,11 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     damaged: () => {},
     found: () => {},
   });
+
   const fold = finishFold(steps, file);
   const standstill = appliesAt(fold, until) ? null : standstillOf(fold);
   if (standstill !== null) throw notFolded(file, standstill);
+
   for (const { key, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     yield { key, expires: expire === NO_EXPIRY ? 0 : expire, ...dump(fold.database, db, key) };

@@ -26,8 +26,16 @@ const CONCURRENT_RESTORES = 64;
 
 const log = pino({ level: "silent" });
 
-/** Makes a backup. @param incomplete  whether to make it even if the daemon is catching up @throws Failure, NoBackup */
-export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
+/**
+ * Makes a backup.
+ * @param incomplete  whether to make it even if the daemon is catching up
+ * @throws ExitError, NoBackup
+ */
+export function backUpDataFolder(
+  file: string,
+  incomplete: boolean,
+  flags: FolderFlags,
+): Promise<BackupReport> {
   return withFolderErrors(async () => {
     const data = await folderPath(flags);
     using progress = countEntries();
@@ -35,16 +43,16 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
   });
 }
 
-/** Checks that the backup exists and can be read. @throws Failure, NotRestored */
+/** Checks that the backup exists and can be read. @throws ExitError, NotRestored */
 export const requireBackup = (file: string): Promise<void> =>
   withFolderErrors(async () => requireReadable(file));
 
 /**
  * Restores a backup as a data folder.
  * @param at  the date in milliseconds since 1970, or null for the complete backup
- * @throws Failure, NotRestored
+ * @throws ExitError, NotRestored
  */
-export function restoreFolder(
+export function restoreDataFolder(
   file: string,
   at: number | null,
   flags: FolderFlags,
@@ -52,7 +60,7 @@ export function restoreFolder(
   return withFolderErrors(async () => await restoreInto(await folderPath(flags), file, at, log));
 }
 
-export interface WantedKeys {
+export interface KeySelection {
   readonly file: string;
   /** The date in milliseconds since 1970, or null for the time of the backup. */
   readonly at: number | null;
@@ -62,10 +70,10 @@ export interface WantedKeys {
 
 /**
  * Folds a backup and passes its keys to `restore`, several at the same time.
- * @throws Failure, NotRestored, and the errors of `restore`
+ * @throws ExitError, NotRestored, and the errors of `restore`
  */
 export function restoreKeys(
-  { file, at, db, isWanted }: WantedKeys,
+  { file, at, db, isWanted }: KeySelection,
   flags: FolderFlags,
   restore: (found: RestoredKey) => Promise<void>,
 ): Promise<void> {

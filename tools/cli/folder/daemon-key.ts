@@ -15,7 +15,7 @@ export interface DaemonKey {
   readonly key: KeyObject;
 }
 
-/** @throws Failure  there is no such folder, or no key in it that this user can read */
+/** @throws ExitError  there is no such folder, or no key in it that this user can read */
 export function readDaemonKey(flags: FolderFlags): Promise<DaemonKey> {
   return withFolderErrors(async () => {
     const folder = await folderPath(flags);

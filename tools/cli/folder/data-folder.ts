@@ -2,7 +2,10 @@
  * Finds the data folder from the daemon's options, and turns problems with it into the errors that `dbsync` reports: a
  * sentence and an exit code.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { DbsyncError } from "../../../client/shared/errors.js";
+import { noTimeline } from "../../../daemon/engine/trust/data-folder.js";
 import * as list from "../../../daemon/faces.js";
 import { StartError, UnusableFile } from "../../../daemon/net/process/service.js";
 import { version } from "../../../daemon/net/process/version.js";
@@ -17,7 +20,7 @@ import type { Settings } from "../../../daemon/options/settings.js";
 import type { FaceFamilies } from "../../../daemon/store/family-code.js";
 import { writingFailure } from "../../../keys/atomic-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
-import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";
+import { EXIT, type ExitCode, ExitError } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 
 /** The faces of the daemon, whose options and commands its folder may need. */
@@ -43,6 +46,16 @@ export async function folderPath(flags: FolderFlags): Promise<string> {
   throw new StartError("--data is missing: add --data FOLDER.", 2);
 }
 
+/**
+ * Returns the path of a data folder with a timeline or dead letters.
+ * @throws StartError  the folder is missing or is not a daemon's
+ */
+export async function daemonFolder(flags: FolderFlags): Promise<string> {
+  const data = await folderPath(flags);
+  if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
+  throw new StartError(`--data ${data}: ${noTimeline(data)}`, 1);
+}
+
 function argumentsOf({ data, signKey = [], rootKey = [], clusterName, config }: FolderFlags): string[] {
   const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
   return [
@@ -66,7 +79,7 @@ interface Expected {
   readonly failed?: ExitCode;
 }
 
-/** Runs work on a folder. @throws Failure  for an error in the folder, the options or the operating system */
+/** Runs work on a folder. @throws ExitError  for an error in the folder, the options or the operating system */
 export async function withFolderErrors<T>(
   work: () => Promise<T>,
   { kinds = [], failed = EXIT.failed }: Expected = {},
@@ -80,7 +93,7 @@ export async function withFolderErrors<T>(
     if (!(problem instanceof Error) || !(isExpected || isSystemError(problem))) throw problem;
     const reason = isSystemError(problem) ? writingFailure(problem) : null;
     const sentence = reason === null ? problem.message : `${problem.message} (${reason})`;
-    throw new Failure(sentence, codeOf(problem, failed), { cause: problem });
+    throw new ExitError(sentence, codeOf(problem, failed), { cause: problem });
   }
 }
 

@@ -1,47 +1,22 @@
 /**
- * Lists, selects, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again.
+ * Lists, selects and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import {
   type DeadLetter,
   DeadLetterFolder,
-  DeadLettersNotWritten,
-  deadLettersFolder,
+  deadUnits,
   type UnreadDeadLetters,
 } from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
-import {
-  DeadLetterStore,
-  DeadLettersNotStored,
-} from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
-import { admittedIn } from "../../../daemon/cluster/history/catching-up-mark.js";
-import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
-import { recordedCluster } from "../../../daemon/engine/trust/genesis.js";
-import { hashOf } from "../../../daemon/engine/trust/identity.js";
-import { StartError } from "../../../daemon/net/process/service.js";
-import type { DeadLetterReason, DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
-import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
-import { type Entry, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
-import { isRingEntry } from "../../../daemon/timeline/entries/recorded-envelopes.js";
-import { viewEntry } from "../../../daemon/timeline/entries/stored-value.js";
-import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
-import { writingFailure } from "../../../keys/atomic-file.js";
+import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import {
-  type Condition,
-  dateText,
-  ENTRY_ORDER_KEY_BYTES,
-  hexOf,
-} from "../../../protocol/version-2/envelope.js";
+import { type Condition, dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { firstLines } from "../shared/output.js";
-import { folderPath, withFolderErrors } from "./data-folder.js";
-
-export type { EntryOutcome };
+import { daemonFolder, withFolderErrors } from "./data-folder.js";
 
 /** The maximum numbers of arguments of a command, and of bytes of an argument, that a list shows. */
-const MAX_BRIEF_ARGUMENTS = 3;
-const MAX_BRIEF_BYTES = 32;
+const BRIEF_ARGUMENTS_MAX = 3;
+const BRIEF_BYTES_MAX = 32;
 
 /** A dead letter in the form that users see. */
 export interface ListedDeadLetter extends Pick<DeadLetter, "state" | "reason" | "since" | "file"> {
@@ -61,8 +36,8 @@ export interface DeadLetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
-  /** Whether the members of a list had to decide on its units. */
-  readonly decide: boolean;
+  /** Whether each unit is written again by itself: the members of a list have to decide on it. */
+  readonly isApart: boolean;
   /** The number of commands of each unit, if there are several units of which some have several commands; else null. */
   readonly units: readonly number[] | null;
   /**
@@ -95,7 +70,7 @@ export interface DeadLetterList {
 /** The outcome of sending a dead letter again; `unknown`: no daemon has confirmed or refused it. */
 export type DeadLetterOutcome = "written" | "unwritten" | "unknown";
 
-/** Lists the dead letters of a folder. @throws Failure */
+/** Lists the dead letters of a folder. @throws ExitError */
 export function listDeadLetters(flags: FolderFlags): Promise<DeadLetterList> {
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
@@ -112,49 +87,27 @@ export function listDeadLetters(flags: FolderFlags): Promise<DeadLetterList> {
 /**
  * Returns dead letters with all their commands.
  * @param ids  hexadecimal, or their first digits
- * @throws Failure, NotSelected
+ * @throws ExitError, NotSelected
  */
 export function showDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
-    const deadLetters = selected(folder.list().deadLetters, ids);
+    const deadLetters = selectDeadLetters(folder.list().deadLetters, ids);
     return deadLetters.map((deadLetter) => listedDeadLetter(deadLetter, folder.entry(deadLetter), false));
   });
 }
 
-/** Removes dead letters. @returns the removed dead letters @throws Failure, NotSelected, DeadLettersNotWritten */
+/** Removes dead letters. @returns the removed dead letters @throws ExitError, NotSelected, DeadLettersNotWritten */
 export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
-    const deadLetters = selected(folder.list().deadLetters, ids);
+    const deadLetters = selectDeadLetters(folder.list().deadLetters, ids);
     checkRemovable(deadLetters);
     const shown = deadLetters.map((deadLetter) =>
       listedDeadLetter(deadLetter, folder.entry(deadLetter), false),
     );
     folder.remove(deadLetters);
     return shown;
-  });
-}
-
-/**
- * Finds the entries of an evicted daemon that no member has, and stores them as dead letters.
- * @param query  sends TIMELINE OUTCOME to the members, with the daemon's id and then positions, all hexadecimal
- * @throws Failure, and the errors of `query`; in both cases no dead letter is stored
- */
-export function findDeadLetters(
-  flags: FolderFlags,
-  query: (words: readonly string[]) => Promise<readonly EntryOutcome[]>,
-): Promise<FoundOutcomes> {
-  return withFolderErrors(async () => {
-    const data = await daemonFolder(flags);
-    const owner = ownerOf(data);
-    if (owner === null || !existsSync(join(data, "timeline")))
-      throw new StartError(
-        `--data ${data}: this folder contains no daemon key or no timeline. Specify the daemon's complete data folder.`,
-        1,
-      );
-    const id = hexOf(owner.id);
-    return await findIn(data, (positions) => query([id, ...positions]));
   });
 }
 
@@ -180,7 +133,7 @@ export interface WaitingDeadLetters {
  * If `write` throws, the dead letter remains marked as begun.
  * @param write  receives the dead letter, or null if its bytes are damaged, and its short id
  * @returns the dead letters of the folder that still wait afterwards
- * @throws Failure, NotSelected, DeadLetterTaken
+ * @throws ExitError, NotSelected, DeadLetterTaken
  */
 export function writeDeadLettersAgain(
   { ids, isAnyway }: DeadLettersToWrite,
@@ -190,13 +143,15 @@ export function writeDeadLettersAgain(
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
     const { deadLetters } = folder.list();
+
     const wanted =
       ids === null
         ? deadLetters.filter(
             (deadLetter) => deadLetter.state !== "undecided" && reasonNotToWrite(deadLetter) === null,
           )
-        : selected(deadLetters, ids);
+        : selectDeadLetters(deadLetters, ids);
     checkWritable(wanted, isAnyway);
+
     for (const deadLetter of wanted) {
       const entry = folder.entry(deadLetter);
       if (entry === null) {
@@ -208,6 +163,7 @@ export function writeDeadLettersAgain(
       if (outcome === "written") folder.written(deadLetter);
       else if (outcome === "unwritten") folder.unwritten(deadLetter);
     }
+
     const waiting = folder.list().deadLetters.filter(({ state }) => state !== "written");
     return {
       count: waiting.length,
@@ -216,33 +172,40 @@ export function writeDeadLettersAgain(
   });
 }
 
-/**
- * Returns the path of a data folder with a timeline or dead letters.
- * @throws StartError  the folder is missing or is not a daemon's
- */
-async function daemonFolder(flags: FolderFlags): Promise<string> {
-  const data = await folderPath(flags);
-  if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;
-  throw new StartError(`--data ${data}: ${noTimeline(data)}`, 1);
-}
-
 function listedDeadLetter(deadLetter: DeadLetter, entry: Entry | null, isBrief: boolean): ListedDeadLetter {
   const { orderKey, from, to, reason, state, since, file } = deadLetter;
-  const envelope = entry === null ? null : deadLetterEnvelope(entry, isBrief);
+  const envelope = entry === null ? null : deadLetterEnvelope(entry, deadLetter, isBrief);
   return { id: hexOf(orderKey.id), at: orderKey.at, bytes: to - from, reason, state, since, file, envelope };
 }
 
-function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEnvelope {
-  const { key, as, db, multi, decide, units, commands } = envelope;
+function deadLetterEnvelope(
+  { envelope }: Entry,
+  deadLetter: DeadLetter,
+  isBrief: boolean,
+): DeadLetterEnvelope {
+  const { key, as, db, multi } = envelope;
+  const dead = deadUnits(envelope, deadLetter);
+  const commands = dead.flatMap((unit) => unit.commands);
+  const lengths = dead.map(({ range }) => range.length);
+  const units = multi || lengths.every((length) => length === 1) ? null : lengths;
+
+  /** The index that each command of the envelope has among those that are shown. */
+  const shownAt = new Map(
+    dead
+      .flatMap(({ range }) => Array.from({ length: range.length }, (_, i) => range.index + i))
+      .map((index, i) => [index, i]),
+  );
+
+  const isApart = envelope.decide || deadLetter.units !== null;
   const brief = commands
     .slice(0, 1)
-    .map((argv) => argv.slice(0, MAX_BRIEF_ARGUMENTS).map((word) => word.slice(0, MAX_BRIEF_BYTES)));
+    .map((argv) => argv.slice(0, BRIEF_ARGUMENTS_MAX).map((word) => word.slice(0, BRIEF_BYTES_MAX)));
   return {
     signer: hexOf(key),
     as: as === null ? null : bytes(as),
     db,
     multi,
-    decide,
+    isApart,
     units,
     conditions: [
       ...(envelope.if ?? []).map((condition) => listedCondition(condition, null)),
@@ -254,7 +217,10 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     commands: (isBrief ? brief : commands).map((argv) => argv.map(bytes)),
     choices: isBrief
       ? []
-      : [...(envelope.choices ?? [])].map(([index, took]) => ({ index, took: took.map(bytes) })),
+      : [...(envelope.choices ?? [])].flatMap(([index, took]) => {
+          const at = shownAt.get(index);
+          return at === undefined ? [] : [{ index: at, took: took.map(bytes) }];
+        }),
   };
 }
 
@@ -271,7 +237,7 @@ const DIGITS_MIN = 4;
 const NAMED_MAX = 10;
 
 /** Thrown if the dead letters that an operator names cannot be chosen. The message is a sentence for the operator. */
-class NotSelected extends Error {
+export class NotSelected extends Error {
   override readonly name = "NotSelected";
 }
 
@@ -279,7 +245,7 @@ class NotSelected extends Error {
  * @param ids  the dead letters' ids in hexadecimal, or their first digits
  * @throws NotSelected  an id matches no dead letter, or several
  */
-function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
+function selectDeadLetters(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
   const found = new Set<DeadLetter>();
   for (const text of ids) {
     const digits = text.toLowerCase();
@@ -287,6 +253,7 @@ function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): D
       throw new NotSelected(
         `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
+
     const matching = deadLetters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
     const [only] = matching;
     if (only === undefined)
@@ -342,177 +309,4 @@ const shortId = ({ orderKey }: DeadLetter): string => hexOf(orderKey.id).slice(0
 function namesOf(deadLetters: readonly DeadLetter[]): string {
   const more = deadLetters.length > NAMED_MAX ? ` and ${deadLetters.length - NAMED_MAX} more` : "";
   return deadLetters.slice(0, NAMED_MAX).map(shortId).join(", ") + more;
-}
-
-/**
- * The limits of one request to the members: the number of envelopes that TIMELINE OUTCOME accepts, and the total bytes
- * of these envelopes.
- */
-const ORDER_KEYS_MAX = 1000;
-const BYTES_MAX = 4 * 1024 * 1024;
-
-export interface FoundOutcomes {
-  /** The number of new dead letters. */
-  readonly kept: number;
-  /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
-  readonly unread: number;
-  readonly counts: Readonly<Record<EntryOutcome, number>>;
-}
-
-type Stored = readonly [orderKey: Buffer, value: Buffer];
-
-/**
- * Finds the envelopes in the data folder of a removed daemon that no member has, and stores them in that folder as dead
- * letters. The timeline in the folder is not changed. Source: daemon/timeline/members/rules.ts.
- * @param data  the data folder
- * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
- * @throws Error  the folder cannot be read, or the dead letters cannot be stored; after an error, no dead letter is
- * stored
- */
-async function findIn(
-  data: string,
-  ask: (orderKeys: readonly string[]) => Promise<readonly EntryOutcome[]>,
-): Promise<FoundOutcomes> {
-  const counts: Record<EntryOutcome, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
-  const stored = await storeEntries(data, async (batch) => {
-    const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
-    return batch.map((_, index) => {
-      const outcome = outcomes[index] ?? "undecided";
-      counts[outcome]++;
-      return outcome === "dead-letter" ? "evicted" : null;
-    });
-  });
-  return { ...stored, counts };
-}
-
-/** The dead letters made from all writes of a folder. */
-export interface AllWrites {
-  /** The number of new dead letters. */
-  readonly kept: number;
-  /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
-  readonly unread: number;
-  /** The number of entries that only change keys or members, which are not stored. */
-  readonly ofRing: number;
-}
-
-/** The dead letters made from the folder of a daemon that no peer has admitted. */
-export interface Stranded extends AllWrites {
-  /** Whether the folder no longer contains its first entries. */
-  readonly hasPruned: boolean;
-}
-
-/**
- * Stores all writes of a folder as dead letters, if no other daemon has received any of them.
- * @param clusters  the clusters in which the dead letters will be written again
- * @throws Failure, NotSelected; in both cases no dead letter is stored
- */
-export function strandedDeadLetters(
-  flags: FolderFlags,
-  clusters: ReadonlySet<ByteString>,
-): Promise<Stranded> {
-  return withFolderErrors(async () => {
-    const data = await daemonFolder(flags);
-    const marks = await openFolderView(join(data, "timeline"), () => {});
-    const wasCompared = admittedIn(marks) === "compared";
-    const cluster = recordedCluster(marks);
-    const hasPruned = marks.mark("pruned") !== null;
-    marks.close();
-    if (wasCompared)
-      throw new NotSelected(
-        "Nothing was written: this folder's daemon has exchanged its writes with other daemons, so they are not stranded. " +
-          "If it was evicted, find the writes that no member has: dbsync dead-letters find.",
-      );
-    // The daemons may have its writes: a restored backup, for example, contains no record of an admission.
-    if (cluster !== null && clusters.has(cluster))
-      throw new NotSelected(
-        "Nothing was written: this folder belongs to the same cluster as the daemons in -s, which may have its writes already. " +
-          "Start a daemon with this folder, and with the cluster's --cluster-secret: it sends them the writes that they do not have.",
-      );
-
-    const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
-    return { ...(await storeWrites(data, "stranded", writer)), hasPruned };
-  });
-}
-
-/**
- * Stores all writes of a folder as dead letters, except commands that change keys or members.
- * @param beforeSettled  called when the dead letters are on the disk, before they are valid
- * @throws Error  as `findIn`
- */
-export async function storeWrites(
-  data: string,
-  reason: DeadLetterReason,
-  writer: DeadLetterWriter,
-  beforeSettled: () => void = () => {},
-): Promise<AllWrites> {
-  let ofRing = 0;
-  const choose = async (batch: readonly Stored[]) =>
-    batch.map(([orderKey, value]) => {
-      const entry = viewEntry(readOrderKey(orderKey), value, hashOf);
-      // A damaged entry is stored too, so that `write-again` reports it.
-      if (entry === null || !isRingEntry(entry.envelope)) return reason;
-      ofRing++;
-      return null;
-    });
-  return { ...(await storeEntries(data, choose, writer, beforeSettled)), ofRing };
-}
-
-/**
- * Stores entries of a folder as dead letters, except those that already are.
- * @param choose  returns the reason why each entry of a batch becomes a dead letter, or null if it does not
- */
-async function storeEntries(
-  data: string,
-  choose: (batch: readonly Stored[]) => Promise<readonly (DeadLetterReason | null)[]>,
-  writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now()),
-  beforeSettled: () => void = () => {},
-): Promise<{ readonly kept: number; readonly unread: number }> {
-  let unread = 0;
-  const view = await openFolderView(join(data, "timeline"), () => void unread++);
-  try {
-    for (const batch of batchesOf(view.entries(null), knownIn(data))) {
-      const reasons = await choose(batch);
-      for (const [index, [orderKey, value]] of batch.entries()) {
-        const reason = reasons[index] ?? null;
-        if (reason !== null) writer.store(orderKey, value, reason);
-      }
-    }
-    await writer.commit();
-    beforeSettled();
-    // A daemon that adopts a snapshot must first record that it has dropped the entries. This program drops none.
-    writer.settle();
-    return { kept: writer.figures.stored, unread };
-  } catch (problem) {
-    writer.discard();
-    const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;
-    throw reason === null
-      ? problem
-      : new DeadLettersNotWritten(deadLettersFolder(data), reason, "No dead letter was written");
-  } finally {
-    view.close();
-  }
-}
-
-const knownIn = (data: string): ReadonlySet<ByteString> =>
-  new Set(
-    new DeadLetterFolder(data)
-      .list()
-      .deadLetters.filter(({ state }) => state !== "undecided")
-      .map(({ orderKey }) => orderKey.id),
-  );
-
-function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): Generator<Stored[]> {
-  let batch: Stored[] = [];
-  let bytes = 0;
-  for (const [orderKey, value] of entries) {
-    if (orderKey.length !== ENTRY_ORDER_KEY_BYTES || known.has(readOrderKey(orderKey).id)) continue;
-    // The buffers are views of pages that will be overwritten by the next read.
-    batch.push([Buffer.from(orderKey), Buffer.from(value)]);
-    bytes += value.length;
-    if (batch.length < ORDER_KEYS_MAX && bytes < BYTES_MAX) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DeadLetterStore } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
-import { listOf } from "../../../daemon/cluster/members/list-history.js";
+import { listOf } from "../../../daemon/cluster/members/check-list.js";
 import { noKey, noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
 import { syncPathNow } from "../../../daemon/net/process/disk.js";
 import { StartError } from "../../../daemon/net/process/service.js";
@@ -20,7 +20,7 @@ import { type KnownList, membershipStateOf } from "../../../protocol/members/mem
 import { dateText, ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { folderPath, withFolderErrors } from "./data-folder.js";
-import { type AllWrites, storeWrites } from "./folder-dead-letters.js";
+import { type AllWrites, storeWrites } from "./stranded-dead-letters.js";
 
 const TIMELINE = "timeline";
 /** What the new folder of a daemon has to be without, in the order in which it is moved. */
@@ -50,15 +50,15 @@ export interface Joined extends AllWrites {
   readonly moved: string;
 }
 
-/** @throws Failure  the folder cannot be read or is in use, or its daemon has no list or was removed from it */
+/** @throws ExitError  the folder cannot be read or is in use, or its daemon has no list or was removed from it */
 export function joinPlan(flags: FolderFlags): Promise<JoinPlan> {
-  return onFolder(flags, (folder) => planOf(folder));
+  return onFolder(flags, (folder) => readJoinPlan(folder));
 }
 
-/** @throws Failure  as `joinPlan`, or the dead letters cannot be stored; then the folder is as before */
+/** @throws ExitError  as `joinPlan`, or the dead letters cannot be stored; then the folder is as before */
 export function joinOther(flags: FolderFlags): Promise<Joined> {
   return onFolder(flags, async (folder) => {
-    const { hasLeft, numbers } = await planOf(folder);
+    const { hasLeft, numbers } = await readJoinPlan(folder);
     const store = new DeadLetterStore(folder, Number.POSITIVE_INFINITY);
     const target = unfinishedIn(folder) ?? freeName(folder);
     const move = () => moveTo(folder, target);
@@ -80,6 +80,7 @@ async function onFolder<T>(flags: FolderFlags, work: (folder: string) => Promise
         if (unfinishedIn(folder) !== null) return await work(folder);
         throw new StartError(`--data ${folder}: ${noTimeline(folder)}`, 1);
       }
+
       const lock = lockFolder(timeline);
       try {
         return await work(folder);
@@ -91,7 +92,7 @@ async function onFolder<T>(flags: FolderFlags, work: (folder: string) => Promise
   );
 }
 
-async function planOf(folder: string): Promise<JoinPlan> {
+async function readJoinPlan(folder: string): Promise<JoinPlan> {
   const nothing = {
     folder,
     numbers: [],
@@ -101,17 +102,19 @@ async function planOf(folder: string): Promise<JoinPlan> {
     lastAt: null,
     hasPruned: false,
   };
+
   if (unfinishedIn(folder) !== null) return nothing;
   const owner = ownerOf(folder);
   if (owner === null) throw new StartError(`--data ${folder}: ${noKey(folder)}`, 1);
   const view = await openFolderView(join(folder, TIMELINE), () => {});
   try {
-    const lists = listsIn(view.mark("members")?.subarray(1));
+    const lists = listsIn(view.readMark("members")?.subarray(1));
     const { heads, members, removed } = membershipStateOf(lists);
     if (heads.length === 0) throw new StartError(`--data ${folder}: ${NO_LIST}`, 1);
-    const [signed] = listsIn(view.mark("signed-list"));
+    const [signed] = listsIn(view.readMark("signed-list"));
     const hasLeft = removed.has(owner.id) && heads.some(({ hash }) => hash === signed?.hash);
     if (removed.has(owner.id) && !hasLeft) throw new StartError(`--data ${folder}: ${WAS_REMOVED}`, 1);
+
     let entries = 0;
     let lastAt: number | null = null;
     for (const [orderKey] of view.entries(null)) {
@@ -119,6 +122,7 @@ async function planOf(folder: string): Promise<JoinPlan> {
       entries++;
       lastAt = readOrderKey(orderKey).at;
     }
+
     return {
       folder,
       numbers: heads.map(({ list }) => list.number),
@@ -126,7 +130,7 @@ async function planOf(folder: string): Promise<JoinPlan> {
       hasLeft,
       entries,
       lastAt,
-      hasPruned: view.mark("pruned") !== null,
+      hasPruned: view.readMark("pruned") !== null,
     };
   } finally {
     view.close();
@@ -160,7 +164,8 @@ function freeName(folder: string): string {
 function moveTo(folder: string, target: string): void {
   mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
   for (const name of MOVED) {
-    const [from, to] = [folder, target].map((parent) => join(parent, name)) as [string, string];
+    const from = join(folder, name);
+    const to = join(target, name);
     if (!existsSync(from) || existsSync(to)) continue;
     renameSync(from, to);
     if (name === TIMELINE) rmSync(join(to, LOCK_FILE), { force: true });

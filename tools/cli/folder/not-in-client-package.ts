@@ -1,7 +1,7 @@
 /** Replaces the modules of this folder in the package dbsync-client, which does not contain them. */
-import { EXIT, Failure } from "../shared/exit-codes.js";
+import { EXIT, ExitError } from "../shared/exit-codes.js";
 
-throw new Failure(
+throw new ExitError(
   "only the dbsync of the package dbsyncd can read a daemon's folder or a backup: npm install dbsyncd",
   EXIT.usage,
 );

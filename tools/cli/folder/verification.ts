@@ -30,7 +30,7 @@ import type { FolderFlags } from "../shared/folder-options.js";
 import { countEntries } from "../shared/progress.js";
 import { daemonSettings, FACES, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
-/** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */
+/** Checks a folder. @param backup  a file to check instead, or undefined @throws ExitError */
 export function verify(
   flags: FolderFlags,
   backup: string | undefined,
@@ -102,6 +102,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
   const { state, untold } = report;
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
+
   const rows = [
     ["entries", `${entries}, ${ringEntries} of them for the key ring${span}`],
     ...(begins === null
@@ -128,6 +129,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
     ...untold.map((sentence) => ["unchecked", sentence]),
     ["state", state],
   ];
+
   const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
   return (
     facts +
@@ -178,7 +180,8 @@ function verifyBackup(
   progress: (entries: number) => void,
 ): BackupVerification {
   const signers = loadSigners(settings, pino({ level: "silent" }));
-  const view = open(file);
+  const view = openIfIntact(file);
+
   if (view instanceof DamagedBackup) {
     const faults = view.damages.map(
       ({ from, to }) => ({ kind: "damaged-backup", where: `${file}, bytes ${from} to ${to}` }) as const,
@@ -192,8 +195,9 @@ function verifyBackup(
       faultCount: faults.length,
     };
   }
+
   try {
-    const genesis = view.mark("genesis");
+    const genesis = view.readMark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     const report = new Verification(view, view, signers, progress).run();
     return { ...report, made: view.end.made, untold: view.end.incomplete ? [INCOMPLETE] : [] };
@@ -204,7 +208,7 @@ function verifyBackup(
 
 const INCOMPLETE = "The daemon was catching up when the backup was made: entries may be missing.";
 
-function open(file: string): OpenedBackup | DamagedBackup {
+function openIfIntact(file: string): OpenedBackup | DamagedBackup {
   try {
     return new OpenedBackup(file, hashOf);
   } catch (problem) {

@@ -9,7 +9,7 @@ import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { openSocket } from "../shared/open-socket.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { withLoadedAuthorities } from "../shared/server-url-argument.js";
+import { withAuthorityFile } from "../shared/server-url-argument.js";
 import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server-client.js";
 
 /** Silence after which a server counts as unreachable, in milliseconds. */
@@ -52,16 +52,18 @@ ${exitCodeHelp("no connection, a check failed, or a replica cannot be reached")}
 const withScheme = (text: string) => (text.includes("://") ? text : `json://${text}`);
 
 async function test(address: ServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
-  const replicaAddresses = replica.map((one) => withLoadedAuthorities(one, ca));
-  using server = await JsonServerClient.open(withLoadedAuthorities(address, ca), SILENCE_MS).catch(
+  const replicaAddresses = replica.map((one) => withAuthorityFile(one, ca));
+  using server = await JsonServerClient.open(withAuthorityFile(address, ca), SILENCE_MS).catch(
     (problem: Error) => {
       throw new Error(`Connect error: ${problem.message}`);
     },
   );
+
   const report = await testJsonServer(server);
   const replicas: Replica[] = [];
   for (const other of replicaAddresses)
     replicas.push({ host: other.host, port: other.port, error: await reach(other) });
+
   process.stdout.write((json ? jsonReport : textReport)(report, replicas));
   const hasPassed = report.checks.every(({ pass }) => pass) && replicas.every(({ error }) => error === "");
   if (!hasPassed) process.exitCode = EXIT.failed;
@@ -93,6 +95,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
     const { avg, min, max } = summary(times);
     return `- ${name}: avg ${avg.toFixed(2)}, min ${min.toFixed(2)}, max ${max.toFixed(2)}`;
   });
+
   const passed = checks.filter(({ pass }) => pass).length;
   const lines = [
     "Test Report",
@@ -119,6 +122,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
 /** Returns the same report in PHP's pretty-printed form of JSON. Source: test/vectors/json/test-client.json. */
 export function jsonReport({ latency, samples, checks }: JsonTest, replicas: readonly Replica[]): string {
   const byAction = [...samples].map(([name, times]) => [name, { ...summary(times), samples: times }]);
+
   const passed = checks.filter(({ pass }) => pass).length;
   const report = {
     latency_ms: latency,

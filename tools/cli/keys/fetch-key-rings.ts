@@ -2,9 +2,9 @@
 
 import { openClientWith } from "../../../client/dbsync-send.js";
 import type { TypedCallOptions } from "../../../client/settings/call-options.js";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { loadPublicKey } from "../../../keys/key-file.js";
@@ -16,7 +16,7 @@ const ID_DIGITS = 64;
 const PREFIX_DIGITS_MIN = 4;
 
 /** The answer of one daemon: a reply or an error. */
-export type Answer =
+export type DaemonAnswer =
   | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
   | { readonly address: string; readonly reply: null; readonly error: Error };
 
@@ -40,15 +40,15 @@ export interface RingKey {
 
 /** Sends a command to each daemon separately, and returns all answers in the order of the list. */
 export function queryEach(
-  settings: Settings,
+  settings: ClientSettings,
   key: SigningKey,
   command: readonly string[],
   options: TypedCallOptions = {},
-): Promise<Answer[]> {
+): Promise<DaemonAnswer[]> {
   return Promise.all(
-    settings.servers.map(async (server): Promise<Answer> => {
+    settings.servers.map(async (server): Promise<DaemonAnswer> => {
       const alone = { ...settings, servers: [server], policy: "first" } as const;
-      const client = openClientWith(alone, realEnvironment, key);
+      const client = openClientWith(alone, realClientEnvironment, key);
       try {
         return { address: server.text, reply: await client.call(command, options), error: null };
       } catch (error) {
@@ -70,7 +70,7 @@ export interface DaemonRing {
  * Returns the key rings of the daemons that answered.
  * @throws  the first daemon's error if no daemon answered
  */
-export function ringsOf(answers: readonly Answer[]): [DaemonRing, ...DaemonRing[]] {
+export function ringsOf(answers: readonly DaemonAnswer[]): [DaemonRing, ...DaemonRing[]] {
   const [first, ...others] = answers
     .filter(({ error }) => error === null)
     .map(({ address, reply }) => ({ address, keys: readKeys(reply as ReplyValue) }));
@@ -88,6 +88,7 @@ export function readKey(reply: ReplyValue): RingKey {
   const text = (name: string) => String(fields[name] ?? "");
   const numberOrNull = (name: string) => (fields[name] == null ? null : Number(fields[name]));
   const { rules } = fields;
+
   return {
     id: text("id"),
     label: text("label"),
@@ -112,14 +113,17 @@ export function readKey(reply: ReplyValue): RingKey {
 export async function idOf(text: string, query: () => Promise<readonly RingKey[]>): Promise<string> {
   const digits = text.toLowerCase();
   if (/^[\da-f]+$/.test(digits) && digits.length === ID_DIGITS) return digits;
+
   if (text.includes("/") || text.endsWith(".pem")) {
     return loadPublicKey({ file: text }, { kinds: ["rsa", "ed25519"] }).fingerprint;
   }
+
   const keys = await query();
   const isPrefix = /^[\da-f]+$/.test(digits) && digits.length >= PREFIX_DIGITS_MIN;
   const found = keys.filter(({ id, label }) => label === text || (isPrefix && id.startsWith(digits)));
   const [only] = found;
   if (only !== undefined && found.length === 1) return only.id;
+
   const shown = JSON.stringify(text);
   if (found.length === 0) {
     throw new DbsyncError(

@@ -16,10 +16,10 @@ export const ADMINISTRATOR_HINT =
   "sign with an administrator's private key (-k root-private.pem), whose public key the daemons were started with (--root-key)";
 
 /** A pattern of an error's message, and advice for that error. */
-export type Hint = readonly [pattern: RegExp, hint: string];
+export type HintRule = readonly [pattern: RegExp, hint: string];
 
 /** Hints by pattern; the first pattern that matches is used. */
-const HINTS: readonly Hint[] = [
+const HINTS: readonly HintRule[] = [
   [/none is set; specify an administrator/, `KEY commands must be signed: ${START}`],
   [/NOPERM .*\bkey/i, `this key does not belong to an administrator: ${START}`],
   [/unknown-key/, `the daemons do not know this key: ${START}`],
@@ -28,7 +28,17 @@ const HINTS: readonly Hint[] = [
     "KEY commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
   [/unknown command .*KEY/i, "that daemon's version has no KEY commands: update it"],
+  [
+    /this key exists with other/,
+    "dbsync keys info shows the key; change its rules with dbsync keys rules, " +
+      "for example dbsync keys rules web-public.pem '+@read ~app:*' -k root-private.pem; " +
+      "for other dates, another rate or label, add a new key",
+  ],
 ];
+
+/** Returns the advice for an error's message, or null if there is none. */
+export const hintFor = (message: string, hints: readonly HintRule[] = HINTS): string | null =>
+  hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
 
 /**
  * Runs an action. If it fails, prints the error with a hint, and sets the exit code.
@@ -37,7 +47,7 @@ const HINTS: readonly Hint[] = [
 export async function explainErrors(
   flags: { readonly json?: boolean },
   act: () => Promise<void>,
-  hints: readonly Hint[] = HINTS,
+  hints: readonly HintRule[] = HINTS,
 ): Promise<void> {
   try {
     await act();
@@ -50,7 +60,7 @@ export async function explainErrors(
     }
     if (!(error instanceof DbsyncError)) throw error;
     const { code, message, effect, outcomes } = error;
-    const hint = hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
+    const hint = hintFor(message, hints);
     if (flags.json) printJson({ error: { code, message, hint, effect, outcomes } });
     else printNotice(`${message}${hint === null ? "" : `\nWhat to do: ${hint}.`}`);
     process.exitCode = exitCodeOf(error);

@@ -1,8 +1,8 @@
 /** `dbsync keys`: manages the public keys whose commands the daemons accept, and the rules of each key. */
 import type { Command } from "commander";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { describeOutcome } from "../../../client/shared/sentences.js";
@@ -21,18 +21,12 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
 import { JSON_FLAG, outcomeLine, printJson, printLine, printNotice } from "../shared/output.js";
 import { fieldsOf } from "../shared/read-figures.js";
-import {
-  type Answer,
-  type DaemonRing,
-  idOf,
-  queryEach,
-  type RingKey,
-  readKey,
-  ringsOf,
-} from "./fetch-key-rings.js";
-import { explainErrors } from "./key-advice.js";
+import { type DaemonAnswer, idOf, queryEach, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
+import { explainErrors, hintFor } from "./key-advice.js";
+import { differenceLines, differencesOf, SHORT_DIGITS } from "./key-differences.js";
 
 const LIST = ["KEY", "LIST"];
+const CHANGE_FAILED = "a daemon did not make the change, or does not answer";
 
 const KEY_ARGUMENT = "its id, the first digits of its id, its label, or its file, such as public.pem";
 
@@ -46,12 +40,12 @@ interface AddFlags extends ClientFlags {
 
 /** The settings, the administrator's key and the functions that all actions need. */
 interface Administration {
-  readonly settings: Settings;
+  readonly settings: ClientSettings;
   readonly key: SigningKey;
   /** Signs a command once and sends it to all daemons. */
   readonly sendToAll: (command: readonly string[]) => Promise<Outcome[]>;
   /** Sends a command to each daemon separately. */
-  readonly query: (command: readonly string[]) => Promise<Answer[]>;
+  readonly query: (command: readonly string[]) => Promise<DaemonAnswer[]>;
   readonly idOf: (text: string) => Promise<string>;
 }
 
@@ -69,16 +63,17 @@ The command is sent to all daemons. Daemons without peers keep separate lists: i
 
 Examples:
   dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
   dbsync keys list -k root-private.pem
   dbsync keys revoke web -k root-private.pem
-${exitCodeHelp("a daemon did not make the change, or does not answer")}`,
+${exitCodeHelp(CHANGE_FAILED)}`,
     );
-  addAdd(keys);
-  addRules(keys);
-  addList(keys);
-  addInfo(keys);
-  addRevoke(keys);
-  addDryrun(keys);
+  registerAdd(keys);
+  registerRules(keys);
+  registerList(keys);
+  registerInfo(keys);
+  registerRevoke(keys);
+  registerDryrun(keys);
 }
 
 function subcommand(
@@ -91,14 +86,15 @@ function subcommand(
     .addHelpText("after", `\nExamples:\n${examples}\n${exitCodeHelp(failed)}`);
 }
 
-const NOT_DONE = "a daemon did not make the change, or does not answer";
-
-function addAdd(keys: Command): void {
+function registerAdd(keys: Command): void {
   const examples = `  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
   dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
-  subcommand(keys, ["add <file>", "add a public key"], { examples, failed: NOT_DONE })
+  subcommand(keys, ["add <file>", "add a public key"], { examples, failed: CHANGE_FAILED })
     .option("--label <text>", "a name for the key")
-    .option("--rules <rules>", "rules in Redis's ACL syntax (default: +@all -@admin ~*)")
+    .option(
+      "--rules <rules>",
+      "rules in Redis's ACL syntax (default: +@all -@admin ~*); dbsync keys rules replaces them later",
+    )
     .option(
       "--from <date>",
       "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now",
@@ -111,7 +107,7 @@ function addAdd(keys: Command): void {
       administer(flags, async ({ sendToAll, query }) => {
         const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
         const text = key.export({ type: "spki", format: "der" }).toString("base64");
-        const command = ["KEY", "ADD", text, ...addOptions(flags)];
+        const command = ["KEY", "ADD", text, ...keyAddArguments(flags)];
         if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, query);
         reportKeyChange(flags, await sendToAll(command), (id) => `added ${id}`);
       }),
@@ -126,13 +122,15 @@ async function warnOfNamesakes(label: string, id: string, query: Administration[
     (key) => key.label === label && key.id !== id && key.revoked === null,
   );
   if (namesake === undefined) return;
-  const text = `the key ${namesake.id.slice(0, 16)} also has the label ${JSON.stringify(label)}; use ids to tell the keys apart`;
+  const text = `the key ${namesake.id.slice(0, SHORT_DIGITS)} also has the label ${JSON.stringify(label)}; use ids to tell the keys apart`;
   printNotice(`warning: ${text}`);
 }
 
-function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
-  const now = realEnvironment.wallClock();
+/** Returns the arguments of KEY ADD after the key. */
+function keyAddArguments({ label, rules, from, until, rate }: AddFlags): string[] {
+  const now = realClientEnvironment.wallClock();
   const options: string[] = [];
+
   if (label !== undefined) options.push("LABEL", label);
   if (from !== undefined)
     options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
@@ -147,10 +145,13 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
   return options;
 }
 
-function addRules(keys: Command): void {
+function registerRules(keys: Command): void {
   const examples = `  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
   dbsync keys rules web +@all -@admin '~app:*' -k root-private.pem`;
-  subcommand(keys, ["rules <key> <rules...>", "replace the rules of a key"], { examples, failed: NOT_DONE })
+  subcommand(keys, ["rules <key> <rules...>", "replace the rules of a key"], {
+    examples,
+    failed: CHANGE_FAILED,
+  })
     .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
@@ -167,10 +168,10 @@ function addRules(keys: Command): void {
     });
 }
 
-function addRevoke(keys: Command): void {
+function registerRevoke(keys: Command): void {
   const examples = `  dbsync keys revoke 3f2ab9c1 -k root-private.pem
   dbsync keys revoke web-public.pem -k root-private.pem`;
-  subcommand(keys, ["revoke <key>", "ban a key permanently"], { examples, failed: NOT_DONE })
+  subcommand(keys, ["revoke <key>", "ban a key permanently"], { examples, failed: CHANGE_FAILED })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
       administer(flags, async ({ sendToAll, idOf }) => {
@@ -180,7 +181,7 @@ function addRevoke(keys: Command): void {
     );
 }
 
-function addList(keys: Command): void {
+function registerList(keys: Command): void {
   const examples = `  dbsync keys list -k root-private.pem
   dbsync keys list --json -k root-private.pem`;
   const failed = "a daemon does not answer, or the daemons' lists differ";
@@ -192,6 +193,7 @@ function addList(keys: Command): void {
         const [{ keys }] = rings;
         const differences = differencesOf(rings);
         const differ = differences.length > 0;
+
         if (flags.json) printJson({ keys, differ, differences, daemons: answers.map(daemonOf) });
         else process.stdout.write(formatKeys(keys));
         if (differ && !flags.json) {
@@ -200,13 +202,14 @@ function addList(keys: Command): void {
           );
           for (const line of differenceLines(differences)) printLine(line);
         }
-        reportSilent(flags, answers);
+
+        reportErrors(flags, answers);
         if (differ) process.exitCode = EXIT.failed;
       }),
   );
 }
 
-function addInfo(keys: Command): void {
+function registerInfo(keys: Command): void {
   const examples = "  dbsync keys info web -k root-private.pem";
   subcommand(keys, ["info <key>", "show a key in full, with its PEM text"], {
     examples,
@@ -220,12 +223,12 @@ function addInfo(keys: Command): void {
         const publicKey = String(fieldsOf(reply)["public-key"] ?? "");
         if (flags.json) printJson({ ...readKey(reply), publicKey });
         else process.stdout.write(formatKey(readKey(reply), publicKey));
-        reportSilent(flags, answers);
+        reportErrors(flags, answers);
       }),
     );
 }
 
-function addDryrun(keys: Command): void {
+function registerDryrun(keys: Command): void {
   const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
   subcommand(
     keys,
@@ -240,13 +243,14 @@ function addDryrun(keys: Command): void {
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
-      const tested = parseOptionsAfterArguments(command, words, "word").flatMap((word, _, { length }) =>
-        length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
-      );
+      const given = parseOptionsAfterArguments(command, words, "word");
+      const [first = ""] = given;
+      const tested = given.length === 1 ? first.split(" ").filter((part) => part !== "") : given;
       const flags = command.opts<ClientFlags>();
       return administer(flags, async ({ query, idOf }) => {
         const answers = await query(["KEY", "DRYRUN", await idOf(text), ...tested]);
         const reply = firstReply(answers);
+
         const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
         if (flags.json)
           printJson({
@@ -256,7 +260,7 @@ function addDryrun(keys: Command): void {
         else if (answers.every((answer) => answer.reply === reply)) printLine(String(reply));
         else
           for (const answer of answers)
-            printLine(`${answer.address}: ${answer.error === null ? answer.reply : describe(answer.error)}`);
+            printLine(`${answer.address}: ${answer.error === null ? answer.reply : errorText(answer.error)}`);
         if (!permitted) process.exitCode = EXIT.failed;
       });
     });
@@ -284,7 +288,7 @@ function administer(
 }
 
 /** Returns all keys that at least one daemon knows, each once. */
-function keysOf(answers: readonly Answer[]): RingKey[] {
+function keysOf(answers: readonly DaemonAnswer[]): RingKey[] {
   const known = new Map<string, RingKey>();
   for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
     if (!known.has(key.id)) known.set(key.id, key);
@@ -292,33 +296,30 @@ function keysOf(answers: readonly Answer[]): RingKey[] {
 }
 
 /** Returns the first reply. @throws  the first error if no daemon answered */
-function firstReply(answers: readonly Answer[]): ReplyValue {
+function firstReply(answers: readonly DaemonAnswer[]): ReplyValue {
   const answered = answers.find(({ error }) => error === null);
   if (answered === undefined) throw answers[0]?.error;
   return answered.reply;
 }
 
-function daemonOf({ address, error }: Answer): { address: string; ok: boolean; error: string | null } {
-  return { address, ok: error === null, error: error === null ? null : describe(error) };
+function daemonOf({ address, error }: DaemonAnswer): { address: string; ok: boolean; error: string | null } {
+  return { address, ok: error === null, error: error === null ? null : errorText(error) };
 }
 
 /** Describes the error of one daemon. */
-function describe(error: Error): string {
+function errorText(error: Error): string {
   const outcome = error instanceof DbsyncError && error.code !== "reply" ? error.outcomes[0] : undefined;
   return outcome === undefined ? error.message : describeOutcome(outcome);
 }
 
-/** Reports the daemons that did not answer, and sets the exit code. */
-function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
+/** Reports the errors of daemons, and sets the exit code. */
+function reportErrors(flags: ClientFlags, answers: readonly DaemonAnswer[]): void {
   for (const { error } of answers) {
     if (error === null) continue;
-    if (!flags.json) printNotice(describe(error));
+    if (!flags.json) printNotice(errorText(error));
     process.exitCode = EXIT.failed;
   }
 }
-
-/** Number of hexadecimal digits of an id in a table, enough to identify the key. */
-const SHORT_DIGITS = 16;
 
 /** Formats the keys of a key ring as text. */
 function formatKeys(keys: readonly RingKey[]): string {
@@ -352,7 +353,7 @@ export function formatKey(key: RingKey, publicKey: string): string {
   return `${formatTable(rows)}${shownLines(publicKey.trimEnd())}\n`;
 }
 
-/** Formats the state of a key, with capitals for revoked keys. */
+/** Formats the state of a key, in capitals if it is revoked. */
 function stateOf({ state, revoked }: RingKey): string {
   return revoked === null ? state : `REVOKED ${formatDate(revoked)}`;
 }
@@ -369,6 +370,16 @@ function validityOf({ from, until }: RingKey): string {
 /** The beginning of the error for an envelope that the daemon already has. */
 const ALREADY_APPLIED = "answer-not-kept:";
 
+/** Returns the failures of a change, except those of daemons that already have its envelope. */
+function failuresOf(outcomes: readonly Outcome[]): Extract<Outcome, { status: "failed" }>[] {
+  const isDone = outcomes.some(({ status }) => status === "ok");
+  return outcomes.filter(
+    (outcome): outcome is Extract<Outcome, { status: "failed" }> =>
+      // A daemon may have received the envelope from a peer and restarted before the client's copy arrived.
+      outcome.status === "failed" && !(isDone && outcome.detail.startsWith(ALREADY_APPLIED)),
+  );
+}
+
 /** Prints the outcome of a change. @throws DbsyncError  no daemon has applied it */
 function reportKeyChange(
   flags: { readonly json?: boolean },
@@ -376,13 +387,8 @@ function reportKeyChange(
   done: (value: string) => string,
 ): void {
   const first = outcomes.find(({ status }) => status === "ok");
-  // A daemon may have received the envelope from a peer and restarted before the client's copy arrived.
-  const isApplied = (outcome: Outcome) =>
-    first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(ALREADY_APPLIED);
-  const failed = outcomes.filter(
-    (outcome): outcome is Extract<Outcome, { status: "failed" }> =>
-      outcome.status === "failed" && !isApplied(outcome),
-  );
+  const failed = failuresOf(outcomes);
+
   if (failed.length === outcomes.length) {
     if (!failed.every(({ stage }) => stage === "reply"))
       throw new DbsyncError("all-failed", "", { outcomes });
@@ -392,6 +398,7 @@ function reportKeyChange(
       : failed.map(({ address, detail }) => `${address}: ${detail}`).join("; ");
     throw new DbsyncError("reply", details ?? "", { outcomes });
   }
+
   if (flags.json) printJson({ done: failed.length === 0, outcomes });
   else if (failed.length === 0) {
     const value = first?.status === "ok" ? (first.value ?? "") : "";
@@ -401,64 +408,11 @@ function reportKeyChange(
     const denied = failed.filter(({ stage }) => stage === "reply").map(({ address }) => address);
     printLine(
       denied.length === 0
-        ? "Not all daemons made the change. You may repeat the command: the other daemons ignore the repetition."
+        ? "Not all daemons made the change. Repeat the command: daemons that have already made the change ignore it."
         : `Not all daemons made the change: ${denied.join(", ")} refused it, and would refuse it again. dbsync keys list shows the differences.`,
     );
+    const hints = failed.map(({ detail }) => hintFor(detail)).filter((hint) => hint !== null);
+    for (const hint of new Set(hints)) printLine(`What to do: ${hint}.`);
   }
   if (failed.length > 0) process.exitCode = EXIT.failed;
-}
-
-interface KeyDifference {
-  readonly id: string;
-  readonly label: string;
-  /** Addresses of the daemons that do not know the key. */
-  readonly missingOn: readonly string[];
-  /** The fields that differ between the remaining daemons, with their values; empty if no field differs. */
-  readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
-}
-
-/** Returns the keys that some daemons do not know, or that have different fields on different daemons. */
-export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
-  const ids = new Set(rings.flatMap(({ keys }) => keys.map(({ id }) => id)));
-  return [...ids].flatMap((id) => {
-    const records = rings.map(({ address, keys }) => ({ address, key: keys.find((key) => key.id === id) }));
-    const holders = records.flatMap(({ address, key }) => (key === undefined ? [] : [{ address, key }]));
-    const missingOn = records.filter(({ key }) => key === undefined).map(({ address }) => address);
-    const names = differingNames(holders.map(({ key }) => key));
-    if (missingOn.length === 0 && names.length === 0) return [];
-    const held =
-      names.length === 0
-        ? []
-        : holders.map(({ address, key }) => ({ address, differing: pickFields(key, names) }));
-    return [{ id, label: holders[0]?.key.label ?? "", missingOn, held }];
-  });
-}
-
-/** Formats differences as lines for a terminal. */
-export function differenceLines(differences: readonly KeyDifference[]): string[] {
-  return differences.flatMap(({ id, label, missingOn, held }) => {
-    const key = `${id.slice(0, 16)}${label === "" ? "" : ` (${label})`}`;
-    const lines = missingOn.length === 0 ? [] : [`${key}: unknown to ${missingOn.join(", ")}`];
-    for (const { address, differing } of held) {
-      const fields = Object.entries(differing).map(([name, value]) => `${name} ${shown(value)}`);
-      lines.push(`${key}: on ${address} ${fields.join(", ")}`);
-    }
-    return lines;
-  });
-}
-
-function differingNames([first, ...remaining]: readonly RingKey[]): (keyof RingKey)[] {
-  if (first === undefined) return [];
-  const text = (key: RingKey, name: keyof RingKey) => JSON.stringify(key[name]);
-  return (Object.keys(first) as (keyof RingKey)[]).filter((name) =>
-    remaining.some((other) => text(other, name) !== text(first, name)),
-  );
-}
-
-function pickFields(key: RingKey, names: readonly (keyof RingKey)[]): Partial<RingKey> {
-  return Object.fromEntries(names.map((name) => [name, key[name]]));
-}
-
-function shown(value: unknown): string {
-  return Array.isArray(value) ? value.join(" ") : String(value ?? "none");
 }

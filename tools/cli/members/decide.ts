@@ -3,11 +3,11 @@
  * the change, or the operator of a daemon's data folder. Source: docs/decisions/0081-decided-keys.md.
  */
 import { type Command, InvalidArgumentError } from "commander";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
-import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-advice.js";
+import { type DaemonAnswer, queryEach } from "../keys/fetch-key-rings.js";
+import { ADMINISTRATOR_HINT, explainErrors, type HintRule } from "../keys/key-advice.js";
 import { addClientOptions, openFrom, readCount, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption } from "../shared/folder-options.js";
@@ -29,7 +29,7 @@ interface DecideFlags extends OwnFlags {
   readonly wait?: number;
 }
 
-const HINTS: readonly Hint[] = [
+const HINTS: readonly HintRule[] = [
   [
     /NOPERM|unknown-key/,
     `${ADMINISTRATOR_HINT}; in a cluster without an administrator, run it on the machine of a member with --data`,
@@ -73,7 +73,7 @@ Examples:
   dbsync decide list --data /var/lib/dbsyncd
 ${exitCodeHelp("a daemon has not answered")}`,
     )
-    .action((flags: DecideFlags) => explainErrors(flags, () => list(flags), hintsFor(flags)));
+    .action((flags: DecideFlags) => explainErrors(flags, () => listPatterns(flags), hintsFor(flags)));
   addChange(decide, "add", "let the members decide on all writes to the keys of a pattern")
     .option("--pair", "also in a list of two members, which decide only while both run")
     .option(
@@ -94,7 +94,7 @@ Examples:
 ${exitCodeHelp("the pattern has not begun yet")}`,
     )
     .action((pattern: string, flags: DecideFlags) =>
-      explainErrors(flags, () => add(pattern, flags), hintsFor(flags)),
+      explainErrors(flags, () => addPattern(pattern, flags), hintsFor(flags)),
     );
   addChange(decide, "remove", "end the decisions on a pattern")
     .addHelpText(
@@ -105,11 +105,11 @@ Examples:
 ${exitCodeHelp("the pattern was not removed")}`,
     )
     .action((pattern: string, flags: DecideFlags) =>
-      explainErrors(flags, () => change("UNDECIDE", pattern, flags).then(() => {}), hintsFor(flags)),
+      explainErrors(flags, () => changePattern("UNDECIDE", pattern, flags).then(() => {}), hintsFor(flags)),
     );
 }
 
-const hintsFor = ({ data, config }: DecideFlags): readonly Hint[] =>
+const hintsFor = ({ data, config }: DecideFlags): readonly HintRule[] =>
   data === undefined && config === undefined ? HINTS : OWN_KEY_HINTS;
 
 function addChange(decide: Command, name: string, description: string): Command {
@@ -125,7 +125,7 @@ function readDatabase(text: string): number {
 
 /** The daemons to ask, and the key that signs. */
 interface Session {
-  readonly settings: Settings;
+  readonly settings: ClientSettings;
   readonly key: SigningKey;
 }
 
@@ -136,7 +136,11 @@ async function sessionOf(flags: DecideFlags): Promise<Session> {
   return { settings, key: openFrom(settings).key };
 }
 
-async function change(name: "DECIDE" | "UNDECIDE", pattern: string, flags: DecideFlags): Promise<Session> {
+async function changePattern(
+  name: "DECIDE" | "UNDECIDE",
+  pattern: string,
+  flags: DecideFlags,
+): Promise<Session> {
   const session = await sessionOf(flags);
   const db = flags.db === undefined ? [] : ["DB", String(flags.db)];
   const pair = flags.pair === true ? ["PAIR"] : [];
@@ -147,14 +151,16 @@ async function change(name: "DECIDE" | "UNDECIDE", pattern: string, flags: Decid
   return session;
 }
 
-async function add(pattern: string, flags: DecideFlags): Promise<void> {
-  const session = await change("DECIDE", pattern, flags);
+async function addPattern(pattern: string, flags: DecideFlags): Promise<void> {
+  const session = await changePattern("DECIDE", pattern, flags);
   const deadline = performance.now() + (flags.wait ?? WAIT_SECONDS) * SECOND_MS;
   const isWaiting = (report: PatternReport) => (report.waiting ?? "").includes(nameIn(pattern, flags));
+
   let reports = await reportsOf(session);
   using _ = showProgress(
     () => `waiting until each member knows it: ${reports.find(isWaiting)?.waiting ?? ""}`,
   );
+
   while (reports.some(isWaiting) || !reports.some(({ patterns }) => patterns !== null)) {
     if (performance.now() > deadline) {
       printNotice("the pattern has not begun yet: dbsync doctor names the member for which it waits");
@@ -164,6 +170,7 @@ async function add(pattern: string, flags: DecideFlags): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     reports = await reportsOf(session);
   }
+
   printLine(`The members decide on all writes to ${nameIn(pattern, flags)}.`);
 }
 
@@ -171,14 +178,14 @@ async function add(pattern: string, flags: DecideFlags): Promise<void> {
 const nameIn = (pattern: string, { db }: DecideFlags): string =>
   db === undefined ? `'${pattern}'` : `'${pattern}' (database ${db})`;
 
-async function list(flags: DecideFlags): Promise<void> {
+async function listPatterns(flags: DecideFlags): Promise<void> {
   const { settings, key } = await sessionOf(flags);
   const answers = await queryEach(settings, key, QUERY);
   for (const answer of answers) printLine(lineOf(answer));
   if (answers.some(({ error }) => error !== null)) process.exitCode = EXIT.failed;
 }
 
-function lineOf(answer: Answer): string {
+function lineOf(answer: DaemonAnswer): string {
   if (answer.error !== null) return `${answer.address}  ${answer.error.message}`;
   const { patterns, waiting } = reportOf(answer);
   const begins = waiting === null ? "" : `; has not begun: ${waiting}`;
@@ -192,7 +199,7 @@ async function reportsOf({ settings, key }: Session): Promise<readonly PatternRe
   throw answers[0]?.error ?? new DbsyncError("all-failed", "no daemon has answered");
 }
 
-function reportOf({ address, reply }: Answer): PatternReport {
+function reportOf({ address, reply }: DaemonAnswer): PatternReport {
   const fields = fieldsOf(reply ?? []);
   const textIn = (name: string) => (fields[name] == null ? null : String(fields[name]));
   return { address, patterns: textIn("decided-patterns"), waiting: textIn("patterns-waiting") };

@@ -8,7 +8,7 @@ import type { Joined, JoinPlan } from "../folder/joining-folder.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
-import { shown } from "./next-member-list.js";
+import { abbreviatedId } from "./next-member-list.js";
 import type { OwnFlags } from "./own-daemon.js";
 
 interface JoinFlags extends Pick<OwnFlags, "data" | "config"> {
@@ -52,6 +52,7 @@ async function join(flags: JoinFlags): Promise<void> {
     printNotice("nothing was done: to do this, run the same command with --yes");
     return;
   }
+
   const joined = await joinOther(flags);
   if (joined.unread > 0) process.exitCode = EXIT.failed;
   if (flags.json === true) printJson({ ...plan, isDone: true, ...joined });
@@ -65,7 +66,7 @@ function joinLines({ numbers, members, hasLeft, entries, lastAt, hasPruned }: Jo
   if (hasLeft) return [`The daemon has left ${list}, and the members have its ${entries} envelopes${dated}.`];
   return [
     `The daemon leaves ${list}, with these members:`,
-    ...members.map((id) => `  ${shown(id)}`),
+    ...members.map((id) => `  ${abbreviatedId(id)}`),
     `Its ${entries} envelopes${dated}, are lost for the other group. Their writes become dead letters.`,
     ...(hasPruned ? [`Envelopes before these were deleted (--retain): ${EXPORT_THEM}.`] : []),
     ...WRITE_ONCE,
@@ -79,7 +80,7 @@ function joinedLines({ hasLeft }: JoinPlan, { kept, unread, ofRing, moved }: Joi
     ...(unread > 0 ? [`${unread} damaged pages could not be read: their writes are missing`] : []),
     ...(kept > 0 ? WRITE_ONCE : []),
     `The data is now in ${moved}. Remove it when you no longer need it.`,
-    "Start the daemon with --peer for the members of the other group, and name it in their --peer.",
+    `Start the daemon with --peer for the members${hasLeft ? "" : " of the other group"}, and name it in their --peer.`,
   ];
 }
 

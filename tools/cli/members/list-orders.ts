@@ -13,7 +13,7 @@ import { addFolderOption } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import { addJoin } from "./join-command.js";
-import { plain, printList, type Row, rowOf, withAddresses } from "./member-tables.js";
+import { type MemberRow, plain, printList, rowOf, withAddresses } from "./member-tables.js";
 import {
   daemonNamed,
   listVerifier,
@@ -22,7 +22,7 @@ import {
   type ReportedList,
   viewsOf,
 } from "./member-views.js";
-import { hexIds, shown } from "./next-member-list.js";
+import { abbreviatedId, hexIds } from "./next-member-list.js";
 import { findOwnDaemon, OWN_KEY_HINTS, type OwnDaemon, type OwnFlags } from "./own-daemon.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
@@ -52,7 +52,7 @@ Examples:
   dbsync members found --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1
 ${exitCodeHelp("the list is not in use yet, or an administrator signs the lists")}`,
     )
-    .action((flags: OrderFlags) => explainErrors(flags, () => found(flags), OWN_KEY_HINTS));
+    .action((flags: OrderFlags) => explainErrors(flags, () => foundList(flags), OWN_KEY_HINTS));
   addOrder(members, "remove <daemon>", "remove a daemon permanently, in a cluster without an administrator")
     .addHelpText(
       "after",
@@ -88,7 +88,7 @@ Examples:
   dbsync members force --data /var/lib/dbsyncd --yes
 ${exitCodeHelp("nothing was ordered, because --yes is missing, or the list is not in use yet")}`,
     )
-    .action((flags: OrderFlags) => explainErrors(flags, () => force(flags), OWN_KEY_HINTS));
+    .action((flags: OrderFlags) => explainErrors(flags, () => forceList(flags), OWN_KEY_HINTS));
 }
 
 function addOrder(members: Command, name: string, description: string): Command {
@@ -106,19 +106,19 @@ async function viewOf({ settings, key }: OwnDaemon, order: readonly string[] = [
   return viewsOf(await queryEach(settings, key, [...COMMAND, ...order]), listVerifier([]))[0];
 }
 
-async function found(flags: OrderFlags): Promise<void> {
+async function foundList(flags: OrderFlags): Promise<void> {
   const daemon = await findOwnDaemon(flags);
   const view = await viewOf(daemon);
   const [list] = newestListsOf([view]);
-  if (list === undefined) return await follow(flags, daemon, ["FOUND"], []);
-  if (list.memberSignatures !== null && names(list, daemon)) return reportList(flags, view, list);
+  if (list === undefined) return await followOrder(flags, daemon, ["FOUND"], []);
+  if (list.memberSignatures !== null && hasMember(list, daemon)) return reportList(flags, view, list);
   throw new DbsyncError(
     "bad-command",
     `there is a list already, number ${list.list.number}, which this daemon did not found (dbsync members list)`,
   );
 }
 
-const names = ({ list }: ReportedList, { id }: OwnDaemon): boolean => hexIds(list.members).includes(id);
+const hasMember = ({ list }: ReportedList, { id }: OwnDaemon): boolean => hexIds(list.members).includes(id);
 
 /**
  * Orders the daemon of a folder to remove a member, or to replace it.
@@ -137,22 +137,26 @@ export async function orderChange(
   const view = await viewOf(daemon);
   const lists = newestListsOf([view]);
   const [list] = lists;
+
   const known = {
     views: [view],
     listed: hexIds(list?.list.members ?? []),
     left: hexIds(list?.list.removed ?? []),
     identifiedByHello: [],
   };
+
   const leave = daemonNamed(removed, "listed", known);
   const add = added === undefined ? [] : [daemonNamed(added, "new", known)];
+
   const isDone = known.left.includes(leave) && add.every((id) => known.listed.includes(id));
   if (isDone && list !== undefined) return reportList(flags, view, list);
   if (add.some((id) => known.listed.includes(id)))
     throw new DbsyncError(
       "bad-command",
-      `${shown(add[0] ?? "")} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`,
+      `${abbreviatedId(add[0] ?? "")} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`,
     );
-  await follow(flags, daemon, [add.length === 0 ? "REMOVE" : "REPLACE", leave, ...add], lists);
+
+  await followOrder(flags, daemon, [add.length === 0 ? "REMOVE" : "REPLACE", leave, ...add], lists);
 }
 
 /** What an order to force a list does. */
@@ -160,11 +164,11 @@ interface Plan {
   /** The numbers of the lists that it ends. */
   readonly numbers: readonly number[];
   /** The members that remain, and those that the new list leaves out. */
-  readonly remaining: readonly Row[];
-  readonly lost: readonly Row[];
+  readonly remaining: readonly MemberRow[];
+  readonly lost: readonly MemberRow[];
 }
 
-async function force(flags: OrderFlags): Promise<void> {
+async function forceList(flags: OrderFlags): Promise<void> {
   const daemon = await findOwnDaemon(flags);
   const view = await viewOf(daemon);
   const lists = newestListsOf([view]);
@@ -196,7 +200,7 @@ async function force(flags: OrderFlags): Promise<void> {
       "bad-command",
       `${returned.map(nameOf).join(" and ")} ${returned.length === 1 ? "is" : "are"} connected again: run the command again to see what it would do now`,
     );
-  await follow(flags, daemon, ["FORCE", ...plan.lost.map(({ id }) => id)], lists);
+  await followOrder(flags, daemon, ["FORCE", ...plan.lost.map(({ id }) => id)], lists);
 }
 
 function planOf(view: MemberView, lists: readonly ReportedList[]): Plan {
@@ -204,7 +208,7 @@ function planOf(view: MemberView, lists: readonly ReportedList[]): Plan {
     lists.every(({ list }) => hexIds(list.members).includes(id)),
   );
   const rows = members.map((id) => rowOf(id, [view]));
-  const isLost = ({ id, state }: Row) => id !== view.id && state !== "connected";
+  const isLost = ({ id, state }: MemberRow) => id !== view.id && state !== "connected";
   return {
     numbers: lists.map(({ list }) => list.number),
     remaining: rows.filter((row) => !isLost(row)),
@@ -212,20 +216,22 @@ function planOf(view: MemberView, lists: readonly ReportedList[]): Plan {
   };
 }
 
-const nameOf = ({ id, address }: Row): string => (address === "" ? shown(id) : `${address} (${shown(id)})`);
+const nameOf = ({ id, address }: MemberRow): string =>
+  address === "" ? abbreviatedId(id) : `${address} (${abbreviatedId(id)})`;
 
 function printPlan({ numbers, remaining, lost }: Plan, { id }: OwnDaemon): void {
   const others = remaining.filter((row) => row.id !== id);
   const all = remaining.length + lost.length;
-  const lines = (rows: readonly Row[]) => rows.map((row) => `  ${nameOf(row)}`);
+  const lines = (rows: readonly MemberRow[]) => rows.map((row) => `  ${nameOf(row)}`);
   const consents =
     others.length === 0
       ? ["This daemon is the only member that remains. The new list is in use immediately."]
       : [
           `${remaining.length} of ${all} members remain. Run the same command on the machine of each of them:`,
-          `  this daemon (${shown(id)})`,
+          `  this daemon (${abbreviatedId(id)})`,
           ...lines(others),
         ];
+
   for (const line of [
     `The list after list ${numbers.join(" and ")} leaves out permanently:`,
     ...lines(lost),
@@ -238,7 +244,7 @@ function printPlan({ numbers, remaining, lost }: Plan, { id }: OwnDaemon): void 
 }
 
 /** Returns the members of a plan that do not stay disconnected for `LOST_MS`. */
-async function returnedMembers(daemon: OwnDaemon, { lost }: Plan): Promise<readonly Row[]> {
+async function returnedMembers(daemon: OwnDaemon, { lost }: Plan): Promise<readonly MemberRow[]> {
   using _ = showProgress(
     () => `checking for ${LOST_MS / SECOND_MS} s that the lost members stay disconnected`,
   );
@@ -258,7 +264,7 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
  * Gives a daemon an order, and waits until it uses another list than before, or until the time of --wait has passed.
  * @param before  the lists that it uses until then
  */
-async function follow(
+async function followOrder(
   flags: OrderFlags,
   daemon: OwnDaemon,
   order: readonly string[],
@@ -269,6 +275,7 @@ async function follow(
     lists.find(({ hash }) => !before.some((old) => old.hash === hash));
   // A daemon that has left does not report under the list without it.
   const isInUse = (list: ReportedList) => view.reporting || hexIds(list.list.removed).includes(daemon.id);
+
   let view = await viewOf(daemon, order);
   using _ = showProgress(() => `the list waits for: ${waitsFor(view, newList(view))}`);
   for (;;) {

@@ -3,8 +3,8 @@
  * those that are known.
  */
 import { createPublicKey, hash, type KeyObject } from "node:crypto";
-import type { Settings } from "../../../client/settings/client-settings.js";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { readHello } from "../../../client/version-2/single-hello.js";
@@ -28,7 +28,7 @@ import {
   signedBytes,
 } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
-import type { Answer } from "../keys/fetch-key-rings.js";
+import type { DaemonAnswer } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/read-figures.js";
 
 /** A peer of the queried daemon. */
@@ -70,7 +70,7 @@ export interface MemberView {
  * @throws DbsyncError  no daemon answered (throws the first error), or the daemons belong to different clusters
  */
 export function viewsOf(
-  answers: readonly Answer[],
+  answers: readonly DaemonAnswer[],
   verifies: VerifiesList,
 ): readonly [MemberView, ...MemberView[]] {
   const [first, ...others] = answers.flatMap((answer) =>
@@ -94,6 +94,7 @@ export function newestListsOf(views: readonly MemberView[]): readonly ReportedLi
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.signatureProblem === null) - Number(b.signatureProblem === null));
   const all = new Map(reported.map((list) => [list.hash, list] as const));
+
   const cluster = rawId(views[0]?.cluster ?? "");
   let heads: readonly ReportedList[] = [];
   for (const list of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
@@ -106,7 +107,10 @@ export function newestListsOf(views: readonly MemberView[]): readonly ReportedLi
 /** @param hex  64 digits */
 export const rawId = (hex: string): ByteString => bytesOfHex(hex, HASH_BYTES) ?? "";
 
-function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: VerifiesList): MemberView {
+function viewOf(
+  { address, reply }: Extract<DaemonAnswer, { error: null }>,
+  verifies: VerifiesList,
+): MemberView {
   const fields = fieldsOf(reply);
   const text = (name: string) => String(fields[name] ?? "");
   const textOrNull = (name: string) => (fields[name] == null ? null : text(name));
@@ -183,6 +187,7 @@ export function reportedList(
   const bytes = Buffer.from(body, "base64");
   const proof = Buffer.from(signature, "base64");
   if (isListText(bytes)) return listOfMembers(known, bytes, proof);
+
   const head = headOf(bytes, known);
   const unsigned = { ...known, signedAt: null, signer: "", memberSignatures: null };
   if (head === null) return { ...unsigned, signatureProblem: "no-proof" };
@@ -263,6 +268,7 @@ export function daemonNamed(
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
+
   const named = hostAndPort(text);
   const hasName = ({ address }: { readonly address: string }) =>
     [hostAndPort(address), hostOf(hostAndPort(address))].includes(named);
@@ -279,12 +285,14 @@ export function daemonNamed(
     .filter(isCandidate);
   const byAddress =
     answering.length > 0 ? answering : preferred === "new" ? newestFirst(byPeers, listed, left) : byPeers;
+
   const known = [...views, ...identifiedByHello, ...peers].map(({ id }) => id).concat(listed);
   const byDigits =
     isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
   const found = [...new Set([...byAddress, ...byDigits])];
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
+
   if (found.length === 0 && preferred === "listed") {
     const matching = [...views, ...identifiedByHello, ...peers].filter(hasName).map(({ id }) => id);
     const byName = (id: string) =>
@@ -292,6 +300,7 @@ export function daemonNamed(
     const leftOut = left.find(byName);
     if (leftOut !== undefined) return leftOut;
   }
+
   const name = JSON.stringify(text);
   if (found.length > 1 && preferred === "new" && byDigits.length === 0 && answering.length === 0)
     throw new DbsyncError(
@@ -377,12 +386,14 @@ export interface IdentifiedDaemon {
  * @param cluster  hexadecimal; daemons of other clusters are left out
  */
 export async function idsFromHellos(
-  { servers, timeout }: Settings,
-  answers: readonly Answer[],
+  { servers, timeout }: ClientSettings,
+  answers: readonly DaemonAnswer[],
   cluster: string,
 ): Promise<readonly IdentifiedDaemon[]> {
   const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
-  const greetings = await Promise.all(rejecting.map((server) => readHello(server, realEnvironment, timeout)));
+  const greetings = await Promise.all(
+    rejecting.map((server) => readHello(server, realClientEnvironment, timeout)),
+  );
   return greetings.flatMap((greeting, index) => {
     const address = rejecting[index]?.text;
     if (greeting.kind !== "hello" || address === undefined || hexOf(greeting.hello.cluster) !== cluster)

@@ -1,26 +1,29 @@
 /**
  * `dbsync members`: shows and manages the member list, which names the daemons of the cluster. An administrator signs
- * it; list-orders.ts has the commands with which its members sign it themselves. A new cluster begins with the newest
- * semantics version that all its daemons support: the first list is signed before the cluster has data, so the version
- * changes no command that was recorded.
+ * it; list-orders.ts has the commands with which its members sign it themselves.
  */
 import { type Command, Option } from "commander";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import { publicKeyOf, type SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
-import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { describeOutcome } from "../../../client/shared/sentences.js";
 import { loadPublicKeys } from "../../../keys/key-set.js";
-import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
 import { type KnownList, listHash, type MemberList } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
-import { ADMINISTRATOR_HINT, authorizationOf, explainErrors, type Hint } from "../keys/key-advice.js";
+import { type DaemonAnswer, queryEach } from "../keys/fetch-key-rings.js";
+import { ADMINISTRATOR_HINT, explainErrors, type HintRule } from "../keys/key-advice.js";
 import { addClientOptions, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
-import { readFigures } from "../shared/read-figures.js";
+import {
+  AUTHORIZE_WAIT_MS,
+  type Authorization,
+  attempts,
+  authorizeAdded,
+  type SendingFailure,
+} from "./daemon-key-authorization.js";
+import { type SemanticsReport, semanticsReport, setNewestSemantics } from "./first-semantics.js";
 import { addOrders, orderChange } from "./list-orders.js";
 import { printMembers } from "./member-tables.js";
 import {
@@ -37,7 +40,7 @@ import {
   type VerifiesList,
   viewsOf,
 } from "./member-views.js";
-import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
+import { abbreviatedId, hexIds, type ListChange, nextMembers } from "./next-member-list.js";
 import { findOwnDaemon, OWN_KEY_HINTS, type OwnFlags } from "./own-daemon.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
@@ -48,7 +51,7 @@ interface MembersFlags extends OwnFlags {
 }
 
 /** Hints by pattern; the first pattern that matches is used. */
-const HINTS: readonly Hint[] = [
+const HINTS: readonly HintRule[] = [
   [/none is set; specify an administrator|NOPERM|unknown-key/, ADMINISTRATOR_HINT],
   [
     /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
@@ -58,7 +61,7 @@ const HINTS: readonly Hint[] = [
 
 /** The answers of the daemons, and the functions that all actions need. */
 interface Session {
-  readonly answers: readonly Answer[];
+  readonly answers: readonly DaemonAnswer[];
   readonly views: readonly MemberView[];
   readonly newestLists: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, identified by their hello. */
@@ -141,7 +144,7 @@ function addMembersOptions(command: Command): Command {
 }
 
 /** @throws DbsyncError */
-function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): VerifiesList {
+function readVerifier({ rootKey = [] }: MembersFlags, settings: ClientSettings): VerifiesList {
   const own = publicKeyOf(settings);
   const { keys } = loadPublicKeys(rootKey, { kinds: ["rsa", "ed25519"] });
   return listVerifier([...(own === null ? [] : [own]), ...keys.map(({ key }) => key)]);
@@ -171,7 +174,7 @@ ${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`
     );
 }
 
-type Request = Omit<Change, "force" | "queried">;
+type Request = Omit<ListChange, "force" | "queried">;
 
 /** A subcommand that changes the list. */
 interface ChangeCommand {
@@ -231,6 +234,7 @@ async function makeChange(
   const left = newestLists.flatMap(({ list }) => hexIds(list.removed));
   const idOf = (preferred: NamePreference) => (text: string) =>
     daemonNamed(text, preferred, { views, listed, left, identifiedByHello });
+
   const added = add.map(idOf("new"));
   const { list, text, isUnchanged } = nextMembers(views, newestLists, {
     ...kind,
@@ -241,6 +245,7 @@ async function makeChange(
   });
   const outcomes = isUnchanged ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
+
   const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
     views,
@@ -248,27 +253,12 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
+
   if (list.number === 1 && !isUnchanged)
     await setNewestSemantics(await querySemantics(), list, async (command) =>
       failureOf(await send(command, list)),
     );
   reportListChange(flags, { isUnchanged, outcomes, authorized }, { list, hash: listHash(text, sha256) });
-}
-
-/** Sets the newest semantics version of a cluster that has no data yet. */
-async function setNewestSemantics(
-  reports: ReadonlyMap<string, SemanticsReport>,
-  { members }: MemberList,
-  send: (command: readonly string[]) => Promise<Failure | null>,
-): Promise<void> {
-  for (const version of versionsToSet(reports, hexIds(members))) {
-    const failure = await send(["CLUSTER", "SEMANTICS", String(version)]);
-    if (failure === null) continue;
-    printNotice(
-      `warning: the semantics version was not set to ${version}: ${failure.problem}. dbsync doctor shows the command`,
-    );
-    return;
-  }
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -291,7 +281,7 @@ function checkChange(outcomes: readonly Outcome[]): void {
 }
 
 /** Returns the reason why no daemon has applied a command, or null if at least one has. */
-function failureOf(outcomes: readonly Outcome[]): Failure | null {
+function failureOf(outcomes: readonly Outcome[]): SendingFailure | null {
   const failed = failedOf(outcomes);
   const [first] = failed;
   if (first === undefined || failed.length < outcomes.length) return null;
@@ -313,6 +303,7 @@ function reportListChange(
   const failed = failedOf(outcomes);
   const denied = failed.filter(isDenied);
   const { number, members, removed } = list;
+
   if (flags.json)
     printJson({
       number,
@@ -333,13 +324,14 @@ function reportListChange(
       printLine("Daemons that were not reached receive the list from the other members.");
     for (const one of authorized) printAuthorization(one);
   }
+
   const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
   if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
 }
 
 /** Prints the result. A pending authorization is only a warning, because the list is valid without it. */
 function printAuthorization({ id, problem, isPending }: Authorization): void {
-  const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
+  const text = `${abbreviatedId(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
   if (problem === null) printLine(text);
   else if (isPending)
     printNotice(`warning: ${text}: ${problem}. Run the same command again later to authorize it`);
@@ -349,7 +341,7 @@ function printAuthorization({ id, problem, isPending }: Authorization): void {
 /** Returns the servers and the key: an administrator's, or that of the daemon in a data folder. */
 async function signingAs(
   flags: MembersFlags,
-): Promise<{ readonly settings: Settings; readonly key: SigningKey }> {
+): Promise<{ readonly settings: ClientSettings; readonly key: SigningKey }> {
   if (flags.data !== undefined) return await findOwnDaemon(flags);
   const settings = readSettings(flags);
   if (settings.key === null)
@@ -367,6 +359,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const answers = await queryEach(settings, key, COMMAND);
       const views = viewsOf(answers, verifies);
       const newestLists = newestListsOf(views);
+
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
       const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
       const idAt = new Map([...views, ...identifiedByHello].map(({ address, id }) => [address, id]));
@@ -378,6 +371,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
           ),
         );
       };
+
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, newestLists, next);
         const servers = settings.servers.filter(({ text }) =>
@@ -385,6 +379,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
+
       await act({ answers, views, newestLists, identifiedByHello, send, query, querySemantics });
     },
     flags.data === undefined ? HINTS : OWN_KEY_HINTS,
@@ -409,146 +404,9 @@ function firstReceivers(
 }
 
 /** Reports the daemons that did not answer. @returns whether all answered */
-function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
+function reportSilent(flags: MembersFlags, answers: readonly DaemonAnswer[]): boolean {
   const silent = answers.filter(({ error }) => error !== null);
   for (const { address, error } of silent)
     if (!flags.json) printNotice(`${address}: ${error?.message ?? ""}`);
   return silent.length === 0;
 }
-
-/** What one daemon reports of the semantics and its entries. */
-export interface SemanticsReport {
-  /** The version in use, from 1 on; 0 if the daemon does not report it. */
-  readonly semantics: number;
-  readonly available: number;
-  /** The number of entries with data. */
-  readonly entries: number;
-}
-
-/** Reads the answer to TIMELINE STATUS. */
-export function semanticsReport(reply: ReplyValue): SemanticsReport {
-  const { semantics, availableSemantics, dataEntries } = readFigures(TIMELINE_FIGURES, reply);
-  return { semantics, available: availableSemantics, entries: dataEntries };
-}
-
-/**
- * Returns the versions to set, in order. There are none if a member has data, or does not report.
- * @param reports  by the ids of the daemons
- * @param members  the ids of the members
- */
-export function versionsToSet(
-  reports: ReadonlyMap<string, SemanticsReport>,
-  members: readonly string[],
-): readonly number[] {
-  let current = 0;
-  let newest = Number.POSITIVE_INFINITY;
-  for (const id of members) {
-    const report = reports.get(id);
-    if (report === undefined || report.semantics === 0 || report.entries > 0) return [];
-    current = Math.max(current, report.semantics);
-    newest = Math.min(newest, report.available);
-  }
-  return Array.from({ length: Math.max(0, newest - current) }, (_, index) => current + 1 + index);
-}
-
-/**
- * The command that authorizes a daemon's key; "nothing": the key is already authorized; "unknown": no daemon that
- * answered knows the key yet.
- */
-type NeededAuthorization = readonly string[] | "nothing" | "unknown";
-
-/**
- * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
- * cannot report its own key; in that case this function uses the reports of its peers. A reported key is used only if
- * its hash is the daemon's id.
- * @param id  the added daemon's id, hexadecimal
- */
-function authorizationFor(id: string, views: readonly MemberView[]): NeededAuthorization {
-  const own = views.find((view) => view.id === id);
-  if (own !== undefined && own.authorize === null) return "nothing";
-  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id).map(({ key }) => key));
-  const keys = [own?.authorize?.split(" ")[2] ?? null, ...seen].filter((key) => key !== null);
-  return authorizationOf(id, keys) ?? "unknown";
-}
-
-const RETRY_MS = 250;
-
-/**
- * Time for which `members add` and `replace` retry to authorize a new key, in milliseconds. A member that has just
- * started refuses writes for about 10 s.
- */
-const AUTHORIZE_WAIT_MS = 20_000;
-
-/**
- * Returns a function that waits until the next attempt. Its promise resolves with false once `AUTHORIZE_WAIT_MS` have
- * passed.
- */
-function attempts(): () => Promise<boolean> {
-  const deadline = performance.now() + AUTHORIZE_WAIT_MS;
-  return async () => {
-    if (performance.now() + RETRY_MS > deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    return true;
-  };
-}
-
-/** The result of authorizing a daemon's key; `problem` says why it failed and what to do, or is null. */
-export interface Authorization {
-  readonly id: string;
-  readonly problem: string | null;
-  /** Whether the same command may succeed later. */
-  readonly isPending: boolean;
-}
-
-/** The reason why no daemon applied a command. */
-export interface Failure {
-  readonly problem: string;
-  /** Whether the reason may be temporary, so that a retry can succeed. */
-  readonly isTemporary: boolean;
-}
-
-/** The reports of the daemons, and the requests with which keys are authorized. */
-interface AuthorizationContext {
-  /** The latest reports of the daemons. */
-  readonly views: readonly MemberView[];
-  /** Requests new reports from the daemons. */
-  readonly query: () => Promise<readonly MemberView[]>;
-  /** Sends a command to members. @returns null if a daemon has executed it */
-  readonly send: (command: readonly string[]) => Promise<Failure | null>;
-  /** Waits until the next attempt. @returns false if there is no further attempt */
-  readonly next: () => Promise<boolean>;
-}
-
-/**
- * Authorizes the keys of added daemons that are not authorized yet. A daemon signs with its key for clients without
- * keys (Redis, SQL, JSON, MongoDB, version 1). A new daemon refuses their writes until an administrator has signed
- * `CLUSTER ADD` for its key.
- * @param ids  ids of the added daemons, hexadecimal
- * @returns a result for each such key
- */
-export async function authorizeAdded(
-  ids: readonly string[],
-  { views, query, send, next }: AuthorizationContext,
-): Promise<readonly Authorization[]> {
-  const done = new Map<string, Authorization>();
-  for (let reports = views; ; reports = await query().catch(() => reports)) {
-    for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
-      const needed = authorizationFor(id, reports);
-      if (needed === "nothing") {
-        done.delete(id);
-        continue;
-      }
-      const failure = needed === "unknown" ? UNSEEN : await send(needed);
-      const command = needed === "unknown" ? "" : `. As administrator: dbsync send ${needed.join(" ")}`;
-      const problem = failure === null ? null : `${failure.problem}${command}`;
-      done.set(id, { id, problem, isPending: failure?.isTemporary === true });
-    }
-    if (![...done.values()].some(({ isPending }) => isPending) || !(await next())) return [...done.values()];
-  }
-}
-
-const UNSEEN: Failure = {
-  problem:
-    "no member knows its key yet. If it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
-  isTemporary: true,
-};

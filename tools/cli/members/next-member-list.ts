@@ -11,7 +11,7 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type MemberView, type ReportedList, rawId } from "./member-views.js";
 
 /** The requested change of the list; ids are hexadecimal. */
-export interface Change {
+export interface ListChange {
   readonly add: readonly string[];
   readonly evict: readonly string[];
   /** Whether a new daemon replaces one whose folder is lost. */
@@ -44,17 +44,19 @@ export interface NextList {
 export function nextMembers(
   views: readonly MemberView[],
   heads: readonly ReportedList[],
-  change: Change,
+  change: ListChange,
 ): NextList {
   const again = alreadyDone(views, heads, change);
   const isUnchanged = again !== null && !isUnknownToSome(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
+
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.evict.map(rawId) };
   // A list has at most two parents. The list after this one merges a third parallel list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
+
   const objection =
     (isUnchanged ? null : reasonAgainst(list, views, heads, change)) ??
     (change.force ? null : reasonNotToSign(again === null ? list : null, { views, heads, ...change }));
@@ -70,7 +72,7 @@ export function nextMembers(
 function alreadyDone(
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { add, evict, isReplacing, isRenewed }: Change,
+  { add, evict, isReplacing, isRenewed }: ListChange,
 ): KnownList | null {
   const [head] = heads;
   if (isRenewed || head === undefined || heads.length > 1) return null;
@@ -89,27 +91,24 @@ function alreadyDone(
 const isUnknownToSome = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
   views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
 
-function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
+/** Returns why the change is not possible, or null if it is. */
+function problemOf(
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  change: ListChange,
+): string | null {
   const { add, evict, isReplacing, isRenewed } = change;
   const isMerge = !isRenewed && add.length + evict.length === 0;
   if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
+  // A list that followed only one of them would leave the other ones in use.
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isRenewed || evict.length > 0)) return BEGIN;
-  const { members = [], removed = [] } = head?.list ?? {};
-  const returned = add.find((id) => removed.includes(rawId(id)));
-  if (returned !== undefined)
-    return `${shown(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
-  const listed = add.find((id) => members.includes(rawId(id)));
-  if (listed !== undefined && evict.includes(listed))
-    return `${shown(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
-  if (listed !== undefined)
-    return `${shown(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
-  const repeated = evict.find((id) => removed.includes(rawId(id)));
-  if (repeated !== undefined)
-    return `${shown(repeated)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
-  const unknown = evict.find((id) => !members.includes(rawId(id)));
-  if (unknown !== undefined) return `${shown(unknown)} is not on the list, which dbsync members list shows`;
+
+  const listed = head?.list ?? { members: [], removed: [] };
+  const problem = problemOfAdded(listed, change) ?? problemOfEvicted(listed, change);
+  if (problem !== null) return problem;
+
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
   if (unsafe !== undefined)
     return `${unsafe.address} has no data folder, so it would lose everything when it restarts: start it with --data, then add it`;
@@ -119,12 +118,43 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   return null;
 }
 
+type ListedIds = Pick<MemberList, "members" | "removed">;
+
+function problemOfAdded(
+  { members, removed }: ListedIds,
+  { add, evict, isReplacing }: ListChange,
+): string | null {
+  const returned = add.find((id) => removed.includes(rawId(id)));
+  if (returned !== undefined)
+    return `${abbreviatedId(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
+
+  const listed = add.find((id) => members.includes(rawId(id)));
+  if (listed === undefined) return null;
+  if (evict.includes(listed))
+    return `${abbreviatedId(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
+  return `${abbreviatedId(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
+}
+
+function problemOfEvicted(
+  { members, removed }: ListedIds,
+  { evict, isReplacing }: ListChange,
+): string | null {
+  const repeated = evict.find((id) => removed.includes(rawId(id)));
+  if (repeated !== undefined)
+    return `${abbreviatedId(repeated)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
+
+  const unknown = evict.find((id) => !members.includes(rawId(id)));
+  return unknown === undefined
+    ? null
+    : `${abbreviatedId(unknown)} is not on the list, which dbsync members list shows`;
+}
+
 /** Returns an objection to a list, such as a loss of writes or an excluded daemon, or null if there is none. */
 function reasonAgainst(
   { members }: MemberList,
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { force }: Change,
+  { force }: ListChange,
 ): string | null {
   if (force) return null;
   const unproved = views.find((view) => differsFrom(view, heads));
@@ -134,6 +164,7 @@ function reasonAgainst(
       "seconds and try again. If the difference remains, compare the output of dbsync members list for each daemon (-s); --force signs a list " +
       "that follows all reported lists"
     );
+
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
   const complete = views.filter(({ id, state, joining }) => stays(id) && hasCaughtUp(state) && !joining);
@@ -143,12 +174,14 @@ function reasonAgainst(
       "A daemon that has just started needs about 10 s: wait and try again. Otherwise start a daemon that has caught up, or query it; " +
       "with --force, entries that only removed daemons have are lost"
     );
+
   // A daemon that knows no list would treat itself as added by the next list, and wait for a member of an earlier list.
   if (heads.length > 0 && !complete.some(isListed))
     return (
       "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +
       "the remaining daemons would wait for each other"
     );
+
   if (heads.length > 0) return tooManyWithoutData(members, views, heads);
   const known = [
     ...views,
@@ -157,7 +190,7 @@ function reasonAgainst(
   const forgotten = known.find(({ id }) => !members.includes(rawId(id)));
   if (forgotten === undefined) return null;
   return (
-    `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would exclude it: ` +
+    `${forgotten.address} (${abbreviatedId(forgotten.id)}) is a member now, and the first list would exclude it: ` +
     "specify it too, or add --force"
   );
 }
@@ -175,6 +208,7 @@ function tooManyWithoutData(
   const joiners = views.filter(({ id, joining }) => joining && members.includes(rawId(id)));
   const without = new Set([...added, ...joiners.map(({ id }) => rawId(id))]);
   if (added.length === 0 || 2 * without.size <= members.length) return null;
+
   const joiner = joiners.find(({ id }) => !added.includes(rawId(id)));
   const next =
     joiner === undefined
@@ -200,7 +234,7 @@ const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
   !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 
 /** Returns the first digits of an id, enough to distinguish ids. */
-export const shown = (id: string): string => `${id.slice(0, 16)}…`;
+export const abbreviatedId = (id: string): string => `${id.slice(0, 16)}…`;
 
 /** Returns ids as hexadecimal, in the same order. */
 export const hexIds = (ids: readonly string[]): string[] => ids.map(hexOf);
@@ -224,7 +258,7 @@ function reasonNotToSign(next: MemberList | null, { views, heads, queried }: Rep
   return next === null ? null : tooFew(next, views, heads);
 }
 
-interface Reports extends Pick<Change, "queried"> {
+interface Reports extends Pick<ListChange, "queried"> {
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
 }
@@ -262,6 +296,7 @@ function tooFew(
     heads.every(({ hash }) => lists.some((own) => own.hash === hash));
   const agreeing = new Set(views.filter((view) => staying.has(view.id) && knowsAll(view)).map(({ id }) => id))
     .size;
+
   if (2 * agreeing > staying.size) return null;
   const newest =
     heads.length === 0

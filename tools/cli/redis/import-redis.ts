@@ -4,7 +4,7 @@
  */
 
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { shown } from "../../../daemon/net/terminal/terminal-text.js";
+import { escapedText } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { firstLines, printLine } from "../shared/output.js";
 import { elapsedText, forEachConcurrently, progressOf, showProgress } from "../shared/progress.js";
@@ -34,15 +34,17 @@ interface CopyCounts {
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");
   using source = await RedisSource.open(address, SILENCE_MS);
+
   const started = performance.now();
   const all = Number(bytesIn(await source.query(["DBSIZE"])));
   const copier = await KeyCopier.of(source, send);
   const counts: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
   const done = () => counts.dumps + counts.pieces;
+
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
     await forEachConcurrently(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
-      count(counts, key, await copier.copy(key)),
+      countCopied(counts, key, await copier.copy(key)),
     );
   } catch (problem) {
     throw new Error(
@@ -50,10 +52,11 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
         `The import is incomplete: ${keys(done())} of ${all} were copied. Run it again with --replace, which overwrites existing keys.`,
     );
   }
+
   printLine(`${keys(done())} in ${elapsedText(started)}`);
   if (counts.pieces > 0)
     printLine(
-      `${keys(counts.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
+      `${keys(counts.pieces)} copied by the commands of their types (${escapedText(copier.refused ?? LONG)})`,
     );
   if (counts.absent > 0) printLine(`${keys(counts.absent)} expired or were deleted during the import`);
   if (counts.left.length > 0)
@@ -86,7 +89,7 @@ async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   } while (cursor !== "0");
 }
 
-function count(counts: CopyCounts, key: ByteString, copied: CopyOutcome): void {
+function countCopied(counts: CopyCounts, key: ByteString, copied: CopyOutcome): void {
   if (copied === "dump") counts.dumps++;
   else if (copied === "pieces") counts.pieces++;
   else if (copied === "absent") counts.absent++;
@@ -201,6 +204,7 @@ class Replica {
     await events.query(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
+
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
       // Notifications of earlier writes arrive before the answers to these commands.
@@ -244,8 +248,9 @@ class Replica {
       }
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
+
     await forEachConcurrently(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
-      count(counts, key, await this.#copy(copier, key)),
+      countCopied(counts, key, await this.#copy(copier, key)),
     );
     this.#left = counts.left;
     return counts.dumps + counts.pieces + counts.absent;
@@ -293,12 +298,14 @@ class Replica {
     const changed = await this.#compare(source, copier);
     const deleted = await this.#deleteOthers();
     await events.query(["PING"]);
+
     if (this.#written.size > 0) {
       if (!this.#hasReportedWriters)
         printLine("clients still write to the Redis: stop them to let the import end");
       this.#hasReportedWriters = true;
       return false;
     }
+
     printLine(`cut over: the daemons have the ${keys(this.#marks.size)} of the Redis`);
     if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
     if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);
@@ -349,12 +356,12 @@ class KeyNotices {
 
   /** Turns notifications on. @throws Error  they are off, and the user may not change the setting */
   async turnOn(source: RedisSource): Promise<void> {
-    const [, now = ""] = bulksOf(await configure(source, ["CONFIG", "GET", SETTING]));
+    const [, now = ""] = bulksOf(await configureSource(source, ["CONFIG", "GET", SETTING]));
     if ([...NEEDED].every((flag) => now.includes(flag))) return;
-    await configure(source, ["CONFIG", "SET", SETTING, `${now}${NEEDED}`]);
+    await configureSource(source, ["CONFIG", "SET", SETTING, `${now}${NEEDED}`]);
     if (this.#before === null)
       printLine(
-        `changed ${SETTING} of the Redis from "${shown(now)}" to "${shown(now)}${NEEDED}" for the duration of the import`,
+        `changed ${SETTING} of the Redis from "${escapedText(now)}" to "${escapedText(now)}${NEEDED}" for the duration of the import`,
       );
     this.#before ??= now;
   }
@@ -363,16 +370,16 @@ class KeyNotices {
     if (this.#before === null) return;
     try {
       await source.query(["CONFIG", "SET", SETTING, this.#before]);
-      printLine(`restored ${SETTING} of the Redis to "${shown(this.#before)}"`);
+      printLine(`restored ${SETTING} of the Redis to "${escapedText(this.#before)}"`);
     } catch (problem) {
       printLine(
-        `${SETTING} of the Redis could not be restored to "${shown(this.#before)}": ${shown((problem as Error).message)}`,
+        `${SETTING} of the Redis could not be restored to "${escapedText(this.#before)}": ${escapedText((problem as Error).message)}`,
       );
     }
   }
 }
 
-async function configure(source: RedisSource, argv: readonly string[]) {
+async function configureSource(source: RedisSource, argv: readonly string[]) {
   try {
     return await source.query(argv);
   } catch (problem) {

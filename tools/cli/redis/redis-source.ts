@@ -3,7 +3,6 @@
  * pipelined; replies arrive in the same order.
  */
 import type { Socket } from "node:net";
-import { InvalidArgumentError } from "commander";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
 import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -67,6 +66,7 @@ export class RedisSource implements Disposable {
     const socket = await openSocket(server, silenceMs, "redis://").catch((problem: Error) => {
       throw new Error(`${name}: ${problem.message}`);
     });
+
     const source = new RedisSource(socket, name, silenceMs, onMessage);
     try {
       const { login } = server;
@@ -141,14 +141,8 @@ export const isRedisUrl = (text: string): boolean => /^(redis|resp)s?:\/\//.test
 export function readRedisUrl(url: string): RedisAddress {
   const text = url.replace(/^resp/, SCHEME);
   const [, , db = "0"] = DATABASE.exec(text) ?? [];
-  try {
-    const server = readServerUrl(text.replace(DATABASE, "$1"), { scheme: SCHEME, port: DEFAULT_PORT });
-    return { server, db: Number(db) };
-  } catch (problem) {
-    if (!(problem instanceof InvalidArgumentError) || !problem.message.startsWith("The form is"))
-      throw problem;
-    throw new InvalidArgumentError(`Expected ${REDIS_URL_HELP}.`);
-  }
+  const form = { scheme: SCHEME, port: DEFAULT_PORT, expected: `Expected ${REDIS_URL_HELP}.` };
+  return { server: readServerUrl(text.replace(DATABASE, "$1"), form), db: Number(db) };
 }
 
 const END = "\r\n";
@@ -211,6 +205,7 @@ export class RespReplyStream {
     const start = at + this.#scanned;
     const cr = start < end ? bytes.subarray(start, end).indexOf(END) : -1;
     if (cr < 0) return false;
+
     this.#scanned += cr + END.length;
     this.#hasElement = true;
     const type = bytes[start] as number;

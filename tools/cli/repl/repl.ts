@@ -5,11 +5,11 @@ import type { Command } from "commander";
 import { repliedError } from "../../../client/forwarding-client.js";
 import type { ForwardedCall, OutboxClient } from "../../../client/outbox-client.js";
 import { readCallOptions } from "../../../client/settings/call-options.js";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import { commandBytes, commandKindOf, isReadCommand } from "../../../client/shared/command-bytes.js";
 import type { CommandInput } from "../../../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
-import { escapedCharacter, shown, shownLines } from "../../../daemon/net/terminal/terminal-text.js";
+import { escapedCharacter, escapedText, shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { CONTROL_CHARACTERS } from "../../../protocol/control-characters.js";
 import { NIL, type Reply, status } from "../../../protocol/reply.js";
@@ -25,7 +25,7 @@ import {
   readSettings,
 } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
-import { HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
+import { HISTORY_LINES_MAX, HistoryFile } from "../shared/history-file.js";
 import {
   JSON_FLAG,
   jsonValue,
@@ -133,6 +133,16 @@ interface TerminalStreams {
   readonly output: NodeJS.WritableStream & { readonly columns?: number };
 }
 
+const openTerminal = ({ input, output }: TerminalStreams, history: HistoryFile): Interface =>
+  createInterface({
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: HISTORY_LINES_MAX,
+    completer: completeCommand,
+  });
+
 /**
  * Reads and executes lines on a terminal until the user ends the session: with a prompt, hints while typing,
  * completion, history, and lines that continue while a quote is open. An error does not end the session.
@@ -145,6 +155,7 @@ export async function converse(
   const style = (format: "gray" | "red", text: string) =>
     styleText(format, text, { stream: output as NodeJS.WriteStream });
   const print = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
+
   // This listener precedes readline's, so that the hint is cleared before the line ends.
   input.on("keypress", (_, key?: { readonly name?: string }) => {
     if (key?.name !== "return" && key?.name !== "enter") setImmediate(showHint);
@@ -153,26 +164,22 @@ export async function converse(
       isHinted = false;
     }
   });
-  const terminal = createInterface({
-    input,
-    output,
-    terminal: true,
-    history: [...history.lines],
-    historySize: MAX_HISTORY_LINES,
-    completer: completeCommand,
-  });
+
+  const terminal = openTerminal({ input, output }, history);
   let before = "";
   /** Readline's history, newest first. */
   let remembered: string[] = [];
   terminal.on("history", (lines: string[]) => {
     remembered = lines;
   });
+
   let isBusy = false;
   let isHinted = false;
   const prompt = () => {
     terminal.setPrompt(before === "" ? session.prompt : MORE);
     terminal.prompt();
   };
+
   function showHint(): void {
     if (isBusy || before !== "" || terminal.cursor !== terminal.line.length) return;
     const space = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
@@ -182,6 +189,7 @@ export async function converse(
     isHinted = shown !== "";
     output.write(`${SAVE_CURSOR}${style("gray", shown)}${CLEAR_TO_END}${RESTORE_CURSOR}`);
   }
+
   terminal.on("SIGINT", () => {
     if (terminal.line === "" && before === "") output.write(`\n${HOW_TO_EXIT}`);
     output.write("\n");
@@ -189,6 +197,7 @@ export async function converse(
     clearLine(terminal);
     prompt();
   });
+
   output.write(`help shows how to use this session. ${HOW_TO_EXIT}\n`);
   prompt();
   for await (const typed of terminal) {
@@ -204,6 +213,7 @@ export async function converse(
     }
     prompt();
   }
+
   terminal.close();
   output.write("\n");
 }
@@ -276,12 +286,12 @@ const SESSION_COMMANDS: Readonly<
 export class ReplSession {
   readonly help: CommandHelp;
   readonly #client: OutboxClient;
-  readonly #settings: Settings;
+  readonly #settings: ClientSettings;
   #db: number;
   /** Commands that wait for EXEC, or null if commands are sent immediately. */
   #queue: CommandInput[] | null = null;
 
-  constructor(client: OutboxClient, settings: Settings) {
+  constructor(client: OutboxClient, settings: ClientSettings) {
     this.#client = client;
     this.#settings = settings;
     this.#db = settings.envelope?.db ?? 0;
@@ -303,6 +313,7 @@ export class ReplSession {
     const { [name]: sessionCommand } = SESSION_COMMANDS;
     if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
       return await sessionCommand(this, words);
+
     if (this.#queue === null) return typedText(await this.#query(words));
     if (this.#queue.length === UNIT_COMMANDS_MAX)
       throw new DbsyncError(
@@ -403,7 +414,7 @@ class CommandHelp {
   async about(name: string): Promise<string> {
     if (name === "") return GENERAL;
     const summary = await this.#fetch(name.toUpperCase());
-    return summary ?? `The daemon knows no command ${shown(name.toUpperCase())}.`;
+    return summary ?? `The daemon knows no command ${escapedText(name.toUpperCase())}.`;
   }
 
   /**
@@ -441,7 +452,7 @@ function summaryIn(reply: Reply): string | null {
   if (fields === undefined || !("items" in fields)) return null;
   const at = fields.items.findIndex((field) => field.kind === "bulk" && field.bytes === "summary");
   const { [at + 1]: summary } = fields.items;
-  return at >= 0 && summary?.kind === "bulk" ? shown(textOfBytes(summary.bytes)) : null;
+  return at >= 0 && summary?.kind === "bulk" ? escapedText(textOfBytes(summary.bytes)) : null;
 }
 
 /**

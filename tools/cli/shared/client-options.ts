@@ -1,14 +1,16 @@
 /** The options of all subcommands that send commands, and the client that they configure. */
+import { dirname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, withLoadedAuthorities } from "../../../client/dbsync-send.js";
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import { DEFAULT_TIMEOUT_MS } from "../../../client/settings/call-limits.js";
-import { readOptions, type Settings } from "../../../client/settings/client-settings.js";
+import { type ClientSettings, readSendOptions } from "../../../client/settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "../../../client/settings/default-options.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
 import type { Policy } from "../../../client/shared/policy.js";
 import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../../client/shared/server-list.js";
 import { readPassphraseFile } from "../../../keys/key-source.js";
+import { presentFields } from "../../../protocol/present-fields.js";
 import { printNotice } from "./output.js";
 import { defaultsOf, describeProfile, profileFor, type UsedProfile } from "./profiles.js";
 
@@ -129,10 +131,11 @@ export function addWaitOptions(command: Command): Command {
 export function readSettings(
   flags: ClientFlags,
   defaults: () => Defaults = () => defaultsFor(flags),
-): Settings {
+): ClientSettings {
   const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
+
   // dbsync.ini may request PHP's format of answers, which is only for PHP programs.
   const format = "text";
   const envelope = { db, stable, replicated };
@@ -148,7 +151,7 @@ export function readSettings(
     passphrase,
     format,
   } as const;
-  return withLoadedAuthorities(readOptions(options, defaults));
+  return withLoadedAuthorities(readSendOptions(options, defaults));
 }
 
 let used: UsedProfile | null = null;
@@ -164,11 +167,12 @@ export const usedProfile = (): UsedProfile | null => used;
  */
 export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
   const folders = defaultSources();
-  const found = profileFor(
-    { ...(servers === undefined ? {} : { servers }), ...(profile === undefined ? {} : { profile }) },
-    folders,
-  );
-  if (found === null) return readDefaults(folders);
+  const found = profileFor(presentFields({ servers, profile }), folders);
+  if (found === null) {
+    const defaults = readDefaults(folders);
+    if (servers === undefined) nameLocalServers(defaults, folders.folder);
+    return defaults;
+  }
   if (used === null && servers === undefined) {
     used = found;
     const announce = () => void printNotice(`using ${describeProfile(found)}`);
@@ -178,8 +182,17 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
   return defaultsOf(found, folders);
 }
 
+let namesLocalServers = false;
+
+/** If the servers are from the current folder's dbsync.ini, a line after a failure names it: it hides other files. */
+function nameLocalServers({ serversFrom }: Defaults, folder: string): void {
+  if (namesLocalServers || dirname(serversFrom) !== folder) return;
+  namesLocalServers = true;
+  process.once("exit", (code) => code !== 0 && printNotice(`using the servers of ${serversFrom}`));
+}
+
 /** Opens a client. Warnings about the key go to standard error. Do not close the client: see DELIVERY_LINGER_MS. */
-export function openFrom(settings: Settings): { client: OutboxClient; key: SigningKey } {
+export function openFrom(settings: ClientSettings): { client: OutboxClient; key: SigningKey } {
   return openClient(settings, printWarning);
 }
 

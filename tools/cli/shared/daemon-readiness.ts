@@ -2,8 +2,8 @@
  * Handles daemons that are not ready, for example because they are catching up: their data may be incomplete, and they
  * accept no new writes.
  */
-import type { Settings } from "../../../client/settings/client-settings.js";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import type { Address } from "../../../client/shared/server-list.js";
 import { readHello } from "../../../client/version-2/single-hello.js";
 import { rowOfState } from "../../../protocol/daemon-states.js";
@@ -34,15 +34,15 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
  * some daemons accept ends an import in the middle.
  * @throws Error  a daemon still refuses connections or writes after the time limit of a command
  */
-export async function waitUntilWritable({ servers, timeout }: Settings): Promise<void> {
-  const end = realEnvironment.now() + timeout;
+export async function waitUntilWritable({ servers, timeout }: ClientSettings): Promise<void> {
+  const end = realClientEnvironment.now() + timeout;
   using steps = showProgressText();
   for (;;) {
     const states = await statesOf(servers);
     if (!states.some(isRefusing)) return;
     const late = statesText(servers, states, isRefusing);
     steps.show(late);
-    if (realEnvironment.now() >= end)
+    if (realClientEnvironment.now() >= end)
       throw new Error(`${late}; nothing was sent. ${states.includes(UNREACHABLE) ? ALL_NEEDED : RUN_AGAIN}`);
     await new Promise((resolve) => setTimeout(resolve, HELLO_EVERY_MS));
   }
@@ -60,7 +60,9 @@ const UNREACHABLE = "unreachable";
  * answer a hello.
  */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
-  const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, HELLO_MS)));
+  const greetings = await Promise.all(
+    servers.map((server) => readHello(server, realClientEnvironment, HELLO_MS)),
+  );
   return greetings.map((greeting) => {
     if (greeting.kind === "hello") return greeting.hello.state;
     return greeting.kind === "failed" && greeting.stage === "connect" ? UNREACHABLE : "";

@@ -15,8 +15,8 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
 };
 
 /** An error with its own exit code. */
-export class Failure extends Error {
-  override readonly name = "Failure";
+export class ExitError extends Error {
+  override readonly name = "ExitError";
   readonly exitCode: ExitCode;
 
   constructor(message: string, exitCode: ExitCode, options?: ErrorOptions) {
@@ -26,7 +26,7 @@ export class Failure extends Error {
 }
 
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof Failure) return error.exitCode;
+  if (error instanceof ExitError) return error.exitCode;
   if (error instanceof KeyFileError) return EXIT.configuration;
   return error instanceof DbsyncError ? (BY_ERROR[error.code] ?? EXIT.failed) : EXIT.failed;
 }

@@ -6,13 +6,13 @@ import { makeFolder } from "../../../keys/atomic-file.js";
 import { printNotice } from "./output.js";
 
 /** Maximum number of lines that a session can recall. */
-export const MAX_HISTORY_LINES = 1_000;
+export const HISTORY_LINES_MAX = 1_000;
 
 /** The modes of the file and its folder: other users must not read commands, because they contain data. */
 const OWNER_ONLY = 0o600;
 const FOLDER_MODE = 0o700;
 
-/** Number of lines above `MAX_HISTORY_LINES` at which the file is shortened. */
+/** Number of lines above `HISTORY_LINES_MAX` at which the file is shortened. */
 const SLACK = 1_000;
 
 /** The history of one program. A line is written before it is executed, so it survives a killed session. */
@@ -27,9 +27,9 @@ export class HistoryFile {
     const folder = variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
     this.path = join(folder, "dbsync", name);
     const all = linesIn(this.path);
-    const recent = all.slice(-MAX_HISTORY_LINES);
+    const recent = all.slice(-HISTORY_LINES_MAX);
     this.lines = recent.toReversed();
-    if (all.length > MAX_HISTORY_LINES + SLACK)
+    if (all.length > HISTORY_LINES_MAX + SLACK)
       this.#write(() => writeFileSync(this.path, textOf(recent), { mode: OWNER_ONLY }));
   }
 

@@ -1,6 +1,5 @@
 /** Interprets the answer to a PING. */
-import type { CallingClient } from "../../../client/client.js";
-import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
+import type { Outcome } from "../../../client/shared/errors.js";
 
 /**
  * Whether a daemon knows the key, but the key's rules deny the command. Such a daemon has checked the signature, so it
@@ -21,13 +20,4 @@ export function printKeyHint(isUnsigned: boolean, outcomes: readonly Outcome[]):
     "What to do: the command was sent unsigned, and daemons with keys do not answer unsigned commands. Specify a private key " +
       "(-k private.pem, DBSYNC_SIGNKEY, dbsync.signkey).\n",
   );
-}
-
-/** Resolves if a daemon answers or denies a PING. @throws DbsyncError  no daemon does */
-export async function checkAccess(client: CallingClient): Promise<void> {
-  try {
-    await client.send("PING");
-  } catch (error) {
-    if (!(error instanceof DbsyncError && error.outcomes.some(isDenied))) throw error;
-  }
 }

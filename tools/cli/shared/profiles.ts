@@ -12,7 +12,7 @@ import {
 } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { parseServers, readVersions, VERSIONS_ALLOWED } from "../../../client/shared/server-list.js";
-import { shown } from "../../../daemon/net/terminal/terminal-text.js";
+import { escapedText } from "../../../daemon/net/terminal/terminal-text.js";
 import { discard, makeFolder, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { didYouMean } from "../../../protocol/nearest-name.js";
 
@@ -67,6 +67,7 @@ export function readProfiles(sources: DefaultSources): Profiles {
     if (code === "ENOENT" || code === "ENOTDIR") return { current: null, profiles: new Map() };
     throw fail(`cannot be read (${code}); make it readable or remove it`);
   }
+
   const found = parseProfiles(text);
   if (found === null)
     throw fail(
@@ -83,6 +84,7 @@ function parseProfiles(text: string): Profiles | null {
   } catch {
     return null;
   }
+
   if (!isObject(parsed) || !isObject(parsed["profiles"])) return null;
   const { current, profiles } = parsed;
   const entries = Object.entries(profiles as Record<string, unknown>).map(
@@ -179,6 +181,7 @@ export function defaultsOf({ name, profile, isNamed }: UsedProfile, sources: Def
     DBSYNC_CA: profile.ca,
     DBSYNC_VERSIONS: profile.versions,
   };
+
   const variables = isNamed
     ? { ...sources.variables, ...own }
     : { ...own, ...withoutEmpty(sources.variables) };
@@ -210,4 +213,4 @@ export function checkProfile({ servers, cluster, versions }: Profile, name: stri
 
 /** Describes a profile, such as `the profile prod: db1:1111,db2:1111`. */
 export const describeProfile = ({ name, profile }: UsedProfile): string =>
-  `the profile ${name}: ${shown(profile.servers)}`;
+  `the profile ${name}: ${escapedText(profile.servers)}`;

@@ -3,7 +3,7 @@
  * `showProgress` prints a line every ten seconds and `showProgressText` prints a line for each change, so that the log
  * of a job shows that it is working.
  */
-import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
+import { escapedText as shownText } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import { countText } from "../../../protocol/figures/amount-texts.js";
 
@@ -124,6 +124,7 @@ export async function forEachConcurrently<T>(
       await work(value);
     }
   };
+
   await Promise.all(
     Array.from({ length: concurrency }, () =>
       one().catch((problem: unknown) => {

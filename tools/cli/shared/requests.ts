@@ -3,7 +3,7 @@
  */
 import type { ForwardedCall, OutboxClient } from "../../../client/outbox-client.js";
 import { readCallOptions } from "../../../client/settings/call-options.js";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
 import type { CommandInput } from "../../../client/shared/command-input.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -22,7 +22,7 @@ export interface QueriedDaemon {
 }
 
 /** Finds the daemon. @throws DbsyncError  no daemon of the list answers, or all that answer speak version 1 */
-export async function oneDaemon(settings: Settings): Promise<QueriedDaemon> {
+export async function oneDaemon(settings: ClientSettings): Promise<QueriedDaemon> {
   let failure: unknown = null;
   for (const server of settings.servers) {
     const { client } = openFrom({ ...settings, servers: [server], policy: "first" });
@@ -66,7 +66,7 @@ export interface TypedRequests {
  * Sends the requests of an export. Replies keep the types of numbers and texts, and a request can require that a key
  * has not changed.
  */
-export function typedRequests(client: OutboxClient, settings: Settings): TypedRequests {
+export function typedRequests(client: OutboxClient, settings: ClientSettings): TypedRequests {
   return {
     async stateOf(key) {
       const writers = await client.call(["WRITERS", key]);

@@ -20,7 +20,7 @@ export function readServerUrl(text: string, form: UrlForm): ServerAddress {
  * @param ca  the path of a file with authorities, or undefined for the configured file
  * @throws DbsyncError `bad-option`, `bad-config`
  */
-export function withLoadedAuthorities(address: ServerAddress, ca: string | undefined): ServerAddress {
+export function withAuthorityFile(address: ServerAddress, ca: string | undefined): ServerAddress {
   const authorities = authoritiesFor([address], ca, () => readDefaults(defaultSources()));
   if (authorities === null) return address;
   return withAuthorities([address], readAuthorities(authorities.ca, authorities.from))[0]!;

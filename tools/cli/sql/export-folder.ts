@@ -117,7 +117,8 @@ async function exportDomainsAndViews(
   for (const [field, text] of pairsOf(await requests.query(["HGETALL", `sql:${database}`]))) {
     const [kind, name = ""] = field.split(" ", 2);
     if ((kind !== "domain" && kind !== "view") || !isFolderName(name)) continue;
-    if (kind === "domain") await write(fileOf(folder, database, "domains", name), typeTree(domainType(text)));
+    if (kind === "domain")
+      await writeJson(fileOf(folder, database, "domains", name), typeTree(domainType(text)));
     else {
       const query = readView(text);
       if (query === null) {
@@ -128,7 +129,7 @@ async function exportDomainsAndViews(
       }
       views++;
       const selectExpr = viewTree(query, `${database} ${name}`);
-      await write(fileOf(folder, database, "views", name), { name, selectExpr });
+      await writeJson(fileOf(folder, database, "views", name), { name, selectExpr });
     }
   }
   return views;
@@ -143,7 +144,7 @@ const wordOf = (reply: Reply | undefined) => textOfBytes(bytesOfReply(reply));
 
 const bytesOfReply = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
 
-async function write(file: string, value: JacksonValue): Promise<void> {
+async function writeJson(file: string, value: JacksonValue): Promise<void> {
   await using handle = await open(file, "wx", FILE_MODE);
   await handle.writeFile(jacksonText(value));
   await handle.sync();
@@ -202,9 +203,11 @@ async function writeTable(
   const query = (statement: string) => requests.query(["SQL", database, statement], state);
   const described = await query(`famaritana ${table}`);
   if (isNil(described)) return null;
+
   const notes: string[] = [];
   const columns = cellsOf(described).map((cells) => columnOf(cells, (text) => notes.push(text)));
   await handle.writeFile(headText(table, columns));
+
   let rows = 0;
   for (let limit = FIRST_ROWS; ; ) {
     const page = await query(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + limit}`);
@@ -215,8 +218,10 @@ async function writeTable(
     if (texts.length > 0) await handle.writeFile(rows === 0 ? text : `, ${text}`);
     rows += texts.length;
     if (texts.length < limit) break;
+    // Rows may have any length, so the next page has the number of rows that fits PAGE_CHARACTERS at this length.
     limit = Math.max(1, Math.min(ROWS_MAX, limit * 2, Math.floor((limit * PAGE_CHARACTERS) / text.length)));
   }
+
   await handle.writeFile(`${rows === 0 ? "" : " "}]\n}`);
   for (const text of notes) note(`${database}.${table}: ${text}`);
   return rows;

@@ -34,7 +34,9 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     throw new Error(
       `the daemons already have a database ${conflicts.join(", ")}; --replace drops it first, with its tables`,
     );
-  let [views, rows] = [0, 0];
+
+  let views = 0;
+  let rows = 0;
   for (const database of databases) {
     if (existing.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
     {
@@ -50,6 +52,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     }
     views += await importViews(folder, database, send);
   }
+
   const tables = databases.reduce((sum, database) => sum + database.tables.length, 0);
   printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
 }
@@ -70,11 +73,11 @@ async function importDatabase(
   }
   for (const table of tables) {
     const file = fileOf(folder, name, "tables", table);
-    await namingFile(file, fill(table, await readTable(file), sql, onRows));
+    await namingFile(file, fillTable(table, await readTable(file), sql, onRows));
   }
 }
 
-async function fill(
+async function fillTable(
   table: string,
   { columns, rows }: FolderTable,
   sql: (statement: string) => Promise<ReplyValue>,
@@ -82,6 +85,7 @@ async function fill(
 ): Promise<void> {
   const definitions = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
   await sql(`manamboara tabilao ${table} (${definitions.join(", ")})`);
+
   let batch: string[] = [];
   let characters = 0;
   const flush = async () => {
@@ -90,6 +94,7 @@ async function fill(
     batch = [];
     characters = 0;
   };
+
   for (const row of rows) {
     const text = `(${row.map(valueText).join()})`;
     batch.push(text);
@@ -97,6 +102,7 @@ async function fill(
     if (batch.length >= BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
   }
   await flush();
+
   const [[count] = []] = rowsOf(await sql(`alaivo count(*) isa_rehetra #ao@ ${table}`));
   if (Number(count) !== rows.length)
     throw new Error(`${rows.length} rows were sent, but the daemons have ${String(count)}`);
@@ -130,6 +136,7 @@ async function importViews(
     printNotice(
       `${fileOf(folder, database, "views", view)}: this view was not imported: ${reason}; create it yourself: create view ${view} as select …`,
     );
+
   const queries = new Map<string, ViewQuery>();
   for (const view of views) {
     try {
@@ -140,6 +147,7 @@ async function importViews(
       reportSkipped(view, (problem as Error).message);
     }
   }
+
   let created = 0;
   for (const view of inOrder(queries)) {
     const statement = `manamboara jery ${view} @ ${viewText(queries.get(view) as ViewQuery)}`;

@@ -29,14 +29,17 @@ function parsedOf(text: string): Statement | null {
 function viewQuery(query: Query): ViewQuery | null {
   if (query.orderBy.length > 0 || query.limit !== null) return null;
   if (query.kind === "set") {
-    const [left, right] = [viewQuery(query.left), viewQuery(query.right)];
+    const left = viewQuery(query.left);
+    const right = viewQuery(query.right);
     if (left === null || right === null) return null;
     return query.operator === "union-all" ? null : { kind: "set", operator: query.operator, left, right };
   }
+
   const { isDistinct, fields, where, groupBy, having } = query;
   const hasMore = [fields, where, groupBy, having].some((part) => part !== null);
   const from = query.source === null ? null : viewSource(query.source);
   if (isDistinct || hasMore || from === null) return null;
+
   const joins = query.joins.flatMap(({ kind, source, on }) => {
     const joined = on === null ? viewSource(source) : null;
     return joined === null ? [] : [{ kind, source: joined }];

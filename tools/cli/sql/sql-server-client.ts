@@ -102,15 +102,15 @@ export class SqlServerClient implements Disposable {
 const unsent = (reason: string): SqlAnswer => ({ kind: "error", text: `${reason}: nothing was sent` });
 
 /** A value in a row of a relation. */
-export type Cell = string | number | boolean | null;
+export type ServerCell = string | number | boolean | null;
 
-export interface Relation {
+export interface ServerRelation {
   readonly kind: "relation";
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
+  readonly rows: readonly (readonly ServerCell[])[];
 }
 
-export type SqlAnswer = Relation | { readonly kind: "message" | "error"; readonly text: string };
+export type SqlAnswer = ServerRelation | { readonly kind: "message" | "error"; readonly text: string };
 
 const SHOWN_CHARS = 100;
 const END = "END";
@@ -119,7 +119,7 @@ const TLS_ONLY = "the server accepts only TLS: write sqls:// before the address"
 
 interface Page {
   readonly columns: readonly { readonly name: string }[];
-  readonly rows: readonly (readonly Cell[])[];
+  readonly rows: readonly (readonly ServerCell[])[];
 }
 
 /**
@@ -133,7 +133,7 @@ class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   #scanned = 0;
   #section: "head" | "page" | "text" = "head";
   #columns: string[] | null = null;
-  #rows: (readonly Cell[])[] = [];
+  #rows: (readonly ServerCell[])[] = [];
   #text: string[] = [];
 
   get isMidAnswer(): boolean {
@@ -185,7 +185,9 @@ class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   }
 
   #answer(): SqlAnswer {
-    const [text, columns, rows] = [this.#text.join("\n"), this.#columns, this.#rows];
+    const text = this.#text.join("\n");
+    const columns = this.#columns;
+    const rows = this.#rows;
     this.#section = "head";
     this.#columns = null;
     this.#rows = [];

@@ -2,7 +2,7 @@
  * Reads what daemons report to administrators: their figures (INFO dbsync), whether their databases answer, and their
  * timelines and members (TIMELINE STATUS).
  */
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import { loadSigningKey, type SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
@@ -31,7 +31,7 @@ export interface DaemonFigures extends Pick<InfoFigures, SameFigures> {
   readonly memory: Pick<InfoFigures, "used" | "resident" | "limit">;
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
   /** Figures of the stream that orders the daemon's writes, or null if there is no stream. */
-  readonly order: OrderFigures | null;
+  readonly order: ShownOrderFigures | null;
   /**
    * Number of answers by duration. `max` is the end of a range of durations in microseconds, or Infinity for the last
    * range; each range begins at the end of the previous one.
@@ -40,7 +40,7 @@ export interface DaemonFigures extends Pick<InfoFigures, SameFigures> {
 }
 
 type ShownOfOrder = "applied" | "behind" | "waiting" | "trouble" | "lowDisk";
-export type OrderFigures = Pick<Figures<typeof ORDER_FIGURES>, ShownOfOrder>;
+export type ShownOrderFigures = Pick<Figures<typeof ORDER_FIGURES>, ShownOfOrder>;
 
 export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
@@ -60,7 +60,7 @@ const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
  * @returns an answer for each server
  */
 export async function readDaemonFigures(
-  settings: Settings,
+  settings: ClientSettings,
   isQueried: readonly boolean[],
 ): Promise<readonly FiguresAnswer[]> {
   const servers = settings.servers.filter((_, index) => isQueried[index]);
@@ -68,6 +68,7 @@ export async function readDaemonFigures(
   if (servers.length === 0 || key === null) return isQueried.map(() => NOTHING);
   if (typeof key === "string")
     return isQueried.map((isThisQueried) => (isThisQueried ? { ...NOTHING, note: key } : NOTHING));
+
   const answers = await queryEach({ ...settings, servers }, key, QUESTION);
   const figures = await Promise.all(
     answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
@@ -76,11 +77,12 @@ export async function readDaemonFigures(
         return { ...NOTHING, figures, missing: figures.backends.find(({ up }) => !up)?.name ?? null };
       }
       const note = /NOPERM/.test(error?.message ?? "") ? FOR_ADMINISTRATORS : null;
-      const server = servers[index] as Settings["servers"][number];
+      const server = servers[index] as ClientSettings["servers"][number];
       const [ping] = await queryEach({ ...settings, servers: [server] }, key, ["PING"]);
       return { figures, note, missing: isDatabaseDown(ping?.error ?? null) ? "" : null };
     }),
   );
+
   let next = 0;
   return isQueried.map((isThisQueried) => (isThisQueried ? (figures[next++] ?? NOTHING) : NOTHING));
 }
@@ -100,6 +102,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
         return [line.slice(0, at), line.slice(at + 1)];
       }),
   );
+
   const values = Object.entries(INFO_FIGURES).map(([name, row]) => [
     name,
     figureValue(row, fields.get(row.field)),
@@ -107,6 +110,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   const figures = Object.fromEntries(values) as InfoFigures;
   const { software, uptime, clients, commands, errors, refusals, keys, used, resident, limit } = figures;
   if (software === "") return null;
+
   return {
     ...{ software, uptime, clients, commands, errors, refusals, keys },
     memory: { used, resident, limit },
@@ -123,7 +127,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
 }
 
 /** Returns the figures of a stream, or null if there is no stream. */
-function orderOf({ order, orderTrouble: trouble, lowDisk: low }: InfoFigures): OrderFigures | null {
+function orderOf({ order, orderTrouble: trouble, lowDisk: low }: InfoFigures): ShownOrderFigures | null {
   if (order === null) return null;
   const counts = new Map(pairsOf(order));
   const count = (name: ShownOfOrder) => counts.get(name) ?? 0;
@@ -136,9 +140,6 @@ function orderOf({ order, orderTrouble: trouble, lowDisk: low }: InfoFigures): O
     lowDisk: low === null ? null : { free: bytes.get("free") ?? 0, size: bytes.get("size") ?? 0 },
   };
 }
-
-/** The report of a daemon on one of its members. */
-export type MemberStatus = MemberReport;
 
 /** The report on a daemon's timeline, with values that are derived from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
@@ -174,7 +175,7 @@ const NO_TIMELINE: TimelineAnswer = { timeline: null, note: null };
  * @returns an answer for each server
  */
 export async function readTimelines(
-  settings: Settings,
+  settings: ClientSettings,
   ids: readonly (string | null)[],
 ): Promise<readonly TimelineAnswer[]> {
   const servers = settings.servers.filter((_, index) => (ids[index] ?? null) !== null);
@@ -182,10 +183,12 @@ export async function readTimelines(
   const key = keyOf(settings) ?? FOR_ADMINISTRATORS;
   if (typeof key === "string")
     return ids.map((id) => (id === null ? NO_TIMELINE : { timeline: null, note: key }));
+
   const query = (command: readonly string[]) => queryEach({ ...settings, servers }, key, command);
   const answers = await query(COMMAND);
   const settled = settledOf(answers.flatMap(({ error, reply }) => (error === null ? [fieldsOf(reply)] : [])));
   const last = settled === null ? answers : await query([...COMMAND, "UPTO", String(settled)]);
+
   let next = 0;
   return ids.map((id) => {
     if (id === null) return NO_TIMELINE;
@@ -198,7 +201,7 @@ export async function readTimelines(
 }
 
 /** Returns the key, the reason why the key cannot be used, or null if no key is configured. */
-function keyOf(settings: Settings): SigningKey | string | null {
+function keyOf(settings: ClientSettings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);
   } catch (error) {
@@ -249,5 +252,5 @@ export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
 }
 
 /** Returns the member with the beginning of its id in place of a missing address. */
-const withAddress = (member: MemberStatus): MemberStatus =>
+const withAddress = (member: MemberReport): MemberReport =>
   member.address === "" ? { ...member, address: `${member.id?.slice(0, ID_DIGITS) ?? ""}…` } : member;

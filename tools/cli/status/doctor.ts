@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { openClient } from "../../../client/dbsync-send.js";
 import type { OutboxClient } from "../../../client/outbox-client.js";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import type { Defaults } from "../../../client/settings/default-options.js";
 import {
   type EnvelopeSigner,
@@ -28,10 +28,10 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { isDenied } from "../shared/ping-result.js";
 import {
+  CLOCK_DIFFERENCE_MS_MAX,
   CLOCK_FIX,
   type DaemonStatus,
   describeClock,
-  MAX_CLOCK_DIFFERENCE_MS,
   readStatusUntilIdle,
 } from "./read-status.js";
 import { short } from "./report-tables.js";
@@ -56,9 +56,20 @@ ${exitCodeHelp("a check failed")}`,
     .action(doctor);
 }
 
+/** A line of doctor's report. `fix` says what to do about a WARN or FAIL; the text of a NOTE or WAIT contains it. */
+export interface Finding {
+  readonly grade: "OK" | "NOTE" | "WAIT" | "WARN" | "FAIL";
+  readonly subject: string;
+  readonly text: string;
+  readonly fix?: string;
+}
+
+/** Receives a finding. */
+type Report = (finding: Finding) => void;
+
 /**
- * Returns the finding to fix first: the first failure that is not only another daemon's view of a server that fails
- * itself, otherwise the first failure or warning; undefined if there is none.
+ * Returns the finding to fix first: the first failure that is not merely a report about another failing server,
+ * otherwise the first failure or warning; undefined if there is none.
  */
 export function firstToFix(findings: readonly Finding[]): Finding | undefined {
   const failures = findings.filter(({ grade }) => grade === "FAIL");
@@ -86,27 +97,30 @@ async function doctor(flags: ClientFlags): Promise<void> {
     const { grade, subject, text } = finding;
     if (!flags.json) printSentence(`${grade.padEnd(4)}  ${subject}: ${text}`, TONES[grade]);
   };
+
   const settings = examineSettings(flags, add);
   const notes = settings !== null && examineKey(settings, add) ? await examineServers(settings, add) : [];
-  const worst = firstToFix(findings);
-  const firstFix = worst === undefined ? null : `${worst.subject}: ${worst.fix}`;
+  const first = firstToFix(findings);
+  const firstFix = first === undefined ? null : `${first.subject}: ${first.fix}`;
+
   if (flags.json) printJson({ findings, firstFix, notes });
   else {
     for (const note of notes) printSentence(`(${note})`, "plain");
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
     else printSentence(passedText(findings, notes), "good");
   }
+
   // An unusable configuration or key has already set its exit code.
-  if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
+  if (first?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }
 
 /** Returns the last line if there is nothing to fix. */
 function passedText(findings: readonly Finding[], notes: readonly string[]): string {
-  if (findings.some(({ grade }) => grade === "WAIT")) return "Nothing to fix: what WAIT names is temporary.";
+  if (findings.some(({ grade }) => grade === "WAIT")) return "Nothing to fix. Lines with WAIT are temporary.";
   return notes.length === 0 ? "All checks passed." : "All checks that could run passed.";
 }
 
-function examineSettings(flags: ClientFlags, add: Report): Settings | null {
+function examineSettings(flags: ClientFlags, add: Report): ClientSettings | null {
   let defaults: Defaults | null = null;
   try {
     const settings = readSettings(flags, () => (defaults ??= defaultsFor(flags)));
@@ -129,7 +143,7 @@ function examineSettings(flags: ClientFlags, add: Report): Settings | null {
 }
 
 /** Describes a key without its PEM text, because other people may read the report. */
-function shownKey(key: Settings["key"]): string {
+function shownKey(key: ClientSettings["key"]): string {
   if (key === null) return "none, commands are sent unsigned";
   return isFile(key) ? key : "configured as PEM text";
 }
@@ -139,7 +153,7 @@ function modeOf(file: string): string {
 }
 
 /** Checks the signing key. @returns whether commands can be signed as the settings require */
-function examineKey(settings: Settings, add: Report): boolean {
+function examineKey(settings: ClientSettings, add: Report): boolean {
   if (settings.key === null) return true;
   try {
     const { fingerprint, warnings, signer } = loadSigningKey(settings);
@@ -157,6 +171,7 @@ function examineKey(settings: Settings, add: Report): boolean {
   }
 }
 
+/** The number of signatures whose mean time is reported. */
 const SIGNATURES = 3;
 
 /** Measures the time that each call waits for the signature of a large RSA key. */
@@ -172,10 +187,11 @@ function signingTime(signer: EnvelopeSigner, bits: number): string {
 const SETTLE_MS = 10_000;
 
 /** Checks all servers. @returns the reasons why some checks were skipped, a sentence each */
-async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
+async function examineServers(settings: ClientSettings, add: Report): Promise<readonly string[]> {
   const statuses = await readStatusUntilIdle(settings, SETTLE_MS, progressText);
   // Warnings about the key are already in the report.
   const { client } = openClient(settings, () => {});
+
   const pings = await pingEach(client, settings);
   const isSigned = settings.key !== null;
   for (const [index, ping] of pings.entries()) {
@@ -185,9 +201,11 @@ async function examineServers(settings: Settings, add: Report): Promise<readonly
     const isReported = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
     if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
   }
+
   examineClusters(statuses, add);
   examineSemantics(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
+
   // A daemon without a timeline has little more to report, so its note is left out.
   const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
@@ -197,7 +215,7 @@ async function examineServers(settings: Settings, add: Report): Promise<readonly
  * Sends a PING to all servers: together, or separately if they belong to different clusters, because a signature is
  * valid for one cluster only.
  */
-async function pingEach(client: OutboxClient, settings: Settings): Promise<readonly Outcome[]> {
+async function pingEach(client: OutboxClient, settings: ClientSettings): Promise<readonly Outcome[]> {
   try {
     return (await client.sendAll("PING")).outcomes;
   } catch (error) {
@@ -216,17 +234,22 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
     const spoken =
       versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
     // A server that closes the connection after the hello may be any program, so its version is not reported.
-    const isHidden = daemon === null && problems.length > 0;
+    const isUnidentified = daemon === null && problems.length > 0;
     const details = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
-    add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${details}`}` });
+    add({
+      grade: "OK",
+      subject,
+      text: `resolved, reached${isUnidentified ? "" : `, speaks ${spoken}${details}`}`,
+    });
     if (tls !== null) {
       const proof = tls.pins.length > 0 ? "its key is pinned" : "its certificate is trusted";
       add({ grade: "OK", subject, text: `encrypted, ${proof}` });
     }
   }
+
   for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
   for (const remark of [...remarks, ...progress]) add(remarkOn(subject, remark));
-  if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
+  if (clockDifference !== null && Math.abs(clockDifference) <= CLOCK_DIFFERENCE_MS_MAX)
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }
 
@@ -254,11 +277,13 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
     });
     return;
   }
+
   if (isDenied(outcome)) {
     const text = `knows the key and accepts the signature (version 2), ${tripText(outcome.ms)}; the key's rules do not permit PING`;
     add({ grade: "OK", subject, text });
     return;
   }
+
   const { stage, detail } = outcome;
   const { meaning, cure } = STAGES[stage];
   // The advice for a refusal depends on its code.
@@ -295,6 +320,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
 /** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
 export function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
   if (statuses.length === 0) return;
+
   let current = 0;
   let available = Number.POSITIVE_INFINITY;
   for (const { timeline } of statuses) {
@@ -302,12 +328,13 @@ export function examineSemantics(statuses: readonly DaemonStatus[], add: Report)
     current = Math.max(current, timeline.semantics);
     available = Math.min(available, timeline.availableSemantics);
   }
+
   if (available <= current) return;
   const commands = Array.from(
     { length: available - current },
     (_, i) => `dbsync send -k root-private.pem --policy all CLUSTER SEMANTICS ${current + 1 + i}`,
   );
-  const text = `commands have version ${current} of the semantics; all daemons support ${available}, which later features need. To use them: ${commands.join(", then ")}`;
+  const text = `the cluster uses version ${current} of the semantics; all daemons support ${available}, which later features need. To use them: ${commands.join(", then ")}`;
   add({ grade: "OK", subject: "cluster", text });
 }
 
@@ -341,17 +368,6 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
   }
   const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;
   const text = describeClock(difference);
-  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) add({ grade: "OK", subject, text });
+  if (Math.abs(difference) <= CLOCK_DIFFERENCE_MS_MAX) add({ grade: "OK", subject, text });
   else add({ grade: "FAIL", subject, text, fix: CLOCK_FIX });
 }
-
-/** A line of doctor's report. `fix` says what to do about a WARN or FAIL; the text of a NOTE or WAIT contains it. */
-export interface Finding {
-  readonly grade: "OK" | "NOTE" | "WAIT" | "WARN" | "FAIL";
-  readonly subject: string;
-  readonly text: string;
-  readonly fix?: string;
-}
-
-/** Receives a finding. */
-type Report = (finding: Finding) => void;

@@ -1,20 +1,21 @@
 /** Reads the status of daemons and finds problems in it. */
-import type { Settings } from "../../../client/settings/client-settings.js";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
-import { type Greeting, readHello } from "../../../client/version-2/single-hello.js";
+import { type GreetingResult, readHello } from "../../../client/version-2/single-hello.js";
 import { withoutScheme } from "../../../daemon/net/terminal/text-table.js";
 import { downMember } from "../../../protocol/figures/away-members.js";
 import {
+  CATCHING_UP,
   databaseProblems,
-  INCOMPLETE,
   isDescribedElsewhere,
   ORDER_RULES,
   type PreciseReports,
   stateProblems,
 } from "../../../protocol/figures/daemon-problems.js";
 import { type Problem, problemsBy, type Rules, type Severity } from "../../../protocol/figures/problem.js";
+import type { MemberReport } from "../../../protocol/figures/timeline-figures.js";
 import {
   type Diagnosis,
   diagnose,
@@ -26,10 +27,9 @@ import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { showProgressText } from "../shared/progress.js";
 import {
   type FiguresAnswer,
-  type MemberStatus,
-  type OrderFigures,
   readDaemonFigures,
   readTimelines,
+  type ShownOrderFigures,
   type TimelineStatus,
 } from "./daemon-figures.js";
 import { type ShownDaemon, short } from "./report-tables.js";
@@ -38,12 +38,12 @@ import { type ShownDaemon, short } from "./report-tables.js";
  * Maximum difference of a daemon's clock, in milliseconds. If the clocks of two daemons differ more, they may not both
  * accept an envelope.
  */
-export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+export const CLOCK_DIFFERENCE_MS_MAX = 2_000;
 
 export const CLOCK_FIX = "set both clocks by NTP";
 
 /** Sends a hello to all daemons, and queries their figures. */
-async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
+async function readWorkStatus(settings: ClientSettings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readDaemonFigures(
     settings,
@@ -53,24 +53,28 @@ async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
 }
 
 /** Whether the daemon accepts envelopes of this client. A daemon without a cluster has no keys. */
-const canBeQueried = ({ key }: Settings, { versions, cluster, clusterDiffers }: DaemonStatus): boolean =>
-  versions.includes(2) && (key === null || cluster !== null) && !clusterDiffers;
+const canBeQueried = (
+  { key }: ClientSettings,
+  { versions, cluster, clusterDiffers }: DaemonStatus,
+): boolean => versions.includes(2) && (key === null || cluster !== null) && !clusterDiffers;
 
 /** Sends a hello to all daemons, and queries their figures and timelines. */
-export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+export async function readFullStatus(settings: ClientSettings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
   const ids = daemons.map((one) => (one.members !== null && canBeQueried(settings, one) ? one.daemon : null));
   const answers = await readTimelines(settings, ids);
   const timelines = answers.map(({ timeline }) => timeline);
-  const now = realEnvironment.wallClock();
+  const now = realClientEnvironment.wallClock();
+
   const full = daemons.map((daemon, index) => {
     const timeline = timelines[index] ?? null;
     const timelineNote = answers[index]?.note ?? daemon.timelineNote;
     if (timeline === null) return { ...daemon, timelineNote };
     const others = timelines.filter((other) => other !== null && other !== timeline) as TimelineStatus[];
-    const availabilityOf = (member: MemberStatus) => availability(member, daemons, timelines);
+    const availabilityOf = (member: MemberReport) => availability(member, daemons, timelines);
     return withTimeline(daemon, timeline, diagnose(timeline, { others, now, availabilityOf }), now);
   });
+
   return withoutRepeats(full);
 }
 
@@ -90,7 +94,7 @@ export function withoutRepeats(daemons: readonly DaemonStatus[]): DaemonStatus[]
 
 /** Returns the status of a member that was also queried itself, or null if it was not queried. */
 function availability(
-  { id, address }: MemberStatus,
+  { id, address }: MemberReport,
   daemons: readonly DaemonStatus[],
   timelines: readonly (TimelineStatus | null)[],
 ): MemberAvailability {
@@ -111,11 +115,12 @@ export function withFigures(daemon: DaemonStatus, { figures, missing, note }: Fi
   return { ...daemon, figures, timelineNote: note, hasNoDatabase: true, problems, ok: false };
 }
 
-function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
+function withOrder(daemon: DaemonStatus, order: ShownOrderFigures | null): DaemonStatus {
   const found = order === null ? [] : problemsBy(ORDER_RULES, order);
   const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
   const isStreamNamed = order !== null && order.trouble !== null;
   const plain = withoutState(daemon, { ...NO_REPORTS, isStreamNamed });
+
   const problems = [...plain.problems, ...of("problem")];
   return {
     ...plain,
@@ -137,8 +142,8 @@ const NO_REPORTS: PreciseReports = {
 function withoutState(daemon: DaemonStatus, reports: PreciseReports): DaemonStatus {
   const { state } = daemon;
   if (state === null || !isDescribedElsewhere(state, reports)) return daemon;
-  const texts = new Set(stateProblems(state).map(({ text }) => text));
-  const isOther = ({ text }: Problem) => !texts.has(text);
+  const codes = new Set(stateProblems(state).map(({ code }) => code));
+  const isOther = ({ code }: Problem) => !codes.has(code);
   return { ...daemon, problems: daemon.problems.filter(isOther), remarks: daemon.remarks.filter(isOther) };
 }
 
@@ -151,7 +156,7 @@ export function withTimeline(
 ): DaemonStatus {
   const isRefusalNamed = timeline.notAdmitted !== null;
   const plain = withoutState(daemon, { ...NO_REPORTS, hasTimeline: true, isRefusalNamed });
-  const isCatchingUp = ({ text }: Problem) => text === INCOMPLETE;
+  const isCatchingUp = ({ code }: Problem) => code === CATCHING_UP;
   const still = plain.progress.some(isCatchingUp) ? stuckCatchingUp(timeline, now) : null;
   const continuing = still === null ? plain.progress : plain.progress.filter((one) => !isCatchingUp(one));
   const problems = [...plain.problems, ...(still === null ? [] : [still]), ...found.problems];
@@ -164,12 +169,15 @@ export function withTimeline(
 const isHealthy = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
 
 /** Greets all daemons and returns their status. */
-export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
+export async function readStatus(settings: ClientSettings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
-  const greetings = await Promise.all(servers.map((address) => readHello(address, realEnvironment, timeout)));
+  const greetings = await Promise.all(
+    servers.map((address) => readHello(address, realClientEnvironment, timeout)),
+  );
   const clusters = greetings.map(clusterIdOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+
   return greetings.map((greeting, index) => {
     const server = servers[index];
     const found = clusterIdOf(greeting);
@@ -179,6 +187,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
         ? "but most daemons belong to another one"
         : `not to ${short(cluster)}, as the option cluster requires`;
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+
     const findings = findingsOf({
       greeting,
       foreign: clusterDiffers ? [short(found), other] : null,
@@ -187,6 +196,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       isSentVersion1: isSentVersion1(settings, server),
       twin: servers[twin]?.text ?? null,
     });
+
     const defaults = { timeline: null, timelineNote: null, figures: null, hasNoDatabase: false };
     return {
       address: server?.text ?? "",
@@ -199,7 +209,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   });
 }
 
-function factsOf(greeting: Greeting) {
+function factsOf(greeting: GreetingResult) {
   const unknown = {
     versions: [],
     daemon: null,
@@ -209,6 +219,7 @@ function factsOf(greeting: Greeting) {
     clockDifference: null,
     roundTrip: null,
   };
+
   if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
   if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
   const { versions, daemon, state, members } = greeting.hello;
@@ -226,14 +237,14 @@ function factsOf(greeting: Greeting) {
 }
 
 /** Returns the cluster of a daemon, hexadecimal, or null if it has no keys and accepts unsigned commands. */
-function clusterIdOf(greeting: Greeting): string | null {
+function clusterIdOf(greeting: GreetingResult): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
 }
 
 /** A daemon's greeting, with what it is compared with. */
 export interface GreetingCase {
-  readonly greeting: Greeting;
+  readonly greeting: GreetingResult;
   /** The daemon's cluster, and how it differs from the expected one, or null if it does not. */
   readonly foreign: readonly [cluster: string, difference: string] | null;
   /** Whether this client sends commands to the server only as version 2, signed, or as version 1 although signed. */
@@ -275,7 +286,7 @@ export const GREETING_RULES = {
   clockDiffers: {
     when: ({ greeting }) =>
       greeting.kind === "hello" &&
-      Math.abs(greeting.clockDifference) > MAX_CLOCK_DIFFERENCE_MS && [[clockText(greeting.clockDifference)]],
+      Math.abs(greeting.clockDifference) > CLOCK_DIFFERENCE_MS_MAX && [[clockText(greeting.clockDifference)]],
     says: "its clock is … this machine's",
     fix: CLOCK_FIX,
     severity: "problem",
@@ -308,9 +319,10 @@ export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems"
   const isExplained = state === "not-admitted" && subject.foreign !== null;
   const ofState = state === "" || isExplained ? [] : stateProblems(state);
   const { onlyVersion1, noKeys, foreignCluster, clockDiffers, sameDaemon, sentVersion1 } = GREETING_RULES;
+
   const problems =
     greeting.kind === "failed"
-      ? [failure(greeting)]
+      ? [failureProblem(greeting)]
       : [
           ...problemsBy({ onlyVersion1, noKeys }, subject),
           ...ofState.filter(({ severity }) => severity === "problem"),
@@ -320,7 +332,7 @@ export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems"
   return { problems, remarks, progress: ofState.filter(({ severity }) => severity === "progress") };
 }
 
-function failure({ stage, detail }: Extract<Greeting, { kind: "failed" }>): Problem {
+function failureProblem({ stage, detail }: Extract<GreetingResult, { kind: "failed" }>): Problem {
   const { meaning, cure } = STAGES[stage];
   const problem = (text: string, fix: string): Problem => ({
     code: stage,
@@ -330,23 +342,24 @@ function failure({ stage, detail }: Extract<Greeting, { kind: "failed" }>): Prob
     severity: "problem",
     isOfMember: false,
   });
+
   // The detail of a TLS error contains more precise advice.
   if (stage === "tls" && detail !== "") return problem(`tls: ${meaning}`, detail);
   return problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure);
 }
 
 /** Whether this client sends commands to the server only as version 2. */
-function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
+function needsVersion2({ key, versions }: ClientSettings, server: Address | undefined): boolean {
   const allowed = server?.versions ?? versions;
   return allowed === null ? key !== null : allowed === "2";
 }
 
-function acceptsSigned(greeting: Greeting): boolean {
+function acceptsSigned(greeting: GreetingResult): boolean {
   return greeting.kind === "hello" && greeting.hello.knows.includes(KNOWS_SIGNED);
 }
 
 /** Whether this client sends signed commands to the server only as version 1. */
-function isSentVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+function isSentVersion1({ key, versions }: ClientSettings, server: Address | undefined): boolean {
   return key !== null && (server?.versions ?? versions) === "1";
 }
 
@@ -407,16 +420,16 @@ const UPDATE_EVERY_MS = 500;
  * @param textOf returns a line that says what the program waits for, or null if there is nothing to wait for
  */
 export async function readStatusUntilIdle(
-  settings: Settings,
+  settings: ClientSettings,
   milliseconds: number,
   textOf: (daemons: readonly DaemonStatus[]) => string | null,
 ): Promise<readonly DaemonStatus[]> {
-  const end = realEnvironment.now() + milliseconds;
+  const end = realClientEnvironment.now() + milliseconds;
   using steps = showProgressText();
   for (;;) {
     const daemons = await readFullStatus(settings);
     const text = textOf(daemons);
-    const remaining = end - realEnvironment.now();
+    const remaining = end - realClientEnvironment.now();
     if (text === null || remaining <= 0) return daemons;
     steps.show(text);
     await new Promise((resolve) => setTimeout(resolve, Math.min(remaining, UPDATE_EVERY_MS)));

@@ -9,12 +9,13 @@ import {
   tripText,
 } from "../../../protocol/figures/amount-texts.js";
 import { INFO_FIGURES } from "../../../protocol/figures/info-figures.js";
+import type { MemberReport } from "../../../protocol/figures/timeline-figures.js";
 import { addressOf } from "../../../protocol/figures/timeline-problems.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import type { DaemonFigures, MemberStatus, OrderFigures, TimelineStatus } from "./daemon-figures.js";
+import type { DaemonFigures, ShownOrderFigures, TimelineStatus } from "./daemon-figures.js";
 
 /** A column of a table of daemons' reports, with the description that --explain prints. */
-export interface Column<Row> {
+export interface ReportColumn<Row> {
   readonly head: string;
   /** The description, which follows the head on a line. */
   readonly about: string;
@@ -22,7 +23,7 @@ export interface Column<Row> {
 }
 
 /** Returns the row of heads and a row of cells for each item. */
-export function rowsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[][] {
+export function rowsOf<Row>(columns: readonly ReportColumn<Row>[], rows: readonly Row[]): string[][] {
   return [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
 }
 
@@ -60,7 +61,7 @@ export interface ShownDaemon {
   readonly hasNoDatabase: boolean;
 }
 
-export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
+export const DAEMON_COLUMNS: readonly ReportColumn<ShownDaemon>[] = [
   { head: "ADDRESS", about: "address as in the list of servers", cell: ({ address }) => address },
   {
     head: "VERSIONS",
@@ -101,7 +102,7 @@ interface ShownFigures {
   readonly figures: DaemonFigures;
 }
 
-export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
+export const FIGURE_COLUMNS: readonly ReportColumn<ShownFigures>[] = [
   { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
   { head: "SOFTWARE", about: INFO_FIGURES.software.help, cell: ({ figures }) => figures.software },
   { head: "UPTIME", about: INFO_FIGURES.uptime.help, cell: ({ figures }) => spanCell(figures.uptime * 1000) },
@@ -134,10 +135,10 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
 
 interface ShownOrder {
   readonly address: string;
-  readonly order: OrderFigures;
+  readonly order: ShownOrderFigures;
 }
 
-export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
+export const ORDER_COLUMNS: readonly ReportColumn<ShownOrder>[] = [
   { head: "STREAM OF", about: "the daemon with --order", cell: ({ address }) => address },
   {
     head: "ORDER",
@@ -165,11 +166,13 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
   const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns, true);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
+
   const reporting = daemons.flatMap(({ address, figures }) =>
     figures === null ? [] : [{ address, figures }],
   );
   if (reporting.length === 0) return table;
   const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, reporting), columns, true))}`;
+
   const ordered = reporting.flatMap(({ address, figures: { order } }) =>
     order === null ? [] : [{ address, order }],
   );
@@ -210,7 +213,7 @@ interface TimelineRow extends ShownTimeline {
  * @param now  milliseconds since 1970
  * @param hasLists  whether at least one daemon knows a member list
  */
-export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
+export const timelineColumns = (now: number, hasLists: boolean): readonly ReportColumn<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
   {
     head: "ENTRIES",
@@ -256,7 +259,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   ...(hasLists ? [LIST] : []),
 ];
 
-const LIST: Column<ShownTimeline> = {
+const LIST: ReportColumn<ShownTimeline> = {
   head: "LIST",
   about: "number of its member list (dbsync members); two numbers: the lists conflict",
   cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
@@ -265,7 +268,7 @@ const LIST: Column<ShownTimeline> = {
 const hasList = ({ timeline }: ShownTimeline): boolean => timeline.lists.length > 0;
 
 /** Returns the columns of the table of decisions. @param now  milliseconds since 1970 */
-export const decisionColumns = (now: number): readonly Column<ShownTimeline>[] => [
+export const decisionColumns = (now: number): readonly ReportColumn<ShownTimeline>[] => [
   { head: "DECISIONS OF", about: "the daemon", cell: ({ address }) => address },
   {
     head: "KEEPER",
@@ -324,7 +327,7 @@ export const decidingOf = (shown: readonly ShownTimeline[]): readonly ShownTimel
 
 interface ShownMember {
   readonly address: string;
-  readonly member: MemberStatus;
+  readonly member: MemberReport;
   readonly state: string;
   readonly same: string;
 }
@@ -344,7 +347,7 @@ export const membersOf = (shown: readonly ShownTimeline[]): readonly ShownMember
  * Returns the state of a member. If the member was also queried, its own report is used, because the other daemon may
  * not have received the member's current state yet.
  */
-function stateText({ id, state }: MemberStatus, shown: readonly ShownTimeline[]): string {
+function stateText({ id, state }: MemberReport, shown: readonly ShownTimeline[]): string {
   const own = shown.find(({ daemon }) => id !== null && daemon === id);
   return own?.state ?? state ?? "-";
 }
@@ -359,7 +362,7 @@ const SAME_ABOUT =
  * @param shown  all timelines that were read, which may include the member's
  */
 export function sameText(
-  { id, equal, connection }: MemberStatus,
+  { id, equal, connection }: MemberReport,
   own: TimelineStatus,
   shown: readonly ShownTimeline[],
 ): string {
@@ -396,7 +399,7 @@ const shortSum = (sum: string): string => (/^0{64}/.test(sum) ? "none" : sum.sli
 const isAway = ({ member: { connection } }: ShownMember): boolean =>
   connection !== "connected" && connection !== "self";
 
-export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
+export const MEMBER_COLUMNS: readonly ReportColumn<ShownMember>[] = [
   { head: "SEEN BY", about: "the daemon that reports", cell: ({ address }) => address },
   { head: "MEMBER", about: "a member of its cluster", cell: ({ member }) => member.address },
   {

@@ -1,11 +1,10 @@
 /** Formats the output of `dbsync status`: a line for the cluster, tables, and the problems. */
-import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted, shown, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
+import { escapedText, painted, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import type { DaemonStatus } from "./read-status.js";
 import {
-  type Column,
   DAEMON_COLUMNS,
   decisionColumns,
   FIGURE_COLUMNS,
@@ -13,6 +12,7 @@ import {
   formatTimelines,
   MEMBER_COLUMNS,
   ORDER_COLUMNS,
+  type ReportColumn,
   type ShownTimeline,
   timelineColumns,
 } from "./report-tables.js";
@@ -23,10 +23,12 @@ import {
  * @param isWrapped  whether to wrap sentences, as on a terminal; otherwise each is a line
  */
 export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
-  const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
+  const timelines = formatTimelines(timelinesOf(daemons), realClientEnvironment.wallClock(), columns);
   const tables = `${summaryOf(daemons)}\n\n${formatDaemons(daemons, columns)}${timelines}${masterText(daemons)}`;
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
-    (isWrapped ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
+    (isWrapped ? wrapped(escapedText(text), columns) : [escapedText(text)]).map(
+      (line) => `${painted(line, tone)}\n`,
+    ),
   );
   return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
 }
@@ -44,6 +46,7 @@ function masterText(daemons: readonly DaemonStatus[]): string {
   const lines = ids.map((id) => {
     const naming = answers.filter(({ timeline }) => timeline.masterId === id);
     const named = daemons.find(({ daemon }) => id !== null && daemon === id)?.address ?? "";
+
     // A daemon that listens on all addresses does not know its own as clients see it.
     const [first = null] = naming
       .map(({ timeline }) => timeline.master)
@@ -52,8 +55,9 @@ function masterText(daemons: readonly DaemonStatus[]): string {
     const name =
       first === null ? "none, because no daemon accepts writes" : `${named} (Redis clients: ${first})`;
     const by = ids.length === 1 ? "" : `, according to ${naming.map(({ address }) => address).join(", ")}`;
-    return `Master that sentinels name: ${shown(name.trim())}${by}\n`;
+    return `Master that sentinels name: ${escapedText(name.trim())}${by}\n`;
   });
+
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
@@ -129,7 +133,7 @@ function inOneLine(daemons: readonly DaemonStatus[], severities: readonly Severi
   return parts.length === 0 ? null : [readyText(daemons), ...parts].join("; ");
 }
 
-const TABLES: readonly (readonly [title: string, columns: readonly Column<never>[]])[] = [
+const TABLES: readonly (readonly [title: string, columns: readonly ReportColumn<never>[]])[] = [
   ["For each daemon", DAEMON_COLUMNS],
   ["For each daemon, with an administrator's key", FIGURE_COLUMNS],
   ["For daemons with --order, with an administrator's key", ORDER_COLUMNS],
@@ -146,7 +150,7 @@ export function explanation(columns: number): string {
 }
 
 /** Formats a line for each column of a table. */
-export function columnLines(described: readonly Column<never>[], columns: number): string {
+export function columnLines(described: readonly ReportColumn<never>[], columns: number): string {
   const width = Math.max(...described.map(({ head }) => head.length));
   return described
     .flatMap(({ head, about }) => wrapped(`${head.padEnd(width)}  ${about}`, columns))

@@ -1,6 +1,6 @@
 /** `dbsync status`: shows the reports of all daemons side by side, and their problems. */
 import { type Command, Option } from "commander";
-import type { Settings } from "../../../client/settings/client-settings.js";
+import type { ClientSettings } from "../../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../../client/settings/signing-key.js";
 import { terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import {
@@ -85,7 +85,11 @@ async function status(flags: StatusFlags): Promise<void> {
   }
 }
 
-async function waitUntilHealthy(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
+async function waitUntilHealthy(
+  settings: ClientSettings,
+  seconds: number,
+  flags: StatusFlags,
+): Promise<void> {
   const daemons = await readStatusUntilIdle(settings, seconds * MS_PER_SECOND, waitingText);
   process.exitCode = statusCode(waitingText(daemons), settings);
   showOnce(flags)(daemons);
@@ -95,7 +99,7 @@ async function waitUntilHealthy(settings: Settings, seconds: number, flags: Stat
  * Returns the exit code for a status. An unusable key has its own code, because the report is then incomplete.
  * @param failure  what makes the command fail, or null
  */
-export function statusCode(failure: string | null, settings: Settings): ExitCode {
+export function statusCode(failure: string | null, settings: ClientSettings): ExitCode {
   if (failure !== null) return EXIT.failed;
   try {
     loadSigningKey(settings);

@@ -1,7 +1,7 @@
 /** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
-import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted, shown, shownLines, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
+import { realClientEnvironment } from "../../../client/shared/client-environment.js";
+import { escapedText, painted, shownLines, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import {
   clip,
   fitted,
@@ -17,7 +17,7 @@ import { JSON_FLAG, printJson } from "../shared/output.js";
 import type { StyledLine } from "../shared/redrawn-screen.js";
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import { type DaemonStatus, readFullStatus } from "../status/read-status.js";
-import { type Column, cellOf, rowsOf, stateOf } from "../status/report-tables.js";
+import { cellOf, type ReportColumn, rowsOf, stateOf } from "../status/report-tables.js";
 import { statusCode } from "../status/status.js";
 import { columnLines, failingText, readyText, sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, openScreen } from "../status/watched-report.js";
@@ -77,10 +77,12 @@ async function top(flags: TopFlags): Promise<void> {
     process.stdout.write(explanation(terminalColumns()));
     return;
   }
+
   const settings = readSettings(flags);
   const { every = EVERY_SECONDS, rounds = Number.POSITIVE_INFINITY } = flags;
   const activities = new Activities();
   const show = displayFor(flags, activities);
+
   for (let round = 1; ; round++) {
     const startedAt = performance.now();
     const daemons = await readFullStatus(settings);
@@ -88,6 +90,7 @@ async function top(flags: TopFlags): Promise<void> {
     process.exitCode = statusCode(failingText(daemons), settings);
     show(daemons);
     if (round >= rounds) return;
+
     const remaining = every * MS_PER_SECOND - (performance.now() - startedAt);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, remaining)));
   }
@@ -101,6 +104,7 @@ function displayFor(
     return (daemons) =>
       printJson({ daemons: daemons.map((one) => ({ ...one, activity: activities.of(one.address) })) });
   }
+
   const screen = openScreen();
   const printed = new Set<string>();
   return (daemons) => {
@@ -108,7 +112,8 @@ function displayFor(
     if (screen === null) {
       process.stdout.write(`${topTable(rows, terminalColumns())}\n`);
       printNotes(daemons, printed);
-    } else screen.draw(topLines({ rows, every, now: realEnvironment.wallClock(), columns: screen.columns }));
+    } else
+      screen.draw(topLines({ rows, every, now: realClientEnvironment.wallClock(), columns: screen.columns }));
   };
 }
 
@@ -145,7 +150,7 @@ const activityCell =
   ({ activity }: TopRow): string =>
     cellOf(activity, cell);
 
-export const TOP_COLUMNS: readonly Column<TopRow>[] = [
+export const TOP_COLUMNS: readonly ReportColumn<TopRow>[] = [
   { head: "ADDRESS", about: "address as in the list of servers", cell: ({ daemon }) => daemon.address },
   {
     head: "STATE",
@@ -182,7 +187,7 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
 ];
 
-export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
+export const ACTIVITY_COLUMNS: readonly ReportColumn<TopRow>[] = [
   { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
   {
     head: "UPTIME",
@@ -231,8 +236,9 @@ export function topLines({ rows, every, now, columns }: TopView): readonly Style
   const daemons = rows.map(({ daemon }) => daemon);
   const title = `dbsync top: ${readyText(daemons)}, ${time}, every ${every} s, q ends`;
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
-    wrapped(shown(text), columns).map((part) => line(part, tone)),
+    wrapped(escapedText(text), columns).map((part) => line(part, tone)),
   );
+
   const list = memberListLine(daemons);
   const lines = [
     line(title, "head"),
@@ -241,6 +247,7 @@ export function topLines({ rows, every, now, columns }: TopView): readonly Style
     ...headedLines(rowsOf(ACTIVITY_COLUMNS, rows), columns, toneIn(rows)),
     ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
   ];
+
   return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
 }
 
@@ -261,21 +268,25 @@ export function memberListLine(daemons: readonly DaemonStatus[]): string | null 
   );
   const numbers = [...new Set(reports.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
   if (numbers.length === 0) return null;
+
   const members = reports.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
   const seen = members.flatMap(({ timeline }) => timeline.members);
   const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
   const listed = seen.filter((member) => member.listed === true);
   const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
+
   // A daemon that reported is connected, even if it is not in its own list of peers.
   const connectedNames = new Set([
     ...connected.map(nameOf),
     ...members.flatMap(({ daemon }) => daemon ?? []),
   ]);
+
   const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
   const unlisted = addressesOf([
     ...seen.filter((member) => member.listed === false),
     ...reports.filter(({ timeline }) => timeline.unlisted !== null),
   ]);
+
   return [
     `list ${numbers.join("+")}: ${connectedNames.size + disconnected.length} members`,
     ...(disconnected.length === 0 ? [] : [`disconnected: ${disconnected.join(" ")}`]),

@@ -7,7 +7,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
-import { type Outcome, outcomeOf } from "../../../daemon/cluster/history/unit-report.js";
+import { outcomeOf, type UnitOutcome } from "../../../daemon/cluster/history/unit-report.js";
 import { readListHistory } from "../../../daemon/cluster/members/list-history.js";
 import { certificateProblem } from "../../../daemon/cluster/replica/check-entry.js";
 import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
@@ -90,7 +90,7 @@ export interface VerificationReport {
   /** The dates of the first and the last entry, or null if there are none. */
   readonly first: number | null;
   readonly last: number | null;
-  readonly units: Readonly<Record<Outcome, number>>;
+  readonly units: Readonly<Record<UnitOutcome, number>>;
   /** A description of the first entry with a malformed unit, or null if there is none. */
   readonly firstMalformed: string | null;
   /** The number of valid signatures. */
@@ -146,7 +146,7 @@ export class Verification {
     onProgress: (entries: number) => void,
   ) {
     this.#storage = storage;
-    this.#lists = readListHistory(storage.mark("lists"));
+    this.#lists = readListHistory(storage.readMark("lists"));
     this.#snapshots = snapshots;
     this.#signers = signers;
     this.#onProgress = onProgress;
@@ -162,21 +162,25 @@ export class Verification {
   }
 
   #run(): VerificationReport {
-    const promises = this.#storage.mark("decisions");
+    const promises = this.#storage.readMark("decisions");
     if (promises !== null && readPromisesMark(promises) === null)
       this.#fault("damaged-promises", "the mark decisions");
+
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = storedSnapshots(this.#storage)
       .filter((date) => files.has(date))
       .sort((a, b) => a - b);
+
     const { fold, begins } = this.#begin(dates);
     requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
     for (const [orderKey, value] of this.#storage.entries(firstOrderKeyBytes(fold.cutAt + 1), null)) {
       const found = readOrderKey(orderKey);
+      // A snapshot contains the entries up to its date, so it is compared before the first later one is applied.
       while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
       this.#check(fold, found, value);
     }
+
     for (const date of left) this.#compare(fold, date);
     for (const entry of this.#unknown) this.#checkSignature(entry, fold.ring, null);
     return this.#report(fold, begins);
@@ -184,7 +188,7 @@ export class Verification {
 
   /** Begins with an empty state, or with the oldest snapshot if the entries before it are pruned. */
   #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
-    if (this.#storage.mark("pruned") !== null) {
+    if (this.#storage.readMark("pruned") !== null) {
       for (const date of dates) {
         const found = this.#restore(date);
         if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
@@ -200,15 +204,18 @@ export class Verification {
     if (++this.#entries % PROGRESS_EVERY === 0) this.#onProgress(this.#entries);
     this.#first ??= orderKey.at;
     this.#last = orderKey.at;
+
     const entry = readEntry(orderKey, value, hashOf);
     if (entry === null) {
       this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(orderKey));
       return;
     }
+
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
     const { cluster, decided } = entry.envelope;
     if (cluster !== this.#signers.cluster && decided?.signed !== null)
       this.#fault("wrong-cluster", nameOf(orderKey));
+
     const missing = missingCode(entry.envelope.commands);
     if (missing !== null) throw new MissingCode(missing);
     const { answers } = fold.replay(entry);
@@ -226,6 +233,7 @@ export class Verification {
     const { id, envelope } = entry;
     const signed = envelope.decided === null ? entry : this.#decidedUnit(entry);
     if (signed === null) return;
+
     // `spkiOf` also returns a key that an entry has named but that was never authorized. Members verify signatures in
     // the same way, and the fold then denies the units that such a key has signed.
     const spki = ring.spkiOf(envelope);
@@ -234,6 +242,7 @@ export class Verification {
       else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
       return;
     }
+
     const signer = { id: envelope.key, spki };
     if (this.#signers.verify(signer, signed, hashOf(...signedPieces(signed.body)))) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
@@ -398,18 +407,22 @@ async function runOnce(
   const folder = join(data, "timeline");
   const faults: Fault[] = [];
   const damaged = (damage: PageDamage) => void faults.push(pageFault(folder, damage));
-  const view = await open(data, damaged);
-  if (view instanceof DamagedFile) return unreadable(signers, { kind: "damaged-file", where: view.message });
+  const view = await openFolder(data, damaged);
+  if (view instanceof DamagedFile)
+    return unreadableReport(signers, { kind: "damaged-file", where: view.message });
+
   try {
-    const genesis = view.mark("genesis");
+    const genesis = view.readMark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     else if (faults.length === 0 && view.log.lost === 0)
       throw new NotChecked(`--data ${data}: no daemon has been started with it yet.`);
+
     const report = new Verification(view, snapshotsOf(data), signers, progress).run();
     const seen = { process: view.process, group: view.group, isWritten: view.hasChanged };
     const missed = view.countMissed();
     if (view.hasForgotten) return null;
     faults.push(...logFaults(folder, view.log));
+
     return {
       ...withFaults(report, faults),
       seen: { ...seen, missed },
@@ -420,7 +433,7 @@ async function runOnce(
   }
 }
 
-async function open(
+async function openFolder(
   data: string,
   onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView | DamagedFile> {
@@ -443,7 +456,7 @@ function snapshotsOf(data: string): SnapshotFiles | null {
 }
 
 /** Reports a file that cannot be read at all. */
-function unreadable(signers: Signers, fault: Fault): FolderReport {
+function unreadableReport(signers: Signers, fault: Fault): FolderReport {
   const report = new Verification(new MemoryStorage(), null, signers, () => {}).run();
   const seen = { process: null, group: 0, isWritten: false, missed: 0 };
   return {

@@ -2,6 +2,7 @@
 
 import { type MetricTable, single, type ValueMetric } from "../../../daemon/net/process/metric-rows.js";
 import { version } from "../../../daemon/net/process/version.js";
+import { presentFields } from "../../../protocol/present-fields.js";
 import type { HealthReport } from "../../admin/http/admin-server.js";
 import type { SqlCache } from "../cache/sql-cache.js";
 import type { ClientCounts } from "../clients/line-listener.js";
@@ -104,7 +105,7 @@ export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
     cache: {
       server,
       up,
-      ...(reason === null ? {} : { reason }),
+      ...presentFields({ reason }),
       hits,
       misses,
       waiting,

@@ -43,6 +43,7 @@ export class Balancer implements Service {
     const { settings, limits, observer, environment, log } = parts;
     this.#parts = parts;
     this.servers = settings.servers.map((server) => this.#serverOf(server));
+
     const { routing, settleTime } = settings;
     const order = new ServerOrder(this.servers, {
       readsByRendezvous: routing.reads === "RENDEZVOUS",
@@ -50,6 +51,7 @@ export class Balancer implements Service {
       partition: routing.partition,
       hash: routing.hash,
     });
+
     const { counts } = this;
     const notReady = (server: BalancedServer) => this.#markSettling(server);
     this.#listener = new LineListener({
@@ -74,10 +76,12 @@ export class Balancer implements Service {
   async start(): Promise<void> {
     await this.#listener.start();
     for (const { upstream } of this.servers) upstream.start();
+
     const { address, port } = this.address;
     const servers = this.servers.map(({ id, upstream: { serverAddress } }) =>
       id === serverAddress.text ? id : `${id}=${serverAddress.text}`,
     );
+
     const { log, settings } = this.#parts;
     log.info({ address, port, servers }, "listening");
     if (settings.replicates && servers.length > 1)
@@ -103,6 +107,7 @@ export class Balancer implements Service {
         if (isUp) this.#markSettling(server);
       },
     );
+
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
     return server;
   }
@@ -164,7 +169,13 @@ class BalancerSession implements LineSession {
     const { notReady, environment, settleTime } = this.#parts;
     const deadline = environment.uptime() + settleTime;
     for (;;) {
-      const result = await attempt({ servers, session: this.#session, statement, isRepeatable, notReady });
+      const result = await attemptServers({
+        servers,
+        session: this.#session,
+        statement,
+        isRepeatable,
+        notReady,
+      });
       const isOver = result.kind !== "answered" || !isNotReady(result) || environment.uptime() >= deadline;
       if (isOver) return result;
       await new Promise<void>((resolve) => void environment.setTimer(RETRY_MS, resolve));
@@ -197,7 +208,7 @@ class BalancerSession implements LineSession {
     if (kind.kind === "write") {
       const { settleTime, environment } = this.#parts;
       const until = environment.uptime() + settleTime;
-      if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
+      if (!frame.isError) this.#recent.recordWrite(this.#databaseOf(kind) ?? "", { server, until });
     }
     // A server may interpret a statement as a USE that this program does not recognize (`ampiasaotoko`).
     // The server's answer then names the chosen database.
@@ -234,7 +245,7 @@ class RecentWrites {
   /** The writes by database; the newest is last. */
   readonly #writes = new Map<ByteString, Write>();
 
-  note(database: ByteString, write: Write): void {
+  recordWrite(database: ByteString, write: Write): void {
     this.#writes.delete(database);
     this.#writes.set(database, write);
     const [oldest] = this.#writes.keys();
@@ -270,7 +281,7 @@ type AttemptOutcome =
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 
 /** Tries the servers. @param attempt  must have at least one server */
-async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<AttemptOutcome> {
+async function attemptServers({ servers, session, statement, ...rules }: Attempt): Promise<AttemptOutcome> {
   const { isRepeatable, notReady } = rules;
   let tries = 0;
   let notYet: (UpstreamAnswer & { readonly server: BalancedServer }) | null = null;
@@ -289,6 +300,7 @@ async function attempt({ servers, session, statement, ...rules }: Attempt): Prom
       if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
       continue;
     }
+
     if (outcome.reached === "no") server.unreached++;
     else server.unknown++;
     const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);

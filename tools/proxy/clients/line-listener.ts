@@ -5,13 +5,13 @@
 import type { Logger } from "pino";
 import { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
 import { SharedInput } from "../../../daemon/net/connections/client-socket.js";
+import type { ConnectionLimits } from "../../../daemon/net/connections/connection-limits.js";
 import { CONNECTION_REFUSALS } from "../../../daemon/net/connections/connection-refusals.js";
 import type {
-  ConnectionLimits,
   ConnectionObserver,
   ConnectionRegistry,
 } from "../../../daemon/net/connections/connection-registry.js";
-import { type Closing, closing, Dialect, isTextByte } from "../../../daemon/net/connections/dialect.js";
+import { type CloseAnswer, closing, Dialect, isTextByte } from "../../../daemon/net/connections/dialect.js";
 import { SocketListener } from "../../../daemon/net/connections/socket-listener.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame, FULL_FRAME } from "../../../faces/sql/bytes/sql-frames.js";
@@ -81,7 +81,7 @@ class LineDialect extends Dialect<ByteString> {
     return typeof answer === "string" ? this.#answered(answer) : answer.then(this.#answered);
   }
 
-  problem(): Closing | null {
+  problem(): CloseAnswer | null {
     if (!this.parser.isTooLong) return null;
     const { maxRequestBytes } = this.#host.limits;
     const words = errorFrame(`a statement may have at most ${maxRequestBytes} bytes`);
@@ -145,7 +145,7 @@ export class LineListener extends SocketListener<ClientLimits, LineObserver> {
       connector(host) {
         const input = new SharedInput();
         return (socket) =>
-          new ClientConnection(input.take(socket), host, () => new LineDialect(host, makeSession()));
+          new ClientConnection(input.moveToBuffer(socket), host, () => new LineDialect(host, makeSession()));
       },
     });
   }

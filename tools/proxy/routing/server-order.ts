@@ -16,13 +16,14 @@ export interface OrderRules {
   /** Whether all writes are sent to the first server. */
   readonly writesToFirst: boolean;
   readonly partition: Partition;
-  readonly hash: Hash;
+  readonly hash: RendezvousHash;
 }
 
 export class ServerOrder<Server extends OrderedServer> {
   readonly #readers: readonly Server[];
   readonly #writers: readonly Server[];
   readonly #rules: OrderRules;
+  /** The number of statements that were sent to the readers in turn. */
   #turn = 0;
 
   constructor(servers: readonly Server[], rules: OrderRules) {
@@ -31,18 +32,14 @@ export class ServerOrder<Server extends OrderedServer> {
     this.#rules = rules;
   }
 
-  /** Returns the servers for a statement. @param database  the session's database; empty if there is none */
+  /** Returns the servers for a statement, the first one to try first. @param database  the session's; empty: none */
   of(kind: StatementKind, statement: ByteString, database: ByteString): readonly Server[] {
     if (kind.kind === "write") return this.#ofWrite(kind.object, statement, database);
     const isPlaced = kind.kind === "read" && database !== "" && this.#rules.readsByRendezvous;
     return isPlaced ? rendezvous(this.#readers, keyOfDatabase(database), this.#rules.hash) : this.#inTurn();
   }
 
-  #ofWrite(
-    object: Parameters<typeof placementKey>[0],
-    statement: ByteString,
-    database: ByteString,
-  ): readonly Server[] {
+  #ofWrite(object: PlacedObject | null, statement: ByteString, database: ByteString): readonly Server[] {
     const { writesToFirst, partition, hash } = this.#rules;
     if (writesToFirst) return this.#writers;
     const key =
@@ -85,7 +82,8 @@ export const keyOfDatabase = (name: ByteString): ByteString => `DB:${name}`;
 
 /**
  * Matches statements as the original does: with one space between words, and for DELETE only the form with `#`. Byte A0
- * may be a part of a letter.
+ * may be a part of a letter. In this order, they are CREATE and DROP DATABASE; CREATE and DROP TABLE, VIEW and DOMAIN;
+ * INSERT and DELETE; and UPDATE.
  */
 const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry[ \t\r\n]+([^ \t\r\n;(]+)/i;
 const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)[ \t\r\n]+([^ \t\r\n;(@]+)/i;
@@ -114,23 +112,16 @@ function objectOf(statement: ByteString): ByteString | null {
 }
 
 /** The hash for scores: `even`, or `original`, which gives similar scores to servers with similar names. */
-export type Hash = "even" | "original";
-
-interface WithId {
-  readonly id: string;
-}
-
-const OFFSET = 0xcbf29ce484222325n;
-const PRIME = 0x100000001b3n;
+export type RendezvousHash = "even" | "original";
 
 /**
  * Returns the servers ordered by score, highest first; servers with equal scores keep their order. This is rendezvous
  * hashing: when a server is removed, only its keys move, each to the next server in the key's order.
  */
-export function rendezvous<Server extends WithId>(
+export function rendezvous<Server extends Pick<OrderedServer, "id">>(
   servers: readonly Server[],
   key: ByteString,
-  hash: Hash,
+  hash: RendezvousHash,
 ): readonly Server[] {
   if (servers.length < 2) return servers;
   const text = textOfBytes(key);
@@ -140,8 +131,12 @@ export function rendezvous<Server extends WithId>(
     .map(({ server }) => server);
 }
 
-const scoreOf = (text: string, hash: Hash): bigint | number =>
+const scoreOf = (text: string, hash: RendezvousHash): bigint | number =>
   hash === "even" ? mixed(text) : signedFnv1a(text);
+
+/** The offset basis and the prime of 64-bit FNV-1a. */
+const OFFSET = 0xcbf29ce484222325n;
+const PRIME = 0x100000001b3n;
 
 /** Computes 64-bit FNV-1a over UTF-16 units, as a signed number. Source: test/vectors/sql/GRAMMAR.md. */
 function signedFnv1a(text: string): bigint {

@@ -1,6 +1,6 @@
 /** The settings of a balancer, and the command line, which has precedence over a configuration file. */
 import { StartError } from "../../../daemon/net/process/service.js";
-import type { Hash, Partition } from "../routing/server-order.js";
+import type { Partition, RendezvousHash } from "../routing/server-order.js";
 import { parseUpstreamAddress, type UpstreamAddress } from "../upstream/server-address.js";
 
 export const DEFAULT_PORT = 3949;
@@ -8,7 +8,7 @@ export const DEFAULT_SERVER_PORT = 3948;
 
 export const ROLES = ["MASTER", "REPLICA"] as const;
 /** The role of a server. A replica accepts no writes from clients. */
-export type Role = (typeof ROLES)[number];
+export type ServerRole = (typeof ROLES)[number];
 
 export const STRATEGIES = ["ROUND_ROBIN", "RENDEZVOUS"] as const;
 /** How reads are distributed: to all servers in turn, or all reads of a database to one server. */
@@ -22,16 +22,16 @@ export interface ServerSettings {
   /** The name of the server, on which placement depends. */
   readonly id: string;
   readonly serverAddress: UpstreamAddress;
-  readonly role: Role;
+  readonly role: ServerRole;
 }
 
 export interface RoutingSettings {
   readonly reads: ReadStrategy;
   /** The roles of the servers that reads are sent to. */
-  readonly readRoles: readonly Role[];
+  readonly readRoles: readonly ServerRole[];
   readonly writes: WriteMode;
   readonly partition: Partition;
-  readonly hash: Hash;
+  readonly hash: RendezvousHash;
 }
 
 export interface BalancerSettings {
@@ -63,7 +63,7 @@ export interface BalancerFlags {
   readonly listen?: BalancerSettings["listen"];
   readonly reads?: "round-robin" | "rendezvous";
   readonly partition?: Partition;
-  readonly hash?: Hash;
+  readonly hash?: RendezvousHash;
   readonly singlePrimary?: boolean;
   readonly settle?: number;
 }
@@ -94,15 +94,18 @@ export function withFlags(
       "There are no servers. Name them, for example dbsync-proxy 127.0.0.1:3948 127.0.0.1:3950, or use --config.",
       2,
     );
+
   const ids = new Set(servers.map(({ id }) => id));
   if (ids.size < servers.length)
     throw new StartError("Two servers have the same name or the same address.", 2);
+
   const { readRoles } = base.routing;
   if (!servers.some(({ role }) => readRoles.includes(role)))
     throw new StartError(
       `Reads are sent to servers with the role ${readRoles.join(" or ")}, and there is none.`,
       2,
     );
+
   return {
     listen: listen ?? base.listen,
     servers,

@@ -86,7 +86,8 @@ function serverAddressOf(instance: Member): UpstreamAddress {
 }
 
 function routingOf(routing: Member): RoutingSettings {
-  const [reads, writes] = [routing.member("reads"), routing.member("writes")];
+  const reads = routing.member("reads");
+  const writes = routing.member("writes");
   const roles = reads.member("includeRoles");
   const readRoles = roles.list().map((role) => role.word(ROLES) ?? role.wrong(ROLES.join(" or ")));
   return {

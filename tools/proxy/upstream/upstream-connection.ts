@@ -93,8 +93,11 @@ export class UpstreamConnection {
     const fit = this.preparationFor(session);
     if (fit === "none") return failed("unsuited", "no", "the connection belongs to another client");
     const obstacle =
-      (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#identifyServer(statement));
+      (await this.#openSocket()) ??
+      (await this.#enterSession(session, fit)) ??
+      (await this.#identifyServer(statement));
     if (obstacle !== null) return obstacle;
+
     const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : statementForOriginal(statement);
     if (sent === null)
       return failed(
@@ -102,6 +105,7 @@ export class UpstreamConnection {
         "no",
         "the server treats every ; as the end of a statement, even within a string",
       );
+
     const outcome = await this.#send(sent);
     if (outcome.kind === "answered") this.#tryFollow(statement, outcome.frame);
     return outcome;
@@ -116,10 +120,11 @@ export class UpstreamConnection {
   }
 
   /** Connects. @returns the failure, or null if the connection succeeded */
-  #open(): Promise<UpstreamFailure | null> | null {
+  #openSocket(): Promise<UpstreamFailure | null> | null {
     if (this.isClosed) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
     const { serverAddress, limits, setTimer } = this.#parts;
+
     return new Promise((resolve) => {
       const end = (failure: UpstreamFailure | null) => {
         cancel();
@@ -177,7 +182,7 @@ export class UpstreamConnection {
   }
 
   /** Enters a session. @returns the outcome that prevents a statement of this session, or null if there is none */
-  async #enter(
+  async #enterSession(
     session: UpstreamSession,
     fit: "ready" | "needs-use" | "prepare",
   ): Promise<UpstreamOutcome | null> {
@@ -193,6 +198,7 @@ export class UpstreamConnection {
         return { ...outcome, isOfSession: true };
       }
     }
+
     this.#session = session;
     return null;
   }

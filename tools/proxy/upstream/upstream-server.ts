@@ -19,6 +19,7 @@ import {
   type UpstreamOutcome,
   type UpstreamSession,
 } from "./upstream-connection.js";
+import { type UpstreamEnvironment, UpstreamPool } from "./upstream-pool.js";
 
 /** The heartbeat. Its answer is one row, or the error that a login is required; in both cases the server is up. */
 const HEARTBEAT = "alaivo 1";
@@ -136,17 +137,18 @@ export class UpstreamServer {
       this.#lastFailure = null;
       this.#answeredAt = this.#environment.uptime();
       this.#backoff.succeeded();
-      this.#become(true);
+      this.#setUp(true);
       return;
     }
+
     if (NOT_ITS_FAULT.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
     const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MAX;
-    if (this.#isUp && isOver) this.#become(false);
+    if (this.#isUp && isOver) this.#setUp(false);
   }
 
-  #become(isUp: boolean): void {
+  #setUp(isUp: boolean): void {
     if (this.#isUp === isUp) return;
     this.#isUp = isUp;
     const log = this.#log;
@@ -170,6 +172,7 @@ export class UpstreamServer {
       this.#heartbeatAfter(limits.heartbeatInterval - silent);
       return;
     }
+
     this.#isHeartbeatPending = true;
     const beganAt = environment.uptime();
     const outcome = await this.#openHeartbeatConnection().execute(NEW_SESSION, HEARTBEAT);
@@ -210,193 +213,5 @@ export class UpstreamServer {
       disconnected() {},
     });
     return this.#heartbeatConnection;
-  }
-}
-
-/** The clock and timers for servers and their connections. */
-interface UpstreamEnvironment {
-  /** Returns the milliseconds since an arbitrary start; never jumps. */
-  uptime(): number;
-  /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
-  setTimer(milliseconds: number, step: () => void): () => void;
-  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
-  random(): number;
-}
-
-/** A statement that waits for a connection. */
-interface Waiter {
-  readonly session: UpstreamSession;
-  readonly take: (connection: UpstreamConnection | null) => void;
-}
-
-/**
- * The connections to one server. Each statement has exclusive use of a connection, in its client's session. Clients
- * with different logins or page lengths do not share connections. If all connections are in use, statements wait in a
- * queue.
- */
-export class UpstreamPool {
-  readonly #serverAddress: UpstreamAddress;
-  readonly #limits: UpstreamLimits;
-  readonly #environment: UpstreamEnvironment;
-  readonly #all = new Set<UpstreamConnection>();
-  /** The idle connections, with the times of their last use; the oldest is first. */
-  readonly #idle = new Map<UpstreamConnection, number>();
-  readonly #waiters = new Set<Waiter>();
-  readonly #facts: ServerFacts = { hasErred: false };
-  #heldBytes = 0;
-  #isClosed = false;
-  #cancelSweep: (() => void) | null = null;
-
-  constructor(serverAddress: UpstreamAddress, limits: UpstreamLimits, environment: UpstreamEnvironment) {
-    this.#serverAddress = serverAddress;
-    this.#limits = limits;
-    this.#environment = environment;
-  }
-
-  get connections(): number {
-    return this.#all.size;
-  }
-
-  /** The number of statements that wait for a connection. */
-  get waiting(): number {
-    return this.#waiters.size;
-  }
-
-  async execute(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
-    const { maxWaiting } = this.#limits;
-    const connection = this.#isClosed ? null : this.#take(session);
-    if (connection !== null) return this.#executeOn(connection, session, statement);
-    if (this.#isClosed) return failed("closed", "no", "");
-    if (this.#waiters.size >= maxWaiting) return failed("busy", "no", `${maxWaiting} statements are waiting`);
-    const freed = await this.#wait(session);
-    return freed === null
-      ? failed("busy", "no", "no connection became free")
-      : this.#executeOn(freed, session, statement);
-  }
-
-  /** Handles a server that is down: the outcome of sent statements is unknown, and waiting statements were not sent. */
-  abandon(detail: string): void {
-    for (const { take } of [...this.#waiters]) take(null);
-    for (const connection of [...this.#all]) connection.close("timeout", detail);
-  }
-
-  /** Closes all connections. Pending statements fail. */
-  close(): void {
-    this.#isClosed = true;
-    this.#cancelSweep?.();
-    for (const { take } of [...this.#waiters]) take(null);
-    for (const connection of [...this.#all]) connection.close();
-  }
-
-  async #executeOn(
-    connection: UpstreamConnection,
-    session: UpstreamSession,
-    statement: ByteString,
-  ): Promise<UpstreamOutcome> {
-    try {
-      return await connection.execute(session, statement);
-    } finally {
-      this.#release(connection);
-    }
-  }
-
-  /** Returns a suitable connection; null if all are in use and no more are allowed. */
-  #take(session: UpstreamSession): UpstreamConnection | null {
-    let ready: UpstreamConnection | null = null;
-    let other: UpstreamConnection | null = null;
-    // The most recently used connection is preferred, so that unneeded ones expire.
-    for (const connection of this.#idle.keys()) {
-      const fit = connection.preparationFor(session);
-      if (fit === "ready") ready = connection;
-      else if (fit === "needs-use") other = connection;
-    }
-    const hasRoom = this.#all.size < this.#limits.maxConnections;
-    const found = ready ?? (hasRoom ? this.#make() : other);
-    if (found !== null) {
-      this.#idle.delete(found);
-      return found;
-    }
-    const [oldest] = this.#idle.keys();
-    if (oldest === undefined) return null;
-    // The connection is removed before it reports its end, because a waiting statement could otherwise use its slot.
-    this.#all.delete(oldest);
-    this.#idle.delete(oldest);
-    oldest.close();
-    return this.#make();
-  }
-
-  #make(): UpstreamConnection {
-    const serverAddress = this.#serverAddress;
-    const limits = this.#limits;
-    const environment = this.#environment;
-    const connection = new UpstreamConnection({
-      serverAddress,
-      limits,
-      facts: this.#facts,
-      setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
-      held: (bytes) => this.#hold(bytes),
-      disconnected: (disconnected) => this.#forget(disconnected),
-    });
-    this.#all.add(connection);
-    return connection;
-  }
-
-  #release(connection: UpstreamConnection): void {
-    if (!connection.isClosed) this.#idle.set(connection, this.#environment.uptime());
-    this.#serveWaiters();
-    this.#sweepLater();
-  }
-
-  #forget(connection: UpstreamConnection): void {
-    this.#idle.delete(connection);
-    if (this.#all.delete(connection)) this.#serveWaiters();
-  }
-
-  #serveWaiters(): void {
-    for (const waiter of this.#waiters) {
-      const connection = this.#isClosed ? null : this.#take(waiter.session);
-      if (connection === null) return;
-      waiter.take(connection);
-    }
-  }
-
-  #wait(session: UpstreamSession): Promise<UpstreamConnection | null> {
-    return new Promise((resolve) => {
-      const limits = this.#limits;
-      const environment = this.#environment;
-      const waiter: Waiter = {
-        session,
-        take: (connection) => {
-          cancel();
-          this.#waiters.delete(waiter);
-          resolve(connection);
-        },
-      };
-      const cancel = environment.setTimer(limits.replyTimeout, () => waiter.take(null));
-      this.#waiters.add(waiter);
-    });
-  }
-
-  /** Limits the total size of the answers that are being received. Above the limit, the largest one is aborted. */
-  #hold(bytes: number): void {
-    this.#heldBytes += bytes;
-    if (bytes < 0 || this.#heldBytes <= this.#limits.maxReplyBytesTogether) return;
-    let largest: UpstreamConnection | null = null;
-    for (const connection of this.#all)
-      if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
-    largest?.close("too-long", "the total size of the answers being received is above the limit");
-  }
-
-  /** Schedules the closing of connections that have been idle for too long. */
-  #sweepLater(): void {
-    if (this.#cancelSweep !== null || this.#isClosed) return;
-    const limits = this.#limits;
-    const environment = this.#environment;
-    this.#cancelSweep = environment.setTimer(limits.idleTimeout, () => {
-      this.#cancelSweep = null;
-      const latest = environment.uptime() - limits.idleTimeout;
-      for (const [connection, usedAt] of [...this.#idle]) if (usedAt <= latest) connection.close();
-      if (this.#idle.size > 0) this.#sweepLater();
-    });
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The decisions that are part of the state, but follow one that is not known to be. A decision covers the earlier ones
- * only if that of each slot since the last known decision is part of the state, or was removed from the log. An entry
- * names the position of the previous decision, so that those of before a restart are found without a search. What is
- * stored here grows with the number of gaps, not with that of decisions.
+ * Finds the last decision up to which all decisions are part of the state, or were removed from the log. Decisions may
+ * be folded in any order: those after a gap are stored here, as runs of consecutive slots, until the gap is closed. The
+ * entry of a decision names the position of the previous one, so that the decisions of before a restart are found
+ * without a search. What is stored here grows with the number of gaps, not with that of decisions.
  */
 import type { LastDecision } from "../../../../protocol/members/decision-messages.js";
 import { SLOT_MAX } from "../../../../protocol/version-2/decision-body.js";
@@ -16,13 +16,15 @@ const READS_MAX = 128;
 
 /** The decisions of consecutive slots, which are all part of the state. */
 interface Run {
+  /** The slot of the first decision. */
   first: number;
   /** The position of the decision before the first one. */
   previous: OrderKey | null;
+  /** The last decision. */
   top: LastDecision;
   /** The slot of the last decision of the proposal of `top`. */
   endSlot: number;
-  /** The latest of them that is the last one of its proposal; null: none is. */
+  /** The latest decision of the run that is the last one of its proposal; null: none is. */
   end: LastDecision | null;
 }
 
@@ -30,7 +32,7 @@ type ChainPorts = Pick<DecisionPorts, "findDecision" | "prunedTo">;
 
 export class DecisionChain {
   readonly #ports: ChainPorts;
-  /** In the order of their slots. */
+  /** The runs after the last decision, in the order of their slots; each two have a gap between them. */
   readonly #runs: Run[] = [];
   /** The latest date of the decisions that the last call of `advance` missed; null: it has missed none. */
   missingUpTo: number | null = null;
@@ -57,13 +59,17 @@ export class DecisionChain {
   add(decision: FoldedDecision, orderKey: OrderKey): void {
     const { slot, previous, list, endSlot } = decision;
     const at = this.#runAfter(slot);
-    const [before, after] = [this.#runs[at - 1], this.#runs[at]];
+    const before = this.#runs[at - 1];
+    const after = this.#runs[at];
     if (before !== undefined && slot <= before.top.slot) return;
+
     const { at: date, seq, id } = orderKey;
     const top: LastDecision = { slot, list, orderKey: { at: date, seq, id } };
     const end = slot === endSlot ? top : null;
     const followsRun = before?.top.slot === slot - 1;
     const precedesRun = after?.first === slot + 1;
+
+    // Decisions may be folded in any order. One that closes a gap joins the runs on both sides.
     if (followsRun && precedesRun) {
       before.top = after.top;
       before.endSlot = after.endSlot;
@@ -78,9 +84,9 @@ export class DecisionChain {
   }
 
   /**
-   * Returns the last decision of a proposal up to which all are known to be part of the state. Members vote for the
-   * decisions of a proposal together, so no other proposal can begin between them.
-   * @param last  the last one so far
+   * Returns the last decision of a proposal up to which all are part of the state. To close a gap, reads the entries in
+   * it. Members vote for the decisions of a proposal together, so no other proposal can begin between them.
+   * @param last  the last one so far, as from the previous call
    * @param known  a decision that another member has; null: none
    */
   advance(last: LastDecision, known: LastDecision | null): LastDecision {
@@ -91,21 +97,27 @@ export class DecisionChain {
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
       else if (!this.#contains(known.slot)) this.#addIfFolded(known.slot, known.orderKey);
     }
+
     for (let reads = 0; ; ) {
       while ((this.#runs[0]?.top.slot ?? Number.POSITIVE_INFINITY) <= found.slot) this.#runs.shift();
       // If the last decisions of a proposal are missing, the first run ends within it, and the next run follows.
       const [first, second] = this.#runs;
       if (first === undefined) return found;
+
+      // Continue after a run that follows without a gap.
       const isNext = first.first <= found.slot + 1 || this.#isRemoved(first.first - 1, first.previous, found);
       if (isNext && first.end !== null && first.end.slot > found.slot) {
         found = first.end;
         continue;
       }
+
+      // Otherwise read the decision before the next run, which may be part of the state without having been added.
       const gap = isNext ? second : first;
       if (gap === undefined) {
         this.missingUpTo = (first.top.orderKey?.at ?? 0) + PROPOSAL_MS_MAX;
         return found;
       }
+
       if (gap.previous === null || reads++ === READS_MAX) return found;
       if (!this.#addIfFolded(gap.first - 1, gap.previous)) {
         this.missingUpTo = gap.previous.at;
@@ -114,7 +126,7 @@ export class DecisionChain {
     }
   }
 
-  /** Returns the last decision if those that the last call of `advance` missed are lost. */
+  /** Returns the last decision for the next call of `advance`, if those that the previous call missed are lost. */
   skip(last: LastDecision): LastDecision {
     const run = this.#runs.find(({ first }) => first > last.slot + 1);
     if (run !== undefined) return { slot: run.first - 1, orderKey: run.previous, list: last.list };
@@ -136,6 +148,7 @@ export class DecisionChain {
     return orderKey !== null && slot < SLOT_MAX / 2 && this.areRemoved(orderKey, last.orderKey);
   }
 
+  /** Adds the decision of a slot if its entry is part of the state. @returns whether it is */
   #addIfFolded(slot: number, orderKey: OrderKey): boolean {
     const decision = this.#ports.findDecision(orderKey);
     if (decision?.slot !== slot) return false;
@@ -150,7 +163,8 @@ export class DecisionChain {
 
   /** Returns the index of the first run that begins after a slot. */
   #runAfter(slot: number): number {
-    let [low, high] = [0, this.#runs.length];
+    let low = 0;
+    let high = this.#runs.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#runs[middle] as Run).first <= slot) low = middle + 1;

@@ -1,12 +1,13 @@
 /**
  * Connects the decisions with this daemon's timeline, member lists and connections. Without a member list, nothing is
- * decided. Source: docs/protocol-v2.md "Decisions".
+ * decided. Source: docs/member-protocol.md "Decisions".
  */
 
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
 import { UNDECIDED_CAUSES } from "../../../../protocol/figures/undecided-causes.js";
 import {
+  type Certificate,
   type DecisionMessage,
   type LastDecision,
   readCertificate,
@@ -31,18 +32,21 @@ import {
   dateAfter,
   type Envelope,
   hexOf,
+  isLaterDate,
   readBody,
   signedBytes,
 } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
-import type { Work } from "../../../net/process/background-work.js";
+import type { YieldingWork } from "../../../net/process/background-work.js";
 import { namedPattern } from "../../../store/commands/key-ring-commands.js";
 import { patternWordOf } from "../../../store/key-command.js";
+import type { DecidedPatterns } from "../../../store/rights/decided-patterns.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
+import { PLACED_AHEAD_MS, PROPOSED_AHEAD_MS } from "../shared/peering-limits.js";
 import { type DecisionFigures, mostWaiting } from "./decision-figures.js";
 import type {
   DateBounds,
@@ -59,8 +63,9 @@ import type {
   VotingLists,
   WaitingUnit,
 } from "./decision-types.js";
-import { Decisions } from "./decisions.js";
+import { Decisions, type GiveUp } from "./decisions.js";
 import { type Finality, PatternBeginnings } from "./pattern-beginnings.js";
+import { SlotCertificates } from "./slot-certificates.js";
 import type { Undecided } from "./undecided.js";
 import { bodiesOf } from "./voter.js";
 
@@ -121,6 +126,9 @@ export class DecisionMaking {
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
+  readonly #certificates = new SlotCertificates();
+  /** The patterns of decided keys as of the last tick. */
+  #patterns: DecidedPatterns | null = null;
   /** The parsed bodies of decisions, which are evaluated and recorded. */
   readonly #entries = new WeakMap<ProposedDecision, Entry>();
   /** The decisions that are being recorded, by id. */
@@ -139,7 +147,8 @@ export class DecisionMaking {
     this.#cluster = cluster;
     this.#members = members;
     this.beginnings = new PatternBeginnings(cluster, members);
-    cluster.timeline.decided.folded = (entries) => this.#folded(entries);
+    cluster.timeline.decided.onRecorded = (entries) => this.#decisions?.recorded(entries);
+    cluster.timeline.decided.onFolded = (entries) => this.#folded(entries);
   }
 
   /**
@@ -191,13 +200,23 @@ export class DecisionMaking {
     return this.#decisions?.hasAllUpTo(slot) ?? false;
   }
 
+  /**
+   * The date up to which all decisions are part of the state, as far as this daemon knows; infinity: none is known to
+   * be missing. After a cut, the newest decisions arrive first.
+   */
+  get completeTo(): number {
+    const decisions = this.#decisions;
+    if (decisions === null) return Number.POSITIVE_INFINITY;
+    return this.#areStoredKnown ? decisions.completeTo : (decisions.last.orderKey?.at ?? 0);
+  }
+
   /** What the members have decided, and what waits for a decision here. */
   get figures(): DecisionFigures {
     const decisions = this.#decisions;
     return {
       keeper: decisions?.keeper ?? null,
       slots: this.last,
-      units: this.#cluster.timeline.decided.count,
+      units: this.#cluster.timeline.decided.unitsDecided,
       lastAt: decisions?.last.orderKey?.at ?? 0,
       waiting: this.waiting,
       waitingKeys: mostWaiting(decisions?.waitingByKey ?? []),
@@ -217,10 +236,36 @@ export class DecisionMaking {
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
 
-  /** Passes a unit to the members. @param id  the id of the envelope @param isOnlyHere  as in `Decisions.submit` */
-  submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void {
-    this.#voting?.submit(this.#waitingUnit(id, body, signature), isOnlyHere);
-    this.#pin();
+  /** Whether a unit waits here, or a proposal of it is known: then the members may still decide it. */
+  isKnown(id: ByteString): boolean {
+    return this.#voting?.isKnown(id) ?? false;
+  }
+
+  /**
+   * Passes a unit to the members.
+   * @param isOnlyHere  as in `Decisions.submit`
+   * @param giveUp  called if no majority of the members answers
+   */
+  submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void {
+    this.#voting?.submit(this.#waitingUnit(entry), isOnlyHere, giveUp);
+    this.#pinStored();
+  }
+
+  /** The members' median clock: milliseconds since 1970, an integer. */
+  get commonClock(): number {
+    return this.#members.commonClock(false);
+  }
+
+  /**
+   * Returns the earliest date of a decision on an envelope, milliseconds since 1970. A daemon's envelope follows the
+   * writes that its senders made before, which may be dated ahead. An envelope of a client that is placed may be dated
+   * ahead by no more than daemons assume that record it after a pattern was removed.
+   * @param signedAt  the date that its signer has chosen
+   */
+  #earliestOf({ key, decide }: Envelope, signedAt: number): number {
+    const isOfDaemon = this.#cluster.timeline.ring.find(key)?.role === "daemon";
+    if (isOfDaemon) return signedAt + 1;
+    return decide ? 0 : signedAt - PLACED_AHEAD_MS;
   }
 
   /** @throws MalformedFrame */
@@ -228,23 +273,36 @@ export class DecisionMaking {
     // Copy the bytes, because the message's buffers are views that may be stored.
     const message = readDecisionMessage(Buffer.from(bytes));
     this.#voting?.receive(from, message);
-    this.#pin();
+    this.#pinStored();
   }
 
   tick(): void {
     this.listsChanged();
+    this.#dropUndecidable();
     this.#voting?.tick();
-    this.#pin();
+    this.#pinStored();
     this.beginnings.tick();
     this.#logUndecided();
   }
 
-  /** Called when the lists have changed: they may permit this daemon to vote. Its open vote is known from then on. */
+  /**
+   * Called when the lists have changed: they may permit this daemon to vote, and its open vote is known from then on;
+   * or they no longer name this daemon, and what waits here is dropped.
+   */
   listsChanged(): void {
     const isListed = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
-    if (isListed && this.#decisions === null) this.#begin();
+    if (isListed && this.#decisions === null) this.#beginDeciding();
     this.isPossible = isListed && this.#areStoredKnown;
-    this.#pin();
+    if (this.#cluster.lists?.isOutside === true) this.#voting?.dropAll(REMOVED);
+    this.#pinStored();
+  }
+
+  /** Drops the units whose pattern was removed while they waited: no keeper proposes them any longer. */
+  #dropUndecidable(): void {
+    const { patterns } = this.#cluster.timeline.ring;
+    if (patterns === this.#patterns) return;
+    this.#patterns = patterns;
+    this.#voting?.drop(({ body }) => !this.beginnings.decidesOn(readBody(body)), PATTERN_REMOVED);
   }
 
   #logUndecided(): void {
@@ -259,18 +317,17 @@ export class DecisionMaking {
   }
 
   /** Keeps the dates from an open vote on from becoming final. */
-  #pin(): void {
-    const { decided } = this.#cluster.timeline;
+  #pinStored(): void {
+    const { votes } = this.#cluster.timeline;
     const isKnown = this.#decisions !== null && !this.isAmnesic;
     const open = this.#decisions?.openDate ?? Number.POSITIVE_INFINITY;
-    decided.openDate = isKnown ? open : Math.min(open, this.#storedDate);
+    votes.openDate = isKnown ? open : Math.min(open, this.#storedDate);
   }
 
   /** The date of the stored vote, unless its decisions are part of the state, or can no longer be. */
   get #storedDate(): number {
     const { timeline } = this.#cluster;
-    const { storedVote } = timeline.decided;
-    const open = storedVote.find(
+    const open = timeline.votes.lastVote.find(
       (decision) => decision.at > timeline.published && !timeline.hasFolded(decision),
     );
     return open?.at ?? Number.POSITIVE_INFINITY;
@@ -282,9 +339,9 @@ export class DecisionMaking {
   }
 
   /** Begins to decide, because this daemon is a member of a list that is on its disk. */
-  #begin(): void {
+  #beginDeciding(): void {
     const { timeline, slices } = this.#cluster;
-    const stored = timeline.decided.promises;
+    const stored = timeline.votes.promises;
     const state = stored === null ? null : this.#stateOf(readStoredPromises(stored));
     this.#decisions = new Decisions(this.#ports(), state);
     slices.add(this.#noteStored(state?.accepted?.proposal ?? null));
@@ -295,23 +352,31 @@ export class DecisionMaking {
    * part of a majority that votes on one of their units again. Later decisions are recorded when they are folded.
    * @param accepted  the proposal for which this daemon has voted last, or null if there is none
    */
-  *#noteStored(accepted: Proposal | null): Work {
+  *#noteStored(accepted: Proposal | null): YieldingWork {
     const { timeline } = this.#cluster;
     const { decided } = timeline;
+
     for (const decision of accepted?.decisions ?? []) {
       const parts = timeline.hasFolded(decision) ? timeline.read(decision) : null;
-      if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
+      if (parts !== null) decided.recordDecisions([this.#entryOf(parts.body, parts.signature)]);
     }
-    for (const found of decided.stored(decided.knownFrom)) {
+
+    // After a backup was restored, no promise names its decisions, but the slots must continue after them. Otherwise a
+    // daemon that starts with an empty folder and receives all decisions would find two decisions in one slot.
+    const isRestored = this.#cluster.lists?.history.hasUnproved === true;
+    const lastAt = this.#decisions?.last.orderKey?.at ?? 0;
+    const from = isRestored ? Math.min(lastAt, decided.rememberedFrom) : decided.rememberedFrom;
+    for (const found of decided.readStoredDecisions(from)) {
       for (const { orderKey, body, signature } of found)
-        if (timeline.hasFolded(orderKey)) decided.note([this.#entryOf(body, signature)]);
+        if (timeline.hasFolded(orderKey)) decided.recordDecisions([this.#entryOf(body, signature)]);
       yield;
     }
+
     this.#areStoredKnown = true;
   }
 
   #stateOf({ promised, accepted, last }: ReturnType<typeof readStoredPromises>): VoterState | null {
-    const proposal = accepted === null ? null : this.#read(accepted.bodies);
+    const proposal = accepted === null ? null : this.#readProposal(accepted.bodies);
     if (accepted !== null && proposal === null) return null;
     return { promised, last, accepted: accepted && proposal && { proposal, evidence: accepted.evidence } };
   }
@@ -320,16 +385,47 @@ export class DecisionMaking {
     this.#decisions?.folded(
       entries.map((entry) => {
         const decision = this.#made.get(entry.id) ?? this.#decisionOf(entry);
-        return { decision, list: listOf(entry.signature) };
+        const certificate = readCertificate(entry.signature);
+        if (certificate !== null && decision.index === 0) this.#compareInSlot(decision, certificate);
+        return { decision, list: this.#listOf(certificate) };
       }),
     );
-    this.#pin();
+    this.#pinStored();
   }
 
-  /** @param since  the number of the list that made the last known decision */
+  /**
+   * Returns the number of the member list that made a decision; 0: the present list does not follow it, because the
+   * decision is from a restored backup. Then any list that the present one follows may have made later decisions.
+   */
+  #listOf(certificate: Certificate | null): number {
+    const { ballot } = certificate ?? {};
+    const isFollowed = ballot !== undefined && this.#cluster.lists?.history.isProved(ballot.listHash);
+    return isFollowed === true ? ballot.list : 0;
+  }
+
+  /** Reports if another decision of the same slot is part of the state, and the members that are known to lie then. */
+  #compareInSlot(decision: ProposedDecision, certificate: Certificate): void {
+    const { slot, id } = decision;
+    const voters = this.#certificates.add(slot, id, certificate);
+    if (voters === null) return;
+    this.#cluster.notices.warn("decisions of a slot", { slot }, TWO_OF_ONE_SLOT);
+    for (const spki of voters) this.#contradicted(this.#cluster.hash(Buffer.from(spki, "latin1")));
+  }
+
+  #contradicted(member: ByteString): void {
+    if (this.contradicting.has(member)) return;
+    this.contradicting.add(member);
+    this.#cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
+  }
+
+  /**
+   * Returns null if this daemon may not vote. One whose disk has failed can store no vote, and receives no decision: it
+   * would repeatedly try to replace the keeper, and so interrupt the members that decide.
+   * @param since  the number of the list that made the last known decision
+   */
   #votingLists(since: number): VotingLists | null {
-    const { lists } = this.#cluster;
-    if (lists === null || !lists.isReporting) return null;
+    const { lists, timeline } = this.#cluster;
+    if (lists === null || !lists.isReporting || timeline.failure !== null) return null;
     const { heads, history } = lists;
     const known = this.#known;
     if (known?.heads === heads && known.since === since && known.size === history.size) return known.lists;
@@ -357,35 +453,35 @@ export class DecisionMaking {
         cluster.verifySignature(spki, bytes, Buffer.from(signature, "latin1")),
       hash: cluster.hash,
       uptime: cluster.uptime,
+      majorityTimeoutMs: cluster.limits.majorityTimeoutMs,
       random: cluster.random,
       nextTurn: cluster.nextTurn,
       lists: (since) => this.#votingLists(since),
       isConnected: (id) => cluster.members.has(id),
+      isReady: (id) => (cluster.members.get(id)?.status ?? null) !== null,
       roundTrip: (id) => cluster.members.get(id)?.roundTrip ?? null,
-      send: (to, message) => this.#send(to, message),
+      send: (to, message) => this.#sendMessage(to, message),
       save: ({ accepted, ...state }, then) => {
         const stored = accepted && { bodies: bodiesOf(accepted.proposal), evidence: accepted.evidence };
-        timeline.decided.storePromises(writeStoredPromises({ ...state, accepted: stored }), () => {
+        timeline.votes.storePromises(writeStoredPromises({ ...state, accepted: stored }), () => {
           then();
-          this.#pin();
+          this.#pinStored();
         });
-        this.#pin();
+        this.#pinStored();
       },
-      isDecided: (unit) => timeline.decided.find(unit) !== null,
+      isPart: (unit, body) => timeline.decided.find(unit) !== null || this.#isRecorded(unit, readHead(body)),
       findDecision: (orderKey) => this.#findDecision(orderKey),
       areLevel: (upTo) => this.#members.areLevel(this.#others, upTo),
       prunedTo: () => timeline.prunedTo,
-      propose: (units, last, bounds) => this.#propose(units, last, bounds),
+      propose: (units, last, bounds) => this.#makeProposal(units, last, bounds),
       latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
-      read: (bodies) => this.#read(bodies),
+      read: (bodies) => this.#readProposal(bodies),
+      proposableTo: () => this.#proposableTo,
       unitHead: (body) => this.#unitHead(body),
       readUnit: (body, signature) => this.#readUnit(body, signature),
-      decided: (proposal, votes) => this.#make(proposal, votes),
-      contradicted: (member) => {
-        this.contradicting.add(member);
-        cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
-      },
+      decided: (proposal, votes) => this.#makeDecisions(proposal, votes),
+      contradicted: (member) => this.#contradicted(member),
     };
   }
 
@@ -401,10 +497,16 @@ export class DecisionMaking {
     const parts = timeline.hasFolded(orderKey) ? timeline.read(orderKey) : null;
     if (parts === null || !isDecision(parts.body)) return null;
     const { slot, index, count, previous } = readDecision(parts.body);
-    return { slot, previous, endSlot: slot - index + count - 1, list: listOf(parts.signature) };
+    return {
+      slot,
+      previous,
+      endSlot: slot - index + count - 1,
+      list: this.#listOf(readCertificate(parts.signature)),
+    };
   }
 
-  #send(to: ByteString, message: DecisionMessage): void {
+  #sendMessage(to: ByteString, message: DecisionMessage): void {
+    // Before its first status, a member accepts no such messages.
     const member = this.#cluster.members.get(to);
     if (member === undefined || member.status === null) return;
     member.connection.send({ kind: "decision", message: writeDecisionMessage(message) });
@@ -422,16 +524,23 @@ export class DecisionMaking {
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
     const unit = this.#cluster.checkUnit({ body, signature }, this.#isVerified);
     if (unit === null || !this.beginnings.decidesOn(unit.envelope)) return null;
-    const waiting = this.#waitingUnit(unit.id, body, signature);
+    const waiting = this.#waitingUnit({ ...unit, body, signature });
+    // The medians of honest members differ by at most this, and they send no unit before its date.
+    if (waiting.earliest > this.#proposableTo + 2 * this.#cluster.limits.skewMs) return null;
     return waiting.until > this.#cluster.uptime() ? waiting : null;
   }
 
   /** Returns a unit that waits until its date is too old for a proposal. */
-  #waitingUnit(id: ByteString, body: Buffer, signature: Buffer): WaitingUnit {
+  #waitingUnit({ id, body, signature, envelope }: Entry): WaitingUnit {
     const { uptime, clock, limits } = this.#cluster;
-    const { key: caller, at } = readHead(body);
+    const { key: caller, at } = envelope;
     const age = Math.max(clock() - at, -limits.future);
-    return { id, caller, body, signature, until: uptime() + limits.past - age };
+    const until = uptime() + limits.past - age;
+    return { id, caller, body, signature, earliest: this.#earliestOf(envelope, at), until };
+  }
+
+  get #proposableTo(): number {
+    return this.commonClock + PROPOSED_AHEAD_MS;
   }
 
   /** Whether a unit waits here with the same signature, which was verified when it arrived. */
@@ -439,10 +548,11 @@ export class DecisionMaking {
     this.#decisions?.waitingUnit(id)?.signature.equals(signature) ?? false;
 
   /** Parses the decisions of a proposal and checks the signatures of their units. */
-  #read(bodies: readonly Buffer[]): Proposal | null {
+  #readProposal(bodies: readonly Buffer[]): Proposal | null {
     try {
       const decisions: ProposedDecision[] = [];
       const room = new ProposalRoom();
+
       for (const body of bodies) {
         const decision = readDecision(body);
         const { unit } = decision;
@@ -454,6 +564,7 @@ export class DecisionMaking {
         }
         decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope), decision));
       }
+
       return proposalOf(decisions, this.#cluster.hash);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;
@@ -479,20 +590,29 @@ export class DecisionMaking {
     return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope };
   }
 
-  #propose(units: Servable | null, last: LastDecision, { notBefore, clock }: DateBounds): Proposal | null {
+  #makeProposal(
+    units: Servable | null,
+    last: LastDecision,
+    { notBefore, clock }: DateBounds,
+  ): Proposal | null {
     const { timeline, limits } = this.#cluster;
     // A date that is too early would end a lifetime too early. If it is too far ahead, members object.
     const common = this.#members.commonClock(true);
     // The medians that honest members know differ by at most this. A member that lies names an earlier clock.
     const now = Math.max(Math.floor(Math.min(common, clock)), common - 2 * limits.skewMs);
-    const end = now + AHEAD_MS;
+    const end = now + PROPOSED_AHEAD_MS;
     const first = Math.max(now, timeline.watermark + 1, Math.min(notBefore, end));
     const previous = last.orderKey ?? { at: 0, seq: 0 };
     const usual = nextDate(first, [timeline.newest, previous]);
     // Entries with later dates delay only the units whose keys they change: any client may date entries ahead.
     const date = usual.at < end ? usual : nextDate(first, [previous]);
-    const chosen = units === null ? [NO_UNIT] : this.#chosen(units, now, date);
-    const dates = datesFrom(date, chosen.length);
+    const chosen = units === null ? [NO_UNIT] : this.#chooseUnits(units, now, date, end);
+    const earliest = chosen.reduce(
+      (date, { envelope }) =>
+        envelope === null ? date : Math.max(date, this.#earliestOf(envelope, envelope.at)),
+      0,
+    );
+    const dates = datesFrom(earliest > date.at ? { at: earliest, seq: 0 } : date, chosen.length);
     const latest = dates.at(-1);
     if (latest === undefined || latest.at > end || !timeline.isFolded(latest.at)) return null;
 
@@ -507,8 +627,9 @@ export class DecisionMaking {
   /**
    * Returns the envelopes that one proposal decides: the first ones whose keys have not changed from its date on, as
    * far as their bytes and commands permit.
+   * @param end  the latest date of the proposal
    */
-  #chosen(units: Servable, now: number, date: EnvelopeDate): ChosenUnit[] {
+  #chooseUnits(units: Servable, now: number, date: EnvelopeDate, end: number): ChosenUnit[] {
     const { timeline, limits } = this.#cluster;
     const uptime = this.#cluster.uptime();
     let isChanged: ReturnType<typeof timeline.changesFrom> | undefined;
@@ -521,18 +642,27 @@ export class DecisionMaking {
       this.#testedFrom.set(unit, uptime + TEST_EVERY_MS);
       return true;
     };
+
     // The date that the client has signed is too old for a proposal.
     const isTooOld = ({ body }: WaitingUnit): boolean => readHead(body).at <= now - limits.past;
+
     // Only the envelope of the unit at hand is stored: many more may wait.
     let parsed: { readonly of: WaitingUnit; readonly envelope: Envelope } | null = null;
     const envelopeOf = (unit: WaitingUnit): Envelope => {
       if (parsed?.of !== unit) parsed = { of: unit, envelope: readBody(unit.body) };
       return parsed.envelope;
     };
+
     const isRefused = (unit: WaitingUnit): boolean => {
       const envelope = envelopeOf(unit);
-      return !this.beginnings.decidesOn(envelope) || this.#beginsEarly(envelope);
+      return (
+        !this.beginnings.decidesOn(envelope) ||
+        this.#isRecorded(unit.id, envelope) ||
+        this.#beginsEarly(envelope) ||
+        this.#earliestOf(envelope, envelope.at) > end
+      );
     };
+
     const chosen: ChosenUnit[] = [];
     const room = new ProposalRoom();
     for (const unit of units((one) => isTooOld(one) || isRefused(one) || isOvertaken(one))) {
@@ -541,6 +671,7 @@ export class DecisionMaking {
       chosen.push({ unit, envelope });
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
+
     return chosen;
   }
 
@@ -582,8 +713,9 @@ export class DecisionMaking {
     const entries = decisions.map((decision) => this.#entryFor(decision));
     const now = this.#members.commonClock(false);
     for (const { previous, ...decision } of decisions)
-      if (previous !== null && !isAfter(decision, previous)) return objectionFrom(previous.at + 1);
-    const [first, last] = [decisions[0], decisions.at(-1) as ProposedDecision];
+      if (previous !== null && !isLaterDate(decision, previous)) return objectionFrom(previous.at + 1);
+    const [first] = decisions;
+    const last = decisions.at(-1) as ProposedDecision;
     if (first.at <= timeline.watermark) return objectionFrom(timeline.watermark + 1);
     if (last.at > now + AHEAD_MS) return { ...objectionFrom(now), cause: "clock" };
     if (!timeline.isFolded(last.at)) return objectionBecause("entries");
@@ -607,6 +739,13 @@ export class DecisionMaking {
     if (undecided.length > 0) return objectionBecause("entries", undecided);
     const early = objected(({ envelope }) => this.#beginsEarly(envelope));
     if (early.length > 0) return objectionBecause("entries", early);
+    const earliest = ({ envelope }: Entry) =>
+      this.#earliestOf(envelope, envelope.decided?.signed?.at ?? envelope.at);
+    const ahead = objected((entry) => entry.envelope.at < earliest(entry));
+    if (ahead.length > 0) {
+      const latest = entries.reduce((date, entry) => Math.max(date, earliest(entry)), 0);
+      return objectionFrom(latest, ahead);
+    }
     const unreadable = objected((entry) => !timeline.hasCode(entry));
     if (unreadable.length > 0) return objectionBecause("code", unreadable);
     const isChanged = timeline.changesFrom(first);
@@ -634,6 +773,12 @@ export class DecisionMaking {
     return !decide && signed !== null && timeline.holds({ ...signed, id: unit });
   }
 
+  /** Whether an envelope that was signed with a date is an entry, and not dated so early that it may be removed. */
+  #isRecorded(id: ByteString, { at, seq }: EnvelopeDate): boolean {
+    const { timeline } = this.#cluster;
+    return at > timeline.prunedTo && timeline.holds({ at, seq, id });
+  }
+
   /** Whether a unit declares that a pattern has begun, although writes without a decision may still arrive here. */
   #beginsEarly({ commands }: Envelope): boolean {
     const [argv = []] = commands;
@@ -642,16 +787,18 @@ export class DecisionMaking {
     return name === null || !this.beginnings.mayBegin(name);
   }
 
-  #make({ decisions }: Proposal, { ballot, votes }: Votes): void {
+  #makeDecisions({ decisions }: Proposal, { ballot, votes }: Votes): void {
     const { timeline, identity, hash } = this.#cluster;
     const paths = pathsOf(
       decisions.map(({ id }) => id),
       hash,
     );
+
     const entries = decisions.map((decision, index) => {
       const signature = writeCertificate({ ballot, path: paths[index] as ByteString[], votes });
       return { ...this.#entryFor(decision), signature };
     });
+
     this.#made = new Map(decisions.map((decision) => [decision.id, decision]));
     timeline.acceptDecisions(entries, identity.id);
     this.#made = new Map();
@@ -664,9 +811,11 @@ type ChosenUnit = { readonly unit: WaitingUnit; readonly envelope: Envelope } | 
 /** What the first decision under a new list decides. */
 const NO_UNIT = { unit: null, envelope: null } as const;
 
-/** Returns the number of the member list that made a decision. @param signature  its certificate */
-const listOf = (signature: Buffer): number => readCertificate(signature)?.ballot.list ?? 0;
-
+const TWO_OF_ONE_SLOT =
+  "two different decisions of one slot are part of the state: a member is broken or lies, and an effect may have happened twice";
+const PATTERN_REMOVED =
+  "the members no longer decide on its keys: its pattern was removed (CLUSTER UNDECIDE)";
+const REMOVED = "the list of members no longer names it";
 const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
 
 const votingList = ({ hash, list: { number, members } }: SignedList): VotingList => ({
@@ -679,6 +828,7 @@ const votingList = ({ hash, list: { number, members } }: SignedList): VotingList
 function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["hash"]): Proposal | null {
   const [first, ...others] = decisions;
   if (first === undefined || first.index !== 0 || first.count !== decisions.length) return null;
+
   let before = first;
   for (const decision of others) {
     const { slot, index, count, previous } = decision;
@@ -686,6 +836,7 @@ function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["
     if (!isNext || previous === null || compareOrderKeys(previous, before) !== 0) return null;
     before = decision;
   }
+
   const root = rootOf(
     decisions.map(({ id }) => id),
     hash,
@@ -725,6 +876,3 @@ function nextDate(first: number, others: readonly EnvelopeDate[]): EnvelopeDate 
 
 const isInWindow = ({ decided }: Envelope, now: number, past: number): boolean =>
   (decided?.signed?.at ?? now) > now - past;
-
-const isAfter = (one: OrderKey, other: OrderKey): boolean =>
-  one.at > other.at || (one.at === other.at && one.seq > other.seq);

@@ -1,4 +1,4 @@
-/** The terms of decisions: docs/protocol-v2.md "Decisions" defines them. */
+/** The terms of decisions: docs/member-protocol.md "Decisions" defines them. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type {
   Ballot,
@@ -17,6 +17,8 @@ export interface WaitingUnit {
   readonly caller: ByteString;
   readonly body: Buffer;
   readonly signature: Buffer;
+  /** The earliest date of a decision on it; milliseconds since 1970. */
+  readonly earliest: number;
   /** When the wait ends; `uptime` milliseconds. */
   readonly until: number;
 }
@@ -141,6 +143,8 @@ export interface DecisionPorts {
   readonly hash: (bytes: Buffer) => ByteString;
   /** `uptime` milliseconds. */
   readonly uptime: () => number;
+  /** `--majority-timeout`. */
+  readonly majorityTimeoutMs: number;
   /** Returns a number of at least 0 and below 1. */
   readonly random: () => number;
   /** Runs a step after the units and messages that have arrived in this turn of the event loop. */
@@ -151,14 +155,19 @@ export interface DecisionPorts {
    */
   readonly lists: (since: number) => VotingLists | null;
   readonly isConnected: (member: ByteString) => boolean;
+  /** Whether a message to a member is sent: it is connected, and has sent its first status. */
+  readonly isReady: (member: ByteString) => boolean;
   /** Returns the milliseconds of the last round trip to a member; null if it is unknown, or not connected. */
   readonly roundTrip: (member: ByteString) => number | null;
-  /** Sends a message to one other member. A message to a member that is not connected is lost. */
+  /** Sends a message to one other member. A message to a member that is not ready is lost. */
   readonly send: (to: ByteString, message: DecisionMessage) => void;
   /** Calls `then` when the state is on the disk. States are stored in the order of the calls. */
   readonly save: (state: VoterState, then: () => void) => void;
-  /** Whether the decision on a unit is part of the state. */
-  readonly isDecided: (unit: ByteString) => boolean;
+  /**
+   * Whether a unit is part of the state, so that the members object to it: by a decision, or recorded without one.
+   * @param body  that of the unit, which is well-formed
+   */
+  readonly isPart: (unit: ByteString, body: Buffer) => boolean;
   /**
    * Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing.
    */
@@ -181,6 +190,8 @@ export interface DecisionPorts {
   readonly read: (bodies: readonly Buffer[]) => Proposal | null;
   /** Returns a unit's id and the key that it names as its signer, or null if it is malformed. Checks no signature. */
   readonly unitHead: (body: Buffer) => Pick<WaitingUnit, "id" | "caller"> | null;
+  /** The latest date of a proposal by this daemon's median clock; milliseconds since 1970. */
+  readonly proposableTo: () => number;
   /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
   readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;
   /**

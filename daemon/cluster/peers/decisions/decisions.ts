@@ -1,7 +1,7 @@
 /**
  * Decides which conditional units are applied, one after the other. A unit waits here until the members have decided
  * it: a *keeper* proposes its position and outcome, and the votes of a majority of the member list make the decision.
- * It acts only on calls, messages and `tick`. Source: docs/protocol-v2.md "Decisions".
+ * It acts only on calls, messages and `tick`. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
@@ -12,12 +12,9 @@ import {
   type Evidence,
   type LastDecision,
   type PromiseMessage,
-  proposalBytes,
   ROUND_MAX,
   type Vote,
-  voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
-import type { MemberSignature } from "../../../../protocol/members/member-signature.js";
 import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
 import { FairQueue } from "../../../engine/backends/fair-queue.js";
 import { WaitingShares } from "../../../engine/backends/fair-shares.js";
@@ -36,22 +33,24 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Keeper, nextAttempt } from "./keeper.js";
+import { MajorityAnswers } from "./majority-answers.js";
 import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
+import { SignatureChecks } from "./signature-checks.js";
 import { PATIENCE_MS_MAX, Timeouts } from "./timeouts.js";
 import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
-import { followsOthers, isMajority, VoteCount } from "./vote-count.js";
-import { bodiesOf, isSameTurn, NO_OBJECTION, Voter, votedIn } from "./voter.js";
+import { followsOthers, isMajority, isPromised, VoteCount } from "./vote-count.js";
+import { bodiesOf, isSameTurn, NO_OBJECTION, Voter } from "./voter.js";
 
 /**
  * Milliseconds after which a client's unit is sent to the keeper, which usually receives it from the client; if a
  * proposal waits for votes, the milliseconds that the unit was here before that proposal.
  */
 const FORWARD_AFTER_MS = 20;
-/** The factor by which an earlier maximum of `proposalMs` shrinks with each proposal. */
-const PROPOSAL_DECAY = 0.9;
 /** Milliseconds after which it is sent again: too many units may wait at the keeper, or the message may be lost. */
 const FORWARD_AGAIN_MS = 2_000;
+/** The factor by which an earlier maximum of `#proposalMs` shrinks with each proposal. */
+const PROPOSAL_DECAY = 0.9;
 /** The maximum number of waiting units, and of their bytes. Keys have shares of both; further units are refused. */
 const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
@@ -61,6 +60,8 @@ const UNIT_BYTES_MAX = 64 * 1024 * 1024;
  */
 const STARVING_MS = 10_000;
 const STARVING_PATIENCE = 4;
+/** Milliseconds for which a unit that has become too old for a proposal waits for the decision on an earlier one. */
+const PROPOSED_WAIT_MS = 30_000;
 /**
  * Milliseconds for which all members have the same entries until a decision that none of them has is lost: its entry
  * was damaged, for example. Members report their entries every 2 s.
@@ -68,23 +69,50 @@ const STARVING_PATIENCE = 4;
 const LOST_AFTER_MS = 10_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
-
-/** The maximum random addition to this daemon's patience, for members that do not see the same ones connected. */
+/**
+ * The maximum random addition to this daemon's patience, as a share of it. Members that do not see the same ones
+ * connected may have equal ranks.
+ */
 const RANDOM_SHARE = 1 / 8;
+
+/** Reasons for which units do not wait here, or no longer: clauses, as from `obstacle`. */
+const SHARE_USED =
+  "the waiting units of its key would use more room than remains free for other keys: send fewer at the same time";
 const PROMISES_LOST =
   "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
+const SILENT = "no majority of the members answers";
+const TOO_OLD = "its date is too old for a proposal (--window)";
+const EARLIER_AWAY =
+  "members that may have decided under an earlier list are not connected: start or replace those that dbsync status names";
 const PAIR_IS_APART =
   "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first";
+
+/**
+ * Called, again and again, while no majority of the members answers, and when no keeper proposes a unit any longer.
+ * @param isSent  whether another member may have received the unit from this daemon, so that it may still be decided
+ * @param reason  as from `obstacle`
+ * @param mayArrive  whether the decision can still become part of this daemon's state
+ * @returns whether the unit is given up: its client no longer waits for the decision
+ */
+export type GiveUp = (isSent: boolean, reason: string, mayArrive: boolean) => boolean;
 
 /** A unit that waits, and the member to which it was sent last. */
 interface Waiting extends WaitingUnit {
   readonly since: number;
+  /** Null: no client of this daemon waits for it. */
+  giveUp: GiveUp | null;
+  /** Whether this daemon, as the keeper, has proposed it, or a proposal of it was known when it arrived. */
+  isProposed: boolean;
   /** Whether the keeper does not receive it from the client. */
   readonly isOnlyHere: boolean;
   sentTo: ByteString | null;
   sentAt: number;
 }
+
+/** Whether another member may have received a unit from its client or from this daemon. */
+const mayBeElsewhere = ({ isOnlyHere, isProposed, sentTo }: Waiting): boolean =>
+  !isOnlyHere || isProposed || sentTo !== null;
 
 type Propose = DecisionMessage & { kind: "propose" };
 type SentUnit = DecisionMessage & { kind: "unit" };
@@ -106,15 +134,24 @@ export class Decisions {
   readonly #keeper: Keeper;
   /** The waiting units by id. */
   readonly #units = new Map<ByteString, Waiting>();
-  /** The same units, in the order in which a keeper proposes them. */
+  /**
+   * Units that no keeper can propose until a date is reached, by id. They use room and end like those that wait, but no
+   * decision is needed yet: a keeper that can propose nothing would be replaced.
+   */
+  readonly #earlyUnits = new Map<ByteString, Waiting>();
+  /** The waiting units, in the order in which a keeper proposes them. */
   readonly #queue = new FairQueue<Waiting>();
   readonly #shares = new WaitingShares(UNITS_MAX, UNIT_BYTES_MAX);
   readonly #chain: DecisionChain;
+  /** The latest proposal for which this daemon may still vote; null: none. */
   #pending: Pending | null = null;
   /** The latest ballot that a member has reported. */
-  #seen: Ballot | null = null;
+  #latestBallot: Ballot | null = null;
+  /** The requests of this daemon after it may have lost its promises; null: it votes, or has requested nothing yet. */
   #recovery: Recovery | null = null;
+  /** When the next of these requests is sent; `uptime` milliseconds. */
   #nextRecoveryAt = 0;
+  /** Milliseconds that this daemon waits for a connected keeper; 0: computed when the next wait begins. */
   #patience = 0;
   /**
    * When a decision was last made, or could be made again; `uptime` milliseconds. It moves on while this process does
@@ -129,8 +166,14 @@ export class Decisions {
   /** Limits how many units that are not valid each member can send, because each costs a verification. */
   readonly #invalidUnits = new MessageLimit();
   readonly #undecidedTime = new UndecidedTime();
+  /** Whether a majority of the members answers while nothing is decided. */
+  readonly #answers: MajorityAnswers;
+  /** The members to which messages could be sent at the last tick of a request for answers. */
+  #requestedOf: ReadonlySet<ByteString> = new Set();
   /** The last slot of which this daemon has counted the votes of a majority. */
-  #counted = 0;
+  #countedSlot = 0;
+  /** The last slot for whose decisions the members may send more messages. */
+  #creditedSlot = 0;
   /** Whether units have arrived in this turn of the event loop. */
   #hasArrivals = false;
   /** When the latest proposal of another member arrived; `uptime` milliseconds. */
@@ -143,7 +186,9 @@ export class Decisions {
    */
   #proposalMs = 0;
   /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */
-  #oldest = 0;
+  #oldestSince = 0;
+  /** The milliseconds by which the decision on the longest waiting envelope may take longer. */
+  #sizeMs = 0;
   /** When this daemon was last the keeper, or about to be; `uptime` milliseconds. */
   #keptAt = 0;
   /**
@@ -159,19 +204,23 @@ export class Decisions {
     this.#ports = ports;
     this.#signatures = new SignatureChecks(ports, () => this.#lists());
     this.#chain = new DecisionChain(ports);
-    this.#timeouts = new Timeouts(ports.uptime);
+    this.#timeouts = new Timeouts(ports.uptime, ports.majorityTimeoutMs);
+    this.#answers = new MajorityAnswers(this.#timeouts);
     this.#voter = new Voter(ports, this.#timeouts, stored);
+
     this.#keeper = new Keeper(
       ports,
       {
         lists: () => this.#lists(),
         last: () => this.#voter.last,
         isIncomplete: () => this.#chain.isIncomplete,
+        isSilent: () => this.#answers.isSilent,
         waiting: () => this.#queue.inTurn(),
         postpone: (unit) => this.#postpone(unit),
+        proposing: (proposal) => this.#markProposed(proposal),
         broadcast: (message) => this.#broadcast(message),
-        voted: (vote) => this.#voted(vote),
-        follow: (last) => this.#follow(last),
+        voted: (vote) => this.#addOwnVote(vote),
+        follow: (last) => this.#followChain(last),
       },
       this.#voter,
       this.#votes,
@@ -187,6 +236,11 @@ export class Decisions {
   /** Whether a decision and all before it are part of the state. */
   hasAllUpTo(slot: number): boolean {
     return slot <= this.last.slot || this.#chain.continues(this.last, slot);
+  }
+
+  /** The date up to which all decisions are part of the state; infinity: none is known to be missing. */
+  get completeTo(): number {
+    return this.#chain.isIncomplete ? (this.last.orderKey?.at ?? 0) : Number.POSITIVE_INFINITY;
   }
 
   /** The date of the first decision that may have been made, although it is not part of the state; null if none may. */
@@ -221,13 +275,13 @@ export class Decisions {
     if (lists === null) return null;
     const milliseconds = this.#undecidedTime.at(now);
     if (milliseconds !== null) return { milliseconds, ...this.#obstacle(lists) };
-    if (this.#units.size === 0 || now - this.#oldest < 2 * STARVING_MS) return null;
-    return { milliseconds: now - this.#oldest, cause: "passed-over", members: this.#promisedMembers };
+    if (this.#units.size === 0 || now - this.#oldestSince < 2 * STARVING_MS) return null;
+    return { milliseconds: now - this.#oldestSince, cause: "passed-over", members: this.#promisedMembers };
   }
 
   /** The ids of the members that repeatedly prevent decisions without a benefit. */
   get disturbing(): readonly ByteString[] {
-    if (!this.#isMajorityConnected) return [];
+    if (!this.#canDecide) return [];
     const found = new Set([...this.#turns.vain(this.#ports.uptime()), ...this.#keeper.objectors]);
     found.delete(this.#ports.own.id);
     return [...found];
@@ -238,13 +292,19 @@ export class Decisions {
     return promised === null ? [] : [promised.member];
   }
 
-  #obstacle({ current }: VotingLists): Obstacle {
+  #obstacle(lists: VotingLists): Obstacle {
+    const { current, earlier, unknown } = lists;
     const { own, isConnected, latestDate } = this.#ports;
     const { promised } = this.#voter;
     const others = [...current.members].filter((id) => id !== own.id);
+
     if (this.#voter.isAmnesic) return { cause: "promises-lost", members: this.missingPromises };
     if (!this.#isMajorityConnected)
       return { cause: "no-majority", members: others.filter((id) => !isConnected(id)) };
+    if (!this.#canDecide) {
+      const isEarlier = (id: ByteString) => unknown.has(id) || earlier.some(({ members }) => members.has(id));
+      return { cause: "earlier-list", members: others.filter((id) => !isConnected(id) && isEarlier(id)) };
+    }
     if (promised?.listHash === current.hash && promised.round > latestDate())
       return { cause: "round-ahead", members: [promised.member] };
     if (this.#keeper.obstacle !== null) return this.#keeper.obstacle;
@@ -273,24 +333,54 @@ export class Decisions {
     return this.#queue.counts();
   }
 
-  /** Returns the waiting unit with an id. */
+  /** Returns the unit with an id that waits, or that is too early. */
   waitingUnit(id: ByteString): WaitingUnit | undefined {
-    return this.#units.get(id);
+    return this.#findUnit(id);
+  }
+
+  #findUnit(id: ByteString): Waiting | undefined {
+    return this.#units.get(id) ?? this.#earlyUnits.get(id);
   }
 
   /**
    * Adds a unit of a client, or of another member, whose signature is verified.
    * @param isOnlyHere  whether the keeper does not receive it from the client, so that it is sent to it immediately
+   * @param giveUp  null: no client of this daemon waits for it
    */
-  submit(unit: WaitingUnit, isOnlyHere = false): void {
-    if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
-    if (!this.#shares.take(unit.caller, unit.body.length)) return;
-    const now = this.#ports.uptime();
-    if (this.#units.size === 0) this.#wait(now);
-    const waiting: Waiting = { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 };
-    this.#units.set(unit.id, waiting);
-    this.#queue.add(waiting);
+  submit(unit: WaitingUnit, isOnlyHere = false, giveUp: GiveUp | null = null): void {
+    const known = this.#findUnit(unit.id);
+    // Its client may send it again.
+    if (known !== undefined) known.giveUp = giveUp ?? known.giveUp;
+    if (known !== undefined || this.#ports.isPart(unit.id, unit.body)) return;
+
+    if (!this.#shares.acquire(unit.caller, unit.body.length)) {
+      // What another member has proposed may be decided.
+      if (!this.#isProposed(unit.id)) giveUp?.(false, SHARE_USED, true);
+      return;
+    }
+
+    const since = this.#ports.uptime();
+    const waiting: Waiting = {
+      ...unit,
+      since,
+      giveUp,
+      isOnlyHere,
+      isProposed: this.#isProposed(unit.id),
+      sentTo: null,
+      sentAt: 0,
+    };
+
+    if (unit.earliest > this.#ports.proposableTo()) this.#earlyUnits.set(unit.id, waiting);
+    else this.#enqueue(waiting);
+  }
+
+  /** Adds a unit that a keeper can propose. */
+  #enqueue(unit: Waiting): void {
+    if (this.#units.size === 0) this.#restartWait(this.#ports.uptime());
+    this.#units.set(unit.id, unit);
+    this.#queue.add(unit);
     if (this.#hasArrivals) return;
+
     // What arrives together is proposed together.
     this.#hasArrivals = true;
     this.#ports.nextTurn(() => {
@@ -309,13 +399,25 @@ export class Decisions {
    * @param isOnlyHere  as in `submit`: a member that may have lost its promises sends no units on
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere = false): string | null {
-    const open = this.#voter.open?.proposal.decisions ?? [];
-    if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
-    if (this.#votes.hasProposalOf(id)) return null;
+    if (this.isKnown(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
-    if (this.#isMajorityConnected) return null;
-    return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
+    if (!this.#canDecide) {
+      if (this.#isMajorityConnected) return EARLIER_AWAY;
+      return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
+    }
+    return this.#answers.isSilent ? SILENT : null;
+  }
+
+  /** Whether a unit waits here, or a proposal of it is known: then the members may still decide it. */
+  isKnown(id: ByteString): boolean {
+    return this.#findUnit(id) !== undefined || this.#isProposed(id);
+  }
+
+  /** Whether a proposal of a unit is known, so that it may be decided. */
+  #isProposed(id: ByteString): boolean {
+    const open = this.#voter.open?.proposal.decisions ?? [];
+    return open.some(({ unit }) => unit === id) || this.#votes.hasProposalOf(id);
   }
 
   get #isMajorityConnected(): boolean {
@@ -324,21 +426,96 @@ export class Decisions {
     return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
   }
 
+  /** Whether enough members are connected, also of earlier lists that may have made decisions. */
+  get #canDecide(): boolean {
+    const { own, isConnected } = this.#ports;
+    const lists = this.#lists();
+    return lists !== null && isPromised(lists, { has: (id) => id === own.id || isConnected(id) });
+  }
+
   /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
   #postpone(id: ByteString): void {
     const unit = this.#units.get(id);
     if (unit === undefined) return;
-    this.#queue.served(unit);
+    this.#queue.markServed(unit);
     this.#queue.add(unit);
+  }
+
+  /** Called when this daemon is about to propose decisions, as the keeper. */
+  #markProposed({ decisions }: Proposal): void {
+    for (const { unit } of decisions) {
+      const waiting = unit === null ? undefined : this.#units.get(unit);
+      if (waiting !== undefined) waiting.isProposed = true;
+    }
+  }
+
+  /**
+   * Drops the units whose clients at this daemon no longer wait. It sends them to no member any longer, so that they do
+   * not take effect long after their clients have received an error.
+   */
+  #giveUpUnits(): void {
+    for (const [id, unit] of [...this.#units, ...this.#earlyUnits])
+      if (unit.giveUp?.(mayBeElsewhere(unit), SILENT, true) === true) this.#removeUnit(id);
+  }
+
+  /**
+   * Drops a unit whose date is too old for a proposal: later if one of it is known, because this may still be decided.
+   * Its client need not wait any longer.
+   * @returns whether it was dropped
+   */
+  #endsIfOld(unit: Waiting, now: number): boolean {
+    const isWaiting = now < unit.until || (now < unit.until + PROPOSED_WAIT_MS && this.#isProposed(unit.id));
+    if (!isWaiting) this.#endUnit(unit, TOO_OLD);
+    return !isWaiting;
+  }
+
+  /**
+   * Drops units that no keeper proposes any longer, unless a proposal of them is known. Their clients need not wait.
+   * @param isOver  whether a unit is such a unit
+   * @param reason  as from `obstacle`
+   */
+  drop(isOver: (unit: WaitingUnit) => boolean, reason: string): void {
+    for (const [id, unit] of [...this.#units, ...this.#earlyUnits])
+      if (!this.#isProposed(id) && isOver(unit)) this.#endUnit(unit, reason);
+  }
+
+  /**
+   * Drops all units, because this daemon was removed from the members. A unit that another member may have received,
+   * or that was proposed, may still be decided, but this daemon will not receive the decision.
+   * @param reason  as from `obstacle`
+   */
+  dropAll(reason: string): void {
+    for (const unit of [...this.#units.values(), ...this.#earlyUnits.values()])
+      this.#endUnit(unit, reason, false);
+  }
+
+  /**
+   * Drops a unit that no keeper proposes any longer.
+   * @param reason  as from `obstacle`
+   * @param mayArrive  as in `GiveUp`
+   */
+  #endUnit(unit: Waiting, reason: string, mayArrive = true): void {
+    const isSent = mayBeElsewhere(unit) || this.#isProposed(unit.id);
+    unit.giveUp?.(isSent, reason, mayArrive);
+    this.#removeUnit(unit.id);
   }
 
   /** Called when a unit no longer waits. Its key follows the other keys. */
   #removeUnit(id: ByteString): void {
-    const unit = this.#units.get(id);
+    const unit = this.#findUnit(id);
     if (unit === undefined) return;
-    this.#units.delete(id);
-    this.#queue.served(unit);
-    this.#shares.give(unit.caller, unit.body.length);
+    this.#earlyUnits.delete(id);
+    if (this.#units.delete(id)) this.#queue.markServed(unit);
+    this.#shares.release(unit.caller, unit.body.length);
+  }
+
+  /**
+   * Called when entries are part of the state. A waiting unit may be one of them: a daemon that did not know a pattern
+   * has recorded it. Members would object to it, and later units of its key would wait for it.
+   */
+  recorded(entries: readonly { readonly id: ByteString }[]): void {
+    if (this.#units.size + this.#earlyUnits.size === 0) return;
+    for (const { id } of entries) this.#removeUnit(id);
   }
 
   /**
@@ -349,36 +526,45 @@ export class Decisions {
     for (const { decision, list } of decisions) {
       const { slot, index, count, previous, unit } = decision;
       if (unit !== null) this.#removeUnit(unit);
-      if (index === 0) this.#correct(decision);
+      this.#creditOpen(decision);
+      if (index === 0) this.#correctLast(decision);
       const endSlot = slot - index + count - 1;
       if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
-      this.#follow(null);
+      this.#followChain(null);
     }
+
     this.#keeper.advance();
-    this.#judge();
+    this.#judgePending();
   }
 
+  /** Handles a message. @param from  the id of the member that has sent it */
   receive(from: ByteString, message: DecisionMessage): void {
     switch (message.kind) {
       case "unit":
         this.#receiveUnit(from, message);
         break;
       case "promise-request":
-        this.#promise(from, message.ballot);
+        this.#receivePromiseRequest(from, message.ballot);
         break;
       case "promise":
         this.#receivePromise(from, message);
         break;
       case "propose":
-        this.#proposed(from, message);
+        this.#receiveProposal(from, message);
         break;
       case "vote":
         this.#receiveVote(from, message.vote);
         break;
       case "outvoted":
         if (!this.#isVoting(message.ballot)) break;
-        this.#see(message.ballot);
-        this.#recovery?.outvoted(from, message.ballot);
+        this.#noteBallot(message.ballot);
+        this.#recovery?.receiveOutvoted(from, message.ballot);
+        break;
+      case "answer-request":
+        this.#sendAnswer(from, message.number);
+        break;
+      case "answer":
+        this.#receiveAnswer(from, message.number);
         break;
     }
   }
@@ -386,8 +572,9 @@ export class Decisions {
   /** Verifies the signature of a unit only if it may wait here. */
   #receiveUnit(from: ByteString, { body, signature }: SentUnit): void {
     const head = this.#ports.unitHead(body);
-    if (head === null || this.#units.has(head.id) || this.#ports.isDecided(head.id)) return;
+    if (head === null || this.#findUnit(head.id) !== undefined || this.#ports.isPart(head.id, body)) return;
     if (!this.#shares.has(head.caller, body.length)) return;
+
     const now = this.#ports.uptime();
     // Only a unit that is not valid counts.
     if (!this.#invalidUnits.admits(from, now, 0)) return;
@@ -396,36 +583,102 @@ export class Decisions {
     else this.submit(unit);
   }
 
+  /** Answers a member that waits for a decision, unless this daemon does not vote. */
+  #sendAnswer(from: ByteString, number: number): void {
+    if (this.#voter.isAmnesic || this.#lists() === null) return;
+    if (this.#limit.admits(from, this.#ports.uptime())) this.#ports.send(from, { kind: "answer", number });
+  }
+
+  #receiveAnswer(from: ByteString, number: number): void {
+    const list = this.#lists()?.current;
+    if (list === undefined) return;
+    const { isSilent } = this.#answers;
+    this.#answers.answered(from, number, this.#ports.own.id, list, this.#ports.uptime());
+    // What waited was given up. Nothing shows that it would still be undecided.
+    if (isSilent && !this.#answers.isSilent && !this.#isNeeded) this.#undecidedTime.reset();
+  }
+
+  /** Requests answers while nothing is decided, and ends the waits if no majority answers. */
+  #tickAnswers({ members }: VotingList, now: number, stopped: number): void {
+    // The only member of a list is a majority.
+    if (members.size === 1) this.#answers.reset();
+    const waited = this.#units.size + this.#earlyUnits.size === 0 ? null : now - this.#progressAt;
+    const number = this.#answers.tick(now, stopped, waited, this.#sizeMs);
+    if (number !== null) this.#broadcast({ kind: "answer-request", number });
+    if (this.#answers.requested !== null) this.#requestOfNew(members, number, this.#answers.requested);
+    if (this.#answers.isSilent) this.#giveUpUnits();
+  }
+
+  /**
+   * Requests the answers of members that have connected since the last tick: the earlier requests did not reach them,
+   * and the next one may be sent seconds later.
+   * @param sent  the number of the request that was sent to all members now; null: none was
+   * @param number  the number of the last request
+   */
+  #requestOfNew(members: ReadonlySet<ByteString>, sent: number | null, number: number): void {
+    const { isReady, own, send } = this.#ports;
+    const before = this.#requestedOf;
+    this.#requestedOf = new Set([...members].filter((id) => id !== own.id && isReady(id)));
+    if (sent !== null) return;
+    for (const id of this.#requestedOf) if (!before.has(id)) send(id, { kind: "answer-request", number });
+  }
+
+  /**
+   * Does what time requires: drops units that are too old, requests answers, and replaces an idle keeper.
+   * Called at each tick of the members, and when a unit arrives while this daemon is not the keeper.
+   */
   tick(): void {
     const now = this.#ports.uptime();
     const lists = this.#lists();
     const { own, roundTrip } = this.#ports;
     const stopped = this.#timeouts.tick(own.id, lists?.current ?? null, roundTrip);
     this.#progressAt = Math.min(this.#progressAt + stopped, now);
-    this.#oldest = now;
-    for (const [id, { since, until }] of this.#units) {
-      if (now >= until) this.#removeUnit(id);
-      else this.#oldest = Math.min(this.#oldest, since);
+
+    this.#oldestSince = now;
+    let longest = 0;
+    for (const unit of this.#units.values()) {
+      longest = Math.max(longest, unit.body.length);
+      if (!this.#endsIfOld(unit, now)) this.#oldestSince = Math.min(this.#oldestSince, unit.since);
     }
+    this.#sizeMs = this.#timeouts.sizeMs(longest);
+
+    if (this.#earlyUnits.size > 0) this.#tickEarly(now);
+    // If nothing waits any longer, this daemon need not become the keeper.
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
+
+    this.#tickAnswers(lists.current, now, stopped);
     this.#undecidedTime.tick(this.#isNeeded, now);
     if (lists.current.hash !== this.#listHash) {
       this.#listHash = lists.current.hash;
       this.#keeper.stop();
-      this.#wait(now);
+      this.#restartWait(now);
     }
-    this.#follow(null);
+
+    this.#followChain(null);
     this.#skipLost(now);
     if (this.#voter.isAmnesic) {
       this.#tickRecovery(lists, now);
       return;
     }
+
     this.#keeper.tick(now);
-    if (this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience)) this.#wait(now);
-    this.#judge();
+    if (this.#keeper.giveUpIfOutvoted(this.#latestBallot, this.#patience)) this.#restartWait(now);
+    this.#judgePending();
+
     if (this.#keeper.isActive) this.#keptAt = now;
     else if (this.#isNeeded) this.#findKeeper(lists, now);
+  }
+
+  /** Adds the units whose date is reached to those that wait. */
+  #tickEarly(now: number): void {
+    const proposableTo = this.#ports.proposableTo();
+    for (const [id, unit] of this.#earlyUnits) {
+      if (!this.#endsIfOld(unit, now) && unit.earliest <= proposableTo) {
+        this.#earlyUnits.delete(id);
+        this.#enqueue({ ...unit, since: now });
+      }
+    }
   }
 
   /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */
@@ -441,22 +694,27 @@ export class Decisions {
     const isReachable = keeper !== null && keeper !== own && this.#ports.isConnected(keeper);
     if (isReachable) {
       this.#reachedAt = now;
-      this.#forward(keeper, now);
+      if (this.#ports.isReady(keeper)) this.#forwardUnits(keeper, now);
     }
     if (this.#timeouts.isReading) return;
+
+    // Members begin in the order of their ranks, so that they do not outvote each other at the same time.
     const { patienceMs, rankMs } = this.#timeouts;
     const rankWait = this.#rank(current, keeper) * rankMs;
     const isStarving = this.#isStarving(rankWait, now);
     const patience = Math.max(this.#patience, patienceMs);
-    const wait = isReachable ? patience + rankWait : keeper === own ? 0 : rankWait;
+    const wait = isReachable ? patience + rankWait + this.#sizeMs : keeper === own ? 0 : rankWait;
     const since = isReachable ? this.#progressAt : Math.max(this.#progressAt, this.#reachedAt);
+
     if (now - since < wait && !isStarving) return;
     // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
     if (isReachable && !this.#turns.mayBegin(own, now)) return;
-    if (this.#hasKeeper) this.#turns.begin(own, now);
+
+    if (this.#hasKeeper) this.#turns.begin(own, now, this.#canDecide);
     this.#keptAt = now;
-    this.#wait(now);
+    this.#restartWait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
+
     const ballot = this.#nextBallot(current);
     if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
   }
@@ -468,7 +726,7 @@ export class Decisions {
   #keeperOf({ hash }: VotingList): ByteString | null {
     const { id } = this.#ports.own;
     const { promised } = this.#voter;
-    const seen = this.#seen;
+    const seen = this.#latestBallot;
     const isReplaced = promised?.member === id && seen?.member !== id && compareBallots(seen, promised) > 0;
     const latest = isReplaced ? seen : promised;
     return latest?.listHash === hash ? latest.member : null;
@@ -482,17 +740,20 @@ export class Decisions {
 
   #receivePromise(from: ByteString, { accepted: sent, ...rest }: PromiseMessage): void {
     if (!this.#limit.admits(from, this.#ports.uptime(), sent?.bodies.length)) return;
+
     const proposal = sent === null ? null : this.#ports.read(sent.bodies);
     if (sent !== null && proposal === null) return;
+
     // A list that is earlier than that of the last decision can decide no more.
     const isOver = sent !== null && sent.evidence.vote.ballot.list < this.last.list;
     const accepted = sent === null || proposal === null || isOver ? null : { ...sent, proposal };
     // The keeper does not evaluate what it proposes again.
     if (accepted !== null && !this.#signatures.isEvidence(accepted.evidence, accepted.proposal)) return;
+
     const promise: PromiseOf = { ...rest, accepted };
-    this.#recovery?.promised(from, promise);
-    this.#keeper.promised(from, promise);
-    this.#recover();
+    this.#recovery?.receivePromise(from, promise);
+    this.#keeper.receivePromise(from, promise);
+    this.#endRecovery();
   }
 
   #sendPromise(to: ByteString, { accepted, ...promise }: PromiseOf): void {
@@ -500,9 +761,11 @@ export class Decisions {
     this.#ports.send(to, { kind: "promise", ...promise, accepted: sent });
   }
 
-  #forward(keeper: ByteString, now: number): void {
+  /** Sends the keeper the units that it probably has not received from their clients. */
+  #forwardUnits(keeper: ByteString, now: number): void {
     const open = (this.#voter.open ?? this.#pending)?.proposal.decisions ?? [];
     const proposed = new Set(open.map(({ unit }) => unit));
+
     // The keeper made a proposal after the previous one arrived here. It probably has what was here before that, unless
     // this is part of the proposal, or comes after as many units as one decides.
     const isBusy =
@@ -510,6 +773,7 @@ export class Decisions {
         ? now - this.#proposedAt < this.#timeouts.repeatMs
         : now - this.#progressAt < this.#proposalMs;
     const until = isBusy ? this.#previousProposedAt : now;
+
     let before = 0;
     for (const unit of this.#queue.inTurn()) {
       const isLater = isBusy && before++ >= PROPOSAL_UNITS_MAX;
@@ -524,34 +788,36 @@ export class Decisions {
   }
 
   /** Starts waiting for a decision again. */
-  #wait(now: number): void {
+  #restartWait(now: number): void {
     this.#progressAt = now;
     const { random } = this.#ports;
     const { patienceMs } = this.#timeouts;
     if (this.#patience < patienceMs) this.#patience = patienceMs * (1 + RANDOM_SHARE * random());
   }
 
-  #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
+  /** Returns a ballot of this daemon, in the round after all rounds of the list that it knows. */
+  #nextBallot({ number, hash }: VotingList): Ballot {
     const member = this.#ports.own.id;
     const roundOf = (ballot: Ballot | null): number => (ballot?.listHash === hash ? ballot.round : 0);
-    const round = 1 + Math.max(roundOf(this.#voter.promised), roundOf(this.#seen));
+    const round = 1 + Math.max(roundOf(this.#voter.promised), roundOf(this.#latestBallot));
     return { list: number, listHash: hash, round, member, attempt: 0 };
   }
 
-  #see(ballot: Ballot): void {
-    if (compareBallots(ballot, this.#seen) > 0) this.#seen = ballot;
+  #noteBallot(ballot: Ballot): void {
+    if (compareBallots(ballot, this.#latestBallot) > 0) this.#latestBallot = ballot;
   }
 
-  #promise(from: ByteString, ballot: Ballot): void {
+  #receivePromiseRequest(from: ByteString, ballot: Ballot): void {
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
     const now = this.#ports.uptime();
     if (!this.#limit.admits(from, now) || !this.#mayTurn(ballot)) return;
-    this.#see(ballot);
+
+    this.#noteBallot(ballot);
     if (!this.#voter.isAmnesic && this.#isTurn(ballot)) this.#beginTurn(ballot);
     const isPromised = this.#voter.promise(ballot, NO_OBJECTION, (promise) =>
       this.#sendPromise(from, promise),
     );
-    if (!isPromised) this.#outvote(from);
+    if (!isPromised) this.#sendOutvoted(from);
   }
 
   /**
@@ -588,14 +854,14 @@ export class Decisions {
   /** Called before a ballot of another keeper, or of another round, is promised. */
   #beginTurn({ member }: Ballot): void {
     const now = this.#ports.uptime();
-    if (this.#hasKeeper) this.#turns.begin(member, now);
-    this.#wait(now);
+    if (this.#hasKeeper) this.#turns.begin(member, now, this.#canDecide);
+    this.#restartWait(now);
   }
 
   /** Whether a unit has waited for long while other members were the keeper. */
   #isStarving(rankWait: number, now: number): boolean {
     const limit = Math.max(STARVING_MS, STARVING_PATIENCE * this.#patience) + rankWait;
-    return now - this.#keptAt >= limit && now - this.#oldest >= limit;
+    return now - this.#keptAt >= limit && now - this.#oldestSince >= limit;
   }
 
   /** Whether a ballot is one of the present list. */
@@ -604,72 +870,85 @@ export class Decisions {
     return current?.hash === listHash && current.number === list && current.members.has(member);
   }
 
-  #outvote(member: ByteString): void {
+  #sendOutvoted(member: ByteString): void {
     const ballot = this.#voter.promised;
     if (ballot !== null) this.#ports.send(member, { kind: "outvoted", ballot });
   }
 
-  #proposed(from: ByteString, message: Propose): void {
+  #receiveProposal(from: ByteString, message: Propose): void {
     const { ballot, bodies, signed, evidence } = message;
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
     if (!this.#limit.admits(from, this.#ports.uptime(), bodies.length) || !this.#mayTurn(ballot)) return;
-    this.#see(ballot);
+
+    this.#noteBallot(ballot);
     const proposal = this.#ports.read(bodies);
     if (proposal === null) return;
     if (evidence !== null) this.#receiveVote(from, evidence.vote);
+
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
     if (!isEarlier || this.#votes.isVotedFor(proposal))
       this.#votes.addProposal(proposal, from, this.last.slot);
-    this.#count(proposal.slot);
+    this.#countVotes(proposal.slot);
+
     const now = this.#ports.uptime();
     const isSame =
       this.#pending?.proposal.root === proposal.root &&
       compareBallots(this.#pending.message.ballot, ballot) === 0;
     // A proposal that is outvoted must not replace one for which this daemon may still vote.
     const isReplacing = !isSame && (!isEarlier || this.#pending === null);
-    if (isReplacing && this.#signatures.isProposed(ballot, proposal, signed)) {
+
+    if (isReplacing && this.#signatures.isSignedByKeeper(ballot, proposal, signed)) {
       if (this.#voter.open?.proposal.root !== proposal.root) {
         this.#previousProposedAt = this.#proposedAt;
         this.#proposedAt = now;
       }
       this.#pending = { from, message, proposal, since: now };
     }
-    this.#judge();
+
+    this.#judgePending();
   }
 
   /** Votes for the pending proposal, or objects to it, if it is the next one. */
-  #judge(): void {
+  #judgePending(): void {
     const pending = this.#pending;
     if (pending === null) return;
     const { from, proposal, message, since } = pending;
     const { ballot, signed, evidence } = message;
+
+    // The decision before it may be part of the state here, although this daemon has not counted votes for it.
     const { previous } = proposal.decisions[0];
-    this.#follow({ slot: proposal.slot - 1, orderKey: previous, list: this.last.list });
+    this.#followChain({ slot: proposal.slot - 1, orderKey: previous, list: this.last.list });
+
     const { last, promised } = this.#voter;
     if (proposal.slot <= last.slot || !this.#isVoting(ballot)) this.#pending = null;
     else if (compareBallots(ballot, promised) < 0) {
       this.#pending = null;
-      this.#outvote(from);
+      this.#sendOutvoted(from);
     } else if (proposal.slot === last.slot + 1 && !this.#voter.isAmnesic) {
       const { open } = this.#voter;
       const hasVoted = open !== null && compareBallots(open.evidence.vote.ballot, ballot) === 0;
+      // A keeper that makes two proposals in one ballot lies, and a member votes only once in each ballot.
       if (hasVoted && open.proposal.root !== proposal.root) {
         this.#pending = null;
         return;
       }
-      const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
+
+      const isChecked = hasVoted || this.#hasEarlierEvidence(evidence, proposal, ballot);
       const judgement = isChecked
         ? "yes"
         : this.#isNext(previous) && !this.#chain.isIncomplete
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
+
       // An objection that names no later date may resolve itself: entries arrive, and the clock reaches the date.
       const mayChange = judgement !== "yes" && judgement.notBefore <= proposal.decisions[0].at;
       if (mayChange && this.#ports.uptime() - since < this.#timeouts.objectAfterMs) return;
+
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);
-      if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
-      else this.#object(from, ballot, judgement);
+      if (judgement === "yes")
+        this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#addOwnVote(vote));
+      else this.#sendObjection(from, ballot, judgement);
     }
   }
 
@@ -685,7 +964,7 @@ export class Decisions {
     return this.#ports.findDecision(previous)?.slot === slot;
   }
 
-  #object(keeper: ByteString, ballot: Ballot, objection: Objection): void {
+  #sendObjection(keeper: ByteString, ballot: Ballot, objection: Objection): void {
     if (ballot.attempt === ATTEMPT_MAX) return;
     this.#voter.promise(nextAttempt(ballot), objection, (promise) => this.#sendPromise(keeper, promise));
   }
@@ -694,7 +973,7 @@ export class Decisions {
    * Whether two members have checked this decision in an earlier ballot. A majority may have voted for it, so this
    * daemon may no longer object.
    */
-  #isEvidence(evidence: Evidence | null, proposal: Proposal, ballot: Ballot): boolean {
+  #hasEarlierEvidence(evidence: Evidence | null, proposal: Proposal, ballot: Ballot): boolean {
     if (evidence === null || compareBallots(evidence.vote.ballot, ballot) >= 0) return false;
     return this.#signatures.isEvidence(evidence, proposal);
   }
@@ -708,7 +987,7 @@ export class Decisions {
   }
 
   /** Adds this daemon's own vote, and sends it to all other members. */
-  #voted(vote: Vote): void {
+  #addOwnVote(vote: Vote): void {
     this.#broadcast({ kind: "vote", vote });
     const { id } = this.#ports.own;
     if (!this.#votes.has(vote, id, this.last.slot)) this.#addVote(vote, id);
@@ -716,33 +995,59 @@ export class Decisions {
 
   #addVote(vote: Vote, voter: ByteString): void {
     if (this.#votes.add(vote, voter)) this.#ports.contradicted(voter);
-    this.#count(vote.slot);
+    this.#countVotes(vote.slot);
     this.#keeper.advance();
   }
 
   /** Records the decisions of a proposal if a majority has voted for it. @param slot  that of the first one */
-  #count(slot: number): void {
+  #countVotes(slot: number): void {
     const lists = this.#lists();
     if (lists === null) return;
     for (const list of [lists.current, ...lists.earlier]) {
       const made = this.#votes.decisionsFrom(slot, list);
       if (made === null) continue;
-      if (slot > this.#counted) this.#limitsMove(made.proposal, made.votes.ballot.member);
+      if (slot > this.#countedSlot) this.#raiseLimits(made.proposal, made.votes.ballot.member);
       this.#ports.decided(made.proposal, made.votes);
+      this.#followMade(made.proposal);
       return;
     }
+  }
+
+  /**
+   * Follows decisions that a majority has made again, because its members restarted after the entries were pruned: then
+   * they know only their votes. An entry that a snapshot covers, or that is part of the state, is not folded again.
+   */
+  #followMade({ decisions }: Proposal): void {
+    const { slot, at, seq, id } = decisions.at(-1) ?? decisions[0];
+    this.#followChain({ slot, orderKey: { at, seq, id }, list: this.last.list });
+  }
+
+  /**
+   * Lets members send more messages after a decision of the proposal for which this daemon has voted: a majority has
+   * voted for it, although the other votes may never arrive here, because their members are not connected to this one.
+   */
+  #creditOpen({ id }: ProposedDecision): void {
+    const { open } = this.#voter;
+    if (open?.proposal.decisions[0].id === id) this.#creditMessages(open.proposal);
+  }
+
+  /** Lets members send more messages, because a majority has decided a slot. */
+  #creditMessages({ slot, decisions }: Proposal): void {
+    if (slot <= this.#creditedSlot) return;
+    this.#creditedSlot = slot;
+    this.#limit.decided(decisions.length);
   }
 
   /**
    * Raises the limits of the members, because a majority has decided a slot in a member's turn. This daemon waits again
    * for the keeper, even if earlier decisions are missing here.
    */
-  #limitsMove({ slot, decisions }: Proposal, keeper: ByteString): void {
-    this.#counted = slot;
-    this.#wait(this.#ports.uptime());
-    this.#limit.decided(decisions.length);
+  #raiseLimits(proposal: Proposal, keeper: ByteString): void {
+    this.#countedSlot = proposal.slot;
+    this.#restartWait(this.#ports.uptime());
+    this.#creditMessages(proposal);
     // A keeper that decides units, but not the one that waits longest, has to let another member begin.
-    const isFair = this.#ports.uptime() - this.#oldest < STARVING_MS;
+    const isFair = this.#ports.uptime() - this.#oldestSince < STARVING_MS;
     this.#turns.decided(keeper, isFair);
   }
 
@@ -751,7 +1056,7 @@ export class Decisions {
    * to have an earlier date: a member has invented that decision, and this daemon could not check it, because entries
    * of that time were removed.
    */
-  #correct({ slot, at, previous }: ProposedDecision): void {
+  #correctLast({ slot, at, previous }: ProposedDecision): void {
     const { last } = this;
     if (slot > last.slot || at <= (last.orderKey?.at ?? at)) return;
     // The decisions before a later one may be missing here. The first one after the removed entries is corrected, too.
@@ -763,18 +1068,20 @@ export class Decisions {
    * Follows the chain of decisions that are part of the state.
    * @param known  a decision that another member has; null: none
    */
-  #follow(known: LastDecision | null): void {
+  #followChain(known: LastDecision | null): void {
     const last = this.#chain.advance(this.last, known);
     if (last.slot === this.last.slot) return;
+
     this.#voter.follow(last);
-    this.#undecidedTime.decided();
+    this.#undecidedTime.reset();
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;
+
     const now = this.#ports.uptime();
     const proposalMs = Math.min(now - this.#proposedAt, this.#timeouts.repeatMs);
     this.#proposalMs = Math.max(proposalMs, PROPOSAL_DECAY * this.#proposalMs);
-    this.#wait(now);
-    this.#count(last.slot + 1);
+    this.#restartWait(now);
+    this.#countVotes(last.slot + 1);
   }
 
   /**
@@ -789,11 +1096,13 @@ export class Decisions {
       this.#levelVote = open;
       return;
     }
+
     this.#levelSince ??= now;
     if (now - this.#levelSince < LOST_AFTER_MS) return;
+
     this.#levelSince = null;
     this.#voter.follow(this.#chain.skip(this.last));
-    this.#follow(null);
+    this.#followChain(null);
   }
 
   #broadcast(message: DecisionMessage): void {
@@ -809,75 +1118,20 @@ export class Decisions {
     if (this.#recovery?.listHash !== current.hash) this.#recovery = new Recovery(current, id);
     const { ballot, isComplete } = this.#recovery;
     if (!isComplete) this.#broadcast({ kind: "promise-request", ballot });
-    this.#recover();
+    this.#endRecovery();
   }
 
-  #recover(): void {
+  #endRecovery(): void {
     const recovery = this.#recovery;
     if (recovery?.isComplete !== true) return;
-    this.#follow(recovery.last);
+    this.#followChain(recovery.last);
     // This daemon may have voted for the decisions that the others have. Without them, it could vote for other ones.
     if (this.last.slot < recovery.last.slot) return;
+
     this.#recovery = null;
     this.#voter.recover(recovery.ballot, recovery.accepted, () => {
-      this.#wait(this.#ports.uptime());
+      this.#restartWait(this.#ports.uptime());
       this.tick();
     });
-  }
-}
-
-const SHARE_USED =
-  "the waiting units of its key would use more room than remains free for other keys: send fewer at the same time";
-
-type SigningPorts = Pick<DecisionPorts, "cluster" | "hash" | "verify">;
-
-/** The checks of the signatures by which members propose decisions and vote for them. */
-export class SignatureChecks {
-  readonly #ports: SigningPorts;
-  readonly #lists: () => VotingLists | null;
-
-  /** @param lists  returns the lists whose members may have voted */
-  constructor(ports: SigningPorts, lists: () => VotingLists | null) {
-    this.#ports = ports;
-    this.#lists = lists;
-  }
-
-  /** Returns the member that has signed a vote, or null if its signature is not valid. */
-  voterOf(vote: Vote): ByteString | null {
-    const { cluster, verify } = this.#ports;
-    const id = this.#idOf(vote);
-    if (this.#listOf(vote.ballot)?.members.has(id) !== true) return null;
-    return verify(vote.spki, voteBytes(cluster, vote), vote.signature) ? id : null;
-  }
-
-  /** Whether the keeper of a ballot has signed a proposal. */
-  isProposed(ballot: Ballot, proposal: Proposal, signed: MemberSignature): boolean {
-    const { cluster, verify } = this.#ports;
-    const bytes = proposalBytes(cluster, votedIn(ballot, proposal));
-    return this.#idOf(signed) === ballot.member && verify(signed.spki, bytes, signed.signature);
-  }
-
-  /**
-   * Whether two members have checked a proposal, or the only member of a list. A single one of several members may lie
-   * about the outcome, and about the ballot in which it has voted.
-   */
-  isEvidence({ vote, proposal: signed }: Evidence, proposal: Proposal): boolean {
-    const { ballot } = vote;
-    const members = this.#listOf(ballot)?.members;
-    const { slot, decisions, root } = proposal;
-    const isSame = vote.slot === slot && vote.count === decisions.length && vote.root === root;
-    if (!isSame || members?.has(ballot.member) !== true) return false;
-    const voter = this.voterOf(vote);
-    if (voter === null || (voter === ballot.member && members.size > 1)) return false;
-    return this.isProposed(ballot, proposal, signed);
-  }
-
-  #idOf({ spki }: MemberSignature): ByteString {
-    return this.#ports.hash(Buffer.from(spki, "latin1"));
-  }
-
-  #listOf({ listHash }: Ballot): VotingList | undefined {
-    const lists = this.#lists();
-    return [lists?.current, ...(lists?.earlier ?? [])].find((list) => list?.hash === listHash);
   }
 }

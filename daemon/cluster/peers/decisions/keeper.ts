@@ -40,6 +40,14 @@ const PAUSE_MS_MAX = 640;
 const CLOCK_MS = 10_000;
 /** The number of decisions for which the keeper votes without waiting, if it has waited for the others in vain. */
 const HASTY_DECISIONS = 16;
+/**
+ * The number of times that a proposal is sent, and the milliseconds from the first time on, until the keeper attempts
+ * another one if no member votes or objects, although a majority is connected: they may be unable to read it.
+ */
+const UNANSWERED_SENDS = 8;
+const UNANSWERED_MS = 5_000;
+/** Milliseconds until a unit is proposed again that no member has answered although it was proposed alone. */
+const UNANSWERED_PAUSE_MS = 10_000;
 
 /** A ballot for which promises are collected. */
 interface Preparation {
@@ -62,6 +70,10 @@ interface Proposed {
   readySince: number | null;
   readonly since: number;
   sentAt: number;
+  /** Since when a majority of members that do not object has answered requests; `uptime` milliseconds. */
+  answeringSince: number;
+  /** How often it was sent since then. */
+  sends: number;
 }
 
 /** What the keeper reads and reports. */
@@ -70,10 +82,14 @@ export interface KeeperHandlers {
   readonly last: () => LastDecision;
   /** Whether a later slot is decided, and earlier decisions, or further ones of the same proposal, are missing here. */
   readonly isIncomplete: () => boolean;
+  /** Whether no majority of the members answers. */
+  readonly isSilent: () => boolean;
   /** Returns the waiting units, from each key in turn. */
   readonly waiting: () => Iterable<WaitingUnit>;
   /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
   readonly postpone: (unit: ByteString) => void;
+  /** Called before a proposal is sent. */
+  readonly proposing: (proposal: Proposal) => void;
   /** Sends a message to all other members of the lists. */
   readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
   /** Adds this daemon's own vote, and sends it to the others. */
@@ -95,15 +111,21 @@ export class Keeper {
   #notBefore = 0;
   /** The earliest clock of members that objected to a date, minus this machine's uptime, and until when it counts. */
   #objectedClock = { ahead: Number.POSITIVE_INFINITY, until: 0 };
-  /** The ids of waiting units to which a member has objected. */
-  #doubted = new Set<ByteString>();
-  #pause = PAUSE_MS;
+  /**
+   * The ids of waiting units to which a member has objected, or that no member has answered; and for the latter, until
+   * when each is left out, `uptime` milliseconds.
+   */
+  readonly #doubtedUnits = new Map<ByteString, number>();
+  #pauseMs = PAUSE_MS;
+  /** When proposals may be made again after an objection to a proposal as a whole; `uptime` milliseconds. */
   #pausedUntil = 0;
+  /** When the first of `#doubtedUnits` may be proposed again; until then, later units of their keys wait as well. */
+  #doubtedFrom = 0;
   readonly #objectors = new Objectors();
   /** The members that objected to the last attempt for the present slot. */
-  #objected: readonly ByteString[] = [];
+  #lastObjectors: readonly ByteString[] = [];
   /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
-  #hasty = 0;
+  #hastyDecisions = 0;
 
   constructor(
     ports: DecisionPorts,
@@ -136,14 +158,18 @@ export class Keeper {
   /** What this daemon waits for as the keeper; null if it is not the keeper. */
   get obstacle(): Obstacle | null {
     if (!this.isActive) return null;
-    if (this.#objected.length > 0) return { cause: "objections", members: this.#objected };
-    const ahead = this.#ahead;
+    if (this.#lastObjectors.length > 0) return { cause: "objections", members: this.#lastObjectors };
+    const ahead = this.#membersAhead;
     if (ahead.length > 0) return { cause: "decisions", members: ahead };
-    const [ballot, proposed] = [this.#ballot, this.#proposed];
+
+    const ballot = this.#ballot;
+    const proposed = this.#proposed;
     if (ballot !== null && proposed === null) {
       const cause = this.#handlers.isIncomplete() ? "incomplete" : "cannot-propose";
       return { cause, members: [] };
     }
+
+    // Without the promises of a majority there is no proposal, so that no votes can be missing yet.
     const { own, isConnected } = this.#ports;
     const answered: Pick<ReadonlyMap<ByteString, unknown>, "has"> = ballot === null || proposed === null
       ? (this.#preparation?.promises ?? new Map<ByteString, PromiseOf>())
@@ -151,12 +177,13 @@ export class Keeper {
     const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
       (id) => id !== own.id && isConnected(id) && !answered.has(id),
     );
+
     if (members.length === 0) return { cause: "own-disk", members };
     return { cause: ballot === null ? "promises" : "votes", members };
   }
 
   /** The members whose decisions are missing here, if this daemon has the promises that it needs. */
-  get #ahead(): readonly ByteString[] {
+  get #membersAhead(): readonly ByteString[] {
     const preparation = this.#preparation;
     const lists = this.#handlers.lists();
     if (preparation === null || lists === null || !isPromised(lists, preparation.promises)) return [];
@@ -171,10 +198,12 @@ export class Keeper {
   prepare(ballot: Ballot): void {
     this.#ballot = null;
     this.#proposed = null;
+
     const now = this.#ports.uptime();
     const preparation: Preparation = { ballot, promises: new Map(), since: now, sentAt: now };
     this.#preparation = preparation;
     const own = this.#ports.own.id;
+
     this.#voter.promise(ballot, NO_OBJECTION, (promise) => {
       if (this.#preparation !== preparation) return;
       preparation.promises.set(own, promise);
@@ -186,7 +215,7 @@ export class Keeper {
   /** Ends this daemon's ballot, because another member has a later one, or the list has changed. */
   stop(): void {
     this.#notBefore = 0;
-    this.#objected = [];
+    this.#lastObjectors = [];
     this.#preparation = null;
     this.#ballot = null;
     this.#proposed = null;
@@ -207,12 +236,12 @@ export class Keeper {
     return isOver;
   }
 
-  promised(from: ByteString, promise: PromiseOf): void {
+  receivePromise(from: ByteString, promise: PromiseOf): void {
     const { ballot } = promise;
     const preparation = this.#preparation;
     if (preparation !== null && compareBallots(preparation.ballot, ballot) === 0)
       preparation.promises.set(from, promise);
-    else if (this.#isNext(ballot)) this.#object(from, promise);
+    else if (this.#isNextAttempt(ballot)) this.#receiveObjection(from, promise);
     this.advance();
   }
 
@@ -221,38 +250,41 @@ export class Keeper {
     const ballot = this.#ballot ?? this.#preparation?.ballot ?? null;
     if (ballot === null) return;
     if (compareBallots(promised, ballot) > 0) this.stop();
-    else this.#repeat(now);
+    else this.#repeatMessages(now);
     this.advance();
   }
 
   /** Does what is possible now. Called when something that the keeper waits for may have happened. */
   advance(): void {
-    this.#complete();
-    this.#propose();
-    this.#vote();
+    this.#becomeKeeper();
+    this.#proposeNext();
+    this.#completeMajority();
   }
 
   /** Whether a ballot is the next attempt of the proposal that waits for votes. */
-  #isNext(ballot: Ballot): boolean {
+  #isNextAttempt(ballot: Ballot): boolean {
     const own = this.#ballot;
     return own !== null && this.#proposed !== null && compareBallots(nextAttempt(own), ballot) === 0;
   }
 
-  #object(from: ByteString, promise: PromiseOf): void {
+  #receiveObjection(from: ByteString, promise: PromiseOf): void {
     const proposed = this.#proposed as Proposed;
     proposed.objections.set(from, promise);
     if (this.#isDecidedWithout(proposed)) {
-      this.#vote();
+      this.#completeMajority();
       return;
     }
+
+    // The next proposal takes a date to which the member agrees. A liar cannot move it beyond what members accept.
     if (promise.notBefore > proposed.proposal.decisions[0].at) {
       const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
       this.#notBefore = Math.max(this.#notBefore, notBefore);
     }
+
     const lists = this.#handlers.lists();
     const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
     // The vote of the member that objects is no longer expected.
-    this.#vote();
+    this.#completeMajority();
     if (proposed.hasVoted || lists === null || !isPromised(lists, ids)) return;
     this.#attemptAgain(proposed);
   }
@@ -276,7 +308,7 @@ export class Keeper {
 
   /**
    * Whether only members object whose objections do not count, and the other members can make the decision. If these do
-   * not vote, `#repeat` begins the next attempt.
+   * not vote, `#repeatMessages` begins the next attempt.
    */
   #isDecidedWithout(proposed: Proposed): boolean {
     const now = this.#ports.uptime();
@@ -292,81 +324,127 @@ export class Keeper {
     return isMajority(list, { has: (id) => id === own.id || (isConnected(id) && !objections.has(id)) });
   }
 
-  /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
-  #attemptAgain(proposed: Proposed): void {
+  /**
+   * Begins the next attempt, usually with another unit, with the promises of the members that object.
+   * @param isUnanswered  whether no member has answered, so that each unit of the proposal is doubted
+   */
+  #attemptAgain(proposed: Proposed, isUnanswered = false): void {
     const { proposal, objections } = proposed;
+    const now = this.#ports.uptime();
     // A single member may not know all clocks, so that the others have to be unable to decide without it.
     if (!this.#areOthersMajority(proposed) || this.#isDecidedWithout(proposed)) this.#followClocks(proposed);
-    this.#objected = [...objections.keys()];
-    this.#objectors.prevented(this.#objected, this.#ports.uptime());
+
+    this.#lastObjectors = [...objections.keys()];
+    this.#objectors.prevented(this.#lastObjectors, now);
+
     const waiting = new Set(Array.from(this.#handlers.waiting(), ({ id }) => id));
-    for (const id of this.#doubted) if (!waiting.has(id)) this.#doubted.delete(id);
+    for (const id of this.#doubtedUnits.keys()) if (!waiting.has(id)) this.#doubtedUnits.delete(id);
     // The members may never agree on these units, for example because one of them cannot run a command.
-    for (const { unit } of objectedOf(proposal, objections.values())) {
+    const doubted = isUnanswered ? proposal.decisions : objectedOf(proposal, objections.values());
+    const isAlone = proposal.decisions.length === 1;
+    for (const { unit } of doubted) {
       if (unit === null) continue;
-      this.#doubted.add(unit);
+      this.#doubtedUnits.set(unit, isUnanswered && isAlone ? now + UNANSWERED_PAUSE_MS : now);
       this.#handlers.postpone(unit);
     }
+
     const ballot = nextAttempt(this.#ballot as Ballot);
     if (ballot.attempt > ATTEMPT_MAX) {
       this.stop();
       return;
     }
-    this.#pausedUntil = this.#ports.uptime() + this.#pause;
-    this.#pause = Math.min(2 * this.#pause, PAUSE_MS_MAX);
+
+    // Units to which no member has objected do not wait for the others.
+    if (doubted.some(({ unit }) => unit !== null)) this.#doubtedFrom = now + this.#pauseMs;
+    else this.#pausedUntil = now + this.#pauseMs;
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS_MAX);
     this.prepare(ballot);
     for (const [id, promise] of objections) this.#preparation?.promises.set(id, promise);
   }
 
-  #repeat(now: number): void {
+  #repeatMessages(now: number): void {
     const preparation = this.#preparation;
     const { repeatMs } = this.#timeouts;
     if (preparation !== null && now - preparation.sentAt >= repeatMs) {
       preparation.sentAt = now;
       this.#handlers.broadcast({ kind: "promise-request", ballot: preparation.ballot });
     }
+
     const proposed = this.#proposed;
-    if (proposed === null || now - proposed.sentAt < repeatMs) return;
+    if (proposed === null) return;
+    if (this.#handlers.isSilent() || !this.#areOthersMajority(proposed)) {
+      proposed.answeringSince = now;
+      proposed.sends = 0;
+    }
+
+    if (now - proposed.sentAt < repeatMs) return;
     if (proposed.objections.size > 0 && !proposed.hasVoted) this.#attemptAgain(proposed);
-    else this.#send(proposed, now);
+    else if (this.#isUnanswered(proposed, now)) this.#attemptAgain(proposed, true);
+    else if (now - proposed.sentAt >= repeatMs + this.#timeouts.sizeMs(sizeOf(proposed)))
+      this.#sendProposal(proposed, now);
+  }
+
+  /**
+   * Whether no member votes for a proposal or objects to it, although a majority runs. One that they cannot read would
+   * otherwise be sent for ever: its envelope may be of a newer release. What may be decided has to be proposed again.
+   */
+  #isUnanswered({ proposal, evidence, hasVoted, sends, answeringSince }: Proposed, now: number): boolean {
+    if (evidence !== null || hasVoted || sends < UNANSWERED_SENDS || now - answeringSince < UNANSWERED_MS)
+      return false;
+
+    const { decisions } = proposal;
+    const [{ unit }] = decisions;
+    const isPaused = (id: ByteString) => now < (this.#doubtedUnits.get(id) ?? 0);
+    if (decisions.length > 1) return true;
+    // If nothing else can be proposed, nothing is lost by waiting: the members may only be missing entries.
+    for (const { id } of this.#handlers.waiting()) if (id !== unit && !isPaused(id)) return true;
+    return false;
   }
 
   /** Becomes the keeper when enough members have promised, and this daemon has the decisions that they have. */
-  #complete(): void {
+  #becomeKeeper(): void {
     const preparation = this.#preparation;
     const lists = this.#handlers.lists();
     if (preparation === null || lists === null) return;
+
     const { ballot, promises } = preparation;
     if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
     // Without its own promise, this daemon would forget after a restart what it has proposed in this ballot, and would
     // not propose the decision again for which it has voted before.
     if (!promises.has(this.#ports.own.id)) return;
+
     for (const { last } of promises.values()) this.#handlers.follow(last);
     const { slot } = this.#handlers.last();
+
     // A majority of members without a later decision has the votes for the next one. Another member may lie.
     const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
     const isWaiting = this.#ports.uptime() - preparation.since < this.#timeouts.repeatMs;
     if (usable.size < promises.size && (isWaiting || !isPromised(lists, usable))) return;
+
     this.#preparation = null;
     this.#ballot = ballot;
+
     const next = slot + 1;
     const open = [...usable.values()].flatMap(({ accepted }) => accepted ?? []);
     const [latest] = open.filter(({ proposal }) => proposal.slot === next).sort(latestFirst);
     // A majority may have voted for it. Only the latest one can be proposed then, and nothing else.
-    if (latest !== undefined) this.#begin(latest.proposal, latest.evidence);
+    if (latest !== undefined) this.#startProposal(latest.proposal, latest.evidence);
   }
 
-  #propose(): void {
+  #proposeNext(): void {
     if (this.#ballot === null) return;
     const last = this.#handlers.last();
     if (this.#proposed !== null && this.#proposed.proposal.slot > last.slot) return;
+
     if (this.#proposed !== null) {
       this.#proposed = null;
       this.#notBefore = 0;
-      this.#objected = [];
-      this.#pause = PAUSE_MS;
+      this.#lastObjectors = [];
+      this.#pauseMs = PAUSE_MS;
     }
+
     if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isIncomplete()) return;
+
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
     const proposal = this.#ports.propose(
@@ -374,33 +452,36 @@ export class Keeper {
       last,
       this.#dateBounds,
     );
-    if (proposal !== null) this.#begin(proposal, null);
+    if (proposal !== null) this.#startProposal(proposal, null);
   }
 
   /**
    * Yields the waiting units that may share a proposal, from each key in turn. One to which a member has objected is
    * proposed alone when it is the first, so that it prevents no other one. Until then, later ones of its key wait: they
-   * would otherwise always be served before it.
+   * would otherwise always be served before it. One that cannot be proposed now delays none.
    * @param hasToWait  whether a unit cannot be proposed now
    */
   *#proposable(hasToWait: (unit: WaitingUnit) => boolean): Generator<WaitingUnit> {
+    const now = this.#ports.uptime();
     const delayed = new Set<ByteString>();
     let isFirst = true;
     for (const unit of this.#handlers.waiting()) {
-      if (delayed.has(unit.caller)) continue;
-      const isDoubted = this.#doubted.has(unit.id);
-      const isAlone = isDoubted && isFirst;
-      if (hasToWait(unit) || (isDoubted && !isFirst)) {
-        if (isDoubted) delayed.add(unit.caller);
+      const doubtedFrom = this.#doubtedUnits.get(unit.id) ?? null;
+      const isPaused = doubtedFrom !== null && now < doubtedFrom;
+      if (isPaused || delayed.has(unit.caller) || hasToWait(unit)) continue;
+
+      if (doubtedFrom !== null && (!isFirst || now < this.#doubtedFrom)) {
+        delayed.add(unit.caller);
         continue;
       }
+
       yield unit;
-      if (isAlone) return;
+      if (doubtedFrom !== null) return;
       isFirst = false;
     }
   }
 
-  #begin(proposal: Proposal, evidence: Evidence | null): void {
+  #startProposal(proposal: Proposal, evidence: Evidence | null): void {
     const now = this.#ports.uptime();
     const signed = this.#voter.propose(this.#ballot as Ballot, proposal);
     this.#proposed = {
@@ -412,29 +493,38 @@ export class Keeper {
       readySince: null,
       since: now,
       sentAt: now,
+      answeringSince: now,
+      sends: 0,
     };
+
     this.#votes.addProposal(proposal, this.#ports.own.id, this.#handlers.last().slot);
-    this.#send(this.#proposed, now);
+    this.#handlers.proposing(proposal);
+    this.#sendProposal(this.#proposed, now);
   }
 
-  #send(proposed: Proposed, now: number): void {
+  #sendProposal(proposed: Proposed, now: number): void {
     proposed.sentAt = now;
+    proposed.sends++;
     const { proposal, signed, evidence } = proposed;
     const ballot = this.#ballot as Ballot;
     this.#handlers.broadcast({ kind: "propose", ballot, bodies: bodiesOf(proposal), signed, evidence });
   }
 
   /** Votes for the proposal, if a majority needs only this vote. */
-  #vote(): void {
-    const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#handlers.lists()];
+  #completeMajority(): void {
+    const ballot = this.#ballot;
+    const proposed = this.#proposed;
+    const lists = this.#handlers.lists();
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
     const { proposal, signed } = proposed;
     if (proposal.slot <= this.#handlers.last().slot) return;
+
     const votes = this.#votes.votesFor(proposal, ballot);
     // The other members have made the decisions, whose entries are being added.
     if (isMajority(lists.current, votes)) return;
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
+
     const other = [...votes.values()][0] ?? null;
     proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#handlers.voted);
   }
@@ -443,16 +533,20 @@ export class Keeper {
   #isLeftToOthers(proposed: Proposed, votes: ReadonlyMap<ByteString, Vote>, list: VotingList): boolean {
     const { own, isConnected, uptime } = this.#ports;
     const { objections } = proposed;
+
     const mayVote = (id: ByteString) => votes.has(id) || (isConnected(id) && !objections.has(id));
     const others = [...list.members].filter((id) => id !== own.id && mayVote(id));
     if (!isMajority(list, new Set(others))) return false;
-    if (this.#hasty > 0) {
-      this.#hasty--;
+
+    if (this.#hastyDecisions > 0) {
+      this.#hastyDecisions--;
       return false;
     }
+
+    // If the others do not vote in time, this daemon does, and soon waits no longer: each wait delays a decision.
     proposed.readySince ??= uptime();
     if (uptime() - proposed.readySince < this.#timeouts.leaveMs) return true;
-    this.#hasty = HASTY_DECISIONS;
+    this.#hastyDecisions = HASTY_DECISIONS;
     return false;
   }
 }
@@ -470,3 +564,6 @@ export const nextAttempt = (ballot: Ballot): Ballot => ({ ...ballot, attempt: ba
 
 const latestFirst = (a: Accepted, b: Accepted): number =>
   compareBallots(b.evidence.vote.ballot, a.evidence.vote.ballot);
+
+const sizeOf = ({ proposal }: Proposed): number =>
+  proposal.decisions.reduce((bytes, { body }) => bytes + body.length, 0);

@@ -1,7 +1,7 @@
 /**
  * Limits how much one member can disturb the decisions of the others: how often its ballots replace those of another
  * keeper, and how many of its messages are processed. Only what a majority has decided moves these limits, never what
- * the member sends. Source: docs/protocol-v2.md "Decisions".
+ * the member sends. Source: docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 
@@ -33,12 +33,13 @@ export class Turns {
     return turn === undefined || now - turn.beganAt >= turn.pause;
   }
 
-  begin(member: ByteString, now: number): void {
+  /** @param canDecide  whether enough members are connected: otherwise the turn does not count as one in vain */
+  begin(member: ByteString, now: number, canDecide: boolean): void {
     const known = this.#turns.get(member);
     const { pause, vain } =
       known === undefined || now - known.beganAt >= FORGET_MS ? { pause: 0, vain: 0 } : known;
     const next = Math.min(Math.max(2 * pause, PAUSE_MS), PAUSE_MS_MAX);
-    this.#turns.set(member, { beganAt: now, pause: next, vain: vain + 1 });
+    this.#turns.set(member, { beganAt: now, pause: next, vain: canDecide ? vain + 1 : vain });
   }
 
   /**

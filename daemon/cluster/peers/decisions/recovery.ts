@@ -57,28 +57,29 @@ export class Recovery {
     return found.reduce((one, other) => (other.slot > one.slot ? other : one), NO_PROMISES.last);
   }
 
-  promised(from: ByteString, promise: PromiseOf): void {
+  receivePromise(from: ByteString, promise: PromiseOf): void {
     if (this.isComplete || compareBallots(promise.ballot, this.ballot) !== 0 || !this.#others.has(from))
       return;
     if (this.ballot.round > 0) this.#promises.set(from, promise);
-    this.#answers(from);
+    this.#noteAnswer(from);
   }
 
   /** Called when a member has promised a later ballot than the one that was requested. */
-  outvoted(from: ByteString, ballot: Ballot): void {
+  receiveOutvoted(from: ByteString, ballot: Ballot): void {
     const { list } = this.ballot;
     if (ballot.listHash !== this.listHash || ballot.list !== list || !this.#others.has(from)) return;
     if (this.isComplete) return;
     if (compareBallots(ballot, this.#latest) > 0) this.#latest = ballot;
     if (this.ballot.round > 0) this.#requestLater();
-    this.#answers(from);
+    this.#noteAnswer(from);
   }
 
-  #answers(from: ByteString): void {
+  #noteAnswer(from: ByteString): void {
     this.#answered.add(from);
     if (this.ballot.round === 0 && this.#answered.size === this.#others.size) this.#requestLater();
   }
 
+  /** Requests promises for a ballot that is later than all that the members have named. */
   #requestLater(): void {
     if (compareBallots(this.ballot, this.#latest) > 0) return;
     this.ballot = { ...this.ballot, round: this.#latest.round + 1 };

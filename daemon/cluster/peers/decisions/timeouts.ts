@@ -1,37 +1,40 @@
 /**
- * The timeouts of decisions, and what they follow. Each is a sum of times that this daemon has measured itself, between
- * a minimum and a maximum: how long its disk takes, how long a message and its answer take between it and most other
- * members, and how late its own timers are. No member can move them alone. Source: docs/protocol-v2.md "Decisions".
+ * The timeouts of decisions, all in milliseconds. Each is a sum of times that this daemon has measured itself, between
+ * a minimum and a maximum: how long its disk takes, how long a message and its answer take between it and a majority of
+ * the members, and how late its own timers are. No member can move them alone. Their names are those of the table in
+ * docs/member-protocol.md "Decisions".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { VotingList } from "./decision-types.js";
 import { majorityOf } from "./vote-count.js";
 
-/** Milliseconds without a decision after which a member with a waiting unit becomes the keeper. */
+/** The minimum and the maximum of each timeout below; milliseconds. */
 const PATIENCE_MS = 400;
 export const PATIENCE_MS_MAX = 6_400;
+const RANK_MS = 60;
+const RANK_MS_MAX = 600;
+const REPEAT_MS = 250;
+const REPEAT_MS_MAX = 2_000;
+const OBJECT_AFTER_MS = 150;
+const OBJECT_AFTER_MS_MAX = 1_000;
+const LEAVE_MS = 10;
+const LEAVE_MS_MAX = 50;
 /**
- * What happens, one after the other, until a new keeper has made a decision: promises and votes are stored, messages
- * are sent and answered, and processes begin to run.
+ * The numbers of times that are added up for the steps by which a new keeper makes a decision: writes of promises and
+ * votes, round trips, and starts of a process that has a message to handle.
  */
 const SAVES = 4;
 const TRIPS = 3;
 const WAKES = 6;
-/** Milliseconds between the attempts of two members to replace a keeper. */
-const RANK_MS = 60;
-const RANK_MS_MAX = 600;
-/** Milliseconds after which a keeper's request or proposal without an outcome is sent again. */
-const REPEAT_MS = 250;
-const REPEAT_MS_MAX = 2_000;
-/** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
-const OBJECT_AFTER_MS = 150;
-const OBJECT_AFTER_MS_MAX = 1_000;
-/**
- * Milliseconds for which the keeper waits for the other members to make a decision without its vote, which would cost
- * its disk a write: as long as that write usually takes.
- */
-const LEAVE_MS = 10;
-const LEAVE_MS_MAX = 50;
+/** The maximum of `answerMs` after members were slow, unless `--majority-timeout` is longer. */
+const ANSWER_MS_MAX = 1_500;
+/** An answer that took longer than this many milliseconds was delayed by a fault, and is not measured. */
+const ANSWER_MEASURED_MS = 1_000;
+/** The factor by which an answer may take longer than the longest answer, or round trip, of the last minutes. */
+const ANSWER_SLACK = 1.5;
+/** The bytes of a long envelope that a member sends, verifies and stores in a millisecond, and the maximum time. */
+const BYTES_PER_MS = 5_000;
+const SIZE_MS_MAX = 2_000;
 /** The maximum of a measured round trip, and of a measured delay of a tick; milliseconds. */
 const TRIP_MS_MAX = 1_000;
 const DELAY_MS_MAX = 500;
@@ -52,20 +55,24 @@ const READ_MS = 100;
 
 export class Timeouts {
   readonly #uptime: () => number;
+  readonly #majorityTimeoutMs: number;
   readonly #saves = new MeasuredTimes();
   readonly #trips = new MeasuredTimes();
   readonly #delays = new MeasuredTimes();
+  readonly #answers = new MeasuredTimes();
   /** When the writes began that are under way, the oldest first; `uptime` milliseconds. */
   readonly #saving: number[] = [];
-  /** When `tick` was last called; null: never. */
+  /** When `tick` was last called, in `uptime` milliseconds; null: never. */
   #tickedAt: number | null = null;
   /** When the delay of a tick and the round trips were last noted; `uptime` milliseconds. */
   #measuredAt = 0;
+  /** Until when this process, which was suspended, reads what has arrived; `uptime` milliseconds. */
   #readUntil = 0;
 
-  /** @param uptime  milliseconds; never jumps */
-  constructor(uptime: () => number) {
+  /** @param uptime  milliseconds; never jumps @param majorityTimeoutMs  `--majority-timeout` */
+  constructor(uptime: () => number, majorityTimeoutMs: number) {
     this.#uptime = uptime;
+    this.#majorityTimeoutMs = majorityTimeoutMs;
   }
 
   /** Called when a promise or a vote begins to be stored. */
@@ -79,8 +86,14 @@ export class Timeouts {
     this.#saves.add(now - (this.#saving.shift() ?? now), now);
   }
 
+  /** Called when a majority of the members has answered a request. @param milliseconds  how long that took */
+  answered(milliseconds: number): void {
+    if (milliseconds <= ANSWER_MEASURED_MS) this.#answers.add(milliseconds, this.#uptime());
+  }
+
   /**
-   * Measures how late this call is, and the round trip to most other members. Called at each tick at least.
+   * Measures how late this call is, and the round trip to a majority of the members. Called at each tick at least.
+   * @param own  the id of this daemon
    * @param roundTrip  returns the milliseconds of the last round trip to a member, or null if it is unknown
    * @returns the milliseconds since the last call in which this process did not run
    */
@@ -94,6 +107,7 @@ export class Timeouts {
       const trip = list === null ? null : majorityTrip(own, list, roundTrip);
       if (trip !== null) this.#trips.add(Math.min(trip, TRIP_MS_MAX), now);
     }
+
     if (passed >= SUSPENDED_MS) this.#readUntil = now + READ_MS;
     return Math.max(0, passed - COUNTED_MS);
   }
@@ -103,24 +117,49 @@ export class Timeouts {
     return this.#uptime() < this.#readUntil;
   }
 
+  /** Milliseconds without a decision after which a member with a waiting unit replaces a connected keeper. */
   get patienceMs(): number {
     return between(PATIENCE_MS, this.#sum(SAVES, TRIPS, WAKES), PATIENCE_MS_MAX);
   }
 
+  /** Returns the milliseconds by which the decision on an envelope may take longer. @param bytes  its length */
+  sizeMs(bytes: number): number {
+    return Math.min(bytes / BYTES_PER_MS, SIZE_MS_MAX);
+  }
+
+  /** Milliseconds between the attempts of two members of consecutive ranks to replace a keeper. */
   get rankMs(): number {
     return between(RANK_MS, this.#sum(1, 1, 2), RANK_MS_MAX);
   }
 
+  /** Milliseconds after which a keeper's request or proposal without an outcome is sent again. */
   get repeatMs(): number {
     return between(REPEAT_MS, 2 * this.#sum(1, 1, 2), REPEAT_MS_MAX);
   }
 
+  /** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
   get objectAfterMs(): number {
     return between(OBJECT_AFTER_MS, this.#sum(0, 2, 2), OBJECT_AFTER_MS_MAX);
   }
 
+  /**
+   * Milliseconds for which the keeper waits for the other members to make a decision without its vote, which would cost
+   * its disk a write: as long as that write usually takes.
+   */
   get leaveMs(): number {
     return between(LEAVE_MS, this.#saves.mean, LEAVE_MS_MAX);
+  }
+
+  /**
+   * The milliseconds within which a majority of the members has to answer while nothing is decided. Otherwise this
+   * daemon refuses what would wait for a decision. Together with the time until it requests answers, it is less than a
+   * second by default, unless members were slow before.
+   */
+  get answerMs(): number {
+    const now = this.#uptime();
+    const longest = Math.max(this.#answers.sum(1, now), this.#trips.sum(1, now));
+    const min = this.#majorityTimeoutMs;
+    return between(min, ANSWER_SLACK * longest, Math.max(min, ANSWER_MS_MAX));
   }
 
   /** Returns the time of a number of writes, of round trips and of starts of a process. */
@@ -132,10 +171,11 @@ export class Timeouts {
   }
 }
 
-/** Times of something that happens again and again. */
+/** Times of something that happens again and again; milliseconds. */
 class MeasuredTimes {
   mean = 0;
   #count = 0;
+  /** The longest of the last minutes, as of `#longestAt`. */
   #longest = 0;
   #longestAt = 0;
 
@@ -147,9 +187,9 @@ class MeasuredTimes {
   }
 
   /**
-   * Returns how long it takes a number of times, one after the other: one of them as long as the longest of the last
-   * minutes, and the others as long as usually.
-   * @param longest  the time for which the one that is under way has taken
+   * Returns how long it takes a number of times, one after the other: once as long as the longest time of the last
+   * minutes, and otherwise as long as the mean.
+   * @param longest  how long the one that is under way takes already
    */
   sum(count: number, now: number, longest = 0): number {
     if (count === 0) return 0;

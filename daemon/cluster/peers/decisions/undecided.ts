@@ -30,8 +30,8 @@ export class UndecidedTime {
     } else if (now - this.#neededAt >= REMEMBERED_MS) this.#since = null;
   }
 
-  /** Called when a decision has become part of the state. */
-  decided(): void {
+  /** Called when a decision has become part of the state, and when none is required after a silence of the members. */
+  reset(): void {
     this.#since = null;
   }
 

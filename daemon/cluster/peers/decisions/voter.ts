@@ -70,7 +70,8 @@ export class Voter {
    */
   follow(last: LastDecision): void {
     this.#state = { ...this.#state, last };
-    if (!this.isAmnesic && last.slot - this.#storedSlot >= UNSTORED_MAX) this.#save(this.#state, () => {});
+    if (!this.isAmnesic && last.slot - this.#storedSlot >= UNSTORED_MAX)
+      this.#saveState(this.#state, () => {});
   }
 
   /** Gives up decisions that were never made. @param last  the last one that was */
@@ -88,7 +89,7 @@ export class Voter {
    */
   promise(ballot: Ballot, objection: Objection, then: (promise: PromiseOf) => void): boolean {
     if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
-    this.#save({ ...this.#state, promised: ballot }, () => {
+    this.#saveState({ ...this.#state, promised: ballot }, () => {
       // A later promise may have been stored in the meantime, but no vote in an earlier ballot.
       then({ ballot, last: this.last, accepted: this.open, ...objection });
     });
@@ -116,24 +117,26 @@ export class Voter {
     then: (vote: Vote) => void,
   ): boolean {
     if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
-    const vote = this.#signed(ballot, proposal);
+    const vote = this.#signedVote(ballot, proposal);
     const evidence: Evidence = { vote: other ?? vote, proposal: signed };
     const accepted = { proposal, evidence };
-    this.#save({ ...this.#state, promised: ballot, accepted }, () => then(vote));
+    this.#saveState({ ...this.#state, promised: ballot, accepted }, () => then(vote));
     return true;
   }
 
   /** Adopts what the other members have promised and accepted in place of what was lost. */
   recover(promised: Ballot, accepted: Accepted | null, then: () => void): void {
-    this.#save({ ...this.#state, promised, accepted }, () => {
+    this.#saveState({ ...this.#state, promised, accepted }, () => {
       this.isAmnesic = false;
       then();
     });
   }
 
-  #save(state: VoterState, then: () => void): void {
+  #saveState(state: VoterState, then: () => void): void {
     const { promised } = this.#state;
     if (promised !== null && !isSameTurn(promised, state.promised)) this.keeperChanges++;
+
+    // It binds this daemon immediately, and is sent once it is stored: a crash must not make it forget what it sent.
     this.#state = state;
     this.#storedSlot = state.last.slot;
     this.#timeouts.saving();
@@ -143,7 +146,7 @@ export class Voter {
     });
   }
 
-  #signed(ballot: Ballot, proposal: Proposal): Vote {
+  #signedVote(ballot: Ballot, proposal: Proposal): Vote {
     const { own, cluster, sign } = this.#ports;
     const vote = votedIn(ballot, proposal);
     return { ...vote, spki: own.spki, signature: sign(voteBytes(cluster, vote)) };

@@ -1,7 +1,8 @@
 /**
- * Closes dates at the members, for clients that read the entries of a stream that follow an entry. When the members
- * have closed the date of an entry, no entry that they sign can get an earlier position any more. Without such clients,
- * nothing is requested. Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
+ * Closes dates at the members, for clients that read the entries of a stream that follow an entry. Without such
+ * clients, nothing is requested. When the members have closed the date of an entry, no entry that they sign can get an
+ * earlier position any more. A decision that is missing here still can, so no date after the last complete decision is
+ * closed, whichever members are left out. Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
  */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -74,6 +75,7 @@ export class DateClosing implements ClosedDates {
   /** The number of times that a member was left out. */
   gaps = 0;
   readonly #cluster: ClusterState<ClosingMember>;
+  readonly #decidedTo: () => number;
   readonly #members = new Map<ByteString, MemberDates>();
   /** The callers that wait, by the date that they wait for. */
   readonly #waits = new Map<number, Wait>();
@@ -83,8 +85,10 @@ export class DateClosing implements ClosedDates {
   #tickedAt = Number.NEGATIVE_INFINITY;
   #wasPaused = false;
 
-  constructor(cluster: ClusterState<ClosingMember>) {
+  /** @param decidedTo  returns the date up to which no decision of the members is missing here */
+  constructor(cluster: ClusterState<ClosingMember>, decidedTo: () => number) {
     this.#cluster = cluster;
+    this.#decidedTo = decidedTo;
   }
 
   get newest(): number {
@@ -129,23 +133,26 @@ export class DateClosing implements ClosedDates {
   /** Forgets the members that are neither configured nor connected. */
   retain(isMember: (id: ByteString) => boolean): void {
     for (const id of this.#members.keys()) if (!isMember(id)) this.#members.delete(id);
-    this.#settle();
+    this.#endWaits();
   }
 
   /** Called with a member's answer, when everything that the member has pushed before is on this daemon's disk. */
-  closed(member: ClosingMember, { requested, at }: ClosingAnswer): void {
+  receiveClosed(member: ClosingMember, { requested, at }: ClosingAnswer): void {
     const dates = this.#members.get(member.id);
     if (dates === undefined) return;
+
     const { clock, uptime, limits } = this.#cluster;
     const answered = dates.requests.filter((request) => request.at <= requested);
     dates.requests = dates.requests.slice(answered.length);
     const last = answered.at(-1);
     // A member cannot make this daemon store answers that it has not requested.
     if (last === undefined || member.hasMissed) return;
+
     const isInTime = at >= last.at && uptime() - last.sentAt <= limits.closeMs;
     // Entries dated further ahead are folded when their date is reached.
     const foldedTo = Math.max(at, Math.min(member.newestPushed, Math.floor(clock()) + FOLD_AHEAD_MS));
     dates.unfolded.push({ at, foldedTo, isInTime });
+
     this.folded();
     // A member that cannot close a date yet is requested again in the next tick.
     if (at >= last.at) this.#request(member, this.#latest);
@@ -164,12 +171,14 @@ export class DateClosing implements ClosedDates {
         isChanged = true;
       }
     }
-    if (isChanged) this.#settle();
+
+    if (isChanged) this.#endWaits();
   }
 
   /** Leaves out the members that have not closed a date in time, and requests a date from those that were left out. */
   tick(now: number): void {
     const { limits } = this.#cluster;
+
     this.folded();
     // If this process was paused, answers that have arrived in time are read after this tick. If pauses follow each
     // other, followers do not wait longer.
@@ -177,19 +186,21 @@ export class DateClosing implements ClosedDates {
     const mayLeaveOut = !isPaused || this.#wasPaused;
     this.#tickedAt = now;
     this.#wasPaused = isPaused;
+
     if (mayLeaveOut)
       for (const [at, { since }] of this.#waits) if (now - since >= limits.closeMs) this.#leaveOut(at);
+
     const isFollowed = now - this.#followedAt < limits.followedMs;
     const latest = this.#latest;
     for (const member of membersWithStatus(this.#cluster)) {
       this.#request(member, latest);
-      if (isFollowed && this.#members.get(member.id)?.mayReturn) this.#send(member, this.newest);
+      if (isFollowed && this.#members.get(member.id)?.mayReturn) this.#sendRequest(member, this.newest);
     }
-    this.#settle();
+    this.#endWaits();
   }
 
   get #closedTo(): number {
-    let to = Number.POSITIVE_INFINITY;
+    let to = this.#decidedTo();
     for (const { isLeftOut, closedTo } of this.#members.values())
       if (!isLeftOut && closedTo < to) to = closedTo;
     return to;
@@ -223,16 +234,16 @@ export class DateClosing implements ClosedDates {
     const dates = this.#members.get(member.id);
     const { closeRequests } = this.#cluster.limits;
     if (dates === undefined || dates.requestedTo >= at || dates.requests.length >= closeRequests) return;
-    this.#send(member, at);
+    this.#sendRequest(member, at);
   }
 
-  #send({ id, connection }: ClosingMember, at: number): void {
+  #sendRequest({ id, connection }: ClosingMember, at: number): void {
     this.#members.get(id)?.requests.push({ at, sentAt: this.#cluster.uptime() });
     connection.send({ kind: "close-dates", at });
   }
 
   /** Ends the waits for dates that are closed. */
-  #settle(): void {
+  #endWaits(): void {
     if (this.#waits.size === 0) return;
     const to = this.#closedTo;
     for (const [at, { done }] of this.#waits) {

@@ -10,10 +10,11 @@ import type { PushMessage } from "../../../../protocol/members/member-messages.j
 import type { Steps } from "../../../../protocol/steps.js";
 import { isDecision } from "../../../../protocol/version-2/decision-body.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
-import type { Work } from "../../../net/process/background-work.js";
+import type { YieldingWork } from "../../../net/process/background-work.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
-import type { ClusterState, Missing, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
+import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 import { unpack } from "./entry-packing.js";
+import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** The number of entries that are verified between two checks of the clock. */
@@ -53,12 +54,6 @@ export interface Sender {
   failed(problem: unknown): void;
 }
 
-/** The number of entries that wait, and of those dropped so far. */
-export interface QuarantineFigures {
-  readonly waiting: number;
-  readonly dropped: number;
-}
-
 /** The result of checking some entries. */
 interface Checked {
   readonly valid: readonly Entry[];
@@ -95,7 +90,7 @@ export class EntryIntake {
   }
 
   /** Processes a complete push. The generators of one member must run one after the other. */
-  *push(message: PushMessage, sender: Sender, batch: IncomingBatch): Work {
+  *push(message: PushMessage, sender: Sender, batch: IncomingBatch): YieldingWork {
     const entries = this.#entriesOf(message, sender);
     if (entries === null) sender.malformed(`push ${message.number} contains no entries`);
     else yield* this.#read(entries, sender, batch, this.#cluster.uptime());
@@ -119,20 +114,21 @@ export class EntryIntake {
    * @param senderOf  returns null if the member has disconnected
    */
   retry(senderOf: (id: ByteString) => Sender | null): void {
-    const quarantined = this.quarantine.take(this.#cluster.uptime());
+    const quarantined = this.quarantine.takeAll(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof quarantined)[number][]>();
     for (const one of quarantined) {
       const group = groups.get(one.from);
       if (group === undefined) groups.set(one.from, [one]);
       else group.push(one);
     }
+
     for (const [id, group] of groups) {
       const sender = senderOf(id) ?? { ...DISCONNECTED, id };
       this.#cluster.slices.add(this.#retry(group, sender));
     }
   }
 
-  *#retry(quarantined: readonly (PackedEntry & { since: number })[], sender: Sender): Work {
+  *#retry(quarantined: readonly (PackedEntry & { since: number })[], sender: Sender): YieldingWork {
     const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
     const { batchEntries } = this.#cluster.limits;
     for (let i = 0; i < quarantined.length; i += batchEntries) {
@@ -141,13 +137,14 @@ export class EntryIntake {
     }
   }
 
-  *#read(entries: readonly PackedEntry[], sender: Sender, batch: IncomingBatch, since: number): Work {
+  *#read(entries: readonly PackedEntry[], sender: Sender, batch: IncomingBatch, since: number): YieldingWork {
     const { timeline, signatureThreads: threads } = this.#cluster;
-    const adoptions = timeline.handover?.adoptions;
+    const adoptionsBefore = timeline.snapshotTransfer?.adoptions;
     const proofs =
       threads && areForThreads(entries)
         ? new SignatureCheckResults(entries, ENTRIES_PER_STEP, threads)
         : null;
+
     for (let i = 0; i < entries.length; i += ENTRIES_PER_STEP) {
       const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_PER_STEP);
       const part = entries.slice(i, i + ENTRIES_PER_STEP);
@@ -160,13 +157,15 @@ export class EntryIntake {
         sender.failed(problem);
         return;
       }
+
       const { valid, stored, unknown, areHeldBack } = checked;
       // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
       // signers' keys. The comparison that follows the adoption transfers the entries again.
-      if (timeline.handover?.adoptions !== adoptions) {
+      if (timeline.snapshotTransfer?.adoptions !== adoptionsBefore) {
         sender.missed();
         return;
       }
+
       if (unknown > 0) sender.unknown();
       if (areHeldBack) sender.heldBack();
       this.#store(valid, stored, sender, batch);
@@ -187,6 +186,7 @@ export class EntryIntake {
     let unknown = 0;
     let areHeldBack = false;
     let count = 0;
+
     for (const packed of entries) {
       const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
       if (checked === "unknown-signer" || checked === "unknown-list") {
@@ -202,6 +202,7 @@ export class EntryIntake {
       else valid.set(checked.id, checked);
       if (++count % ENTRIES_PER_CHECK === 0) yield;
     }
+
     return { valid: [...valid.values()], stored, unknown, areHeldBack };
   }
 
@@ -216,15 +217,18 @@ export class EntryIntake {
   #store(entries: readonly Entry[], stored: readonly OrderKey[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
+
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
     // While a snapshot is adopted, the timeline accepts nothing.
     if (entries.length > 0 && timeline.state !== "live") sender.missed();
     sender.onEntries(entries, fresh.length);
+
     const [first] = fresh;
     if (first !== undefined) {
       batch.pending++;
       this.#unflushed.set(first.id, batch);
     }
+
     this.#acknowledgeStored(stored, sender);
     if (fresh.length < entries.length) {
       const freshIds = new Set(fresh.map(({ id }) => id));
@@ -244,11 +248,11 @@ export class EntryIntake {
 
   /** Notifies the member of entries that this daemon already had, once they are on disk. */
   #acknowledgeStored(orderKeys: readonly OrderKey[], sender: Sender): void {
-    const [states, cluster] = [this.#states, this.#cluster];
+    const { timeline } = this.#cluster;
     for (const orderKey of orderKeys) {
-      const state = states.of(orderKey);
+      const state = this.#states.of(orderKey);
       state.has |= sender.bit;
-      state.isFlushed ||= cluster.timeline.read(orderKey) !== null;
+      state.isFlushed ||= timeline.read(orderKey) !== null;
       if (state.isFlushed) sender.acknowledge(orderKey);
       else state.pendingAcks |= sender.bit;
     }
@@ -319,77 +323,4 @@ export interface IncomingBatch {
   isRead: boolean;
   /** Called whenever `pending` or `isRead` has changed. */
   readonly changed: () => void;
-}
-
-interface QuarantineLimits {
-  readonly quarantineEntries: number;
-  readonly quarantineBytes: number;
-  readonly quarantineMs: number;
-}
-
-interface QuarantinedEntry extends PackedEntry {
-  readonly missing: Missing;
-  readonly from: ByteString;
-  /** `uptime` milliseconds. */
-  readonly since: number;
-}
-
-/**
- * The envelopes from members whose signer is not known yet, because the entry that contains the signer's key may still
- * be in flight, and decisions of members whose list has not arrived yet. The number of envelopes is limited. The next
- * reconciliation transfers dropped envelopes again. Source: docs/architecture.md "How daemons agree".
- */
-class Quarantine {
-  /** The numbers of entries dropped so far, because there were too many, or what they waited for did not arrive. */
-  readonly #dropped: Record<Missing, number> = { "unknown-signer": 0, "unknown-list": 0 };
-  readonly #limits: QuarantineLimits;
-  readonly #hash: (bytes: Buffer) => ByteString;
-  /** Entries by the hash of the body, so that an entry that a member sends again is not stored twice. */
-  #entries = new Map<ByteString, QuarantinedEntry>();
-  #bytes = 0;
-
-  constructor(limits: QuarantineLimits, hash: (bytes: Buffer) => ByteString) {
-    this.#limits = limits;
-    this.#hash = hash;
-  }
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  /** Counts the entries that wait for the same, and those dropped so far. */
-  figuresOf(missing: Missing): QuarantineFigures {
-    const waiting = [...this.#entries.values()].filter((entry) => entry.missing === missing).length;
-    return { waiting, dropped: this.#dropped[missing] };
-  }
-
-  /**
-   * Copies the entry's bytes.
-   * @param since  when the entry first arrived, if this is a retry
-   * @returns false if there are too many entries, so it was not added
-   */
-  add({ body, signature }: PackedEntry, from: ByteString, since: number, missing: Missing): boolean {
-    const key = this.#hash(body);
-    if (this.#entries.has(key)) return true;
-    const bytes = body.length + signature.length;
-    const { quarantineEntries, quarantineBytes } = this.#limits;
-    if (this.#entries.size >= quarantineEntries || this.#bytes + bytes > quarantineBytes) {
-      this.#dropped[missing]++;
-      return false;
-    }
-    const copy = { body: Buffer.from(body), signature: Buffer.from(signature) };
-    this.#entries.set(key, { ...copy, from, since, missing });
-    this.#bytes += bytes;
-    return true;
-  }
-
-  /** Removes all entries. Returns the entries to check again, which are those that have not waited for too long. */
-  take(now: number): readonly QuarantinedEntry[] {
-    const entries = [...this.#entries.values()];
-    this.#entries = new Map();
-    this.#bytes = 0;
-    const isRetried = ({ since }: QuarantinedEntry) => now - since <= this.#limits.quarantineMs;
-    for (const entry of entries) if (!isRetried(entry)) this.#dropped[entry.missing]++;
-    return entries.filter(isRetried);
-  }
 }

@@ -4,12 +4,12 @@
  * have it. Each member requests the entries that it is missing, and reports when they are on its disk. Source:
  * docs/architecture.md "How daemons agree".
  */
-
-import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { Packer } from "./entry-packing.js";
 import type { MemberOutbox } from "./member-outbox.js";
+import { OfferPace } from "./offer-pace.js";
+import { PendingRequests } from "./pending-requests.js";
 import {
   type ReplicationState,
   ReplicationStates,
@@ -63,14 +63,17 @@ export class EntrySpreading {
       this.requests.arrived(orderKey.id);
       const isOld = orderKey.at < oldest;
       if (from !== null && !isOld) this.acknowledge(orderKey, from);
+
       const state = isOld ? this.states.find(orderKey.id) : this.states.of(orderKey);
       if (state === undefined) continue;
+
       state.isFlushed = true;
       if (from !== null) {
         state.has |= from.bit;
         state.pendingAcks &= ~from.bit;
       }
-      this.#settle(state);
+
+      this.#noteFlushed(state);
       if (state.urgentEntry !== null) this.#pushUrgent(state, state.urgentEntry);
       else if (state.isUrgent) this.#offer([state]);
       else if (!isOld) this.#justFlushed.push(state);
@@ -109,18 +112,20 @@ export class EntrySpreading {
     const { timeline, uptime } = this.#cluster;
     const wanted: OrderKey[] = [];
     const now = uptime();
+
     for (const orderKey of orderKeys) {
       if (timeline.holds(orderKey)) {
         const state = this.states.of(orderKey);
-        this.#has(state, member);
+        this.#noteHolder(state, member);
         state.isFlushed ||= timeline.read(orderKey) !== null;
         if (state.isFlushed) this.acknowledge(orderKey, member);
         else state.pendingAcks |= member.bit;
       } else {
         if (this.requests.offered(orderKey, member.bit, now)) wanted.push(orderKey);
-        this.#has(this.states.of(orderKey), member);
+        this.#noteHolder(this.states.of(orderKey), member);
       }
     }
+
     if (wanted.length > 0) member.connection.send({ kind: "want", orderKeys: wanted });
   }
 
@@ -128,7 +133,7 @@ export class EntrySpreading {
   acknowledgedBy(orderKeys: readonly OrderKey[], member: Receiver): void {
     for (const { id } of orderKeys) {
       const state = this.states.find(id);
-      if (state !== undefined) this.#has(state, member);
+      if (state !== undefined) this.#noteHolder(state, member);
     }
   }
 
@@ -150,13 +155,13 @@ export class EntrySpreading {
 
   disconnected(member: Receiver): void {
     this.states.disconnected(member.bit);
-    this.#request(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
+    this.#request(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#liveBits()));
   }
 
   /** Forgets the previous member of a bit, because the bit is assigned to another member. */
-  forget(bit: number): void {
-    this.states.forget(bit);
-    this.requests.forget(bit);
+  forgetMember(bit: number): void {
+    this.states.forgetMember(bit);
+    this.requests.forgetMember(bit);
   }
 
   /** Returns the pace for a member that connects now. */
@@ -171,7 +176,8 @@ export class EntrySpreading {
     if (this.#flushedByTick.unshift(this.#justFlushed) > this.#cluster.limits.offerTicksMax)
       this.#flushedByTick.pop();
     this.#justFlushed = [];
-    this.#request(this.requests.overdue(now, this.#live()));
+
+    this.#request(this.requests.overdue(now, this.#liveBits()));
     this.states.tick(now);
     this.#replications.tick(now);
     if (now >= this.#offerAgainAt) this.#offerAwaited(now);
@@ -200,7 +206,7 @@ export class EntrySpreading {
     if (awaited.length > 0) this.#offer(awaited);
   }
 
-  #live(): number {
+  #liveBits(): number {
     let bits = 0;
     for (const { bit } of membersWithStatus(this.#cluster)) bits |= bit;
     return bits;
@@ -216,13 +222,13 @@ export class EntrySpreading {
     }
   }
 
-  #has(state: ReplicationState, member: Receiver): void {
+  #noteHolder(state: ReplicationState, member: Receiver): void {
     if ((state.has & member.bit) !== 0) return;
     state.has |= member.bit;
     this.#replications.check(state);
   }
 
-  #settle(state: ReplicationState): void {
+  #noteFlushed(state: ReplicationState): void {
     if (state.pendingAcks !== 0) {
       for (const member of membersWithStatus(this.#cluster)) {
         if ((state.pendingAcks & member.bit) !== 0) this.acknowledge(state.orderKey, member);
@@ -267,156 +273,4 @@ export function* parts<T>(items: readonly T[], maxItems: number): Generator<read
     return;
   }
   for (let i = 0; i < items.length; i += maxItems) yield items.slice(i, i + maxItems);
-}
-
-/**
- * The time for which entries wait before they are offered to one member. A client usually sends its envelopes to all
- * daemons, so most offers name entries that the member already has. As long as the member requests none of the offered
- * entries, each offer covers the entries of more and more ticks. The member's next request ends this delay.
- */
-export class OfferPace {
-  /** Ticks between two offers. */
-  #ticks = 1;
-  readonly #maxTicks: number;
-  /** The last tick whose entries were offered. */
-  #offeredTo: number;
-  /** Whether the member has requested no entries since the last offer. */
-  #isUnwanted = false;
-
-  /**
-   * @param tick  the number of the current tick; earlier entries are not offered, because the comparison with the
-   * member finds them
-   */
-  constructor(tick: number, maxTicks: number) {
-    this.#offeredTo = tick;
-    this.#maxTicks = maxTicks;
-  }
-
-  /** Returns how many of the last ticks' entries to offer in this tick, or 0 if the offer has to wait. */
-  ticksToOffer(tick: number): number {
-    const ticks = tick - 1 - this.#offeredTo;
-    return ticks >= this.#ticks ? ticks : 0;
-  }
-
-  /**
-   * Records that the entries of all earlier ticks were offered.
-   * @param hadAll  whether the member was known to have all of them
-   */
-  offered(tick: number, hadAll: boolean): void {
-    this.#offeredTo = tick - 1;
-    if (hadAll) return;
-    if (this.#isUnwanted) this.#ticks = Math.min(2 * this.#ticks, this.#maxTicks);
-    this.#isUnwanted = true;
-  }
-
-  /** Records that the member has requested an offered entry. */
-  wanted(): void {
-    this.#ticks = 1;
-    this.#isUnwanted = false;
-  }
-}
-
-interface PendingRequest {
-  readonly orderKey: OrderKey;
-  from: number;
-  /** The bits of the other members that have offered the entry. */
-  others: number;
-  /** The time of the request, in milliseconds of uptime. */
-  at: number;
-}
-
-/**
- * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
- * member does not reply, it requests the entry from the next member that has offered it. If no member sends an entry,
- * reconciliation transfers it later. Sets of members are numbers in which each member has one bit.
- */
-class PendingRequests {
-  readonly #limits: { readonly requestMs: number; readonly maxRequests: number };
-  /** Pending requests, in the order in which they were sent. */
-  readonly #requests = new Map<ByteString, PendingRequest>();
-  readonly #counts = new Map<number, number>();
-
-  constructor(limits: { readonly requestMs: number; readonly maxRequests: number }) {
-    this.#limits = limits;
-  }
-
-  /** Returns the number of requested entries that a member has not sent yet. */
-  countOf(bit: number): number {
-    return this.#counts.get(bit) ?? 0;
-  }
-
-  /**
-   * Records that a member has offered an entry that this daemon does not have.
-   * @returns whether to request the entry from that member
-   */
-  offered(orderKey: OrderKey, bit: number, now: number): boolean {
-    const request = this.#requests.get(orderKey.id);
-    if (request !== undefined) {
-      if (request.from !== bit) request.others |= bit;
-      return false;
-    }
-    if (this.#requests.size >= this.#limits.maxRequests) return false;
-    const { at, seq, id } = orderKey;
-    this.#request({ orderKey: { at, seq, id }, from: bit, others: 0, at: now });
-    return true;
-  }
-
-  arrived(id: ByteString): void {
-    const request = this.#requests.get(id);
-    if (request !== undefined) this.#forget(request);
-  }
-
-  /**
-   * Returns the overdue requests, grouped by the member to which they must now be sent.
-   * @param live  the bits of connected members
-   */
-  overdue(now: number, live: number): ReadonlyMap<number, OrderKey[]> {
-    const late: PendingRequest[] = [];
-    for (const request of this.#requests.values()) {
-      if (now - request.at < this.#limits.requestMs) break;
-      late.push(request);
-    }
-    return this.#requestElsewhere(late, now, live);
-  }
-
-  /** Returns the requests to a member that has disconnected, grouped by the member to which they must now be sent. */
-  disconnected(bit: number, now: number, live: number): ReadonlyMap<number, OrderKey[]> {
-    const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
-    return this.#requestElsewhere(lost, now, live);
-  }
-
-  /** Forgets a bit that has no pending requests, so that it can be assigned to another member. */
-  forget(bit: number): void {
-    for (const request of this.#requests.values()) request.others &= ~bit;
-    this.#counts.delete(bit);
-  }
-
-  #requestElsewhere(
-    requests: readonly PendingRequest[],
-    now: number,
-    live: number,
-  ): ReadonlyMap<number, OrderKey[]> {
-    const requested = new Map<number, OrderKey[]>();
-    for (const request of requests) {
-      this.#forget(request);
-      const others = request.others & live;
-      const from = others & -others;
-      if (from === 0) continue;
-      this.#request({ orderKey: request.orderKey, from, others: others & ~from, at: now });
-      const orderKeys = requested.get(from);
-      if (orderKeys === undefined) requested.set(from, [request.orderKey]);
-      else orderKeys.push(request.orderKey);
-    }
-    return requested;
-  }
-
-  #request(request: PendingRequest): void {
-    this.#requests.set(request.orderKey.id, request);
-    this.#counts.set(request.from, this.countOf(request.from) + 1);
-  }
-
-  #forget(request: PendingRequest): void {
-    this.#requests.delete(request.orderKey.id);
-    this.#counts.set(request.from, this.countOf(request.from) - 1);
-  }
 }

@@ -9,7 +9,7 @@ import { MalformedFrame } from "../../../../protocol/errors.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { ExchangeMessage } from "../../../../protocol/members/member-messages.js";
 import { OtherProtocol } from "../../../../protocol/version-2/messages-v2.js";
-import type { Work } from "../../../net/process/background-work.js";
+import type { YieldingWork } from "../../../net/process/background-work.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { RangeCursor } from "../../../timeline/compare/order-key-ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
@@ -126,13 +126,14 @@ export class Reconciling {
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#cluster.limits;
     if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
-      this.#giveUp();
-      this.#nextAt = now + this.#pause();
+      this.#abandonExchange();
+      this.#nextAt = now + this.#pauseMs();
     }
+
     if (this.#exchange !== null || theirs === null || this.#cluster.timeline.state !== "live") return;
-    if (now >= this.#ringAt) this.#begin("ring", now);
+    if (now >= this.#ringAt) this.#beginOwnExchange("ring", now);
     else if (now >= this.#nextAt && this.#differing >= DIFFERING_STATUSES && !this.#isEqual(theirs)) {
-      this.#begin(this.#isSame("ring", theirs) ? "data" : "ring", now);
+      this.#beginOwnExchange(this.#isSame("ring", theirs) ? "data" : "ring", now);
     }
   }
 
@@ -153,7 +154,7 @@ export class Reconciling {
   restart(): void {
     // Complete an exchange that the member has begun: otherwise the member would wait for the end of that exchange.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
-    else this.#giveUp();
+    else this.#abandonExchange();
     this.#differing = DIFFERING_STATUSES;
     this.#nextAt = this.#cluster.uptime();
   }
@@ -165,41 +166,44 @@ export class Reconciling {
   }
 
   /** Records progress, because a push was received or acknowledged that may belong to an exchange. */
-  moved(): void {
+  noteProgress(): void {
     this.#movedAt = this.#cluster.uptime();
   }
 
   /** Receives a step from the member. Steps are answered one at a time. */
-  step(session: number, step: Buffer): void {
-    this.moved();
+  receiveStep(session: number, step: Buffer): void {
+    this.noteProgress();
     const exchange = this.#exchangeOf(session);
     if (exchange === null) return;
     exchange.isKnownToMember = true;
+
     if (this.#steps.length >= STEPS_MAX) {
       this.#member.malformed("reconciliation: it does not wait for answers");
       return;
     }
+
     this.#steps.push({ exchange, step });
     if (this.#isAnswering) return;
+
     this.#isAnswering = true;
     this.#cluster.slices.add(this.#answerAll());
   }
 
   /** Called when the connection is closed. */
   stop(): void {
-    this.#giveUp();
+    this.#abandonExchange();
   }
 
   /** Called when the member has pushed all entries that an exchange required. */
   onAllPushed(session: number): void {
-    this.moved();
+    this.noteProgress();
     if (this.#exchange?.session === session) this.#exchange.isKnownToMember = true;
     this.#member.afterReceived(() => {
       const exchange = this.#exchange;
       if (exchange === null || exchange.session !== session) return;
       exchange.hasReceivedEnd = true;
       exchange.isCompared = true;
-      this.#consider(exchange);
+      this.#endIfComplete(exchange);
     });
   }
 
@@ -211,42 +215,43 @@ export class Reconciling {
     return this.#isSame("ring", theirs) && this.#isSame("data", theirs);
   }
 
-  #begin(set: DigestSet, now: number): void {
+  #beginOwnExchange(set: DigestSet, now: number): void {
     if (set === "ring") {
       this.#ringAt = Number.POSITIVE_INFINITY;
       this.#ringAgainAt = now + this.#cluster.limits.reconcileMinMs;
     }
     this.#session += 2;
-    const exchange = this.#take(this.#session, true, set);
-    this.#cluster.slices.add(this.#start(exchange));
+    const exchange = this.#replaceExchange(this.#session, true, set);
+    this.#cluster.slices.add(this.#sendFirstStep(exchange));
   }
 
-  *#start(exchange: Exchange): Work {
-    const peering = this.#cluster;
-    const salt = Math.floor(peering.random() * SALT_MAX);
-    const step = yield* start(peering.timeline.index, exchange.set, salt);
+  *#sendFirstStep(exchange: Exchange): YieldingWork {
+    const cluster = this.#cluster;
+    const salt = Math.floor(cluster.random() * SALT_MAX);
+    const step = yield* start(cluster.timeline.index, exchange.set, salt);
     if (this.#exchange === exchange)
       this.#member.connection.send({ kind: "reconcile", session: exchange.session, step });
   }
 
-  *#answerAll(): Work {
+  *#answerAll(): YieldingWork {
     for (let [next] = this.#steps; next !== undefined; [next] = this.#steps) {
-      if (next.exchange === this.#exchange) yield* this.#answer(next.exchange, next.step);
+      if (next.exchange === this.#exchange) yield* this.#answerStep(next.exchange, next.step);
       this.#steps.shift();
     }
     this.#isAnswering = false;
   }
 
-  *#answer(exchange: Exchange, step: Buffer): Work {
+  *#answerStep(exchange: Exchange, step: Buffer): YieldingWork {
     const { index } = this.#cluster.timeline;
     try {
       const { set, reply, toSend } = yield* answer(index, step);
       if (this.#exchange !== exchange) return;
+
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
       else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
       if (toSend.length > 0) this.#pushList(exchange, new RangeCursor(index, set, toSend));
-      this.#consider(exchange);
+      this.#endIfComplete(exchange);
     } catch (problem) {
       if (problem instanceof OtherProtocol) this.#member.otherProtocol(problem.found);
       else if (problem instanceof MalformedFrame)
@@ -259,11 +264,11 @@ export class Reconciling {
     exchange.openLists++;
     const pushed = () => {
       exchange.pushedCount++;
-      this.moved();
+      this.noteProgress();
     };
     const done = () => {
       exchange.openLists--;
-      this.#consider(exchange);
+      this.#endIfComplete(exchange);
     };
     exchange.cancels.push(this.#member.outbox.pushList(cursor, pushed, done));
   }
@@ -276,12 +281,13 @@ export class Reconciling {
     // If both sides began an exchange at the same moment, the opener's exchange continues. But if the member already
     // knew about that exchange and still begins another, it has abandoned the first one.
     if (isOwn || (current?.isOwn && this.#isOpener && !current.isKnownToMember)) return null;
-    return this.#take(session, false, "data");
+    return this.#replaceExchange(session, false, "data");
   }
 
-  #take(session: number, isOwn: boolean, set: DigestSet): Exchange {
-    this.#giveUp();
-    this.moved();
+  #replaceExchange(session: number, isOwn: boolean, set: DigestSet): Exchange {
+    this.#abandonExchange();
+    this.noteProgress();
+
     this.#exchange = {
       session,
       isOwn,
@@ -303,38 +309,40 @@ export class Reconciling {
   }
 
   /** Abandons the exchange. The next exchange transfers the entries that were not pushed. */
-  #giveUp(): void {
+  #abandonExchange(): void {
     for (const cancel of this.#exchange?.cancels ?? []) cancel();
     this.#exchange = null;
   }
 
   /** Reports when all entries have been sent, and ends the exchange when both sides have reported it. */
-  #consider(exchange: Exchange): void {
+  #endIfComplete(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
     if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentEnd) {
       exchange.hasSentEnd = true;
       this.#member.connection.send({ kind: "given", session: exchange.session });
       if (exchange.set === "data") this.#member.outbox.missingPushed(exchange.skipsBefore);
     }
-    if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
+    if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#endExchange(exchange);
   }
 
-  #end(exchange: Exchange): void {
+  #endExchange(exchange: Exchange): void {
     const { set, isOwn, pushedCount, receivedBefore, heldBackBefore, missedBefore, isStale } = exchange;
     const now = this.#cluster.uptime();
     const received = this.#member.entriesReceived - receivedBefore;
+
     this.#exchange = null;
     this.#member.onExchanged();
-    this.#nextAt = isStale ? now : now + this.#pause();
+    this.#nextAt = isStale ? now : now + this.#pauseMs();
+
     // Otherwise a new member could count as complete, and be the only one that remains, without acknowledged decisions.
     const isHeldBack = this.#member.timesHeldBack > heldBackBefore;
     if (set === "data" && received < FEW && !isStale && !isHeldBack) this.#member.onCaughtUp(missedBefore);
     // Only the side that began this exchange begins the next one, so that the two sides do not begin at the same time.
-    if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#begin("data", now);
+    if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#beginOwnExchange("data", now);
   }
 
   /** Returns the milliseconds until the next comparison; they vary, so that daemons do not compare at the same time. */
-  #pause(): number {
+  #pauseMs(): number {
     const { reconcileMinMs, reconcileMaxMs } = this.#cluster.limits;
     return reconcileMinMs + this.#cluster.random() * (reconcileMaxMs - reconcileMinMs);
   }

@@ -5,7 +5,11 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
-import { isStable, type Report as RuledReport, stableCandidate } from "../../../timeline/members/rules.js";
+import {
+  isStable,
+  type DiskReport as RuledReport,
+  stableCandidate,
+} from "../../../timeline/members/rules.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
 import type { ReportTable } from "./report-table.js";
@@ -62,20 +66,23 @@ export class CommonDate {
   tick(now: number, connected: readonly CommonReporter[]): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + CHECK_EVERY_MS;
+
     const level = connected.filter((member) => !this.#lags(member, now));
     this.#agreed.tick(now, level);
+
     const { timeline, limits } = this.#cluster;
     const { value } = this.#agreed;
     // Do not raise the date while a member is slow: if the period were pruned, entries that only the slow member has
     // could no longer be added to it.
     if (level.length === connected.length) this.#common = Math.max(this.#common, value);
+
     // If a date has not grown for too long, stop waiting: retaining all entries for a member that never agrees would
     // fill every disk. The two dates are timed separately, so that a slow member never makes the remaining members sign
     // a state that they have not compared.
     const upTo = (growth: Growth, date: number) =>
       growth.lasts(date, now) > limits.snapshotHoldMs ? Number.POSITIVE_INFINITY : date;
     this.value = upTo(this.#levelGrowth, value);
-    timeline.handover?.retainFrom(upTo(this.#commonGrowth, this.#common));
+    timeline.snapshotTransfer?.retainFrom(upTo(this.#commonGrowth, this.#common));
   }
 
   #lags({ id, isCatchingUp }: CommonReporter, now: number): boolean {
@@ -146,10 +153,12 @@ export class AgreedDate {
       this.value = Math.max(this.value, own + 1);
       return;
     }
+
     const at = stableCandidate([own, ...members.map(({ status }) => status?.watermark ?? 0)]);
     const ids = new Set(members.map(({ id }) => id));
     for (const date of [this.#requested, at])
       if (date > this.value && this.#isAgreed(date, ids, list)) this.value = date;
+
     if (now < this.#nextAt || at <= this.value) return;
     // The rounds of all agreed dates begin together, so that they request the same reports.
     this.#nextAt = (Math.floor(now / limits.reportEveryMs) + 1) * limits.reportEveryMs;
@@ -161,11 +170,13 @@ export class AgreedDate {
     const digest = totalsUpTo(this.#cluster.timeline.index, at);
     const own = { list: list ?? "", watermark: boundOf(this.#cluster.timeline), digest };
     const reports = new Map<ByteString, RuledReport<Totals>>();
+
     for (const [id, report] of this.#reports.reportsOn(at)) {
       const reported = list === null ? own.list : report.list;
       if (reported === null || report.serial <= this.#reports.serialAtLoss) continue;
       reports.set(id, { list: reported, watermark: report.watermark, digest: report });
     }
+
     return isStable(at, own, ids, reports, isSameTotals);
   }
 }
@@ -175,10 +186,10 @@ export class AgreedDate {
  * before the published watermark, because another member had voted for it. If a list then removes that member, only
  * this vote shows that it may be made.
  */
-export const boundOf = ({ published, decided }: BoundingTimeline): number =>
-  Math.min(published, decided.openDate - 1);
+export const boundOf = ({ published, votes }: BoundingTimeline): number =>
+  Math.min(published, votes.openDate - 1);
 
 interface BoundingTimeline {
   readonly published: number;
-  readonly decided: { readonly openDate: number };
+  readonly votes: { readonly openDate: number };
 }

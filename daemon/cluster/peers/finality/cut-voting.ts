@@ -65,8 +65,8 @@ export class CutVoting {
 
   /** Reads the votes that were stored before the start. */
   start(): void {
-    const stored = this.#cluster.timeline.handover?.votes ?? null;
-    for (const vote of (stored === null ? null : readCutVotes(stored)) ?? []) this.#add(vote);
+    const stored = this.#cluster.timeline.snapshotTransfer?.votes ?? null;
+    for (const vote of (stored === null ? null : readCutVotes(stored)) ?? []) this.#addVote(vote);
     const { id } = this.#cluster.identity;
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
@@ -79,39 +79,43 @@ export class CutVoting {
 
   /** Processes votes that a member has sent, its own and those of other members. Votes of non-voters are ignored. */
   receiveVotes(from: ByteString, votes: readonly CutVote[]): void {
-    const peering = this.#cluster;
-    const { ids } = electorateIn(peering);
+    const cluster = this.#cluster;
+    const { ids } = electorateIn(cluster);
     for (const vote of votes) {
-      const id = peering.hash(Buffer.from(vote.spki, "latin1"));
+      const id = cluster.hash(Buffer.from(vote.spki, "latin1"));
       const known = this.#votes.get(id)?.get(vote.at);
       const isNews = known === undefined || !isSame(known, vote);
       if (!ids.has(id) || this.#contradictions.has(id) || !isNews || !this.#mayCheck(from)) continue;
-      const bytes = cutVoteBytes(peering.cluster, vote);
-      if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1"))) this.#add(vote);
+
+      const bytes = cutVoteBytes(cluster.cluster, vote);
+      if (cluster.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1")))
+        this.#addVote(vote);
     }
   }
 
   /** Adds a vote whose signature is valid. */
-  #add(vote: CutVote): void {
+  #addVote(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
     if (this.#contradictions.has(id)) return;
-    if (known === undefined || isSame(known, vote)) this.#store(id, vote);
+    if (known === undefined || isSame(known, vote)) this.#addStoredVote(id, vote);
     else this.#contradicted(id, known, vote);
   }
 
   tick(now: number): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
-    const { handover } = this.#cluster.timeline;
-    if (handover === null) return;
+    const { snapshotTransfer } = this.#cluster.timeline;
+    if (snapshotTransfer === null) return;
+
     this.#forgetNonVoters();
-    const { cuts } = handover;
-    const signed = this.#sign(cuts);
-    for (const cut of cuts) this.#count(cut);
-    if (signed.length > 0 || this.#isChanged) this.#save(signed);
+    const { cuts } = snapshotTransfer;
+    const signed = this.#signCuts(cuts);
+    for (const cut of cuts) this.#certifyIfAgreed(cut);
+    if (signed.length > 0 || this.#isChanged) this.#storeOwnVotes(signed);
+
     for (const voter of membersWithStatus(this.#cluster)) if (voter.isCatchingUp) this.joined(voter);
-    this.#help(now);
+    this.#requestLaterSnapshot(now);
   }
 
   /**
@@ -120,19 +124,20 @@ export class CutVoting {
    * theirs at different moments and may choose different dates. The pauses between them grow, so that a member that
    * never finishes catching up does not keep all daemons busy.
    */
-  #help(now: number): void {
-    const peering = this.#cluster;
-    const { ids } = electorateIn(peering);
-    const { catchUpStuckMs, snapshotHoldMs } = peering.limits;
-    const isStuck = [...membersWithStatus(peering)].some(
+  #requestLaterSnapshot(now: number): void {
+    const cluster = this.#cluster;
+    const { ids } = electorateIn(cluster);
+    const { catchUpStuckMs, snapshotHoldMs } = cluster.limits;
+    const isStuck = [...membersWithStatus(cluster)].some(
       ({ id, isCatchingUp }) => isCatchingUp && ids.has(id),
     );
+
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
       // Request a snapshot of a later date: this daemon and most members have already signed the earlier dates, and
       // sign no date twice.
-      peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
+      cluster.timeline.snapshotTransfer?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
       this.#calmFrom = now + 2 * snapshotHoldMs;
@@ -154,7 +159,7 @@ export class CutVoting {
   }
 
   /** Returns the votes of one member for a date and for all later dates, in order. */
-  from(id: ByteString, at: number): readonly CutVote[] {
+  votesFrom(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
   }
@@ -171,9 +176,10 @@ export class CutVoting {
    * date changes. Up to the date up to which this daemon has pruned its entries, the state can no longer change.
    * @returns the new votes
    */
-  #sign(cuts: readonly Cut[]): CutVote[] {
+  #signCuts(cuts: readonly Cut[]): CutVote[] {
     const { state, identity, cluster, timeline } = this.#cluster;
     if (state === "catching-up") return [];
+
     const until = Math.max(Math.min(this.#common.value - 1, timeline.published), timeline.prunedTo);
     const due = cuts.filter(({ at }) => at > this.#last && at <= until);
     this.#last = due.at(-1)?.at ?? this.#last;
@@ -187,44 +193,45 @@ export class CutVoting {
    * Counts the votes for one of the daemon's own cuts. A vote with a different seal is not an alarm: signed votes never
    * change, but this daemon or the voter may have received an earlier-dated entry after signing.
    */
-  #count(cut: Cut): void {
-    const peering = this.#cluster;
-    const electorate = electorateIn(peering);
+  #certifyIfAgreed(cut: Cut): void {
+    const cluster = this.#cluster;
+    const electorate = electorateIn(cluster);
     const alike = [...this.#votes].filter(([id, votes]) => {
       const vote = votes.get(cut.at);
       return (
-        vote !== undefined && isSame(vote, cut) && (id === peering.identity.id || electorate.ids.has(id))
+        vote !== undefined && isSame(vote, cut) && (id === cluster.identity.id || electorate.ids.has(id))
       );
     });
-    if (alike.length >= majorityOf(electorate)) peering.timeline.handover?.certify(cut.at);
+    if (alike.length >= majorityOf(electorate)) cluster.timeline.snapshotTransfer?.certify(cut.at);
   }
 
   /**
    * Stores this daemon's own votes on disk. Only then do they count here, and only then are they sent to members:
    * otherwise this daemon could sign a different state for the same date after a crash.
    */
-  #save(signed: readonly CutVote[]): void {
-    const peering = this.#cluster;
-    const { handover } = peering.timeline;
+  #storeOwnVotes(signed: readonly CutVote[]): void {
+    const cluster = this.#cluster;
+    const { snapshotTransfer } = cluster.timeline;
     this.#isChanged = false;
+
     // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
-    handover?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#votesToStore()]), () => {
+    snapshotTransfer?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#votesToStore()]), () => {
       if (signed.length === 0) return;
       this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
-      for (const vote of signed) this.#store(peering.identity.id, vote);
-      for (const { connection } of membersWithStatus(peering))
+      for (const vote of signed) this.#addStoredVote(cluster.identity.id, vote);
+      for (const { connection } of membersWithStatus(cluster))
         connection.send({ kind: "cuts", votes: signed });
     });
   }
 
-  #store(id: ByteString, vote: CutVote): void {
+  #addStoredVote(id: ByteString, vote: CutVote): void {
     let votes = this.#votes.get(id);
     if (votes === undefined) this.#votes.set(id, (votes = new Map()));
     votes.set(vote.at, vote);
     this.#isChanged = true;
     if (votes.size <= VOTES_EACH) return;
-    const cutDates = new Set(this.#cluster.timeline.handover?.cuts.map(({ at }) => at));
+    const cutDates = new Set(this.#cluster.timeline.snapshotTransfer?.cuts.map(({ at }) => at));
     const dates = [...votes.keys()].sort((a, b) => a - b);
     votes.delete(dates.find((at) => !cutDates.has(at)) ?? (dates[0] as number));
   }
@@ -246,9 +253,9 @@ export class CutVoting {
    * for its snapshots, and the proofs of contradictions.
    */
   #votesToStore(): CutVote[] {
-    const peering = this.#cluster;
-    const own = [...(this.#votes.get(peering.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
-    const others = this.#votesForOwnCuts().filter(({ spki }) => spki !== peering.identity.spki);
+    const cluster = this.#cluster;
+    const own = [...(this.#votes.get(cluster.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
+    const others = this.#votesForOwnCuts().filter(({ spki }) => spki !== cluster.identity.spki);
     return [...own, ...others, ...this.#contradictions.votes];
   }
 
@@ -258,12 +265,12 @@ export class CutVoting {
 
   /** Returns the votes of this daemon and of the voters for the dates of this daemon's cuts, ordered by date. */
   #votesForOwnCuts(): CutVote[] {
-    const peering = this.#cluster;
-    const { ids } = electorateIn(peering);
-    const cuts = peering.timeline.handover?.cuts ?? [];
+    const cluster = this.#cluster;
+    const { ids } = electorateIn(cluster);
+    const cuts = cluster.timeline.snapshotTransfer?.cuts ?? [];
     return cuts.flatMap(({ at }) =>
       [...this.#votes].flatMap(([id, votes]) =>
-        id === peering.identity.id || ids.has(id) ? (votes.get(at) ?? []) : [],
+        id === cluster.identity.id || ids.has(id) ? (votes.get(at) ?? []) : [],
       ),
     );
   }

@@ -3,7 +3,7 @@
  * daemon compares the members' reports on the period that the member, or this daemon, has pruned. They are complete
  * again once this daemon has the same entries as the member, because another member sent them. Missing entries are
  * remembered while the member is disconnected. The report of a single member does not change the state of a live
- * daemon. Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * daemon. Source: docs/member-protocol.md, rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
@@ -13,7 +13,8 @@ import type { ClusterState, ConnectedMember } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
 import type { CutVoting } from "./cut-voting.js";
-import type { Report, ReportTable } from "./report-table.js";
+import { OwnPrunedEntries } from "./own-pruned-entries.js";
+import type { ReportTable, TotalsReport } from "./report-table.js";
 
 /**
  * The maximum number of times that this daemon asks all members for reports on one member's claim, in one round of
@@ -28,7 +29,7 @@ type Comparison =
   /** Nothing is missing, or the member's report is not believed. */
   | { readonly state: "complete" }
   /** Entries are missing, but this daemon has stopped waiting for them until the member reports something else. */
-  | { readonly state: "ignored"; readonly report: Report }
+  | { readonly state: "ignored"; readonly report: TotalsReport }
   | Missing;
 
 /**
@@ -53,7 +54,7 @@ interface PruningMember {
   /** The date up to which a report was requested from it; milliseconds since 1970. */
   at: number;
   /** Its last report on such a date, or null if there is none yet. */
-  report: Report | null;
+  report: TotalsReport | null;
   /** When reports were last requested from the other members; `uptime` milliseconds. */
   requestedAt: number;
   comparison: Comparison;
@@ -83,6 +84,7 @@ export class MissingEntries {
       this.#pruning.delete(id);
       return;
     }
+
     const known = this.#pruning.get(id);
     const address = connection.remote;
     const member = known ?? {
@@ -91,13 +93,16 @@ export class MissingEntries {
     };
     this.#pruning.set(id, member);
     Object.assign(member, { address, status });
+
     // The missing entries were not in flight on a connection that has ended.
     const missing = missingOf(member);
     if (isFirst && missing !== null) member.comparison = { ...missing, state: "missing" };
+
     if (this.#reports.isEqual(id)) {
       member.comparison = COMPLETE;
       return;
     }
+
     // If both daemons have pruned entries, both compare the entries up to the same date. With different dates, both
     // daemons could conclude that they have fewer entries than the other, or neither could.
     const { timeline, clock } = this.#cluster;
@@ -124,7 +129,7 @@ export class MissingEntries {
   }
 
   /** Requests reports from all members. The rate is limited, however often one member reports another date. */
-  #requestReports(member: PruningMember, { at }: Report): void {
+  #requestReports(member: PruningMember, { at }: TotalsReport): void {
     const now = this.#cluster.uptime();
     if (now < member.requestedAt + this.#cluster.limits.reportEveryMs / REQUESTS_PER_ROUND) return;
     member.requestedAt = now;
@@ -176,7 +181,7 @@ export class MissingEntries {
   }
 
   /** Stops waiting for the missing entries, until a member that has them sends a different report. */
-  ignore(): void {
+  ignoreMissing(): void {
     for (const member of this.#pruning.values())
       if (missingOf(member) !== null && member.report !== null)
         member.comparison = { state: "ignored", report: member.report };
@@ -198,11 +203,13 @@ export class MissingEntries {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
     this.#own.tick();
+
     for (const member of this.#pruning.values()) {
       if (missingOf(member) === null || member.report === null) continue;
       this.#compare(member, member.report);
       const missing = missingOf(member);
       if (missing === null) continue;
+
       // Ask all members again: more members may have connected since, or the member itself may have disconnected.
       this.#requestReports(member, member.report);
       if (now - missing.shrunkAt >= this.#cluster.limits.catchUpMs) this.#logMissing(member);
@@ -236,19 +243,23 @@ export class MissingEntries {
           return true;
       }
     };
+
     return this.#own.isIncomplete(now, isCatchingUp) || [...this.#pruning.values()].some(isOne);
   }
 
-  #compare(member: PruningMember, report: Report): void {
+  #compare(member: PruningMember, report: TotalsReport): void {
     const { comparison } = member;
     const missing = missingOf(member);
     const own = totalsUpTo(this.#cluster.timeline.index, report.at);
+
     const isIgnored = comparison.state === "ignored" && isSameReport(comparison.report, report);
     if (isIgnored && !isSameTotals(own, report)) return;
+
     if (!this.#isMissing(member, report, own)) {
       member.comparison = COMPLETE;
       return;
     }
+
     const now = this.#cluster.uptime();
     const count = report.ring.count + report.data.count - own.ring.count - own.data.count;
     if (missing === null) {
@@ -257,13 +268,15 @@ export class MissingEntries {
     } else if (count < missing.fewest) member.comparison = { ...missing, fewest: count, shrunkAt: now };
   }
 
-  #isMissing(member: PruningMember, report: Report, own: Totals): boolean {
+  #isMissing(member: PruningMember, report: TotalsReport, own: Totals): boolean {
     const { id, address, status } = member;
     if (isSameTotals(own, report)) return false;
+
     // If this daemon has pruned at least as much as the member, or the member is incomplete too, entries are missing
     // only on the daemon with fewer entries.
     const isOlder = missingOf(member) === null && this.#cluster.timeline.prunedTo >= status.pruned;
     if ((isOlder || status.state === "catching-up") && !holdsLess(own, report)) return false;
+
     const witnesses = this.#reports.reportsOn(report.at);
     witnesses.delete(id);
     const claim = { member: id, address, pruned: status.pruned, report, own, witnesses };
@@ -277,7 +290,7 @@ const COMPLETE: Comparison = { state: "complete" };
 const missingOf = ({ comparison }: PruningMember): Missing | null =>
   comparison.state === "arriving" || comparison.state === "missing" ? comparison : null;
 
-const isSameReport = (report: Report, other: Report): boolean =>
+const isSameReport = (report: TotalsReport, other: TotalsReport): boolean =>
   report.at === other.at && isSameTotals(report, other);
 
 const INCOMPLETE =
@@ -291,49 +304,55 @@ interface Claim {
   /** The date up to which the member has pruned its entries, in milliseconds since 1970. */
   readonly pruned: number;
   /** The totals up to that date: of that member, of this daemon, and as the other members have reported them. */
-  readonly report: Report;
+  readonly report: TotalsReport;
   readonly own: Totals;
-  readonly witnesses: ReadonlyMap<ByteString, Report>;
+  readonly witnesses: ReadonlyMap<ByteString, TotalsReport>;
 }
 
 /**
  * Whether this daemon believes a claim. A live daemon believes a claim that a majority of the other members confirm. A
  * daemon that is not live believes any claim, unless it forms a majority of the cluster together with the members that
  * have the same entries. Members that began without data are not witnesses, because they may have only the entries that
- * this daemon sent them. Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016.
+ * this daemon sent them. Source: docs/member-protocol.md, rule 8; docs/decisions/0016.
  */
 function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
   cluster: ClusterState,
   voting: CutVoting,
 ): boolean {
-  const { members, notices, order, timeline } = cluster;
-  if (order === member) return true;
+  const { members, notices, adoptionOrder, timeline } = cluster;
+  if (adoptionOrder === member) return true;
+
   // If this daemon can no longer read a state that it and the member have both signed, this daemon has lost entries.
   // The claim then needs no witness.
-  const hasLost = timeline.handover?.hasLost(pruned) === true;
+  const hasLost = timeline.snapshotTransfer?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
+
   const electorate = electorateIn(cluster);
   const reports = [...witnesses, [member, report] as const].filter(([id]) => electorate.ids.has(id));
-  const count = (isOne: (id: ByteString, report: Report) => boolean) =>
+  const count = (isOne: (id: ByteString, report: TotalsReport) => boolean) =>
     reports.filter(([id, one]) => isOne(id, one)).length;
+
   if (cluster.state !== "live") {
     // A member is a witness if it is live. A member that is not live but reports a watermark has served before, and is
     // a witness too, unless this daemon itself began empty.
     const isWitness = (id: ByteString) => {
       const { state, watermark = 0 } = members.get(id)?.status ?? {};
-      return state === "live" || (watermark > 0 && !cluster.beganEmpty);
+      return state === "live" || (watermark > 0 && !cluster.hasBegunEmpty);
     };
     const alike = count((id, totals) => isSameTotals(totals, own) && isWitness(id));
     return 2 * (1 + alike) <= electorate.others + 1;
   }
+
   // A member whose watermark had not passed the date may not have had all entries of that time yet.
   const agreeing = count(
     (id, one) => isSameTotals(one, report) && (id === member || one.watermark >= report.at),
   );
   if (electorate.others > 1 && agreeing >= majorityOf(electorate)) return true;
+
   // Some of the other members may not have replied yet.
   if (witnesses.size + 1 < electorate.ids.size) return false;
+
   const facts = { member: hexOf(member), address, agreeing, others: electorate.others };
   notices.warn(`gap ${member}`, facts, NOT_BELIEVED);
   return false;
@@ -341,85 +360,3 @@ function isBelieved(
 
 const NOT_BELIEVED =
   "a member claims to have pruned entries that are missing here, but most other members do not confirm that: the claim is ignored";
-
-/**
- * The comparison of the entries that this daemon has pruned with the other members' entries of the same period. This
- * daemon no longer accepts entries dated in that period. So if most other members have different entries there, they
- * are right, and only a snapshot of theirs can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
- */
-class OwnPrunedEntries {
-  readonly #cluster: ClusterState;
-  readonly #reports: ReportTable;
-  /**
-   * The report on which most members agree, and when it began to differ from this daemon's entries. Null if it does not
-   * differ, or if most members do not agree.
-   */
-  #other: { readonly report: Report; readonly since: number } | null = null;
-
-  constructor(cluster: ClusterState, reports: ReportTable) {
-    this.#cluster = cluster;
-    this.#reports = reports;
-  }
-
-  /** Called when the set of entries here has changed. */
-  changed(): void {
-    this.#other = null;
-  }
-
-  /** The end of the period that this daemon has pruned; milliseconds since 1970. */
-  get #at(): number {
-    const { timeline, clock } = this.#cluster;
-    return endOfPruned(timeline.prunedTo, clock());
-  }
-
-  /** Requests reports, and compares them again. */
-  tick(): void {
-    const { timeline } = this.#cluster;
-    if (timeline.prunedTo >= 0) this.#reports.request(this.#at);
-    this.compare();
-  }
-
-  /** Compares the members' reports with this daemon's entries. */
-  compare(): void {
-    const report = this.#cluster.timeline.prunedTo < 0 ? null : this.#ofMost();
-    if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))
-      this.#other = null;
-    else this.#other = { report, since: this.#other?.since ?? this.#cluster.uptime() };
-  }
-
-  /**
-   * Whether this daemon must not be live, because most other members have different entries in the period that it has
-   * pruned. A live daemon ignores the difference for a while, because the difference may disappear.
-   * @param isCatchingUp  whether it was catching up at the last tick
-   */
-  isIncomplete(now: number, isCatchingUp: boolean): boolean {
-    const other = this.#other;
-    return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
-  }
-
-  /**
-   * Whether a member has the same entries as most other members, and this daemon has had different entries for at least
-   * `forMs` milliseconds.
-   */
-  isStuck(id: ByteString, now: number, forMs: number): boolean {
-    if (this.#other === null || now - this.#other.since < forMs) return false;
-    const report = this.#reports.reportOf(id, this.#other.report.at);
-    return report !== null && isSameTotals(this.#other.report, report);
-  }
-
-  /**
-   * Returns the report on which most of the other members, at least two, agree, or null if there is none. A member that
-   * reports that it is catching up is not a witness.
-   */
-  #ofMost(): Report | null {
-    const electorate = electorateIn(this.#cluster);
-    const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";
-    if (electorate.others < 2) return null;
-    const reports = [...this.#reports.reportsOn(this.#at)].flatMap(([id, report]) =>
-      electorate.ids.has(id) && isLive(id) ? [report] : [],
-    );
-    const isMost = (one: Report) =>
-      reports.filter((other) => isSameTotals(one, other)).length >= majorityOf(electorate);
-    return reports.find(isMost) ?? null;
-  }
-}

@@ -42,34 +42,38 @@ export class SnapshotSending {
    * @param number  0 to start from the beginning
    */
   pull(at: number, number: number): void {
-    const peering = this.#cluster;
+    const cluster = this.#cluster;
     // Ignore the request if too many bytes are unsent. The next tick disconnects such a member: it could otherwise
     // request a thousand parts at a time, and make this daemon buffer a gigabyte.
-    if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
+    if (this.#connection.unsentBytes > cluster.limits.closeAboveUnsentBytes) return;
+
     try {
       this.#sendPart(at, number);
     } catch (problem) {
       // Send no snapshot: the member can then try another member, whose snapshot may be readable.
-      peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
+      cluster.log.error({ reason: (problem as Error).message }, UNREADABLE);
       this.#end();
       this.#sendNone(number);
     }
   }
 
   #sendPart(at: number, number: number): void {
-    const peering = this.#cluster;
+    const cluster = this.#cluster;
     if (number === 0) this.#begin(at);
+
     const sending = this.#sending;
     if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
       // If all parts were sent, ignore the request: the member sent it before it received the last part.
       if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }
+
     const bytes = sending.next;
     const { done, value } = sending.parts.next();
     sending.next = done === true ? null : value;
-    sending.pulledAt = peering.uptime();
+    sending.pulledAt = cluster.uptime();
     sending.number++;
+
     this.#connection.send({
       kind: "snapshot-part",
       at: sending.at,
@@ -91,7 +95,7 @@ export class SnapshotSending {
     if (this.#sending !== null && now - this.#sending.pulledAt > limits.snapshotStuckMs) this.#end();
     if (this.#retainsSince === null) return;
     if (isLive || now - this.#retainsSince > limits.snapshotHoldMs) this.#retainsSince = null;
-    else timeline.handover?.hold();
+    else timeline.snapshotTransfer?.delayPruning();
   }
 
   /** Called when the member has disconnected. */
@@ -101,14 +105,16 @@ export class SnapshotSending {
 
   #begin(at: number): void {
     this.#end();
-    const peering = this.#cluster;
+    const cluster = this.#cluster;
     // A daemon that is not live itself sends no snapshot.
-    const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
+    const snapshot =
+      cluster.state === "live" ? (cluster.timeline.snapshotTransfer?.sendable(at) ?? null) : null;
     if (snapshot === null) return;
-    const now = peering.uptime();
+
+    const now = cluster.uptime();
     this.#retainsSince ??= now;
-    peering.timeline.handover?.hold();
-    const parts = piecesOf(snapshot.chunks, peering.limits.snapshotPartBytes);
+    cluster.timeline.snapshotTransfer?.delayPruning();
+    const parts = piecesOf(snapshot.chunks, cluster.limits.snapshotPartBytes);
     const next = parts.next().value ?? null;
     this.#sending = { at: snapshot.cutAt, total: snapshot.bytes, parts, number: 0, next, pulledAt: now };
   }

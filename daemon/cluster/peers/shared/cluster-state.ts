@@ -3,8 +3,9 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import type { MessageFigures } from "../../../../protocol/figures/message-figures.js";
+import type { MemberAbout } from "../../../../protocol/members/about-message.js";
 import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
-import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
+import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { ChannelKind } from "../../../../protocol/members/subscriber-counts.js";
 import { type Envelope, hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
@@ -125,9 +126,9 @@ export interface PeeringContext {
   readonly peers: readonly PeerAddress[];
   /**
    * The id of the member whose snapshot an operator has ordered this daemon to adopt, or null if there is none. Set by
-   * `Peering.setOrder`.
+   * `Peering.setAdoptionOrder`.
    */
-  order: ByteString | null;
+  adoptionOrder: ByteString | null;
   /** Whether this daemon was admitted before this start. `Admission` has the current value. */
   readonly admitted: Admitted;
   /** The cluster's secret, or null if there is none. Set by `Peering.setSecret`. */
@@ -231,7 +232,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
    * Whether this daemon began without data, and has not served since. It reports no watermark before it serves, even
    * after a restart.
    */
-  beganEmpty: boolean;
+  hasBegunEmpty: boolean;
   /** When this daemon was last in a state other than catching up, or was started; `uptime` milliseconds. */
   settledAt: number;
   /** When catching up began, or a member last sent new entries; `uptime` milliseconds. */
@@ -269,7 +270,7 @@ export function haveMembersConnected(cluster: ClusterState, now: number): boolea
 }
 
 /** Why there is no connection to a member. All are null if there is one, or none was tried yet. */
-export interface Closing {
+export interface DisconnectReason {
   /** The reason as a sentence, or the system's code. */
   readonly trouble: string | null;
   /**
@@ -280,10 +281,10 @@ export interface Closing {
   readonly closedBy: "daemon" | "member" | null;
 }
 
-export const NO_CLOSING: Closing = { trouble: null, closeCode: null, closedBy: null };
+export const NO_CLOSING: DisconnectReason = { trouble: null, closeCode: null, closedBy: null };
 
 /** A member for `dbsync status` and metrics. Times are milliseconds, or null if unknown. */
-export interface MemberStatus extends Closing {
+export interface MemberStatus extends DisconnectReason {
   /**
    * The member's address in --peer, or the address from which it connected. An empty string if the list names the
    * member, but no address of it is known.
@@ -319,6 +320,8 @@ export interface MemberStatus extends Closing {
   readonly behind: number;
   /** Milliseconds since it last sent something. */
   readonly lastHeard: number | null;
+  /** Milliseconds for which it has been away at least, or null if it is connected, or if they are unknown. */
+  readonly awayFor: number | null;
   /** The number of the member's entries that were refused on this connection. */
   readonly refusals: number;
   /** Its last report about itself, or null if there is none yet. */
@@ -326,3 +329,6 @@ export interface MemberStatus extends Closing {
   /** Milliseconds since that report arrived. */
   readonly aboutAge: number | null;
 }
+
+/** For how long a member is not connected. */
+export type Absence = Pick<MemberStatus, "lastHeard" | "awayFor">;

@@ -44,6 +44,8 @@ export const PEERING_LIMITS = {
    * members does not count.
    */
   standstillMs: LIMITS.standstill.fallback,
+  /** The time within which a majority of the members answers while they decide nothing. */
+  majorityTimeoutMs: LIMITS.majorityTimeout.fallback,
   /** The maximum wait before reconnecting, and the maximum wait after the first failure. */
   reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
@@ -183,7 +185,21 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   channelMessageBytes: limits.maxRelayBytes,
   comparePercent: limits.comparePercent,
   standstillMs: limits.standstill,
+  majorityTimeoutMs: limits.majorityTimeout,
 });
+
+/**
+ * Milliseconds by which a client's envelope may be dated after the position at which the members place it. It is the
+ * same for all members, whatever their windows are: after a pattern was removed, a daemon records no envelope that may
+ * have been placed before.
+ */
+export const PLACED_AHEAD_MS = 5_000;
+
+/**
+ * Milliseconds by which a keeper may date a decision ahead of the members' median clock, as far as it knows that. It is
+ * half of what the others accept, because the medians that the members know differ by some milliseconds.
+ */
+export const PROPOSED_AHEAD_MS = 125;
 
 /** The maximum number of connected members: each has one bit of a number. */
 export const MEMBERS_MAX = 31;

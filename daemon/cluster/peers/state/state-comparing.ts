@@ -5,31 +5,26 @@
  * docs/decisions/0043-members-compare-their-states.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import {
   KEY_BYTES_MAX,
   KEYS_MAX,
-  type OwnMessage,
   type StateSumsMessage,
-} from "../../../../protocol/members/member-messages.js";
+} from "../../../../protocol/members/state-messages.js";
 import { runTurn, type Steps } from "../../../../protocol/steps.js";
-import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { mapKeyOf, type NamedKey } from "../../../store/keyspace/named-key.js";
 import {
   type KeyDigest,
-  type NamedKey,
-  nameOf,
   type StateSums,
   type SumSelection,
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
 import type { Timeline } from "../../../timeline/timeline.js";
-import {
-  type ClusterState,
-  type ConnectedMember,
-  membersWithStatus,
-  type PeeringLog,
-} from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
 import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
+import { ComparisonSchedule } from "./comparison-schedule.js";
+import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
 /**
@@ -111,6 +106,7 @@ export class StateComparing {
     const share = (Math.min(now - this.#tickedAt, TICK_MS_MAX) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
+
     if (now >= this.#nextAt) this.#update(now);
     if (this.#work === null && this.#wanted !== null) {
       this.#work = this.#search(this.#wanted);
@@ -131,10 +127,12 @@ export class StateComparing {
       member.malformed(`a state as of ${at}, which is not a whole second`);
       return;
     }
+
     const { limits, uptime } = this.#cluster;
     const received = this.#received.get(member.id) ?? { count: 0, spent: 0 };
     this.#received.set(member.id, received);
     if (++received.count > MESSAGES_MAX || received.spent >= (SECOND * limits.comparePercent) / 100) return;
+
     const from = uptime();
     if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
@@ -149,19 +147,24 @@ export class StateComparing {
     this.#nextAt = now + SECOND;
     this.#received.clear();
     this.differences.tick(now);
+
     for (const request of this.#requests) if (now >= request.at) this.#request(request, now);
     this.#requests = this.#requests.filter(({ left }) => left > 0);
+
     const at = this.#schedule.lastDate(this.#settled);
     if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
+
     const { index, newest } = this.#cluster.timeline;
-    const entries = `${index.total("ring").sum}${index.total("data").sum}`;
+    const entriesDigest = `${index.total("ring").sum}${index.total("data").sum}`;
     const isRequested = [...this.#theirs.values()].some((latest) => latest.some((one) => one.at === at));
-    if (!this.#schedule.isDue(at, entries, isRequested) || !this.#digests.isExact(at)) return;
+    this.#schedule.noteEntries(entriesDigest);
+    if (!this.#schedule.shouldCompareAt(at, isRequested) || !this.#digests.isExact(at)) return;
+
     this.#lastAt = at;
     // The sums of other members are ignored, so they are not waited for.
     const { ids } = electorateIn(this.#cluster);
     const voters = this.#comparable.flatMap(({ id }) => (ids.has(id) ? [id] : []));
-    this.#schedule.begin(at, entries, newest.at, voters);
+    this.#schedule.begin(at, entriesDigest, newest.at, voters);
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
@@ -191,13 +194,17 @@ export class StateComparing {
   #compare(id: ByteString, own: OwnSums, theirs: StateSumsMessage): void {
     if (own.at !== theirs.at || own.shares !== theirs.shares) return;
     this.comparedAt = Math.max(this.comparedAt, own.at);
+
     const buckets = Math.min(own.sums.length, theirs.sums.length);
-    const [here, there] = [inBuckets(own.sums, buckets), inBuckets(theirs.sums, buckets)];
+    const here = inBuckets(own.sums, buckets);
+    const there = inBuckets(theirs.sums, buckets);
     const differing: number[] = [];
     for (const [bucket, sum] of here.entries())
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
-    this.#schedule.compared(own.at, own.shares, id, differing.length === 0);
+
+    this.#schedule.recordResult(own.at, own.shares, id, differing.length === 0);
     if (differing.length === 0 || this.#wanted !== null) return;
+
     // Begin with a random bucket, because some buckets may contain only keys that cannot be requested.
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_SEARCHED));
@@ -224,10 +231,12 @@ export class StateComparing {
   #request(request: KeyRequest, now: number): void {
     request.left--;
     request.at = now + REQUEST_EVERY_MS;
+
     const { salt, keys } = request;
     const at = Math.floor(this.#settled / SECOND) * SECOND;
     const digests = this.#digests.digests({ at, salt }, keys);
     if (digests === null || digests.length === 0) return;
+
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     for (const { connection } of this.#comparable)
       connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: digests });
@@ -237,14 +246,17 @@ export class StateComparing {
     const { at, salt, keys, isAnswer } = message;
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     if (!isSameTotals(totals, message)) return;
+
     const own = this.#digests.digests({ at, salt }, keys);
     if (own === null) return;
-    const byName = new Map(own.map((one) => [nameOf(one), one]));
+
+    const byName = new Map(own.map((one) => [mapKeyOf(one), one]));
     if (electorateIn(this.#cluster).ids.has(id))
       for (const theirs of keys) {
-        const here = byName.get(nameOf(theirs));
+        const here = byName.get(mapKeyOf(theirs));
         if (here !== undefined) this.differences.judged(id, here, salt, isSame(here, theirs));
       }
+
     if (!isAnswer) connection.send({ kind: "state-keys", at, salt, isAnswer: true, ...totals, keys: own });
   }
 }
@@ -257,6 +269,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
 /** Combines sums into fewer buckets. The sum of each new bucket is the total of several neighboring buckets. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
+
   const fewer = new Uint32Array(buckets);
   const each = sums.length / buckets;
   for (const [bucket, sum] of sums.entries()) {
@@ -265,225 +278,4 @@ function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
     fewer[into] = sum === UNCOMPARED || before === UNCOMPARED ? UNCOMPARED : before + sum;
   }
   return fewer;
-}
-
-/**
- * The factor by which the interval grows. It is odd, so that the dates still select each share of a large keyspace: the
- * number of shares is a power of two.
- */
-const GROWTH = 3;
-
-/** The outcome of the comparison at one date. */
-interface Round {
-  readonly at: number;
-  /** The number of parts into which the keyspace is divided; each date compares one of them. */
-  readonly shares: number;
-  /** The members whose sums were equal. */
-  readonly equal: Set<string>;
-  isDifferent: boolean;
-}
-
-/**
- * The dates at which the states of members are compared. While nothing is written, comparisons that find no difference
- * become rarer, because they cost time for each key. A write, a difference or a missing answer makes them as frequent
- * as at first.
- */
-class ComparisonSchedule {
-  readonly #everyMs: number;
-  readonly #idleMs: number;
-  #interval: number;
-  #round: Round | null = null;
-  /** The number of consecutive dates with equal sums, since the interval last changed. */
-  #equalRounds = 0;
-  /** A digest of the entries at the last date. */
-  #entries = "";
-
-  /**
-   * @param everyMs  the shortest interval between two dates
-   * @param idleMs   the upper limit for the interval while nothing is written
-   */
-  constructor(everyMs: number, idleMs: number) {
-    this.#everyMs = everyMs;
-    this.#idleMs = idleMs;
-    this.#interval = everyMs;
-  }
-
-  /** Returns the last date, at or before the given one, at which states may be compared. */
-  lastDate(settled: number): number {
-    return Math.floor(settled / this.#everyMs) * this.#everyMs;
-  }
-
-  /**
-   * Whether to compare the states as of a date, which `lastDate` has returned.
-   * @param entries      a digest of all entries that this daemon has
-   * @param isRequested  whether a member has compared this date
-   */
-  isDue(at: number, entries: string, isRequested: boolean): boolean {
-    if (entries !== this.#entries) this.#restart();
-    return isRequested || at % this.#interval === 0;
-  }
-
-  /**
-   * Begins a comparison.
-   * @param newest   the date of the newest entry
-   * @param members  the members with which the previous state was to be compared
-   */
-  begin(at: number, entries: string, newest: number, members: readonly string[]): void {
-    this.#judge(newest, members);
-    this.#entries = entries;
-    this.#round = { at, shares: 1, equal: new Set(), isDifferent: false };
-  }
-
-  /** Records the result of a comparison with one member. */
-  compared(at: number, shares: number, member: string, isEqual: boolean): void {
-    if (this.#round?.at !== at) return;
-    this.#round = { ...this.#round, shares };
-    if (isEqual) this.#round.equal.add(member);
-    else this.#round.isDifferent = true;
-  }
-
-  /** Changes the interval according to the result of the last comparison. */
-  #judge(newest: number, members: readonly string[]): void {
-    if (this.#round === null) return;
-    const { at, shares, equal, isDifferent } = this.#round;
-    if (isDifferent || newest >= at || !members.every((id) => equal.has(id))) {
-      this.#restart();
-      return;
-    }
-    this.#equalRounds++;
-    if (this.#equalRounds < shares || this.#interval * GROWTH > this.#idleMs) return;
-    this.#interval *= GROWTH;
-    this.#equalRounds = 0;
-  }
-
-  #restart(): void {
-    this.#interval = this.#everyMs;
-    this.#equalRounds = 0;
-  }
-}
-
-/** The maximum number of recorded keys: a few examples are enough for an administrator to know what to do. */
-const STORED_KEYS_MAX = 128;
-/** The time after which a difference is reported. All members can answer a request about the key within this time. */
-const SETTLING_MS = 3_000;
-/** The maximum number of characters of a key's name that are shown. */
-const SHOWN_MAX = 128;
-
-/** Whose state is wrong, according to the majority: this daemon's (`own`), a member's, or unclear. */
-type Verdict = "own" | "member" | "unclear";
-
-/** A key with a different value on some member. */
-export interface StateDifference extends NamedKey {
-  /** The ids of the members with a different value. */
-  readonly members: readonly ByteString[];
-  readonly verdict: Verdict;
-}
-
-interface Differing extends NamedKey {
-  readonly salt: number;
-  readonly since: number;
-  /** Whether each member has the same value as this daemon, by id. */
-  readonly answers: Map<ByteString, boolean>;
-  reported: Verdict | null;
-}
-
-/**
- * The keys whose values on a member and on this daemon differed at the same moment. These keys are reported, and
- * compared again until their values are equal.
- */
-class StateDifferences {
-  readonly #parts: { readonly log: PeeringLog; readonly uptime: () => number };
-  readonly #keys = new Map<string, Differing>();
-
-  constructor(parts: { readonly log: PeeringLog; readonly uptime: () => number }) {
-    this.#parts = parts;
-  }
-
-  /** Reported differences, for `dbsync status` and metrics. */
-  get all(): readonly StateDifference[] {
-    return [...this.#keys.values()].flatMap(({ db, key, answers, reported }) =>
-      reported === null ? [] : [{ db, key, members: differingIn(answers), verdict: reported }],
-    );
-  }
-
-  /** The keys to request again, by the salt with which they were found. */
-  get keysToRequest(): ReadonlyMap<number, readonly NamedKey[]> {
-    const requests = new Map<number, NamedKey[]>();
-    for (const { db, key, salt } of this.#keys.values()) {
-      const keys = requests.get(salt) ?? [];
-      keys.push({ db, key });
-      requests.set(salt, keys);
-    }
-    return requests;
-  }
-
-  /** Records whether a member's value of a key is the same as this daemon's, as of the same moment. */
-  judged(id: ByteString, named: NamedKey, salt: number, isSame: boolean): void {
-    const name = nameOf(named);
-    const known = this.#keys.get(name);
-    if (known !== undefined) known.answers.set(id, isSame);
-    else if (!isSame && this.#keys.size < STORED_KEYS_MAX)
-      this.#keys.set(name, {
-        db: named.db,
-        key: named.key,
-        salt,
-        since: this.#parts.uptime(),
-        answers: new Map([[id, false]]),
-        reported: null,
-      });
-  }
-
-  /** Called when a member has disconnected. Its answers are discarded, because it may return with another state. */
-  disconnected(id: ByteString): void {
-    for (const { answers } of this.#keys.values()) answers.delete(id);
-  }
-
-  tick(now: number): void {
-    for (const [name, differing] of this.#keys) {
-      if (differingIn(differing.answers).length === 0) this.#same(name, differing);
-      else if (now - differing.since > SETTLING_MS) this.#logDifference(differing);
-    }
-  }
-
-  #same(name: string, { db, key, reported }: Differing): void {
-    this.#keys.delete(name);
-    if (reported !== null)
-      this.#parts.log.info(
-        { db, key: shownKey(key) },
-        "no connected member has a different value of this key any longer",
-      );
-  }
-
-  #logDifference(differing: Differing): void {
-    const { db, key, answers, reported } = differing;
-    const verdict = verdictOn([...answers.values()]);
-    differing.reported = verdict;
-    if (verdict === reported) return;
-    const members = differingIn(answers).map(hexOf);
-    this.#parts.log.error({ db, key: shownKey(key), members }, SENTENCES[verdict]);
-  }
-}
-
-const differingIn = (answers: ReadonlyMap<ByteString, boolean>): ByteString[] =>
-  [...answers].flatMap(([id, isSame]) => (isSame ? [] : [id]));
-
-/** @param answers  for each member, whether it has the same value as this daemon */
-function verdictOn(answers: readonly boolean[]): Verdict {
-  const same = 1 + answers.filter((isSame) => isSame).length;
-  const others = 1 + answers.length - same;
-  return others > same ? "own" : others < same ? "member" : "unclear";
-}
-
-const SENTENCES: Readonly<Record<Verdict, string>> = {
-  own: "this daemon's state differs from that of most members, although they have the same commands: restart this daemon, so that it rebuilds its state",
-  member:
-    "a member's state differs from that of this daemon and most other members, although they have the same commands: restart that member",
-  unclear:
-    "this daemon's state and a member's differ, although they have the same commands: restart both, one after the other",
-};
-
-/** Formats a key's name on one line, and truncates a long name. */
-function shownKey(key: ByteString): string {
-  const text = key.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
-  return key.length > SHOWN_MAX ? `${text}…` : text;
 }

@@ -49,7 +49,7 @@ function find(
   const last = Math.min(list.size, looks);
   for (let checked = 0; checked < last && positions.length < limit; checked += SEARCHED_BLOCK) {
     const count = Math.min(SEARCHED_BLOCK, last - checked);
-    effort.read(COMPARED_ELEMENT_READS * count);
+    effort.countRead(COMPARED_ELEMENT_READS * count);
     const start = fromRight ? list.size - checked - count : checked;
     const matches = list.indexesOf(element, start, start + count);
     for (const position of fromRight ? matches.reverse() : matches) {
@@ -57,6 +57,7 @@ function find(
       else if (positions.length < limit) positions.push(position);
     }
   }
+
   return positions;
 }
 
@@ -84,6 +85,7 @@ function lposOptions(argv: readonly ByteString[]): { search: Search; counted: bo
     else if (option === "MAXLEN") looks = naturalArgument(argument, option);
     else throw syntaxError();
   }
+
   const search = {
     fromRight: rank < 0,
     skip: Math.abs(rank) - 1,
@@ -135,6 +137,7 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
   const count = indexArgument(argv[2]!);
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
+
   const list = entry.value;
   const positions = find(data, list, element, {
     ...FIRST,
@@ -142,6 +145,7 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
     limit: orUnlimited(Math.abs(count)),
   });
   if (positions.length === 0) return ZERO;
+
   // All equal elements between the outermost two are among the matches, so one splice removes them.
   const first = Math.min(positions[0]!, positions.at(-1)!);
   const end = Math.max(positions[0]!, positions.at(-1)!) + 1;
@@ -163,7 +167,7 @@ export const popPeek = (end: End): ClaimPeek => ({
   find: (list, argv, peeked) => {
     if (argv.length > 2) return null;
     if (!(list instanceof List)) return [];
-    const index = peeked.take(end === "left" ? "first" : "last", list.size);
+    const index = peeked.takeElement(end === "left" ? "first" : "last", list.size);
     return index === null ? [] : [copied(list.at(index))];
   },
 });
@@ -172,7 +176,7 @@ export const popPeek = (end: End): ClaimPeek => ({
 export function chosenAtEnd({ effort }: Data, list: List, end: End, chosen: Choice): number {
   const length = Math.min(chosen.length, list.size);
   if (length === 1) return list.at(end === "left" ? 0 : list.size - 1) === chosen[0] ? 1 : 0;
-  effort.read(length);
+  effort.countRead(length);
   const elements = end === "left" ? list.slice(0, length) : list.slice(list.size - length).reverse();
   const other = elements.findIndex((element, i) => element !== chosen[i]);
   return other < 0 ? length : other;
@@ -183,8 +187,10 @@ export function takeSearched(data: Data, entry: Typed<List>, end: End, chosen: C
   const list = entry.value;
   const positions = positionsOf(data, list, end, chosen).sort((a, b) => a - b);
   if (positions.length === 0) return [];
+
   const taken = positions.map((position) => copied(list.at(position)));
-  const [first = 0, last = first] = [positions[0], positions.at(-1)];
+  const first = positions[0] ?? 0;
+  const last = positions.at(-1) ?? first;
   if (positions.length === 1) data.listSplice(entry, first, 1, []);
   else {
     // One change, and one undo record, for all elements.
@@ -192,6 +198,7 @@ export function takeSearched(data: Data, entry: Typed<List>, end: End, chosen: C
     const remaining = list.slice(first, last + 1).filter((_, i) => !removed.has(first + i));
     data.listSplice(entry, first, last + 1 - first, remaining);
   }
+
   return end === "left" ? taken : taken.reverse();
 }
 
@@ -201,15 +208,17 @@ function positionsOf(data: Data, list: List, end: End, chosen: Choice): number[]
   /** How many of each element are still wanted, and how many are found. */
   const wanted = new Map<ByteString, { left: number; found: number }>();
   for (const element of chosen) wanted.set(element, { left: (wanted.get(element)?.left ?? 0) + 1, found: 0 });
+
   let block = NEAR_ELEMENTS;
   for (let checked = 0; checked < list.size && wanted.size > 0; ) {
     if (checked === NEAR_ELEMENTS) {
       dropGone(data, list, wanted);
       if (wanted.size === 0) break;
     }
+
     const count = Math.min(block, list.size - checked);
     const start = end === "right" ? list.size - checked - count : checked;
-    data.effort.read(COMPARED_ELEMENT_READS * count);
+    data.effort.countRead(COMPARED_ELEMENT_READS * count);
     for (const { element, position } of matches(list, end, { start, count, wanted })) {
       const number = wanted.get(element);
       if (number === undefined) continue;
@@ -217,9 +226,11 @@ function positionsOf(data: Data, list: List, end: End, chosen: Choice): number[]
       number.found++;
       if (--number.left === 0) wanted.delete(element);
     }
+
     checked += count;
     block = SEARCHED_BLOCK;
   }
+
   if (wanted.size > 0 && !list.isCounted) list.vainSearches++;
   return positions;
 }
@@ -245,6 +256,7 @@ function matches(
     for (const [i, element] of list.slice(start, start + count).entries())
       if (wanted.has(element)) found.push({ element, position: start + i });
   }
+
   return end === "right" ? found.reverse() : found;
 }
 
@@ -252,6 +264,6 @@ function matches(
 function dropGone(data: Data, list: List, wanted: Map<ByteString, { readonly found: number }>): void {
   if (!list.isCounted && list.vainSearches < VAIN_SEARCHES_MAX) return;
   // Counting the elements is work of this daemon only: other daemons may have counted them before.
-  if (!list.isCounted) data.effort.read(COUNTED_ELEMENT_READS * list.size);
+  if (!list.isCounted) data.effort.countRead(COUNTED_ELEMENT_READS * list.size);
   for (const [element, { found }] of wanted) if (list.maxCountOf(element) <= found) wanted.delete(element);
 }

@@ -10,7 +10,7 @@ import { custom, notInteger, syntaxError, wrongType } from "../../arguments/comm
 import { doubleArgument, integerFrom } from "../../arguments/number-arguments.js";
 import { storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { type Row, sourcesLookedUp } from "../../rows/command-row.js";
+import { type CommandRow, sourcesLookedUp } from "../../rows/command-row.js";
 import { COUNTED_KEYS_SEARCH, STORED_AND_COUNTED_SEARCH } from "../../rows/key-searches.js";
 import { counted, read, write } from "../../rows/key-spec.js";
 import { MemberSet } from "../../values/member-set.js";
@@ -20,7 +20,7 @@ import { type Pair, pairsReply, storeSortedSet } from "./sorted-set-ranges.js";
 const OPERATIONS = { union, inter: intersection, diff: difference } as const;
 type Name = keyof typeof OPERATIONS;
 
-const reader = (name: Name, complexity: string, summary: string): Row => ({
+const reader = (name: Name, complexity: string, summary: string): CommandRow => ({
   arity: -3,
   flags: ["readonly", "movablekeys"],
   keys: counted(read, 1),
@@ -30,7 +30,7 @@ const reader = (name: Name, complexity: string, summary: string): Row => ({
   run: (data, argv) => answer(data, argv, name),
 });
 
-const storer = (name: Name, since: string, complexity: string, summary: string): Row => ({
+const storer = (name: Name, since: string, complexity: string, summary: string): CommandRow => ({
   arity: -4,
   flags: ["write", "denyoom", "movablekeys"],
   keys: counted(read, 2, [write(1)]),
@@ -45,7 +45,7 @@ const OF_DIFFERENCE = "O(L+R*log(R)), L: members of all sets, R: members of the 
 const OF_INTERSECTION = "O(N*K+R*log(R)), N: members of the smallest set, K: sets, R: members of the result";
 const OF_UNION = "O(N+R*log(R)), N: members of all sets, R: members of the result";
 
-export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
+export const sortedSetAlgebra: Readonly<Record<string, CommandRow>> = {
   ZDIFF: {
     ...reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
     keyFlags: ["RO access"],
@@ -146,15 +146,17 @@ function countOperation({ effort }: Data, name: Name, operands: readonly Operand
   const read = ({ value }: Operand) =>
     (value?.size ?? 0) * (more + (value instanceof SortedSet ? READ_STEPS : READ_IN_SET_STEPS));
   if (name === "union") {
-    for (const operand of operands) effort.work(read(operand));
+    for (const operand of operands) effort.countSteps(read(operand));
     return;
   }
+
   const [first, ...others] = name === "inter" ? bySize(operands) : operands;
   if (first === undefined) return;
-  effort.work(read(first));
+
+  effort.countSteps(read(first));
   const size = first.value?.size ?? 0;
   for (const { value } of others)
-    effort.work(size * (value instanceof SortedSet ? LOOKUP_STEPS : LOOKUP_IN_SET_STEPS));
+    effort.countSteps(size * (value instanceof SortedSet ? LOOKUP_STEPS : LOOKUP_IN_SET_STEPS));
 }
 
 type Combine = (score: number, other: number) => number;
@@ -224,6 +226,7 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
       throw syntaxError();
     }
   }
+
   return { operands, combine, withScores };
 }
 
@@ -231,8 +234,10 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
 function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   const count = integerFrom(Number.NEGATIVE_INFINITY, argv[countAt]!, notInteger);
   if (count < 1) throw custom(`ERR at least 1 input key is needed for '${argv[0]!.toLowerCase()}' command`);
+
   const next = countAt + 1 + count;
   if (next > argv.length) throw syntaxError();
+
   const operands = argv.slice(countAt + 1, next).map((key): Operand => {
     const value = data.get(key)?.value;
     if (value instanceof SortedSet || value instanceof MemberSet || value === undefined)

@@ -19,12 +19,12 @@ import { indexArgument, parseDouble } from "../../arguments/number-arguments.js"
 import { event, ifCounted, storedEvent } from "../../events/event-rules.js";
 import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
-import { type Row, sourcesLookedUp } from "../../rows/command-row.js";
+import { type CommandRow, sourcesLookedUp } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed-elements.js";
 
-const reader = (since: string, summary: string, run: Row["run"]): Row => ({
+const reader = (since: string, summary: string, run: CommandRow["run"]): CommandRow => ({
   arity: -4,
   flags: ["readonly"],
   keys: [read(1)],
@@ -34,7 +34,7 @@ const reader = (since: string, summary: string, run: Row["run"]): Row => ({
   run,
 });
 
-const counter = (since: string, summary: string, bounds: BoundsReader): Row => ({
+const counter = (since: string, summary: string, bounds: BoundsReader): CommandRow => ({
   arity: 4,
   flags: ["readonly", "fast"],
   keys: [read(1)],
@@ -44,7 +44,7 @@ const counter = (since: string, summary: string, bounds: BoundsReader): Row => (
   run: (data, argv) => count(data, argv, bounds),
 });
 
-const remover = (since: string, summary: string, bounds: BoundsReader): Row => ({
+const remover = (since: string, summary: string, bounds: BoundsReader): CommandRow => ({
   arity: 4,
   flags: ["write"],
   keys: [write(1)],
@@ -54,7 +54,7 @@ const remover = (since: string, summary: string, bounds: BoundsReader): Row => (
   run: (data, argv) => remove(data, argv, bounds),
 });
 
-export const sortedSetRanges: Readonly<Record<string, Row>> = {
+export const sortedSetRanges: Readonly<Record<string, CommandRow>> = {
   ZCOUNT: {
     ...counter("2.0.0", "Counts the members with a score in a range.", scoreBounds),
     method: "key min max: number",
@@ -182,7 +182,7 @@ function range(data: Data, argv: readonly ByteString[], fixed: Fixed): Reply {
   const entry = data.getAs(SortedSet, argv[1]!);
   if (entry === undefined) return EMPTY_ARRAY;
   const span = spanOf(data, entry.value, query);
-  data.effort.answer(span.to - span.from);
+  data.effort.countAnswered(span.to - span.from);
   return pairsReply(selected(entry.value, query, span), query.withScores);
 }
 
@@ -214,6 +214,7 @@ function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixe
       throw syntaxError();
     }
   }
+
   by ??= "rank";
   reverse ??= false;
   if (limit !== -1 && by === "rank") {
@@ -222,6 +223,8 @@ function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixe
   if (withScores && by === "lex") {
     throw custom("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
   }
+
+  // With REV the greater end comes first. Ranks are then counted from the other end instead.
   const [min, max] = reverse && by !== "rank" ? [end, start] : [start, end];
   return { bounds: BOUNDS_READERS[by](min!, max!), reverse, offset, limit, withScores };
 }
@@ -305,7 +308,7 @@ function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
   const max = lexBound(maxBytes);
   return (zset, view, { effort }) => {
     if (!zset.hasOneScore()) {
-      effort.work(WALKED_STEPS * zset.size);
+      effort.countSteps(WALKED_STEPS * zset.size);
       return spanByWalk(zset, min, max, view);
     }
     return afterOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
@@ -350,10 +353,12 @@ function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, of
   const isBelowMax = (member: ByteString) => isBelow(member, max, !max.exclusive);
   const members = Array.from(zset.range(0, zset.size), ([member]) => member);
   if (!isAboveMin(members.at(-1)!) || !isBelowMax(members[0]!)) return EMPTY;
+
   if (reverse) members.reverse();
   const [isNear, isFar] = reverse ? [isBelowMax, isAboveMin] : [isAboveMin, isBelowMax];
   const near = members.findIndex(isNear);
   if (offset < 0 || near < 0 || !isFar(members[near]!)) return EMPTY;
+
   const start = Math.min(near + offset, members.length);
   let end = start;
   while (end < members.length && isFar(members[end]!)) end++;
@@ -392,7 +397,7 @@ const STORED_STEPS = 3;
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
   for (const [member, score] of pairs) {
-    data.effort.work(STORED_STEPS + member.length / BYTES_PER_STEP);
+    data.effort.countSteps(STORED_STEPS + member.length / BYTES_PER_STEP);
     result.set(member, score);
   }
   if (result.size > 0) data.put(key, result);
@@ -406,7 +411,7 @@ export const REMOVED_STEPS = 20;
 /** Removes a span of ranks. @returns the removed pairs, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
   const { isSmall, size } = entry.value;
-  data.effort.work(REMOVED_STEPS * Math.max(0, to - from));
+  data.effort.countSteps(REMOVED_STEPS * Math.max(0, to - from));
   const removed = [...entry.value.range(from, to)];
   if (removed.length === size) data.delete(entry.key);
   else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);

@@ -39,11 +39,12 @@ export class DenseTable<T> {
       }
       return -1;
     }
+
     for (let slot = 0; slot < items.length; slot++) if (nameOf(items[slot] as T) === name) return slot;
     return -1;
   }
 
-  /** Returns a page of a scan. */
+  /** Returns a page of a scan, which follows the hashes of the names, so that changes between pages skip no item. */
   page(request: PageRequest): ScanPage {
     if (this.#index !== null) return indexedPage(this.#index, request);
     return smallPage(this.items.map(this.#nameOf), request);

@@ -57,11 +57,11 @@ export class ExpiryQueue {
     const key = this.#keys[0] as ByteString;
     const lastTime = this.#times.pop() as number;
     const lastKey = this.#keys.pop() as ByteString;
-    if (this.#times.length > 0) this.#sink(lastTime, lastKey);
+    if (this.#times.length > 0) this.#sinkFromTop(lastTime, lastKey);
     return { expire, key };
   }
 
-  #sink(expire: number, key: ByteString): void {
+  #sinkFromTop(expire: number, key: ByteString): void {
     const size = this.#times.length;
     let at = 0;
     for (;;) {

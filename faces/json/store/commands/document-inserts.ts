@@ -69,6 +69,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   const { options, end } = leadingOptions(argv, { ...OPTIONS, at: unit.at });
   const hasKeys = argv[end]?.length === KEYS.length && argv[end]?.toUpperCase() === KEYS;
   if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
+
   const entry = documentToChange(data, argv[1]!);
   const added: NewEntry[] = [];
   const { first } = entry.value;
@@ -76,6 +77,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   for (let at = hasKeys ? end + 1 : end; at < argv.length; at++) {
     const key = hasKeys ? argv[at++]! : null;
     const argument = argv[at]!;
+    // Most inserts repeat one shape. Their texts are stored as they are: parsing would take most of the time.
     if (expected?.shape?.matches(argument) === true && isAscii(argument)) {
       added.push({ key, text: argument });
       continue;
@@ -84,8 +86,10 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     if (expected !== undefined && options.noCheck !== true) checkNames(value, expected.value);
     const text = textOfEntry(value);
     added.push({ key, text });
+    // The first entry of an empty document decides for the rest of the call.
     if (at + 1 < argv.length) expected ??= expectedOf(text);
   }
+
   const count = hasKeys ? 0 : added.length;
   const next = numbersOf(entry.value, unit, { count, isCounted: options.counts });
   const keys = added.map(({ key, text }) => {

@@ -17,8 +17,11 @@ const SORT_MEMBERS_MAX = 8;
 const FIELDS_MAX = 1000;
 
 export interface Options {
+  /** The key of the entry that is read or changed. */
   id?: ByteString;
+  /** Conditions on the entries in the original server's form. */
   query?: JsonValue;
+  /** Conditions on the entries in MongoDB's form. */
   where?: BsonDocument;
   sort?: readonly SortKey[];
   limit?: { readonly offset: number; readonly count: number };
@@ -40,9 +43,10 @@ export interface Options {
   expire?: number | null;
 }
 
-type Word = keyof typeof words | keyof typeof expireUnits;
+type OptionName = keyof typeof OPTIONS | keyof typeof expireUnits;
 
-const words = {
+/** The options except those of expireUnits: the number of their values, and the function that reads these. */
+const OPTIONS = {
   ID: { count: 1, read: ([id]) => ({ id: id as ByteString }) },
   QUERY: { count: 1, read: ([json]) => ({ query: jsonArgument(json as ByteString) }) },
   WHERE: { count: 1, read: ([json]) => ({ where: filterIn(jsonArgument(json as ByteString)) }) },
@@ -67,19 +71,19 @@ const words = {
 >;
 
 /** Names of the options that set or remove the expiry time of an entry. */
-export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
+export const LIFETIME: readonly OptionName[] = [...Object.keys(expireUnits), "PERSIST"];
 
-const LONGEST_WORD = Math.max(
-  ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
+const NAME_LENGTH_MAX = Math.max(
+  ...[...Object.keys(OPTIONS), ...Object.keys(expireUnits)].map(({ length }) => length),
 );
 
 /** Names of the options that select entries. */
-export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
+export const CHOICE: readonly OptionName[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {
   /** Index of the first option in the arguments. */
   readonly from: number;
-  readonly allowed: readonly Word[];
+  readonly allowed: readonly OptionName[];
   /** The command's name, for errors. */
   readonly name: string;
   /** The unit's date, for relative times. */
@@ -99,35 +103,43 @@ export function leadingOptions(
   let at = from;
   for (; at < argv.length; ) {
     // An argument longer than all option names is no option. It may be very long, so it is not converted to upper case.
-    if (argv[at]!.length > LONGEST_WORD) break;
-    const word = argv[at]!.toUpperCase();
-    if (!allowed.includes(word as Word)) break;
-    const unit = expireUnits[word];
-    const { count, read } = unit === undefined ? words[word as keyof typeof words] : { count: 1, read: null };
+    if (argv[at]!.length > NAME_LENGTH_MAX) break;
+    const option = argv[at]!.toUpperCase() as OptionName;
+    if (!allowed.includes(option)) break;
+
+    const count = valueCount(option);
     if (at + count >= argv.length) throw syntaxError();
-    const optionArguments = argv.slice(at + 1, at + 1 + count);
-    const added =
+
+    const values = argv.slice(at + 1, at + 1 + count);
+    const unit = expireUnits[option];
+    const added: Options =
       unit === undefined
-        ? (read as (optionArguments: readonly ByteString[]) => Options)(optionArguments)
-        : { expire: expireTime(optionArguments[0]!, unit, date, name, true) };
+        ? OPTIONS[option as keyof typeof OPTIONS].read(values)
+        : { expire: expireTime(values[0]!, unit, date, name, true) };
     if (Object.keys(added).some((key) => key in options)) throw syntaxError();
+
     Object.assign(options, added);
     at += 1 + count;
   }
+
   return { options, end: at };
 }
 
-/** Whether a command's options include a word, as far as they are options; their values are not read. */
+/** Returns the number of values that follow an option. */
+const valueCount = (option: OptionName): number =>
+  expireUnits[option] === undefined ? OPTIONS[option as keyof typeof OPTIONS].count : 1;
+
+/** Whether the options at the beginning of a command's arguments include one. Their values are not read. */
 export function hasOption(
   argv: readonly ByteString[],
   { from, allowed }: OptionPosition,
-  searched: Word,
+  searched: OptionName,
 ): boolean {
-  for (let at = from; at < argv.length && argv[at]!.length <= LONGEST_WORD; ) {
-    const word = argv[at]!.toUpperCase() as Word;
-    if (!allowed.includes(word)) return false;
-    if (word === searched) return true;
-    at += 1 + (expireUnits[word] === undefined ? words[word as keyof typeof words].count : 1);
+  for (let at = from; at < argv.length && argv[at]!.length <= NAME_LENGTH_MAX; ) {
+    const option = argv[at]!.toUpperCase() as OptionName;
+    if (!allowed.includes(option)) return false;
+    if (option === searched) return true;
+    at += 1 + valueCount(option);
   }
   return false;
 }
@@ -155,6 +167,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
     throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} descending, write an object`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
   if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of at most ${SORT_MEMBERS_MAX} names`);
+
   return value.names.map((name, at) => {
     const order = value.values[at];
     if (order !== "asc" && order !== "desc") throw custom(fault);

@@ -11,7 +11,7 @@ import {
 } from "../../../../protocol/document-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
-import type { Work } from "../../../mongo/store/queries/mongo-failure.js";
+import type { CommandCost } from "../../../mongo/store/queries/command-cost.js";
 import type { Document, DocumentEntry, SelectedEntries } from "../values/document.js";
 import { type Alike, PASSES } from "../values/document-columns.js";
 import type { DocumentIndex } from "../values/document-index.js";
@@ -30,7 +30,7 @@ export interface SortKey {
 interface Query {
   readonly test: (text: ByteString) => boolean;
   /** Counts the work of the test; null if the test takes little time. */
-  readonly work: Work | null;
+  readonly work: CommandCost | null;
   readonly sort: readonly SortKey[];
   readonly limit: { readonly offset: number; readonly count: number } | null;
 }
@@ -118,12 +118,13 @@ function* scan(
     const slot = slots === null ? position : (slots[position] as number);
     if (verdicts?.[slot] !== PASSES) {
       const isMet = work === null ? test(text) : testedInSlice(test, text, work);
-      if (!(isMet ?? (yield* testedInSlices(test, text, work as Work)))) continue;
+      if (!(isMet ?? (yield* testedInSlices(test, text, work as CommandCost)))) continue;
     }
     if (keys !== null) matches.keys.push(keys[position] as ByteString | number);
     matches.texts.push(text);
     matches.slots.push(slot);
   }
+
   const result = isSorted ? yield* sortedEntries(matches, sort, limit) : partOf(matches, limit);
   return { keys: result.keys, texts: result.texts, memo: memoOf(result.slots) };
 }
@@ -151,6 +152,7 @@ function* sortedEntries(
     rows.push(rowOf(position, text, sort));
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
@@ -162,6 +164,7 @@ function* sortedEntries(
     result.slots.push(slots[position] as number);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   return result;
 }
 

@@ -294,11 +294,12 @@ function* allOf(
   for (const key of yield* work) {
     const value = data.keyspace(db).find(key)?.value;
     if (value instanceof Document) {
-      effort.answer(value.size);
+      effort.countAnswered(value.size);
       items.push(bulk(key), presentEntries(value, at));
     }
     if (items.length % STEP_ITEMS === 0) yield;
   }
+
   return items;
 }
 
@@ -341,6 +342,7 @@ function* documentsIn(
     if (before !== undefined && compareAge(before, aged) > 0) isOrdered = false;
     documents.push(aged);
   }
+
   const sorted = isOrdered ? documents : yield* sortedInSteps(documents, compareAge);
   return sorted.map(({ key }) => key);
 }
@@ -429,12 +431,13 @@ function rewriteEntries(
   const entry = documentToChange(data, document);
   const changed: (readonly [key: ByteString, text: ByteString])[] = [];
   for (const [key, text] of entry.value.entries()) {
-    data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);
+    data.effort.countSteps(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);
     const value = valueOfEntry(text);
     if (!isContainer(value)) throw notMembers();
     const other = change(value);
     if (other !== null) changed.push([key, textOfEntry(other)]);
   }
+
   for (const [key, text] of changed) setEntry(data, entry, key, text);
   return integer(changed.length);
 }

@@ -7,11 +7,12 @@ import { custom, echoed } from "../../../../daemon/store/arguments/command-error
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
 import { conditionOf } from "../../../mongo/store/queries/bson-filter.js";
+import type { CommandCost } from "../../../mongo/store/queries/command-cost.js";
 import { isAnyFrom } from "../../../mongo/store/queries/document-paths.js";
 import { type FieldTest, type Predicate, predicateOf } from "../../../mongo/store/queries/filter-compiler.js";
-import { MongoFailure, type Work } from "../../../mongo/store/queries/mongo-failure.js";
+import { MongoFailure } from "../../../mongo/store/queries/mongo-failure.js";
 import type { Bson, BsonDocument } from "../../../mongo/store/values/bson.js";
-import type { FieldPath } from "../../../mongo/store/values/index-keys.js";
+import type { FieldPath } from "../../../mongo/store/values/field-path.js";
 import { type Alike, alikeTo } from "../values/document-columns.js";
 import {
   compareMembers,
@@ -43,13 +44,14 @@ export function filterIn(value: JsonValue): BsonDocument {
 }
 
 /** @param work counts the work of tests, some of which fail above its limit @throws CommandFailure */
-export function entryCondition(filter: BsonDocument, work: Work): EntryCondition {
+export function entryCondition(filter: BsonDocument, work: CommandCost): EntryCondition {
   const { condition: compiled, tests } = withDocumentErrors("WHERE", () => conditionOf(filter, work));
   const readers = new Map<ByteString, MemberReader>();
   const meets = predicateOf(compiled, (path, test) => textTest(path, test, work, readers));
   const condition = indexConditionOf(compiled);
   const [field, value] = requiredValue(condition) ?? [];
   if (field === undefined || value === undefined) return { test: meets, condition, alike: undefined, tests };
+
   const name = memberPath(field);
   // Columns may skip entries without the value, but not on every daemon. Such entries fail here, before a test counts
   // work, so the counted work is the same on all daemons.
@@ -57,6 +59,7 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
     const member = memberIn(text, name);
     return (isListValue(member) || compareMembers(member, value) === 0) && meets(text);
   };
+
   return {
     test: tests > 1 ? test : meets,
     condition,
@@ -85,7 +88,7 @@ function memberReader(name: ByteString): MemberReader {
 function textTest(
   path: FieldPath,
   { leaf, test }: FieldTest,
-  work: Work,
+  work: CommandCost,
   readers: Map<ByteString, MemberReader>,
 ): Predicate<ByteString> {
   const [name = ""] = path;
@@ -112,7 +115,7 @@ const PAUSE = Symbol("pause");
 export function testedInSlice(
   test: Predicate<ByteString>,
   text: ByteString,
-  { effort }: Work,
+  { effort }: CommandCost,
 ): boolean | null {
   if (effort.isSliceOver) return null;
   try {
@@ -127,7 +130,7 @@ export function testedInSlice(
 export function* testedInSlices(
   test: Predicate<ByteString>,
   text: ByteString,
-  { effort }: Work,
+  { effort }: CommandCost,
 ): Generator<void, boolean> {
   for (;;) {
     if (effort.endsSlice()) yield;

@@ -16,12 +16,12 @@ import {
   memberValues,
 } from "../../../../protocol/json/json-value.js";
 import { documentOfQuery, operatorsOf } from "../../../mongo/store/queries/bson-update.js";
+import { type CommandCost, workOf } from "../../../mongo/store/queries/command-cost.js";
 import type { Scope } from "../../../mongo/store/queries/expressions.js";
-import { type Work, workOf } from "../../../mongo/store/queries/mongo-failure.js";
 import { isPositional, PositionalElements } from "../../../mongo/store/queries/positional-elements.js";
 import { replaceAlong } from "../../../mongo/store/queries/update-paths.js";
 import { type BsonDocument, isArray, isDocument } from "../../../mongo/store/values/bson.js";
-import { type FieldPath, isArrayIndex, pathOf } from "../../../mongo/store/values/index-keys.js";
+import { type FieldPath, isArrayIndex, pathOf } from "../../../mongo/store/values/field-path.js";
 import { ENTRY_DEPTH_MAX } from "./document-entries.js";
 import { withDocumentErrors } from "./entry-conditions.js";
 import { containerOf, documentOf } from "./entry-values.js";
@@ -129,7 +129,11 @@ function pathsOf(update: BsonDocument, isInsert: boolean): readonly OperatorPath
  * Replaces an empty list on the path of an operator by an empty object, and an empty object by an empty list if the
  * operator changes a list, because PHP writes both in the same way.
  */
-function exchangeEmpties(document: BsonDocument, { path, creates, changesList }: OperatorPath, work: Work) {
+function exchangeEmpties(
+  document: BsonDocument,
+  { path, creates, changesList }: OperatorPath,
+  work: CommandCost,
+) {
   replaceAlong(
     document,
     path,

@@ -38,7 +38,7 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-export function bsonOf(value: JsonValue): Bson {
+function bsonOf(value: JsonValue): Bson {
   if (typeof value === "string") return bytesOfText(value);
   if (value instanceof JsonNumber) return numberOf(value.text);
   if (value instanceof JsonObject) return documentOf(value);
@@ -104,11 +104,13 @@ export function bsonIn(text: ByteString, name: MemberName): Bson | undefined {
     const member = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], name.name);
     return member === undefined ? undefined : bsonOf(member);
   }
+
   const from = valueAt(text, name);
   if (from < 0) return undefined;
   const written = text.slice(from, endOfValue(text, from));
   const first = written.charCodeAt(0);
   if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
   if (first === MINUS || (first >= ZERO && first <= NINE)) return valueOfNumber(written);
+
   return bsonOf(parseJson(textOfBytes(written)));
 }

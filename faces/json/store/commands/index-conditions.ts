@@ -4,7 +4,7 @@
  * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Condition, FieldTest } from "../../../mongo/store/queries/filter-compiler.js";
+import type { FieldTest, FilterCondition } from "../../../mongo/store/queries/filter-compiler.js";
 import {
   type Bson,
   Int32,
@@ -14,7 +14,7 @@ import {
   WrittenDouble,
 } from "../../../mongo/store/values/bson.js";
 import { isNumber } from "../../../mongo/store/values/bson-numbers.js";
-import { isArrayIndex } from "../../../mongo/store/values/index-keys.js";
+import { isArrayIndex } from "../../../mongo/store/values/field-path.js";
 import type { Bound, Span } from "../values/document-index.js";
 import {
   compareMembers,
@@ -51,7 +51,7 @@ export type IndexCondition =
 
 const UNKNOWN = { kind: "unknown" } as const;
 
-export function indexConditionOf(condition: Condition): IndexCondition {
+export function indexConditionOf(condition: FilterCondition): IndexCondition {
   switch (condition.kind) {
     case "member":
       return memberCondition(condition.path, condition.test) ?? UNKNOWN;
@@ -79,6 +79,7 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
       others.push(part);
       continue;
     }
+
     const other = members.get(part.field);
     const spans = other === undefined ? part.spans : inBoth(other.spans, part.spans);
     members.set(part.field, {
@@ -88,6 +89,7 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
       isExactForNumbers: part.isExactForNumbers && other?.isExactForNumbers !== false,
     });
   }
+
   const result = [...members.values(), ...others];
   const [only] = result;
   return result.length === 1 && only !== undefined ? only : { kind: "all", parts: result };
@@ -145,6 +147,7 @@ function comparedValues(operator: "$gt" | "$gte" | "$lt" | "$lte", operand: Bson
   if (operand === null) return { spans: operator.endsWith("e") ? [NOTHING] : [], isExact: true };
   if (isArray(operand)) return { spans: [], isExact: false };
   if (isDocument(operand)) return { spans: [OBJECTS], isExact: false };
+
   const kind = kindOf(operand);
   const value = memberValueIn(operand);
   const spans: Readonly<Record<typeof operator, Span>> = {
@@ -208,7 +211,8 @@ const OBJECTS = span(before(FIRST_OBJECT), END);
 function inBoth(first: Spans, second: Spans): Spans {
   const both: Span[] = [];
   for (let one = 0, two = 0; one < first.length && two < second.length; ) {
-    const [a, b] = [first[one] as Span, second[two] as Span];
+    const a = first[one] as Span;
+    const b = second[two] as Span;
     const from = compareBounds(a.from, b.from) < 0 ? b.from : a.from;
     const isFirst = compareBounds(a.to, b.to) < 0;
     const to = isFirst ? a.to : b.to;
@@ -216,6 +220,7 @@ function inBoth(first: Spans, second: Spans): Spans {
     if (isFirst) one++;
     else two++;
   }
+
   return both;
 }
 

@@ -31,7 +31,8 @@ export function isLooselyEqual(a: JsonValue, b: JsonValue): boolean {
   if (a === null) return typeof b === "string" ? b === "" : !isTrue(b);
   if (b === null) return typeof a === "string" ? a === "" : !isTrue(a);
   if (isContainer(a) || isContainer(b)) return isContainer(a) && isContainer(b) && isSameContainer(a, b);
-  const [first, second] = [numberOf(a), numberOf(b)];
+  const first = numberOf(a);
+  const second = numberOf(b);
   return first !== undefined && second !== undefined && isSamePhpNumber(first, second);
 }
 
@@ -55,10 +56,12 @@ function numberOf(value: string | JsonNumber): PhpNumber | undefined {
 /** Compares strings that look like numbers as numbers, except where PHP detects that doubles are not exact enough. */
 function isSameText(a: string, b: string): boolean {
   if (a === b) return true;
-  const [first, second] = [numberOf(a), numberOf(b)];
+  const first = numberOf(a);
+  const second = numberOf(b);
   if (first === undefined || second === undefined || !isSamePhpNumber(first, second)) return false;
   if (!Number.isFinite(Number(first))) return false;
-  const [firstSign, secondSign] = [overflowOf(a, first), overflowOf(b, second)];
+  const firstSign = overflowOf(a, first);
+  const secondSign = overflowOf(b, second);
   if (firstSign === secondSign) return firstSign === 0;
   return !(firstSign === 0 ? INTEGER_TEXT.test(a) : secondSign === 0 && INTEGER_TEXT.test(b));
 }

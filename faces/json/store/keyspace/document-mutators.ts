@@ -40,7 +40,7 @@ const indexedSet: Inverse<Document, readonly ByteString[]> = {
 
 /** Appends an entry with a new key. */
 export function pushEntry(data: Data, entry: Typed<Document>, key: ByteString, text: ByteString): void {
-  data.effort.produce(1, text.length);
+  data.effort.countProduced(1, text.length);
   data.record(entryPushed, entry.value, entry.value.next);
   entry.value.push(key, text);
   data.touch(entry);
@@ -50,7 +50,7 @@ export function pushEntry(data: Data, entry: Typed<Document>, key: ByteString, t
 export function setEntry(data: Data, entry: Typed<Document>, key: ByteString, text: ByteString): void {
   const old = entry.value.get(key) as ByteString;
   if (old === text) return;
-  data.effort.produce(1, text.length);
+  data.effort.countProduced(1, text.length);
   data.record(entrySet, entry.value, { key, text: old });
   entry.value.set(key, text);
   data.touch(entry);
@@ -86,7 +86,7 @@ export function purgeEntries(data: Data, { value }: Typed<Document>): void {
 
 /** Removes an entry from a plain document; later entries move up. */
 export function takeOutEntry(data: Data, entry: Typed<Document>, slot: number): void {
-  data.effort.produce(1);
+  data.effort.countProduced(1);
   data.record(entryTakenOut, entry.value, { slot, text: entry.value.takeOut(slot) });
   data.touch(entry);
 }
@@ -99,6 +99,6 @@ export function setIndexed(data: Data, entry: Typed<Document>, fields: readonly 
 }
 
 function remove(data: Data, document: Document, key: ByteString): void {
-  data.effort.produce(1);
+  data.effort.countProduced(1);
   data.record(entryRemoved, document, document.remove(key));
 }

@@ -60,7 +60,7 @@ export class DocumentIndex {
   }
 
   /** Marks the index as out of date. */
-  forget(): void {
+  markOutdated(): void {
     this.#chunks = null;
   }
 
@@ -204,7 +204,7 @@ export class DocumentIndexes {
   }
 
   /** Marks all indexes as out of date; each is rebuilt on its next use. */
-  forget(): void {
-    for (const index of this.#indexes) index.forget();
+  markOutdated(): void {
+    for (const index of this.#indexes) index.markOutdated();
   }
 }

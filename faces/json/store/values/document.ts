@@ -130,6 +130,7 @@ export class Document implements ObjectValue {
       keyed.rankOf.set(key, rank);
       if (isNumberKey(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
     }
+
     if (expire !== undefined) this.setExpire(key, expire);
     this.#index(this.#texts.length - 1);
   }
@@ -189,6 +190,7 @@ export class Document implements ObjectValue {
       keys.splice(slot, 0, key);
       this.#texts.splice(slot, 0, text);
     }
+
     this.setExpire(key, expire);
     this.#index(slot);
   }
@@ -212,7 +214,7 @@ export class Document implements ObjectValue {
     if (this.#ranks === null || !hasRoom) {
       // The ranks start again, so the contents of the indexes are no longer valid.
       this.#ranks = null;
-      this.#indexes.forget();
+      this.#indexes.markOutdated();
     } else {
       this.#ranks.splice(slot, 0, rank);
       this.#index(slot);
@@ -288,6 +290,7 @@ export class Document implements ObjectValue {
       const texts = [...this.#texts] as ByteString[];
       return { keys: ids && [...ids], texts, memo: memoOf(null), slots: null, memoOf, verdicts: null };
     }
+
     const verdicts = numbers.length === 0 ? null : this.#columns.verdicts(numbers, this.#texts);
     const slots: number[] = [];
     const keys: ByteString[] = [];
@@ -300,6 +303,7 @@ export class Document implements ObjectValue {
       texts.push(text);
       slots.push(slot);
     }
+
     return { keys: ids === null ? slots : keys, texts, memo: memoOf(slots), slots, memoOf, verdicts };
   }
 
@@ -311,8 +315,8 @@ export class Document implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
-    effort.work(COPIED_ENTRY_STEPS * this.size);
+    effort.countProduced(this.size);
+    effort.countSteps(COPIED_ENTRY_STEPS * this.size);
   }
 
   canonical(): readonly unknown[] {
@@ -346,11 +350,13 @@ export class Document implements ObjectValue {
   *write(writer: ValueWriter): Generator<undefined> {
     writer.bytes(this.born);
     writer.number(this.next);
+
     const isExtended = this.form === "document-of-more";
     if (isExtended) {
       writer.number(this.indexed.length);
       for (const field of this.indexed) writer.bytes(field);
     }
+
     for (const [key, text] of this.entries()) {
       writer.bytes(key);
       writer.bytes(text);
@@ -444,11 +450,13 @@ function* readDocument(reader: ValueReader, size: number, isExtended: boolean): 
   for (let left = isExtended ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
   document.indexed = fields;
   for (let index = 1; index <= size; index++) {
-    const [key, text] = [reader.bytes(), reader.bytes()];
+    const key = reader.bytes();
+    const text = reader.bytes();
     const expire = isExtended ? reader.number() : NO_EXPIRY;
     document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
     if (index % ITEMS_PER_STEP === 0) yield;
   }
+
   document.raiseNext(next);
   return document;
 }

@@ -242,6 +242,7 @@ export function membersIn(
     }
     at = end + 1;
   }
+
   return found;
 }
 
@@ -283,8 +284,10 @@ export function endOfValue(text: ByteString, from: number): number {
       at = endOfString(text, at) - 1;
     } else if (code === LIST || code === OBJECT) depth++;
     else if (code === LIST_END || code === OBJECT_END) {
+      // This bracket closes what contains the value.
       if (depth-- === 0) return at;
     } else if (code === COMMA && depth === 0) return at;
   }
+
   return text.length;
 }

@@ -7,7 +7,7 @@ import { SeededRandom } from "../../../../test/support/seeded-random.js";
 import { JsonLineParser } from "../../bytes/json-lines.js";
 
 const STREAMS = 300;
-const MAX_BYTES = 40;
+const BYTES_MAX = 40;
 const BREAKS = ["\n", "\r\n", " \n", "\t\r\n"];
 const TEXTS = ["", "]}", '{"[', "\\", '\\"', "é", "日本", "🙂", "\\\\", "}", "a b", "\u0000x"];
 /** Lines that are not JSON or have no closing bracket. The parser waits for their line breaks. */
@@ -99,7 +99,7 @@ test("a request without a line break ends with its last closing bracket, however
 // Spaces before a line break count towards the length of the line, unless the parser has already returned the request.
 // That depends on the division, so these lines do not end with spaces.
 test("a line that is too long ends the requests at the same position for any division into pieces", () => {
-  const tooLong = compareStreams(MAX_BYTES, ["\n"]);
+  const tooLong = compareStreams(BYTES_MAX, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
 });
 

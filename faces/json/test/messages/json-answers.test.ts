@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Refused, refused, replyOf } from "../../../../daemon/engine/answers/request.js";
+import { error, type Reply } from "../../../../protocol/reply.js";
 import { answer, ask } from "../../../../test/support/json-lines.js";
 import { RawClient } from "../../../../test/support/raw-client.js";
 import { repositoryRoot } from "../../../../test/support/repository.js";
-import { ERROR_CODES, type ErrorCode, errorCode } from "../../messages/json-answers.js";
+import { answerOf } from "../../actions/action-answers.js";
+import { ERROR_CODES, errorCode, type JsonErrorCode, withErrorCode } from "../../messages/json-answers.js";
 import { startJson } from "../scene.js";
 
 test("errors contain codes once the client has requested them, with unchanged messages", async () => {
@@ -14,10 +17,11 @@ test("errors contain codes once the client has requested them, with unchanged me
   using client = await RawClient.open(server.port);
   const absent = { action: "get", document: "d" };
   const sentence = '{"status":"error","message":"Document provided does not exist."';
+
   assert.equal(await ask(client, absent), `${sentence}}`);
   assert.equal(await ask(client, { ...absent, codes: true }), `${sentence},"code":"DOCUMENT_ABSENT"}`);
   assert.equal(await ask(client, absent), `${sentence},"code":"DOCUMENT_ABSENT"}`);
-  const cases: readonly (readonly [object, ErrorCode])[] = [
+  const cases: readonly (readonly [object, JsonErrorCode])[] = [
     [{}, "NO_ACTION"],
     [{ action: "x" }, "UNKNOWN_ACTION"],
     [{ action: "get", document: "d", skip: 1 }, "UNKNOWN_MEMBER"],
@@ -29,6 +33,7 @@ test("errors contain codes once the client has requested them, with unchanged me
     [{ action: "update", document: "e", id: "x", data: { n: 2 } }, "ENTRY_ABSENT"],
     [{ action: "update", document: "e", id: "k", data: { $inc: { n: "" } } }, "CONDITION"],
   ];
+
   await ask(client, { action: "create", document: "e" });
   const reply = await ask(client, {
     action: "insert",
@@ -37,16 +42,41 @@ test("errors contain codes once the client has requested them, with unchanged me
     "auto-increment": false,
   });
   assert.equal(reply, '{"status":"success","data_interted":{"k":{"n":1}}}');
+
   for (const [request, code] of cases)
     assert.equal(
       (JSON.parse(await ask(client, request)) as { code?: string }).code,
       code,
       JSON.stringify(request),
     );
+
   client.send("nonsense\n");
   assert.match(await answer(client), /"code":"MALFORMED"\}$/);
   using other = await RawClient.open(server.port);
   assert.equal(await ask(other, absent), `${sentence}}`);
+});
+
+test("errors of decided keys state the effect, with a code", () => {
+  const answers: readonly (readonly [Reply | Refused, RegExp, JsonErrorCode])[] = [
+    [
+      refused("cannot-decide", "no majority answers"),
+      /^NOTAPPLIED This daemon cannot take part/,
+      "NOT_APPLIED",
+    ],
+    [refused("undecided", ""), /^MAYBEAPPLIED This daemon does not know/, "MAYBE_APPLIED"],
+    [refused("catching-up", "it has started"), /^This daemon accepts no writes yet/, "NOT_NOW"],
+    [error("MAYBEAPPLIED No daemon answered: timeout"), /^MAYBEAPPLIED No daemon answered/, "MAYBE_APPLIED"],
+  ];
+
+  for (const [reply, message, code] of answers) {
+    const text = withErrorCode(
+      answerOf(replyOf(reply), () => []),
+      "insert",
+    );
+    const members = JSON.parse(String(text)) as { readonly message: string; readonly code: string };
+    assert.match(members.message, message);
+    assert.equal(members.code, code);
+  }
 });
 
 test("all messages of the original have their own codes", () => {

@@ -6,7 +6,7 @@ import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { shown } from "../../../../test/conformance/resp2-fold.js";
-import { LocalPath } from "../../../users/user-listeners.js";
+import { LocalPath } from "../../../users/local-command-path.js";
 import { DocumentStore } from "../../replicas/document-store.js";
 
 let store: DocumentStore;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seed } from "../../../../test/support/seed.js";
 import { SeededRandom } from "../../../../test/support/seeded-random.js";
-import { MemcachedParser, type MemcachedRequest } from "../../bytes/memcached-requests.js";
+import { MemcachedParser } from "../../bytes/memcached-requests.js";
+import type { MemcachedRequest } from "../../bytes/request-types.js";
 
 const STREAMS = 500;
 const WORDS = [

@@ -8,33 +8,30 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { ACCUMULATORS, type Accumulator, type Start } from "../queries/accumulators.js";
 import { filterOf } from "../queries/bson-filter.js";
+import {
+  type CommandCost,
+  costOf,
+  heldCopy,
+  holdRead,
+  produce,
+  readCounted,
+  spend,
+} from "../queries/command-cost.js";
 import { arrayAt, countOf, stringAt, truthAt, unknownField } from "../queries/command-fields.js";
 import { isAny, pathTo } from "../queries/document-paths.js";
 import { sortingOf } from "../queries/document-sorting.js";
 import { expressionOf, type Scope } from "../queries/expressions.js";
 import { type Expression, mappedInSlices } from "../queries/long-evaluation.js";
-import {
-  badValue,
-  costOf,
-  heldCopy,
-  holdRead,
-  MongoFailure,
-  notImplemented,
-  produce,
-  readCounted,
-  spend,
-  typeMismatch,
-  type Work,
-} from "../queries/mongo-failure.js";
+import { badValue, MongoFailure, notImplemented, typeMismatch } from "../queries/mongo-failure.js";
 import { unknownName } from "../queries/mongodb-names.js";
 import { RESHAPINGS } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../values/bson.js";
-import type { FieldPath } from "../values/index-keys.js";
+import type { FieldPath } from "../values/field-path.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { choosing, inSteps } from "./find-and-count.js";
 import { hintOf, orderOf } from "./index-hints.js";
-import { answeringAll, bytesInSteps, count, WRITTEN_STEPS } from "./mdb-replies.js";
+import { bytesInSteps, count, documentsReplyInSteps, WRITTEN_STEPS } from "./mdb-replies.js";
 import { expiredBy } from "./ttl-indexes.js";
 import { documentsAt, inStepsOf, type Target } from "./update-and-delete.js";
 
@@ -46,16 +43,16 @@ const WRITTEN_BYTES_PER_STEP = 8;
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Transforms the documents of the previous stage, in steps. */
-export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
+export type PipelineStage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
 
 /** Returns a stage that runs in one step. */
-const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDocument[]): Stage =>
+const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDocument[]): PipelineStage =>
   function* (documents) {
     yield;
     return make(documents);
   };
 /** @throws CommandFailure before the first document is read */
-type Make = (operand: Bson, target: Target) => Stage;
+type Make = (operand: Bson, target: Target) => PipelineStage;
 
 const NO_SORT: BsonDocument = new Map();
 const EVERY = { skip: 0, limit: 0 };
@@ -64,6 +61,7 @@ const EVERY = { skip: 0, limit: 0 };
 export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target, spec, request) {
   const pipeline = arrayAt(spec, "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
+
   // Indexes can help the first stage, if it selects documents.
   const first = stageAt(pipeline[0]);
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
@@ -80,8 +78,9 @@ export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target,
     spend(target.work, documents.length);
     documents = yield* stage(documents);
   }
+
   const answers = yield* written(documents, target);
-  return yield* answeringAll(answers, request, target.work.effort);
+  return yield* documentsReplyInSteps(answers, request, target.work.effort);
 });
 
 /** Writes the documents of a reply. @throws CommandFailure if they have too many bytes together */
@@ -90,13 +89,14 @@ function* written(documents: readonly BsonDocument[], { work }: Target): Generat
   let size = 0;
   for (const document of documents) {
     const bytes = yield* bytesInSteps(document);
-    work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
-    work.effort.hold(bytes.length);
+    work.effort.countSteps(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
+    work.effort.reserveMemory(bytes.length);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
     if (answers.push(bytes) % STEP_ITEMS === 0 || work.effort.endsSlice()) yield;
   }
+
   return answers;
 }
 
@@ -126,7 +126,7 @@ function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefin
   return isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
 }
 
-function stageOf(stage: Bson, target: Target): Stage {
+function stageOf(stage: Bson, target: Target): PipelineStage {
   if (!isDocument(stage)) throw typeMismatch("Each element of the 'pipeline' array must be an object");
   const parts = stageAt(stage);
   if (parts === undefined)
@@ -229,7 +229,7 @@ const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
  * Returns a sample of the documents. The choice follows from the unit's id, so a script receives the same sample on
  * each daemon.
  */
-function sampled(operand: Bson, { choose, work }: Target): Stage {
+function sampled(operand: Bson, { choose, work }: Target): PipelineStage {
   const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
   if (size === undefined) throw new MongoFailure(28747, "size argument to $sample must be a number");
   const count = countOf(size, "size argument to $sample");
@@ -273,11 +273,14 @@ function lookedUp(
       throw notImplemented(
         `$lookup with '${name}' is not supported: use localField and foreignField, then $unwind and $match`,
       );
+
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
   const namespace = namespaceOf(target.namespace.database, from);
-  const [localPath, foreignPath, asPath] = [pathTo(local), pathTo(foreign), pathTo(as)];
+  const localPath = pathTo(local);
+  const foreignPath = pathTo(foreign);
+  const asPath = pathTo(as);
   const collection = collectionAt(target.data, namespace)?.value;
   const source = collection === undefined ? null : documentsAt(target, collection);
   const isExpired = collection === undefined ? null : expiredBy(collection, target.at);
@@ -292,12 +295,13 @@ function lookedUp(
       const number = others.push(other) - 1;
       for (const key of keysAt(other, foreignPath, "both", target.work)) {
         const numbers = byKey.get(key);
-        target.work.effort.hold(KEY_BYTES + key.length);
+        target.work.effort.reserveMemory(KEY_BYTES + key.length);
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
       }
       if (others.length % STEP_ITEMS === 0 || target.work.effort.endsSlice()) yield;
     }
+
     return yield* mappedInSlices(documents, target.work, (document) => {
       const numbers = new Set<number>();
       for (const key of keysAt(document, localPath, "elements", target.work)) {
@@ -306,6 +310,8 @@ function lookedUp(
         produce(target.work, found.length);
         for (const number of found) numbers.add(number);
       }
+
+      // In the order of the other collection, whichever of the document's keys has found them.
       const matches: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
@@ -319,7 +325,7 @@ function keysAt(
   document: BsonDocument,
   path: readonly ByteString[],
   leaf: "both" | "elements",
-  work: Work,
+  work: CommandCost,
 ): ReadonlySet<ByteString> {
   const keys = new Set<ByteString>();
   const test = (value: Bson | undefined) => {
@@ -328,6 +334,7 @@ function keysAt(
     keys.add(keyCounted(value ?? null, work));
     return false;
   };
+
   isAny(document, { path, leaf, test, work });
   return keys;
 }
@@ -353,12 +360,13 @@ function grouping(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const id = spec.get("_id");
   if (id === undefined) throw new MongoFailure(15955, "a group specification must include an _id");
+
   const idOf = expressionOf(id, scope);
   const fields = [...spec].flatMap(([name, value]) => (name === "_id" ? [] : [fieldOf(name, value, scope)]));
   return function* (documents) {
     const groups = new Map<ByteString, Group>();
     spend(scope.work, documents.length * fields.length);
-    scope.work.effort.work(documents.length * GROUPED_STEPS);
+    scope.work.effort.countSteps(documents.length * GROUPED_STEPS);
     const operands: (Bson | undefined)[] = fields.map(() => undefined);
     yield* mappedInSlices(documents, scope.work, (document) => {
       const value = idOf(document) ?? null;
@@ -386,8 +394,10 @@ function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
   if (name.includes(".")) throw new MongoFailure(40235, `The field name '${name}' cannot contain '.'`);
   if (name.startsWith("$"))
     throw new MongoFailure(40236, `The field name '${name}' cannot be an operator name`);
+
   const parts = isDocument(value) && value.size === 1 ? [...value][0] : undefined;
   if (parts === undefined) throw new MongoFailure(40234, `The field '${name}' must be an accumulator object`);
+
   const [operator, operand] = parts;
   const start = ACCUMULATORS.get(operator);
   if (start === undefined)
@@ -396,6 +406,7 @@ function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
       operator,
       new MongoFailure(15952, `unknown group operator '${operator}'`),
     );
+
   return { name, start, operand: expressionOf(operand, scope) };
 }
 
@@ -412,7 +423,7 @@ const COPY_UNITS = 4;
 /** @throws CommandFailure */
 function unwound(
   operand: Bson,
-  work: Work,
+  work: CommandCost,
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const unwinding = unwindingOf(operand);
   return function* (documents) {
@@ -429,6 +440,7 @@ function unwound(
       }
       if (position % STEP_ITEMS === 0) yield;
     }
+
     return result;
   };
 }
@@ -440,9 +452,11 @@ function unwindingOf(operand: Bson): Unwinding {
   const path = spec.get("path");
   if (typeof path !== "string" || !path.startsWith("$") || path.startsWith("$$") || path.length < 2)
     throw new MongoFailure(28818, "path option to $unwind stage should be prefixed with a '$'");
+
   const index = spec.get("includeArrayIndex") ?? null;
   if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
     throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
+
   return {
     path: pathTo(path.slice(1)),
     index: index === null ? null : pathTo(index),
@@ -461,6 +475,7 @@ function* each(
     for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
     return;
   }
+
   const isEmpty = value === undefined || value === null || isArray(value);
   if (isEmpty && !keepsEmpty) return;
   yield withIndex(isArray(value) ? replaced(document, path, undefined) : document, null);

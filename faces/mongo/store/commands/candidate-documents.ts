@@ -2,8 +2,8 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Filter } from "../queries/bson-filter.js";
+import { type CommandCost, costOf, readCounted, spend } from "../queries/command-cost.js";
 import { LongEvaluation, settled } from "../queries/long-evaluation.js";
-import { costOf, readCounted, spend, type Work } from "../queries/mongo-failure.js";
 import { isOperators } from "../queries/value-tests.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/bson.js";
 import { keyOf } from "../values/bson-order.js";
@@ -15,7 +15,7 @@ import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 const LOOKUPS_MAX = 10_000;
 
 /** A matching document. */
-export interface Found {
+export interface FoundDocument {
   readonly number: number;
   readonly bytes: ByteString;
 }
@@ -37,11 +37,11 @@ export function* matching(
   documents: Documents,
   numbers: readonly number[] | null,
   filter: SeenFilter,
-  work: Work,
-): Generator<Found | null> {
+  work: CommandCost,
+): Generator<FoundDocument | null> {
   let checked = 0;
   for (const [number, bytes] of numbers === null ? documents.numbered() : numbered(documents, numbers)) {
-    let one: Found | null;
+    let one: FoundDocument | null;
     try {
       one = matchOf(number, bytes, filter, work);
     } catch (problem) {
@@ -67,7 +67,12 @@ function* metInSteps(long: LongEvaluation, filter: SeenFilter): Generator<null, 
 }
 
 /** Returns a document if the filter matches it; otherwise null. */
-export function matchOf(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
+export function matchOf(
+  number: number,
+  bytes: ByteString,
+  filter: SeenFilter,
+  work: CommandCost,
+): FoundDocument | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
   return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots))
@@ -94,6 +99,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   const valuesByField = new Map<ByteString, readonly Bson[]>();
   equalities(query, valuesByField);
   if (valuesByField.size === 0) return null;
+
   for (const index of collection.indexes) {
     const fields = [...index.spec.pattern.keys()];
     if (!index.isComplete) continue;
@@ -105,6 +111,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
     const numbers = new Set(keys.flatMap((key) => index.equal(key)));
     return { index, numbers: [...numbers].sort((a, b) => a - b) };
   }
+
   return null;
 }
 
@@ -119,16 +126,19 @@ const LARGE_PART = 0.5;
 export function* byRange(
   collection: Collection,
   query: BsonDocument,
-  work: Work,
+  work: CommandCost,
   isCurrent: () => boolean,
 ): Generator<void, Candidates | null> {
   const range = rangeFor(collection, query);
   if (range === null) return null;
+
   yield* ordering(collection, range.index, work.effort);
   if (!isCurrent()) return null;
+
   const max = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
   const numbers = yield* collectInSteps(numbersIn(range), max, isCurrent);
   if (numbers === null || numbers.length > max) return null;
+
   const ascending = (a: number, b: number) => a - b;
   const isShort = numbers.length <= STEP_ITEMS;
   return {
@@ -150,6 +160,7 @@ export function* collectInSteps(
     yield;
     if (!isCurrent()) return null;
   }
+
   return numbers;
 }
 

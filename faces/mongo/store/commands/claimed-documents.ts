@@ -19,7 +19,7 @@ export interface Claim {
   /** Returns the scope in which the statement chooses. */
   readonly scopeOf: <S extends Scope>(scope: S) => S;
   /** Reports the `_id` of the document that the statement has taken. */
-  readonly take: (id: Bson, how: "chosen" | "inserted") => void;
+  readonly reportTaken: (id: Bson, how: "chosen" | "inserted") => void;
 }
 
 export interface RecordedDocument {
@@ -33,7 +33,7 @@ type Outcome = RecordedDocument | null | MongoFailure;
 
 const same = <S extends Scope>(scope: S): S => scope;
 const unneeded = () => {};
-const CHOOSES: Claim = { recorded: undefined, scopeOf: same, take: unneeded };
+const CHOOSES: Claim = { recorded: undefined, scopeOf: same, reportTaken: unneeded };
 /** The recorded outcome of a statement that took nothing. */
 const NOTHING = "";
 
@@ -69,11 +69,13 @@ function recorded<Result>(taken: ByteString[], index: number, run: (claim: Claim
       return scope.choose(below);
     },
   });
-  const take: Claim["take"] = (id, how) => {
+
+  const take: Claim["reportTaken"] = (id, how) => {
     outcome = written([["_id", id], ...(isRandom && how === "chosen" ? [["random", true] as const] : [])]);
   };
+
   try {
-    return run({ recorded: undefined, scopeOf, take });
+    return run({ recorded: undefined, scopeOf, reportTaken: take });
   } catch (failure) {
     if (failure instanceof MongoFailure) outcome = bytesOfFailure(failure);
     throw failure;

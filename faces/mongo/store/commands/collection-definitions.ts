@@ -10,8 +10,9 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../../protocol/reply.js";
 import { setIndexes } from "../keyspace/collection-mutators.js";
 import { filterOf } from "../queries/bson-filter.js";
+import { workOf } from "../queries/command-cost.js";
 import { documentAt, isJson, specOf, truthAt } from "../queries/command-fields.js";
-import { MongoFailure, workOf } from "../queries/mongo-failure.js";
+import { MongoFailure } from "../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
 import { readKnownBson } from "../values/bson-reader.js";
 import { Collection } from "../values/collection.js";
@@ -25,7 +26,7 @@ import {
   namespaceOf,
 } from "./collection-names.js";
 import { isSamePattern } from "./index-creation.js";
-import { answered, answeredAll, bytesOf, count } from "./mdb-replies.js";
+import { bytesOf, count, documentReply, documentsReply } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
 
 /** `MDB.CREATE db collection` */
@@ -41,10 +42,11 @@ export function create(data: Data, argv: readonly ByteString[]): Reply {
 export function drop(data: Data, argv: readonly ByteString[]): Reply {
   const namespace = namespaceOf(argv[1] ?? "", argv[2] ?? "");
   const entry = collectionAt(data, namespace);
-  if (entry === undefined) return answered(new Map(), "");
+  if (entry === undefined) return documentReply(new Map(), "");
+
   const were = entry.value.specs.length + 1;
   data.delete(namespace.key);
-  return answered(
+  return documentReply(
     new Map<ByteString, Bson>([
       ["nIndexesWas", count(were)],
       ["ns", namespace.text],
@@ -59,7 +61,7 @@ export function dropDatabase(data: Data, argv: readonly ByteString[], unit: Unit
   checkDatabase(database);
   const existing = collectionsOf(data, unit, database);
   for (const [name] of existing) data.delete(collectionKey(database, name));
-  return answered(existing.length === 0 ? new Map() : new Map([["dropped", database]]), "");
+  return documentReply(existing.length === 0 ? new Map() : new Map([["dropped", database]]), "");
 }
 
 /** `MDB.LISTCOLLECTIONS db spec` */
@@ -93,10 +95,11 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
     // No collection has such a name: a command other than MDB.* stored this key.
     if (!name.includes(".")) continue;
     let bytes = 0;
-    data.effort.work(MEASURED_STEPS * collection.size);
+    data.effort.countSteps(MEASURED_STEPS * collection.size);
     for (const document of collection.documents()) bytes += document.length;
     sizes.set(database, (sizes.get(database) ?? 0) + bytes);
   }
+
   return listed(
     argv[1] ?? "",
     [...sizes.keys()],
@@ -124,7 +127,7 @@ function listed(
   const shown = documents.map((document) =>
     isShort ? new Map([...document].filter(([name]) => short.includes(name))) : document,
   );
-  return answeredAll(shown.map(bytesOf), request, UNCOUNTED_EFFORT);
+  return documentsReply(shown.map(bytesOf), request, UNCOUNTED_EFFORT);
 }
 
 /** `MDB.DROPINDEXES db collection spec` */
@@ -134,6 +137,7 @@ export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit)
   const names = specOf(request, ["index"]).get("index");
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw missing(namespace);
+
   const { specs } = entry.value;
   const dropped =
     names === "*"
@@ -148,7 +152,8 @@ export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit)
       specs.filter((spec) => !dropped.has(spec)),
     );
   }
-  return answered(new Map([["nIndexesWas", count(specs.length + 1)]]), request);
+
+  return documentReply(new Map([["nIndexesWas", count(specs.length + 1)]]), request);
 }
 
 function found(nameOrPattern: Bson | undefined, specs: readonly IndexSpec[]): IndexSpec {
@@ -170,5 +175,5 @@ export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw missing(namespace);
   if (request !== "" && !isJson(request)) specOf(request, []);
-  return answeredAll([ID_INDEX, ...entry.value.specs].map(indexBytes), request, data.effort);
+  return documentsReply([ID_INDEX, ...entry.value.specs].map(indexBytes), request, data.effort);
 }

@@ -6,12 +6,13 @@ import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { filterOf } from "../queries/bson-filter.js";
+import { produce, readCounted, spend } from "../queries/command-cost.js";
 import { countAt, documentAt, specOf, stringAt, truthAt } from "../queries/command-fields.js";
 import { isAny, pathTo, type Search } from "../queries/document-paths.js";
 import { sortingOf } from "../queries/document-sorting.js";
 import { withVariables } from "../queries/expressions.js";
 import { mappedInSlices, settled } from "../queries/long-evaluation.js";
-import { MongoFailure, produce, readCounted, spend } from "../queries/mongo-failure.js";
+import { MongoFailure } from "../queries/mongo-failure.js";
 import { projectionOf } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../values/bson.js";
@@ -20,7 +21,7 @@ import { ID_INDEX } from "../values/collection-index.js";
 import {
   byEquality,
   collectInSteps,
-  type Found,
+  type FoundDocument,
   hasExpression,
   matching,
   matchOf,
@@ -29,15 +30,22 @@ import { collectionAt } from "./collection-names.js";
 import {
   boundsOf,
   foundWithin,
-  type Hint,
   hintOf,
+  type IndexHint,
   isBackwards,
   type KeyBounds,
   orderOf,
   returnedKeys,
 } from "./index-hints.js";
 import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
-import { answeredAll, answering, answeringAll, bytesInSteps, bytesOf, WRITTEN_STEPS } from "./mdb-replies.js";
+import {
+  bytesInSteps,
+  bytesOf,
+  documentReplyInSteps,
+  documentsReply,
+  documentsReplyInSteps,
+  WRITTEN_STEPS,
+} from "./mdb-replies.js";
 import { expiredBy } from "./ttl-indexes.js";
 import {
   documentsAt,
@@ -105,36 +113,39 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const { effort } = target.work;
   if (truthAt(spec, "returnKey"))
     return yield* answeringKeys(target, { query, sort, hint, bounds, range }, request);
+
   const matches =
     bounds === null
       ? choosing(target, query, orderOf(sort, hint, query), range)
       : choosingWithin(target, query, sort, range, bounds);
   // Most reads match few documents, for which steps cost more than they save.
   if (project === null && isComplete(matches) && matches.length <= STEP_ITEMS)
-    return answeredAll(
+    return documentsReply(
       matches.map(({ bytes }) => bytes),
       request,
       effort,
     );
+
   const shown: ByteString[] = [];
   for (const { bytes } of yield* inStepsOf(matches)) {
     if (project === null) shown.push(bytes);
     else {
       const document = readCounted(bytes, target.work);
-      effort.work(WRITTEN_STEPS);
+      effort.countSteps(WRITTEN_STEPS);
       const projected = yield* bytesInSteps(yield* settled(() => project(document)));
-      effort.hold(projected.length);
+      effort.reserveMemory(projected.length);
       shown.push(projected);
     }
     if (shown.length % STEP_ITEMS === 0 || effort.endsSlice()) yield;
   }
-  return yield* answeringAll(shown, request, effort);
+
+  return yield* documentsReplyInSteps(shown, request, effort);
 });
 
 interface Choice {
   readonly query: BsonDocument;
   readonly sort: BsonDocument;
-  readonly hint: Hint;
+  readonly hint: IndexHint;
   readonly bounds: KeyBounds | null;
   readonly range: Range;
 }
@@ -154,11 +165,11 @@ function* answeringKeys(
   );
   const keys = yield* mappedInSlices(matches, target.work, (found) => {
     const bytes = bytesOf(keyOf === null ? NOTHING : keyOf(found));
-    target.work.effort.work(WRITTEN_STEPS);
-    target.work.effort.hold(bytes.length);
+    target.work.effort.countSteps(WRITTEN_STEPS);
+    target.work.effort.reserveMemory(bytes.length);
     return bytes;
   });
-  return yield* answeringAll(keys, request, target.work.effort);
+  return yield* documentsReplyInSteps(keys, request, target.work.effort);
 }
 
 /** Finds the documents with a key within bounds, sorted and starting at an offset. */
@@ -168,12 +179,13 @@ function* choosingWithin(
   order: BsonDocument,
   { skip, limit }: Range,
   bounds: KeyBounds,
-): Generator<void, readonly Found[]> {
+): Generator<void, readonly FoundDocument[]> {
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
   const matches = yield* foundWithin(target, query, bounds);
   if (order.size === 0) return matches.slice(skip, end);
+
   const sorting = sortingOf(order, target.work);
-  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  const documentOf = ({ bytes }: FoundDocument) => readCounted(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
 }
 
@@ -189,7 +201,7 @@ export function chosen(
   query: BsonDocument,
   order: BsonDocument,
   range: Range,
-): readonly Found[] {
+): readonly FoundDocument[] {
   return finish(inStepsOf(choosing(target, query, order, range)));
 }
 
@@ -206,16 +218,17 @@ export function choosing(
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
   if (isBackwards(order)) return fromLast(finding(target, query, Number.POSITIVE_INFINITY), skip, end);
   if (order.size > 0) return sortedOf(target, query, order, { skip, end });
+
   const findings = finding(target, query, end);
   if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
   return skipped(findings, skip);
 }
 
-function* fromLast(findings: Findings, skip: number, end: number): Generator<void, readonly Found[]> {
+function* fromLast(findings: Findings, skip: number, end: number): Generator<void, readonly FoundDocument[]> {
   return [...(yield* inStepsOf(findings))].reverse().slice(skip, end);
 }
 
-function* skipped(findings: Findings, skip: number): Generator<void, readonly Found[]> {
+function* skipped(findings: Findings, skip: number): Generator<void, readonly FoundDocument[]> {
   return (yield* inStepsOf(findings)).slice(skip);
 }
 
@@ -224,12 +237,13 @@ function* sortedOf(
   query: BsonDocument,
   order: BsonDocument,
   { skip, end }: { readonly skip: number; readonly end: number },
-): Generator<void, readonly Found[]> {
+): Generator<void, readonly FoundDocument[]> {
   const sorting = sortingOf(order, target.work);
   const inOrder = yield* foundInOrder(target, query, order, end);
   if (inOrder !== null) return inOrder.slice(skip);
+
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  const documentOf = ({ bytes }: FoundDocument) => readCounted(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
 }
 
@@ -242,20 +256,24 @@ function* foundInOrder(
   query: BsonDocument,
   order: BsonDocument,
   max: number,
-): Generator<void, readonly Found[] | null> {
+): Generator<void, readonly FoundDocument[] | null> {
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined) return null;
+
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
+
   const few = byEquality(collection, query);
   // Each id belongs to at most one document.
   if (few !== null && (few.numbers.length <= STEP_ITEMS || few.index.spec === ID_INDEX)) return null;
+
   const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
   const documents = documentsAt(target, collection);
   yield* ordering(collection, plan.range.index, target.work.effort);
   if (!isAsRead(target, collection)) return null;
+
   const numbers = numbersIn(plan.range, plan.isBackwards);
-  const matches: Found[] = [];
+  const matches: FoundDocument[] = [];
   const direct = hasExpression(filter) ? 0 : STEP_ITEMS;
   for (let checked = 0; checked < direct; checked++) {
     const next = numbers.next();
@@ -263,27 +281,32 @@ function* foundInOrder(
     const one = matchOf(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && matches.push(one) === max) return matches;
   }
+
   // The index orders the current documents, and these may change between steps.
   const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
     isAsRead(target, collection),
   );
   if (remaining === null) return null;
+
   for (const one of matching(documents, remaining, filter, target.work)) {
     if (one === null) yield;
     else if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
 /** `MDB.COUNT db collection spec` */
 export const countDocuments = inSteps(["query", "skip", "limit"], function* (target, spec) {
-  const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
+  const skip = countAt(spec, "skip");
+  const limit = countAt(spec, "limit");
   const query = documentAt(spec, "query") ?? NOTHING;
   const collection = collectionAt(target.data, target.namespace)?.value;
   const isFiltered =
     query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
   if (isFiltered)
     return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
+
   // Without a filter, and without expired documents, the number of documents is known.
   const remaining = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? remaining : Math.min(remaining, limit));
@@ -296,12 +319,13 @@ const DISTINCT_STEPS = 8;
 export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
   const field = stringAt(spec, "key");
   if (field.includes("\0")) throw new MongoFailure(31032, "Key field cannot contain an embedded null byte");
+
   const path = pathTo(field);
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
   const test = (value: Bson | undefined) => {
     spend(target.work, 1);
-    target.work.effort.work(DISTINCT_STEPS);
+    target.work.effort.countSteps(DISTINCT_STEPS);
     if (value !== undefined) {
       const key = keyCounted(value, target.work);
       if (!values.has(key)) {
@@ -317,5 +341,9 @@ export const distinct = inSteps(["key", "query"], function* (target, spec, reque
   yield* mappedInSlices(matches, target.work, ({ bytes }) =>
     isAny(readCounted(bytes, target.work, roots), search),
   );
-  return yield* answering(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
+  return yield* documentReplyInSteps(
+    new Map([["values", [...values.values()]]]),
+    request,
+    DOCUMENT_BYTES_MAX,
+  );
 });

@@ -9,10 +9,10 @@ import { failedToParse } from "../queries/mongo-failure.js";
 import { projectionOf } from "../queries/projection.js";
 import { type Bson, type BsonDocument, Int32 } from "../values/bson.js";
 import { readKnownBson } from "../values/bson-reader.js";
-import type { Found } from "./candidate-documents.js";
+import type { FoundDocument } from "./candidate-documents.js";
 import { type Claim, claimed } from "./claimed-documents.js";
 import { chosen } from "./find-and-count.js";
-import { answered } from "./mdb-replies.js";
+import { documentReply } from "./mdb-replies.js";
 import {
   changedBy,
   changeOf,
@@ -56,7 +56,7 @@ export function findAndModify(data: Data, argv: readonly ByteString[], unit: Uni
       ? removedOne(target, spec, { claim, shown })
       : changedOne(target, spec, { claim, shown });
   });
-  return answered(
+  return documentReply(
     new Map<ByteString, Bson>([
       ["value", value],
       ["lastErrorObject", lastError],
@@ -65,7 +65,7 @@ export function findAndModify(data: Data, argv: readonly ByteString[], unit: Uni
   );
 }
 
-function first(target: Target, spec: BsonDocument, claim: Claim): readonly Found[] {
+function first(target: Target, spec: BsonDocument, claim: Claim): readonly FoundDocument[] {
   const query = documentAt(spec, "query") ?? NOTHING;
   const order = documentAt(spec, "sort") ?? NOTHING;
   const choose = () => chosen(target, query, order, { skip: 0, limit: 1 });
@@ -99,11 +99,12 @@ function changedOne(target: Target, spec: BsonDocument, { claim, shown }: Taking
     return { value, lastError: lastError(1, true) };
   }
   if (!truthAt(spec, "upsert")) return NONE_CHANGED;
+
   let value: BsonDocument | null = null;
   const inserted = upsertedBy(target, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);
   });
-  claim.take(inserted.get("_id") as Bson, "inserted");
+  claim.reportTaken(inserted.get("_id") as Bson, "inserted");
   return {
     value,
     lastError: new Map([...lastError(1, false), ["upserted", inserted.get("_id") as Bson]]),

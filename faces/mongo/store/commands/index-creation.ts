@@ -18,10 +18,10 @@ import { integerOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
 import { Collection } from "../values/collection.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec } from "../values/collection-index.js";
-import { isArrayIndex } from "../values/index-keys.js";
+import { isArrayIndex } from "../values/field-path.js";
 import { type Claim, claimed } from "./claimed-documents.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
-import { answered, count } from "./mdb-replies.js";
+import { count, documentReply } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
 import { duplicate, keysOf, shownKey } from "./unique-indexes.js";
 
@@ -44,13 +44,14 @@ export function createIndexes(data: Data, argv: readonly ByteString[], unit: Uni
     const created = new NewIndexes(collection, namespace, claim);
     for (const one of args) created.add(indexSpec(one));
 
-    const [before, after] = [collection.specs.length + 1, created.specs.length + 1];
+    const before = collection.specs.length + 1;
+    const after = created.specs.length + 1;
     if (after > INDEXES_MAX && claim.recorded === undefined)
       throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
     // Clients do not see expired documents, so these must not prevent an index.
     if (created.isUnchecked) removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);
     created.check();
-    claim.take(CREATED, "chosen");
+    claim.reportTaken(CREATED, "chosen");
 
     if (unit.omitsChanges !== true && (entry === undefined || created.isChange))
       setIndexes(data, entry ?? data.getOrPut(Collection, namespace.key), created.specs);
@@ -63,7 +64,7 @@ export function createIndexes(data: Data, argv: readonly ByteString[], unit: Uni
     if (!created.isChange) fields.set("note", "all indexes already exist");
     return fields;
   });
-  return answered(reply, args[0] ?? "");
+  return documentReply(reply, args[0] ?? "");
 }
 
 /** The indexes of a collection after a command that creates some. */
@@ -159,9 +160,11 @@ function indexSpec(argument: ByteString): IndexSpec {
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw typeMismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
+
   for (const [field, direction] of pattern) {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
+
     const isRefused = (part: ByteString, i: number) =>
       isRefusedName(part) || (i === 0 && part.startsWith("$")) || part.startsWith("*") || isArrayIndex(part);
     if (parts.some(isRefused))
@@ -173,8 +176,10 @@ function indexSpec(argument: ByteString): IndexSpec {
         `the only kinds of indexes are 1 and -1: '${field}'${alternativeTo(`${direction} indexes`)}`,
       );
   }
+
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
+
   const seconds = secondsOf(document, pattern);
   return {
     name,
@@ -207,6 +212,7 @@ function conflictOf(spec: IndexSpec, other: IndexSpec): "same" | MongoFailure | 
     return new MongoFailure(86, `An existing index has the same name as the requested index: ${spec.name}`);
   if (isSameKey && other.isSparse === spec.isSparse)
     return new MongoFailure(85, `An equivalent index already exists with other options: ${other.name}`);
+
   return null;
 }
 
@@ -251,6 +257,7 @@ function faultOf(collection: Collection, spec: IndexSpec, { text }: Namespace): 
       };
     }
   }
+
   collection.prepare(index);
   return null;
 }

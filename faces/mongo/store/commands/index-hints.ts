@@ -5,16 +5,17 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { sortedInSteps } from "../../../../protocol/steps.js";
 import { filterOf } from "../queries/bson-filter.js";
+import { type CommandCost, ELEMENTS_PER_UNIT, spend } from "../queries/command-cost.js";
 import { documentAt } from "../queries/command-fields.js";
 import { mappedInSlices } from "../queries/long-evaluation.js";
-import { badValue, ELEMENTS_PER_UNIT, MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
+import { badValue, MongoFailure } from "../queries/mongo-failure.js";
 import { compareCounted, isLarge, sortedInSlices } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, isArray, isDocument, MAX_KEY, MIN_KEY } from "../values/bson.js";
 import { doubleOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
 import { CollectionIndex, ID_INDEX } from "../values/collection-index.js";
-import type { OrderedKey } from "../values/index-keys.js";
-import { byEquality, collectInSteps, type Found, matching } from "./candidate-documents.js";
+import type { OrderedKey } from "../values/ordered-keys.js";
+import { byEquality, collectInSteps, type FoundDocument, matching } from "./candidate-documents.js";
 import { collectionAt } from "./collection-names.js";
 import { type IndexRange, numbersIn, ordering, rangeFor, rangeInOrder } from "./index-ranges.js";
 import { expiredBy } from "./ttl-indexes.js";
@@ -33,17 +34,18 @@ export const isBackwards = (order: BsonDocument): boolean => {
 };
 
 /** What a hint names: an index, the order of the insertions, or nothing. */
-export type Hint = CollectionIndex | BsonDocument | null;
+export type IndexHint = CollectionIndex | BsonDocument | null;
 
 /** Whether a hint names anything. */
 const isNamed = (hint: Bson | undefined): boolean =>
   hint !== undefined && !(isDocument(hint) && hint.size === 0);
 
 /** @throws CommandFailure if there is no such index */
-export function hintOf(target: Target, hint: Bson | undefined): Hint {
+export function hintOf(target: Target, hint: Bson | undefined): IndexHint {
   if (hint === undefined || !isNamed(hint)) return null;
   const isName = typeof hint === "string";
   if (!isName && !isDocument(hint)) throw badValue("hint must be the name or the fields of an index");
+
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined) return null;
   if (!isName && hint.has(NATURAL)) return hint;
@@ -51,17 +53,18 @@ export function hintOf(target: Target, hint: Bson | undefined): Hint {
     isName ? name === hint : compareBson(pattern, hint) === 0,
   );
   if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
+
   return index;
 }
 
-const isIndex = (hint: Hint): hint is CollectionIndex => hint instanceof CollectionIndex;
+const isIndex = (hint: IndexHint): hint is CollectionIndex => hint instanceof CollectionIndex;
 
 /**
  * Returns the sort, or without one the order that the hint names. Without a hint, documents with one of several ids are
  * in the order of their ids, because MongoDB finds them by the index of ids. The command chooses the index for its
  * filter itself.
  */
-export function orderOf(sort: BsonDocument, hint: Hint, query: BsonDocument): BsonDocument {
+export function orderOf(sort: BsonDocument, hint: IndexHint, query: BsonDocument): BsonDocument {
   if (sort.size > 0) return sort;
   if (hint === null) return hasListOfIds(query) ? ID_INDEX.pattern : sort;
   if (!isIndex(hint)) return isBackwards(hint) ? hint : sort;
@@ -90,7 +93,7 @@ export interface KeyBounds {
  * Returns the bounds that `min` and `max` request, or null if there are none, or no collection.
  * @throws CommandFailure if the hint does not name an index with the same fields, or the bounds are not in order
  */
-export function boundsOf(target: Target, spec: BsonDocument, hint: Hint): KeyBounds | null {
+export function boundsOf(target: Target, spec: BsonDocument, hint: IndexHint): KeyBounds | null {
   const [min, max] = ["min", "max"].map((name) => documentAt(spec, name) ?? null);
   if ((min?.size ?? 0) === 0 && (max?.size ?? 0) === 0) return null;
   if (!isNamed(spec.get("hint")))
@@ -139,7 +142,7 @@ function boundOf(
 }
 
 /** Compares keys in the order of an index, and counts the work. */
-function compareKeys(a: OrderedKey, b: OrderedKey, directions: readonly number[], work: Work): number {
+function compareKeys(a: OrderedKey, b: OrderedKey, directions: readonly number[], work: CommandCost): number {
   for (const [i, direction] of directions.entries()) {
     const difference = compareCounted(a[i], b[i], work);
     if (difference !== 0) return difference * direction;
@@ -152,7 +155,7 @@ export function* foundWithin(
   target: Target,
   query: BsonDocument,
   bounds: KeyBounds,
-): Generator<void, readonly Found[]> {
+): Generator<void, readonly FoundDocument[]> {
   const { work } = target;
   const matches = yield* candidatesWithin(target, query, bounds);
   const keyed = yield* mappedInSlices(matches, work, (found) => ({
@@ -175,7 +178,7 @@ function* candidatesWithin(
   target: Target,
   query: BsonDocument,
   { index, directions, min, max }: KeyBounds,
-): Generator<void, readonly Found[]> {
+): Generator<void, readonly FoundDocument[]> {
   const all = () => inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const collection = collectionAt(target.data, target.namespace)?.value;
   const [direction = 1] = directions;
@@ -193,7 +196,7 @@ function* candidatesWithin(
 
   // Documents with equal keys keep the order of their insertions.
   const ascending = yield* sortedInSteps(numbers, (a, b) => a - b);
-  const matches: Found[] = [];
+  const matches: FoundDocument[] = [];
   for (const one of matching(documents, ascending, filter, target.work)) {
     if (one === null) yield;
     else matches.push(one);
@@ -204,11 +207,12 @@ function* candidatesWithin(
 /** Returns a document's first key within bounds, in the order of the index, or null if it has none. */
 function firstKeyOf(
   { work }: Target,
-  { bytes }: Found,
+  { bytes }: FoundDocument,
   { index, directions, min, max, range }: KeyBounds,
 ): OrderedKey | null {
   const keys = index.storedKeysOf(bytes) ?? [];
   spend(work, 1 + keys.length / ELEMENTS_PER_UNIT);
+
   let first: OrderedKey | null = null;
   for (const { values } of keys) {
     const isInside =
@@ -217,25 +221,26 @@ function firstKeyOf(
       (range === null || isWithin(values, range, work));
     if (isInside && (first === null || compareKeys(values, first, directions, work) < 0)) first = values;
   }
+
   return first;
 }
 
 const ASCENDING: readonly number[] = Array.from({ length: FIELDS_MAX }, () => 1);
 
 /** Whether the beginning of a key is within a range. */
-const isWithin = (key: OrderedKey, { from, to }: IndexRange, work: Work): boolean =>
+const isWithin = (key: OrderedKey, { from, to }: IndexRange, work: CommandCost): boolean =>
   compareKeys(key, from, ASCENDING.slice(0, from.length), work) >= 0 &&
   compareKeys(key, to, ASCENDING.slice(0, to.length), work) <= 0;
 
 /** The keys that `returnKey` returns instead of documents; null if the find uses no index. */
-export type ReturnedKeys = ((found: Found) => BsonDocument) | null;
+export type ReturnedKeys = ((found: FoundDocument) => BsonDocument) | null;
 
 /** The parts of a find that decide which index it uses. */
 interface UsedBy {
   readonly query: BsonDocument;
   readonly order: BsonDocument;
   readonly bounds: KeyBounds | null;
-  readonly hint: Hint;
+  readonly hint: IndexHint;
 }
 
 /** Returns the keys of the index that the bounds or the hint name, or that a sort or a filter uses. */
@@ -251,7 +256,12 @@ export function returnedKeys(target: Target, { query, order, bounds, hint }: Use
   };
 }
 
-function usedBounds(target: Target, query: BsonDocument, order: BsonDocument, hint: Hint): KeyBounds | null {
+function usedBounds(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  hint: IndexHint,
+): KeyBounds | null {
   if (isIndex(hint)) return wholeOf(hint);
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined || hint !== null) return null;

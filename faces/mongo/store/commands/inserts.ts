@@ -11,9 +11,9 @@ import { MongoFailure } from "../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, Regex, typeOf } from "../values/bson.js";
 import { Collection } from "../values/collection.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
+import { bytesOf, collectFailures, count, documentReply } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
-import { addWarnings, Uniqueness } from "./unique-indexes.js";
+import { addWarnings, UniqueIndexCheck } from "./unique-indexes.js";
 
 /** `MDB.INSERT db collection ordered document …` */
 export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -21,18 +21,18 @@ export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): R
   const namespace = namespaceOf(database, name);
   const entry = collectionAt(data, namespace);
   removeExpired(data, entry, at);
-  const uniqueness = new Uniqueness({ namespace, at }, entry?.value ?? new Collection());
+  const uniqueness = new UniqueIndexCheck({ namespace, at }, entry?.value ?? new Collection());
   const added: ByteString[] = [];
   const failures = collectFailures(ordered, documents.length, (i) => {
     const bytes = storedBytes(documents[i] as ByteString);
-    uniqueness.take(bytes);
+    uniqueness.addDocument(bytes);
     added.push(bytes);
   });
   if (added.length > 0) pushDocuments(data, entry ?? data.getOrPut(Collection, namespace.key), added);
   const reply = new Map<ByteString, Bson>([["n", count(added.length)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
   addWarnings(reply, entry?.value);
-  return answered(reply, documents[0] ?? "");
+  return documentReply(reply, documents[0] ?? "");
 }
 
 /** Returns the document in its stored form, with `_id` first. */

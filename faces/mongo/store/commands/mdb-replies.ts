@@ -6,7 +6,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../../protocol/reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { isJson } from "../queries/command-fields.js";
-import { commandFailureOf, guarded, MongoFailure } from "../queries/mongo-failure.js";
+import { commandFailureOf, failedToParse, guarded, MongoFailure } from "../queries/mongo-failure.js";
 import { type BsonDocument, DEPTH_MAX, Int32, isLong } from "../values/bson.js";
 import { readKnownBson } from "../values/bson-reader.js";
 import { type BsonBounds, bsonInSteps, writeBson } from "../values/bson-writer.js";
@@ -20,7 +20,7 @@ const ANSWER_DEPTH = DEPTH_MAX + 8;
  * @param max maximum number of bytes
  * @throws CommandFailure if the reply is longer
  */
-export function answered(
+export function documentReply(
   document: BsonDocument,
   request: ByteString,
   max: number = Number.POSITIVE_INFINITY,
@@ -29,8 +29,12 @@ export function answered(
   return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
-/** Returns a reply as `answered` does, a large one in steps. @throws CommandFailure */
-export function* answering(document: BsonDocument, request: ByteString, max: number): Generator<void, Reply> {
+/** Returns a reply as `documentReply` does, a large one in steps. @throws CommandFailure */
+export function* documentReplyInSteps(
+  document: BsonDocument,
+  request: ByteString,
+  max: number,
+): Generator<void, Reply> {
   return bulk(
     isJson(request)
       ? yield* extendedJsonInSteps(document)
@@ -50,34 +54,36 @@ const JSON_STEPS = 30;
  * @param documents the documents as BSON
  * @throws BudgetExceeded
  */
-export function answeredAll(
+export function documentsReply(
   documents: readonly ByteString[],
   request: ByteString,
   effort: EffortBudget,
 ): Reply {
-  return finish(answeringAll(documents, request, effort));
+  return finish(documentsReplyInSteps(documents, request, effort));
 }
 
 /** Approximate memory of the reply of a document in addition to its bytes. */
 const REPLY_BYTES = 48;
 
 /** Returns the documents in the requested form, in steps. */
-export function* answeringAll(
+export function* documentsReplyInSteps(
   documents: readonly ByteString[],
   request: ByteString,
   effort: EffortBudget,
 ): Generator<void, Reply> {
-  effort.hold(documents.length * REPLY_BYTES);
+  effort.reserveMemory(documents.length * REPLY_BYTES);
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
+
   const replies: Reply[] = [];
   for (const bytes of documents) {
-    effort.work(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
+    effort.countSteps(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
     const document = readKnownBson(bytes);
     if (isLong(document)) yield;
     const json = yield* extendedJsonInSteps(document);
-    effort.hold(json.length);
+    effort.reserveMemory(json.length);
     if (replies.push(bulk(json)) % STEP_ITEMS === 0 || effort.endsSlice()) yield;
   }
+
   return array(replies);
 }
 
@@ -110,7 +116,7 @@ export function collectFailures(
   count: number,
   step: (i: number) => void,
 ): BsonDocument[] {
-  if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
+  if (ordered !== "0" && ordered !== "1") throw failedToParse("ordered has to be 1 or 0");
   const failures: BsonDocument[] = [];
   let writtenBytes = 0;
   for (let i = 0; i < count; i++) {
@@ -118,12 +124,13 @@ export function collectFailures(
       step(i);
     } catch (failure) {
       if (!(failure instanceof MongoFailure)) throw failure;
-      const written = writtenBytes > FAILURES_BYTES_MAX ? failure.numbered(i) : failure.written(i);
+      const written = writtenBytes > FAILURES_BYTES_MAX ? failure.shortWriteError(i) : failure.writeError(i);
       writtenBytes += writeBson(written, { bytes: Number.POSITIVE_INFINITY, depth: ANSWER_DEPTH }).length;
       failures.push(written);
       if (ordered === "1") break;
     }
   }
+
   return failures;
 }
 
@@ -137,6 +144,6 @@ export const detailed =
     try {
       return run(data, argv, unit);
     } catch (failure) {
-      throw failure instanceof MongoFailure ? failure.alone() : failure;
+      throw failure instanceof MongoFailure ? failure.withDetails() : failure;
     }
   };

@@ -9,7 +9,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../../protocol/reply.js";
 import { filterOf } from "../queries/bson-filter.js";
 import { documentAt } from "../queries/command-fields.js";
-import { MongoFailure } from "../queries/mongo-failure.js";
+import { failedToParse, MongoFailure } from "../queries/mongo-failure.js";
 import type { Bson, BsonDocument } from "../values/bson.js";
 import type { Collection } from "../values/collection.js";
 import { ID_INDEX } from "../values/collection-index.js";
@@ -18,7 +18,7 @@ import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./colle
 import { inSteps } from "./find-and-count.js";
 import { hintOf } from "./index-hints.js";
 import { rangeInOrder } from "./index-ranges.js";
-import { answered, count } from "./mdb-replies.js";
+import { count, documentReply } from "./mdb-replies.js";
 import { documentsAt, isAsRead, type Target } from "./update-and-delete.js";
 
 /** Cost in steps of each document whose bytes are added up. */
@@ -31,7 +31,7 @@ interface Sizes {
 }
 
 function sizesOf(collection: Collection, data: Data): Sizes {
-  data.effort.work(MEASURED_STEPS * collection.size);
+  data.effort.countSteps(MEASURED_STEPS * collection.size);
   let bytes = 0;
   for (const document of collection.documents()) bytes += document.length;
   return { objects: collection.size, bytes, indexes: collection.specs.length + 1 };
@@ -42,7 +42,7 @@ const averageOf = ({ objects, bytes }: Sizes): Bson => (objects === 0 ? count(0)
 /** `MDB.STATS db [collection]` */
 export function stats(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, database = "", name] = argv;
-  return answered(
+  return documentReply(
     name === undefined ? ofDatabase(data, unit, database) : ofCollection(data, database, name),
     "",
   );
@@ -98,7 +98,8 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
  */
 export const explain = inSteps(["filter", "sort", "hint"], function* (target, spec, request) {
   hintOf(target, spec.get("hint"));
-  const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
+  const query = documentAt(spec, "filter") ?? new Map();
+  const order = documentAt(spec, "sort") ?? new Map();
   filterOf(query, target.work, target);
   const collection = collectionAt(target.data, target.namespace)?.value;
   const plan = collection === undefined ? null : yield* planned(target, collection, query);
@@ -127,7 +128,7 @@ export const explain = inSteps(["filter", "sort", "hint"], function* (target, sp
             ]),
           ],
         ]);
-  return answered(
+  return documentReply(
     new Map<ByteString, Bson>([
       [
         "queryPlanner",
@@ -158,14 +159,16 @@ function* planned(
 /** `MDB.RENAME db collection db collection 0|1`: 1 drops an existing collection with the new name. */
 export function rename(data: Data, argv: readonly ByteString[]): Reply {
   const [, database = "", name = "", toDatabase = "", toName = "", drops = ""] = argv;
-  const [from, to] = [namespaceOf(database, name), namespaceOf(toDatabase, toName)];
-  if (drops !== "0" && drops !== "1")
-    throw new MongoFailure(9, "whether to drop the target has to be 1 or 0");
+  const from = namespaceOf(database, name);
+  const to = namespaceOf(toDatabase, toName);
+  if (drops !== "0" && drops !== "1") throw failedToParse("whether to drop the target has to be 1 or 0");
+
   const entry = collectionAt(data, from);
   if (entry === undefined) throw new MongoFailure(26, `Source collection ${from.text} does not exist`);
   if (from.key === to.key) throw new MongoFailure(20, "Can't rename a collection to itself");
   if (collectionAt(data, to) !== undefined && drops === "0")
     throw new MongoFailure(48, "target namespace exists");
+
   const { value, expire } = entry;
   data.delete(from.key);
   data.put(to.key, value, expire);

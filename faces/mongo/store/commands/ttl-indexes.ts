@@ -12,7 +12,7 @@ import { removeExpiredDocuments } from "../keyspace/collection-mutators.js";
 import { BsonDate } from "../values/bson.js";
 import type { Collection } from "../values/collection.js";
 import type { CollectionIndex } from "../values/collection-index.js";
-import type { OrderedKey } from "../values/index-keys.js";
+import type { OrderedKey } from "../values/ordered-keys.js";
 import { ordering } from "./index-ranges.js";
 
 /**
@@ -61,11 +61,13 @@ export function removeExpired(
     // The previous removal may have discarded the indexes.
     const current = entry.value.indexes.find(({ spec }) => spec === index.spec) ?? index;
     finish(ordering(entry.value, current, UNCOUNTED_EFFORT));
+
     const numbers = new Set<number>();
     for (const [, number] of entriesOf({ index: current, until })) {
       numbers.add(number);
       if (numbers.size === max) break;
     }
+
     if (numbers.size === 0) continue;
     removeExpiredDocuments(
       data,

@@ -14,7 +14,7 @@ import { type IndexKey, ParallelArrays, TooManyKeys } from "../values/index-keys
 import type { Namespace } from "./collection-names.js";
 import { expiredBy } from "./ttl-indexes.js";
 
-export class Uniqueness {
+export class UniqueIndexCheck {
   readonly #namespace: ByteString;
   readonly #indexes: readonly CollectionIndex[];
   /** Numbers of the documents that will be replaced. */
@@ -42,17 +42,18 @@ export class Uniqueness {
    * @param replaced  the number of the document that it replaces; undefined if it is new
    * @throws CommandFailure if another document has the same unique value
    */
-  take(bytes: ByteString, replaced?: number): void {
+  addDocument(bytes: ByteString, replaced?: number): void {
     const keysByIndex = this.#indexes.map((index) => this.#keysIn(index, bytes, replaced));
     for (const { index, keys, held } of keysByIndex) {
       if (!index.spec.isUnique) continue;
       const coming = this.#coming.get(index);
       const isTaken = ({ text }: IndexKey) =>
         held?.has(text) !== true &&
-        (coming?.has(text) === true || index.equal(text).some((number) => this.#stays(number)));
+        (coming?.has(text) === true || index.equal(text).some((number) => this.#staysStored(number)));
       const duplicateKey = keys.find(isTaken);
       if (duplicateKey !== undefined) throw duplicate(this.#namespace, index, duplicateKey);
     }
+
     for (const { index, keys } of keysByIndex) {
       if (!index.spec.isUnique) continue;
       let coming = this.#coming.get(index);
@@ -61,7 +62,7 @@ export class Uniqueness {
     }
   }
 
-  #stays(number: number): boolean {
+  #staysStored(number: number): boolean {
     if (this.#leaving.has(number)) return false;
     return this.#isExpired?.(this.#collection.document(number)) !== true;
   }

@@ -11,19 +11,17 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { pushDocuments, removeDocuments, setDocuments } from "../keyspace/collection-mutators.js";
 import { type Filter, filterOf } from "../queries/bson-filter.js";
-import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../queries/bson-update.js";
+import {
+  type DocumentUpdate,
+  documentOfQuery,
+  isReplacement,
+  updateOf,
+  withId,
+} from "../queries/bson-update.js";
+import { type CommandCost, costOf, readCounted, spend, workOf } from "../queries/command-cost.js";
 import { countAt, documentAt, specOf, truthAt } from "../queries/command-fields.js";
 import { type Scope, type Variable, withVariables } from "../queries/expressions.js";
-import {
-  badValue,
-  costOf,
-  failedToParse,
-  readCounted,
-  spend,
-  typeMismatch,
-  type Work,
-  workOf,
-} from "../queries/mongo-failure.js";
+import { badValue, failedToParse, typeMismatch } from "../queries/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../queries/operators/operator-table.js";
 import { PositionalElements } from "../queries/positional-elements.js";
 import { type Bson, type BsonDocument, isArray } from "../values/bson.js";
@@ -36,7 +34,7 @@ import {
   byRange,
   type Candidates,
   type Documents,
-  type Found,
+  type FoundDocument,
   hasExpression,
   matching,
   matchOf,
@@ -45,9 +43,9 @@ import {
 import { type Claim, claimed, type RecordedDocument } from "./claimed-documents.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
-import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
+import { bytesOf, collectFailures, count, documentReply } from "./mdb-replies.js";
 import { expiredBy, removeExpired } from "./ttl-indexes.js";
-import { addWarnings, Uniqueness } from "./unique-indexes.js";
+import { addWarnings, UniqueIndexCheck } from "./unique-indexes.js";
 
 /** The scope of a statement, and the collection that it reads or changes. */
 export interface Target extends Scope {
@@ -104,7 +102,8 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   const writing = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => specOf(one, UPDATE_FIELDS));
   const target = forStatements(writing, statements);
-  let [n, modified] = [0, 0];
+  let n = 0;
+  let modified = 0;
   const upserted: BsonDocument[] = [];
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
@@ -128,7 +127,7 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   if (upserted.length > 0) reply.set("upserted", upserted);
   if (failures.length > 0) reply.set("writeErrors", failures);
   addWarnings(reply, collectionAt(data, target.namespace)?.value);
-  return answered(reply, argv[4] ?? "");
+  return documentReply(reply, argv[4] ?? "");
 }
 
 /** The change that a statement requests. */
@@ -153,9 +152,10 @@ function updateIn(
   target: Target,
   { query, update, arrayFilters }: RequestedChange,
   isInsert: boolean,
-): Update {
+): DocumentUpdate {
   if (isArray(update) && arrayFilters !== undefined)
     throw failedToParse("arrayFilters may not be specified for pipeline-style updates");
+
   const elements = new PositionalElements(query, arrayFilters, target);
   const { at, work, choose, operators, variables } = target;
   // Each field is named: V8 takes microseconds for a spread that other fields follow.
@@ -179,15 +179,17 @@ function updated(general: Target, statement: BsonDocument, claim: Claim | null):
   if (query === undefined) throw typeMismatch("q has to be a document");
   if (isReplacement(statement.get("u")) && claim === null)
     throw failedToParse("multi update is not supported for replacement-style update");
+
   const isUpsert = truthAt(statement, "upsert");
   const matches = foundBy(target, query, { claim, isUpsert, steps: CHANGE_STEPS });
   if (matches.length > 0 || !isUpsert) {
     const changed = changedBy(target, matches, changeOf(statement, "u", query));
     return { n: matches.length, modified: changed.modified };
   }
+
   const inserted = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
   const id = checkedId(inserted);
-  claim?.take(id, "inserted");
+  claim?.reportTaken(id, "inserted");
   return { n: 1, modified: 0, upserted: id };
 }
 
@@ -205,11 +207,11 @@ const REMOVED_STEPS = 10;
  * The documents that a filter matches: the complete list, or, if many documents must be checked, a generator that finds
  * them in steps.
  */
-export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
+export type Findings = readonly FoundDocument[] | Generator<void, readonly FoundDocument[]>;
 
-export const isComplete = (found: Findings): found is readonly Found[] => Array.isArray(found);
+export const isComplete = (found: Findings): found is readonly FoundDocument[] => Array.isArray(found);
 
-export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
+export function* inStepsOf(found: Findings): Generator<void, readonly FoundDocument[]> {
   return isComplete(found) ? found : yield* found;
 }
 
@@ -222,7 +224,11 @@ interface Search {
 }
 
 /** Returns the documents that a statement changes or removes. @throws BudgetExceeded */
-function foundBy(target: Target, query: BsonDocument, { claim, isUpsert, steps }: Search): readonly Found[] {
+function foundBy(
+  target: Target,
+  query: BsonDocument,
+  { claim, isUpsert, steps }: Search,
+): readonly FoundDocument[] {
   const first = (max: number) => {
     const findings = finding(target, query, max, steps);
     return isComplete(findings) ? findings : finish(findings);
@@ -241,15 +247,17 @@ export function takenBy(
   target: Target,
   query: BsonDocument,
   claim: Claim,
-  { isUpsert, choose }: { readonly isUpsert: boolean; readonly choose: () => readonly Found[] },
-): readonly Found[] {
+  { isUpsert, choose }: { readonly isUpsert: boolean; readonly choose: () => readonly FoundDocument[] },
+): readonly FoundDocument[] {
   if (claim.recorded !== undefined) {
     const still = stillMatching(target, query, claim.recorded);
     return still.length > 0 || !isUpsert ? still : choose();
   }
+
   const matches = choose();
   const [first] = matches;
-  if (first !== undefined) claim.take(readKnownBson(first.bytes, ID_FIELD).get("_id") as Bson, "chosen");
+  if (first !== undefined)
+    claim.reportTaken(readKnownBson(first.bytes, ID_FIELD).get("_id") as Bson, "chosen");
   return matches;
 }
 
@@ -260,11 +268,12 @@ function stillMatching(
   target: Target,
   query: BsonDocument,
   { id, isRandom }: RecordedDocument,
-): readonly Found[] {
+): readonly FoundDocument[] {
   const { data, namespace, work } = target;
   const general = filterOf(isRandom ? EVERY : query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
+
   const numbers = collection.idIndex.equal(keyOf(id));
   const filter = seen(general, expiredBy(collection, target.at));
   return hasExpression(filter)
@@ -280,15 +289,16 @@ function amongFew(
   collection: Collection,
   numbers: readonly number[],
   filter: SeenFilter,
-  { max, steps, work }: { readonly max: number; readonly steps: number; readonly work: Work },
-): readonly Found[] {
-  const matches: Found[] = [];
+  { max, steps, work }: { readonly max: number; readonly steps: number; readonly work: CommandCost },
+): readonly FoundDocument[] {
+  const matches: FoundDocument[] = [];
   for (const number of numbers) {
     const one = matchOf(number, collection.document(number), filter, work);
     if (one === null) continue;
-    work.effort.work(steps);
+    work.effort.countSteps(steps);
     if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
@@ -299,6 +309,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
   const general = filterOf(query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
+
   const isCurrent = isAsRead(target, collection);
   const isExpired = expiredBy(collection, target.at, isCurrent);
   const filter = seen(general, isExpired);
@@ -315,6 +326,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
       numbers = first.value?.numbers ?? null;
     }
   }
+
   if (numbers === null || numbers.length > STEP_ITEMS || hasExpression(filter))
     return findingInSteps(
       target,
@@ -322,6 +334,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
       max,
       steps,
     );
+
   return amongFew(collection, numbers, filter, { max, steps, work });
 }
 
@@ -333,8 +346,8 @@ function* matchingIn(
   range: Generator<void, Candidates | null>,
   documents: Documents,
   filter: SeenFilter,
-  work: Work,
-): Generator<Found | null> {
+  work: CommandCost,
+): Generator<FoundDocument | null> {
   for (;;) {
     yield null;
     const step = range.next();
@@ -349,20 +362,21 @@ const FOUND_BYTES = 48;
 
 function* findingInSteps(
   { work }: Target,
-  candidates: Iterable<Found | null>,
+  candidates: Iterable<FoundDocument | null>,
   max: number,
   steps: number,
-): Generator<void, readonly Found[]> {
-  const matches: Found[] = [];
+): Generator<void, readonly FoundDocument[]> {
+  const matches: FoundDocument[] = [];
   for (const one of candidates) {
     if (one === null) {
       yield;
       continue;
     }
-    work.effort.work(steps);
-    work.effort.hold(FOUND_BYTES);
+    work.effort.countSteps(steps);
+    work.effort.reserveMemory(FOUND_BYTES);
     if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
@@ -396,13 +410,13 @@ const UPSERTED_TOO_LARGE = 17420;
  */
 export function changedBy(
   target: Target,
-  found: readonly Found[],
+  found: readonly FoundDocument[],
   change: RequestedChange,
   see: (last: ByteString) => void = () => {},
 ): { readonly modified: number } {
   const { data, namespace, work } = target;
   const apply = updateIn(target, change, false);
-  const changes: Found[] = [];
+  const changes: FoundDocument[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
     last = bytesOf(apply(readCounted(bytes, work)), UPDATED_TOO_LARGE);
@@ -410,17 +424,20 @@ export function changedBy(
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
+
   if (changes.length === 0) {
     if (last !== undefined) see(last);
     return { modified: 0 };
   }
+
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw new Error("documents were found in a collection that does not exist");
+
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
-  work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
-  const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
-  for (const { number, bytes } of changes) uniqueness.take(bytes, number);
+  work.effort.countSteps(INDEX_STEPS * entry.value.specs.length * changes.length);
+  const uniqueness = new UniqueIndexCheck(target, entry.value, new Set(numbers));
+  for (const { number, bytes } of changes) uniqueness.addDocument(bytes, number);
   if (last !== undefined) see(last);
   if (!target.omitsChanges) setDocuments(data, entry, { numbers, documents });
   return { modified: changes.length };
@@ -442,12 +459,13 @@ export function upsertedBy(
   const inserted = apply(documentOfQuery(change.query, target, isReplacement(change.update) ? "_id" : null));
   const ownId = inserted.has("_id") ? inserted.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
+
   const document = withId(inserted, ownId);
   checkedId(document);
   const bytes = bytesOf(document, UPSERTED_TOO_LARGE);
   spend(work, costOf(bytes));
   const entry = collectionAt(data, namespace);
-  new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);
+  new UniqueIndexCheck(target, entry?.value ?? new Collection()).addDocument(bytes);
   see(document);
   if (!target.omitsChanges) pushDocuments(data, entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
@@ -469,7 +487,7 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   });
   const reply = new Map<ByteString, Bson>([["n", count(n)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
-  return answered(reply, argv[4] ?? "");
+  return documentReply(reply, argv[4] ?? "");
 }
 
 /** @param claim null for a statement that removes all matching documents */
@@ -483,10 +501,13 @@ function removedBy(general: Target, statement: BsonDocument, claim: Claim | null
   return removed(target, foundBy(target, query, { claim, isUpsert: false, steps: 0 }));
 }
 
-export function removed({ data, namespace, work, omitsChanges }: Target, found: readonly Found[]): number {
+export function removed(
+  { data, namespace, work, omitsChanges }: Target,
+  found: readonly FoundDocument[],
+): number {
   const entry = collectionAt(data, namespace);
   if (entry === undefined || found.length === 0) return 0;
-  work.effort.work(REMOVED_STEPS * found.length);
+  work.effort.countSteps(REMOVED_STEPS * found.length);
   if (omitsChanges) return found.length;
   removeDocuments(
     data,

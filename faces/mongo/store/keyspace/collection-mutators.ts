@@ -60,13 +60,13 @@ export function removeExpiredDocuments(
   numbers: readonly number[],
 ): void {
   if (numbers.length === 0) return;
-  data.effort.produce(numbers.length * (2 + entry.value.specs.length));
+  data.effort.countProduced(numbers.length * (2 + entry.value.specs.length));
   data.record(documentsRemoved, entry.value, entry.value.remove(numbers));
 }
 
 /** Sets the collection's indexes, without the one on _id. */
 export function setIndexes(data: Data, entry: Typed<Collection>, specs: readonly IndexSpec[]): void {
-  data.effort.produce(entry.value.size * specs.length);
+  data.effort.countProduced(entry.value.size * specs.length);
   data.record(indexesSet, entry.value, entry.value.specs);
   entry.value.specs = specs;
   data.keyspace().noteIndexes(entry.key, entry.value);
@@ -75,7 +75,7 @@ export function setIndexes(data: Data, entry: Typed<Collection>, specs: readonly
 
 function produce(data: Data, entry: Typed<Collection>, documents: readonly ByteString[]): void {
   const each = 2 + entry.value.specs.length;
-  for (const { length } of documents) data.effort.produce(each, length);
+  for (const { length } of documents) data.effort.countProduced(each, length);
 }
 
 function bytesOfDocuments({ documents }: NumberedDocuments): number {

@@ -2,7 +2,7 @@
 import { type Bson, Int32 } from "../values/bson.js";
 import { type BsonNumber, decimalParts, doubleOf, exactParts, isNumber } from "../values/bson-numbers.js";
 import { Decimal, type DecimalValue, decimalOf, decimalQuotient, decimalSum } from "../values/decimal.js";
-import { produce, type Work } from "./mongo-failure.js";
+import { type CommandCost, produce } from "./command-cost.js";
 import { compareCounted, keyCounted } from "./value-size.js";
 
 export interface Accumulator {
@@ -12,7 +12,7 @@ export interface Accumulator {
 }
 
 /** Begins to accumulate. */
-export type Start = (work: Work) => Accumulator;
+export type Start = (work: CommandCost) => Accumulator;
 
 /** Cost in steps of adding a decimal. */
 const DECIMAL_STEPS = 40;
@@ -31,16 +31,16 @@ class Sum {
   #double = 0;
   #lost = 0;
   #decimal: DecimalValue | null = null;
-  readonly #work: Work;
+  readonly #work: CommandCost;
 
-  constructor(work: Work) {
+  constructor(work: CommandCost) {
     this.#work = work;
   }
 
   add(value: BsonNumber): void {
     this.count++;
     if (value instanceof Decimal) {
-      this.#work.effort.work(DECIMAL_STEPS);
+      this.#work.effort.countSteps(DECIMAL_STEPS);
       this.#decimal = decimalOf(decimalSum(this.#decimal ?? ZERO, value.parts)).parts;
     } else if (value instanceof Int32) this.#integers += BigInt(value.value);
     else if (typeof value === "bigint") {
@@ -91,7 +91,7 @@ class Sum {
 
 const ZERO: DecimalValue = { isNegative: false, coefficient: 0n, exponent: 0 };
 
-function sum(work: Work): Accumulator {
+function sum(work: CommandCost): Accumulator {
   const total = new Sum(work);
   return {
     add: (value) => {
@@ -101,7 +101,7 @@ function sum(work: Work): Accumulator {
   };
 }
 
-function average(work: Work): Accumulator {
+function average(work: CommandCost): Accumulator {
   const total = new Sum(work);
   return {
     add: (value) => {
@@ -120,7 +120,7 @@ function average(work: Work): Accumulator {
 /** Returns an accumulator of the extreme value; missing values and null are ignored. */
 const extreme =
   (isBetter: (order: number) => boolean) =>
-  (work: Work): Accumulator => {
+  (work: CommandCost): Accumulator => {
     let best: Bson | undefined;
     return {
       add: (value) => {
@@ -153,7 +153,7 @@ function last(): Accumulator {
   };
 }
 
-function all(work: Work): Accumulator {
+function all(work: CommandCost): Accumulator {
   const values: Bson[] = [];
   return {
     add: (value) => {
@@ -165,7 +165,7 @@ function all(work: Work): Accumulator {
   };
 }
 
-function different(work: Work): Accumulator {
+function different(work: CommandCost): Accumulator {
   const values = new Map<string, Bson>();
   return {
     add: (value) => {

@@ -1,17 +1,17 @@
 /** Filters of documents and of array elements, compiled from BSON. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isDocument, Regex } from "../values/bson.js";
+import type { CommandCost } from "./command-cost.js";
 import type { ValueTest } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
 import {
-  type Condition,
   FilterCompiler,
+  type FilterCondition,
   isFieldOperators,
   ofDocuments,
   type Predicate,
   visitPaths,
 } from "./filter-compiler.js";
-import type { Work } from "./mongo-failure.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
@@ -29,7 +29,7 @@ export interface Filter {
  * @param scope the scope of `$expr`; null if the filter must not contain it
  * @throws CommandFailure if an operator is not supported, or its operand is wrong
  */
-export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
+export function filterOf(query: BsonDocument, work: CommandCost, scope: Scope | null = null): Filter {
   const { condition, tests } = conditionOf(query, work, scope);
   const roots = new Set<ByteString>();
   let isAnyRoot = false;
@@ -47,9 +47,9 @@ export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = 
  */
 export function conditionOf(
   query: BsonDocument,
-  work: Work,
+  work: CommandCost,
   scope: Scope | null = null,
-): { readonly condition: Condition; readonly tests: number } {
+): { readonly condition: FilterCondition; readonly tests: number } {
   const compiler = new FilterCompiler(work, scope);
   return { condition: compiler.filter(query), tests: compiler.conditions };
 }
@@ -64,13 +64,14 @@ const ELEMENT = "";
  */
 export function elementTest(
   operand: Bson,
-  work: Work,
+  work: CommandCost,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
   const compiler = new FilterCompiler(work, null);
   if (!isDocument(operand) && !(operand instanceof Regex))
     return { isMeant: compiler.same(operand).test, tests: 1 };
+
   if (!isDocument(operand) || isFieldOperators(operand)) {
-    const condition: Condition = isDocument(operand)
+    const condition: FilterCondition = isDocument(operand)
       ? compiler.operators([ELEMENT], operand)
       : { kind: "member", path: [ELEMENT], test: compiler.same(operand) };
     const isMet = ofDocuments(condition, work);
@@ -79,6 +80,7 @@ export function elementTest(
       tests: 1 + compiler.conditions,
     };
   }
+
   const isMet = ofDocuments(compiler.filter(operand), work);
   return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiler.conditions };
 }

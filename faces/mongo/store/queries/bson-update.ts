@@ -21,31 +21,23 @@ import {
 import { type BsonNumber, bigOf, isInteger, isNumber, productOf, sumOf } from "../values/bson-numbers.js";
 import { compareBson, keyOf } from "../values/bson-order.js";
 import { Decimal, decimalOf } from "../values/decimal.js";
-import { type FieldPath, isArrayIndex } from "../values/index-keys.js";
+import { type FieldPath, isArrayIndex } from "../values/field-path.js";
 import { conditionOf, elementTest } from "./bson-filter.js";
+import { type CommandCost, ELEMENTS_PER_UNIT, produce, spend } from "./command-cost.js";
 import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
 import { sortingOf } from "./document-sorting.js";
 import type { Scope } from "./expressions.js";
-import type { Condition, FieldTest } from "./filter-compiler.js";
-import {
-  badValue,
-  ELEMENTS_PER_UNIT,
-  failedToParse,
-  MongoFailure,
-  produce,
-  spend,
-  typeMismatch,
-  type Work,
-} from "./mongo-failure.js";
+import type { FieldTest, FilterCondition } from "./filter-compiler.js";
+import { badValue, failedToParse, MongoFailure, typeMismatch } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { FIRST_ELEMENT, isPositional, type PositionalElements } from "./positional-elements.js";
 import { RESHAPINGS } from "./projection.js";
-import { type Change, changeAt, putAt, renameAt } from "./update-paths.js";
+import { changeAt, type FieldChange, putAt, renameAt } from "./update-paths.js";
 import { compareCounted } from "./value-size.js";
 
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
-export type Update = (document: BsonDocument) => BsonDocument;
+export type DocumentUpdate = (document: BsonDocument) => BsonDocument;
 
 /** Maximum number of positions that one update changes. */
 const PATHS_MAX = 10_000;
@@ -62,7 +54,7 @@ export function isReplacement(update: Bson | undefined): boolean {
 }
 
 /** @throws CommandFailure */
-export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
+export function updateOf(update: Bson | undefined, context: UpdateContext): DocumentUpdate {
   if (isReplacement(update)) return replacementOf(update as BsonDocument, context);
   if (isArray(update)) return pipelineOf(update, context);
   const apply = operatorsOf(update as BsonDocument, context);
@@ -79,7 +71,7 @@ export function updateOf(update: Bson | undefined, context: UpdateContext): Upda
 const STAGES_MAX = 1000;
 
 /** Compiles an update by a pipeline, which returns another document. */
-function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
+function pipelineOf(stages: readonly Bson[], context: UpdateContext): DocumentUpdate {
   if (stages.length > STAGES_MAX) throw badValue(`an update has at most ${STAGES_MAX} stages`);
   const reshapings = stages.map((stage) => {
     const parts = isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
@@ -91,7 +83,8 @@ function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
   return (document) => {
     spend(context.work, reshapings.length);
     const result = reshapings.reduce((current, reshape) => reshape(current), document);
-    const [id, after] = [document.get("_id"), result.get("_id")];
+    const id = document.get("_id");
+    const after = result.get("_id");
     if (id === undefined) return result;
     // A stage that omits _id does not remove it.
     if (after !== undefined && !isSame(id, after)) throw changedId();
@@ -99,11 +92,12 @@ function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
   };
 }
 
-function replacementOf(replacement: BsonDocument, { allowsDollars }: UpdateContext): Update {
+function replacementOf(replacement: BsonDocument, { allowsDollars }: UpdateContext): DocumentUpdate {
   const refused = allowsDollars ? undefined : [...replacement.keys()].find(hasDollar);
   return (document) => {
     if (refused !== undefined) throw dollarField([refused]);
-    const [id, newId] = [document.get("_id"), replacement.get("_id")];
+    const id = document.get("_id");
+    const newId = replacement.get("_id");
     if (id === undefined) return replacement;
     if (newId !== undefined && !isSame(id, newId)) throw changedId();
     const result = new Map<ByteString, Bson>([["_id", id]]);
@@ -117,11 +111,12 @@ const changedId = () =>
   new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
 
 /** Compiles operators, which may change every field, including `_id`. @throws CommandFailure */
-export function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
+export function operatorsOf(update: BsonDocument, context: UpdateContext): DocumentUpdate {
   const { work, elements } = context;
   const changes = changesOf(update, context);
   elements.checkUse();
   if (changes.length > PATHS_MAX) throw tooManyPaths();
+
   const isFixed = changes.every(({ path }) => !path.some(isPositional));
   if (isFixed) inOrder(changes);
   return (document) => {
@@ -141,7 +136,7 @@ export function operatorsOf(update: BsonDocument, context: UpdateContext): Updat
 function resolvedIn(
   document: BsonDocument,
   changes: readonly ChangeAtPath[],
-  { elements, work }: { readonly elements: PositionalElements; readonly work: Work },
+  { elements, work }: { readonly elements: PositionalElements; readonly work: CommandCost },
 ): ChangeAtPath[] {
   const resolved: ChangeAtPath[] = [];
   for (const { path, change } of changes)
@@ -150,6 +145,7 @@ function resolvedIn(
       spend(work, 1);
       resolved.push({ path: position, change });
     }
+
   return resolved;
 }
 
@@ -196,6 +192,7 @@ export function documentOfQuery(
     }
     putAt(document, path, value, scope.work);
   }
+
   return document;
 }
 
@@ -207,7 +204,7 @@ interface Equality {
 
 /** Adds the equalities that every document meets that meets the condition. @throws CommandFailure */
 function collectEqualities(
-  condition: Condition,
+  condition: FilterCondition,
   equalities: Map<ByteString, Equality>,
   only: ByteString | null,
 ): void {
@@ -216,9 +213,11 @@ function collectEqualities(
     for (const part of condition.parts) collectEqualities(part, equalities, only);
     return;
   }
+
   const { path, test } = condition;
   const value = equalValue(test);
   if (value === undefined || (only !== null && path[0] !== only)) return;
+
   const name = path.join(".");
   if (only !== null && path.length > 1)
     throw new MongoFailure(
@@ -265,7 +264,7 @@ interface Renaming {
 /** A change and the path of the field that it changes. */
 interface ChangeAtPath {
   readonly path: FieldPath;
-  readonly change: Change | Renaming;
+  readonly change: FieldChange | Renaming;
 }
 
 /** One use of an operator, for one field. */
@@ -276,12 +275,12 @@ interface Call {
   readonly operand: Bson;
 }
 
-const UNCHANGED: Change = { makes: false, become: (old) => old };
-const REMOVAL: Change = { makes: false, become: () => undefined };
-const assignment = (value: Bson): Change => ({ makes: true, become: () => value });
+const UNCHANGED: FieldChange = { makes: false, become: (old) => old };
+const REMOVAL: FieldChange = { makes: false, become: () => undefined };
+const assignment = (value: Bson): FieldChange => ({ makes: true, become: () => value });
 
 const RENAME = "$rename";
-type Operator = (call: Call, context: UpdateContext) => Change;
+type Operator = (call: Call, context: UpdateContext) => FieldChange;
 const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$set", ({ operand }) => assignment(operand)],
   ["$setOnInsert", ({ operand }, { isInsert }) => (isInsert ? assignment(operand) : UNCHANGED)],
@@ -307,6 +306,7 @@ function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[]
     if (make === undefined && operator !== RENAME) throw unknownOperator(operator);
     if (!isDocument(operands))
       throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
+
     for (const [name, operand] of operands) {
       const path = updatePath(name, context.elements);
       if (make !== undefined) {
@@ -318,11 +318,12 @@ function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[]
       } else for (const change of renaming(path, operand, context)) changes.push(change);
     }
   }
+
   return changes;
 }
 
 /** Returns a change that counts its operand at each position, because it may put the operand there. */
-function repeated({ makes, become }: Change, operand: Bson, work: Work): Change {
+function repeated({ makes, become }: FieldChange, operand: Bson, work: CommandCost): FieldChange {
   // Only changes that create fields put their operands into documents.
   if (!makes) return { makes, become };
   const { values, bytes } = sizeOf(operand);
@@ -338,7 +339,8 @@ function repeated({ makes, become }: Change, operand: Bson, work: Work): Change 
 
 /** Returns the number of values in an operand, and the number of bytes in their texts and names. */
 function sizeOf(operand: Bson): { readonly values: number; readonly bytes: number } {
-  let [values, bytes] = [0, 0];
+  let values = 0;
+  let bytes = 0;
   const rest: Bson[] = [operand];
   for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
     values++;
@@ -353,6 +355,7 @@ function sizeOf(operand: Bson): { readonly values: number; readonly bytes: numbe
         rest.push(one);
       }
   }
+
   return { values, bytes };
 }
 
@@ -367,16 +370,19 @@ function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): 
   if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
   if (operand.includes("\0"))
     throw badValue("The 'to' field for $rename cannot contain an embedded null byte");
+
   const target = pathTo(operand);
   for (const part of [...path, ...target])
     if (isPositional(part))
       throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
+
   const name = path.join(".");
   if (operand === name) throw badValue(`The source and target field for $rename must differ: ${name}`);
   if (path.every((part, i) => i >= target.length || part === target[i]))
     throw badValue(
       `The source and target field for $rename must not be on the same path: ${name}: "${operand}"`,
     );
+
   updatePath(operand, elements);
   return [
     { path: target, change: { from: path } },
@@ -400,6 +406,7 @@ function counted(
       throw typeMismatch(
         `Cannot apply ${operator} to a value of non-numeric type: the field '${name}' is of type ${typeOf(old).name}`,
       );
+
     try {
       return combine(old, operand);
     } catch (fault) {
@@ -417,7 +424,7 @@ function zeroLike(amount: BsonNumber): BsonNumber {
   return typeof amount === "bigint" ? 0n : 0;
 }
 
-const chosen = (operand: Bson, isBetter: (order: number) => boolean): Change => ({
+const chosen = (operand: Bson, isBetter: (order: number) => boolean): FieldChange => ({
   makes: true,
   become: (old) => (old === undefined || isBetter(compareBson(operand, old)) ? operand : old),
 });
@@ -431,7 +438,12 @@ function dateOf(operand: Bson, at: number): Bson {
   throw badValue("$currentDate takes true, {$type: 'date'} or {$type: 'timestamp'}");
 }
 
-const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean, wrong = badValue): Change => ({
+const ofArray = (
+  { operator, name }: Call,
+  next: ArrayChange,
+  makes: boolean,
+  wrong = badValue,
+): FieldChange => ({
   makes,
   become(old = []) {
     if (isArray(old)) return next(old);
@@ -443,17 +455,20 @@ const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean, wr
 function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   const parts = isDocument(operand) ? [...operand] : [];
   if (parts.length === 0) throw badValue(`$bit takes {and, or, xor: integer} for '${name}'`);
+
   for (const [operation, value] of parts) {
     if (!["and", "or", "xor"].includes(operation))
       throw badValue(`The $bit modifier only supports 'and', 'or', and 'xor', not '${operation}'`);
     if (!isInteger(value))
       throw badValue(`The $bit modifier field must be an Integer (32/64 bit): '${name}'`);
   }
+
   return (old = new Int32(0)) => {
     if (!isInteger(old))
       throw badValue(
         `Cannot apply $bit to a value of non-integral type: '${name}' is of type ${typeOf(old).name}`,
       );
+
     let result = bigOf(old);
     let isNarrow = old instanceof Int32;
     for (const [operation, value] of parts as readonly (readonly [string, bigint | Int32])[]) {
@@ -461,6 +476,7 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
       result = operation === "and" ? result & other : operation === "or" ? result | other : result ^ other;
       isNarrow &&= value instanceof Int32;
     }
+
     return isNarrow ? new Int32(Number(result)) : result;
   };
 }
@@ -475,6 +491,7 @@ function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
         ? "An empty update path is not valid."
         : `The update path '${name}' contains an empty field name, which is not allowed.`,
     );
+
   // The filter selects one element of one array.
   if (path.indexOf(FIRST_ELEMENT) !== path.lastIndexOf(FIRST_ELEMENT))
     throw badValue(`Too many positional (i.e. '$') elements found in path '${name}'`);
@@ -482,6 +499,7 @@ function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
     throw badValue(
       `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
     );
+
   for (const part of path) if (isPositional(part)) elements.use(part, name);
   return path;
 }
@@ -511,7 +529,8 @@ const dollarField = ([name]: FieldPath): MongoFailure =>
 /** Orders the paths of an update: fields by name, array elements by number. */
 function comparePaths(a: FieldPath, b: FieldPath): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
-    const [x, y] = [a[i] as ByteString, b[i] as ByteString];
+    const x = a[i] as ByteString;
+    const y = b[i] as ByteString;
     if (x === y) continue;
     if (isArrayIndex(x) && isArrayIndex(y) && x.length !== y.length) return x.length - y.length;
     return x < y ? -1 : 1;
@@ -532,9 +551,10 @@ function eachOf(operand: Bson, known: readonly string[], wrong = badValue): Bson
   return operand;
 }
 
-function pushed(operand: Bson, work: Work): ArrayChange {
+function pushed(operand: Bson, work: CommandCost): ArrayChange {
   const modified = eachOf(operand, MODIFIERS);
   if (modified === null) return (array) => [...array, operand];
+
   const added = modified.get("$each") as readonly Bson[];
   const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
   const index = position === undefined ? null : integerIn(position, "$position");
@@ -554,7 +574,7 @@ function pushed(operand: Bson, work: Work): ArrayChange {
 }
 
 /** Counts a new array of all these elements before it is created. @throws CommandFailure @throws BudgetExceeded */
-function countExtended(array: readonly Bson[], added: readonly Bson[], work: Work): void {
+function countExtended(array: readonly Bson[], added: readonly Bson[], work: CommandCost): void {
   const length = array.length + added.length;
   spend(work, length / ELEMENTS_PER_UNIT);
   produce(work, length);
@@ -566,7 +586,7 @@ const SORTED_ELEMENTS_PER_UNIT = 4;
 const indexIn = (length: number, index: number): number =>
   index < 0 ? Math.max(0, length + index) : Math.min(index, length);
 
-function elementSort(order: Bson, work: Work): ArrayChange {
+function elementSort(order: Bson, work: CommandCost): ArrayChange {
   if (isNumber(order)) {
     const direction = integerIn(order, "$sort");
     if (direction !== 1 && direction !== -1) throw badValue("The $sort element value must be either 1 or -1");
@@ -578,7 +598,7 @@ function elementSort(order: Bson, work: Work): ArrayChange {
   return (array) => finish(sorting.sorted(array, (one) => (isDocument(one) ? one : none)));
 }
 
-function addedToSet(operand: Bson, work: Work): ArrayChange {
+function addedToSet(operand: Bson, work: CommandCost): ArrayChange {
   const modified = eachOf(operand, ["$each"], typeMismatch);
   const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
   return (array) => {
@@ -595,7 +615,7 @@ function addedToSet(operand: Bson, work: Work): ArrayChange {
   };
 }
 
-function pulled(operand: Bson, work: Work): ArrayChange {
+function pulled(operand: Bson, work: CommandCost): ArrayChange {
   const { isMeant, tests } = elementTest(operand, work);
   return (array) => {
     spend(work, (array.length * (1 + tests)) / ELEMENTS_PER_UNIT);

@@ -4,8 +4,9 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
-import { type FieldPath, isArrayIndex, pathOf } from "../values/index-keys.js";
-import { badValue, ELEMENTS_PER_UNIT, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { type FieldPath, isArrayIndex, pathOf } from "../values/field-path.js";
+import { type CommandCost, ELEMENTS_PER_UNIT, spend } from "./command-cost.js";
+import { badValue, MongoFailure } from "./mongo-failure.js";
 
 /** Maximum number of names in a path, as in MongoDB. Documents are not nested that deeply. */
 const NAMES_MAX = 200;
@@ -48,7 +49,7 @@ export interface Search {
   readonly leaf: Leaf;
   readonly test: ValueTest;
   /** Counts the cost of checking arrays. */
-  readonly work: Work;
+  readonly work: CommandCost;
 }
 
 /**
@@ -79,6 +80,8 @@ function anyInArray(array: readonly Bson[], search: Search, at: number): boolean
     if (leaf === "itself") return test(array);
     return array.some(test) || (leaf === "both" && test(array));
   }
+
+  // As in MongoDB, a number is the name of a member of the elements, and the index of an element.
   const next = path[at] as string;
   const index = isArrayIndex(next) ? Number(next) : -1;
   for (const [i, element] of array.entries()) {
@@ -90,5 +93,6 @@ function anyInArray(array: readonly Bson[], search: Search, at: number): boolean
       if (anyInArray(element, search, at + 1)) return true;
     } else if (isDocument(element) && anyInDocument(element, search, at + 1)) return true;
   }
+
   return false;
 }

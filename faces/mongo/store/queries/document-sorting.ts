@@ -7,10 +7,11 @@ import type { Bson, BsonDocument } from "../values/bson.js";
 import { isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
 import { indexKeys, ParallelArrays, TooManyKeys } from "../values/index-keys.js";
+import { type CommandCost, spend } from "./command-cost.js";
 import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
 import { mappedInSlices } from "./long-evaluation.js";
-import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { badValue, MongoFailure } from "./mongo-failure.js";
 import { compareCounted, isLarge, sortedInSlices } from "./value-size.js";
 
 /** Maximum number of fields to sort by, as in MongoDB. */
@@ -35,7 +36,7 @@ export interface Sorting {
 type SortKey = readonly (Bson | undefined)[];
 
 /** @throws CommandFailure */
-export function sortingOf(spec: BsonDocument, work: Work): Sorting {
+export function sortingOf(spec: BsonDocument, work: CommandCost): Sorting {
   if (spec.size > FIELDS_MAX) throw badValue(`sort accepts at most ${FIELDS_MAX} fields`);
   const paths = [...spec.keys()].map((name) => {
     if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is not a field name`);
@@ -54,12 +55,13 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
     const keys = indexKeys(document, paths, false).map(({ values }) => values);
     return keys.reduce((min, key) => (compare(key, min) < 0 ? key : min));
   };
+
   return {
     roots: new Set(paths.map(([root]) => root as ByteString)),
     *sorted(items, documentOf) {
       spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
-      work.effort.work(SORTED_STEPS * items.length);
-      work.effort.hold(SORTED_BYTES * items.length);
+      work.effort.countSteps(SORTED_STEPS * items.length);
+      work.effort.reserveMemory(SORTED_BYTES * items.length);
       try {
         const keyed = yield* mappedInSlices(items, work, (item) => ({ item, key: keyOf(documentOf(item)) }));
         const areLarge = keyed.some(({ key }) => key.some(isLarge));

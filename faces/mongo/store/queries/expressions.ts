@@ -5,9 +5,10 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, type BsonDocument, isArray, isDocument } from "../values/bson.js";
+import { type CommandCost, produce, spend } from "./command-cost.js";
 import { checkedPath, isRefusedName } from "./document-paths.js";
 import { composed, type Expression, valueIn, valuesIn, withinSlice } from "./long-evaluation.js";
-import { badValue, failedToParse, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
+import { badValue, failedToParse, MongoFailure } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { measured } from "./value-size.js";
 
@@ -23,7 +24,7 @@ export interface Variable {
 export interface Scope {
   /** Date of the unit, in milliseconds since 1970. */
   readonly at: number;
-  readonly work: Work;
+  readonly work: CommandCost;
   /**
    * Returns an integer that is at least 0 and less than its argument. The choices follow from the unit's id, so they
    * are the same on each daemon.
@@ -96,8 +97,10 @@ export function compiled(value: Bson, scope: Scope): Expression {
     );
   }
   if (!isDocument(value)) return () => value;
+
   const [first = ""] = value.keys();
   if (first.startsWith("$")) return called(first, value, scope);
+
   return documentOf(value, scope);
 }
 
@@ -107,12 +110,14 @@ function documentOf(value: BsonDocument, scope: Scope): Expression {
   for (const name of names)
     if (name.includes(".") || name.startsWith("$"))
       throw new MongoFailure(16412, `a field of an expression cannot be named '${name}'`);
+
   const fields = [...value.values()].map((one) => compiled(one, scope));
   const documentWith = (values: readonly (Bson | undefined)[]) => {
     const result = new Map<ByteString, Bson>();
     for (const [i, one] of values.entries()) if (one !== undefined) result.set(names[i] as ByteString, one);
     return measured(result);
   };
+
   return composed(
     fields,
     (root) => documentWith(fields.map((field) => field(root))),
@@ -157,7 +162,7 @@ function checked(parts: readonly ByteString[], text: ByteString): readonly ByteS
 }
 
 const along =
-  (parts: readonly ByteString[], work: Work): Expression =>
+  (parts: readonly ByteString[], work: CommandCost): Expression =>
   (root) =>
     valueAlong(root, parts, 0, work);
 
@@ -166,18 +171,21 @@ function valueAlong(
   value: Bson | undefined,
   parts: readonly ByteString[],
   at: number,
-  work: Work,
+  work: CommandCost,
 ): Bson | undefined {
   if (at === parts.length) return value;
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1, work);
   if (!isArray(value)) return undefined;
+
   spend(work, value.length / PARTS_PER_UNIT);
   produce(work, value.length);
+
   const found: Bson[] = [];
   for (const one of value) {
     // Elements that are neither documents nor arrays have no value at the path.
     const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at, work) : undefined;
     if (inner !== undefined) found.push(inner);
   }
+
   return measured(found);
 }

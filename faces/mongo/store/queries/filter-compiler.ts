@@ -4,11 +4,12 @@
  * docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/bson.js";
-import type { FieldPath } from "../values/index-keys.js";
+import type { FieldPath } from "../values/field-path.js";
+import { type CommandCost, ELEMENTS_PER_UNIT, spend } from "./command-cost.js";
 import { isTrue } from "./command-fields.js";
 import { isAny, type Leaf, pathTo, REFERENCE_FIELDS, type ValueTest } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
-import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
+import { badValue } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import {
   compares,
@@ -30,15 +31,15 @@ export interface FieldTest {
   readonly operand: Bson;
 }
 
-export type Condition =
-  | { readonly kind: "all" | "any"; readonly parts: readonly Condition[] }
-  | { readonly kind: "not"; readonly part: Condition }
+export type FilterCondition =
+  | { readonly kind: "all" | "any"; readonly parts: readonly FilterCondition[] }
+  | { readonly kind: "not"; readonly part: FilterCondition }
   | { readonly kind: "member"; readonly path: FieldPath; readonly test: FieldTest };
 
 export type Predicate<Subject> = (subject: Subject) => boolean;
 
 /** Returns a single part itself, or the conjunction of several. */
-function allOf(parts: readonly Condition[]): Condition {
+function allOf(parts: readonly FilterCondition[]): FilterCondition {
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : { kind: "all", parts };
 }
@@ -48,7 +49,7 @@ function allOf(parts: readonly Condition[]): Condition {
  * @param reach evaluates the test of a single field
  */
 export function predicateOf<Subject>(
-  condition: Condition,
+  condition: FilterCondition,
   reach: (path: FieldPath, test: FieldTest) => Predicate<Subject>,
 ): Predicate<Subject> {
   if (condition.kind === "member") return reach(condition.path, condition.test);
@@ -56,9 +57,11 @@ export function predicateOf<Subject>(
     const predicate = predicateOf(condition.part, reach);
     return (subject) => !predicate(subject);
   }
+
   const predicates = condition.parts.map((part) => predicateOf(part, reach));
   const [only] = predicates;
   if (predicates.length === 1 && only !== undefined) return only;
+
   const isAny = condition.kind === "any";
   return (subject) => {
     for (const predicate of predicates) if (predicate(subject) === isAny) return isAny;
@@ -67,7 +70,7 @@ export function predicateOf<Subject>(
 }
 
 /** Calls `visit` for each path that a condition tests, in the condition's order. */
-export function visitPaths(condition: Condition, visit: (path: FieldPath) => void): void {
+export function visitPaths(condition: FilterCondition, visit: (path: FieldPath) => void): void {
   if (condition.kind === "member") visit(condition.path);
   else if (condition.kind === "not") visitPaths(condition.part, visit);
   else for (const part of condition.parts) visitPaths(part, visit);
@@ -97,23 +100,24 @@ export function isFieldOperators(value: Bson): value is BsonDocument {
 }
 
 /** Returns a test of documents. */
-export const ofDocuments = (condition: Condition, work: Work): Predicate<BsonDocument> =>
+export const ofDocuments = (condition: FilterCondition, work: CommandCost): Predicate<BsonDocument> =>
   predicateOf(condition, (path, { leaf, test }) => {
     const search = { path, leaf, test, work };
     return (document) => isAny(document, search);
   });
 
 /** Returns a test of values themselves, without following paths. */
-export const ofValues = (condition: Condition): ValueTest => predicateOf(condition, (_, { test }) => test);
+export const ofValues = (condition: FilterCondition): ValueTest =>
+  predicateOf(condition, (_, { test }) => test);
 
 export class FilterCompiler {
   /** Number of fields and operators so far. */
   conditions = 0;
-  readonly #work: Work;
+  readonly #work: CommandCost;
   readonly #scope: Scope | null;
 
   /** @param scope the scope of `$expr`; null if the filter must not contain it */
-  constructor(work: Work, scope: Scope | null) {
+  constructor(work: CommandCost, scope: Scope | null) {
     this.#work = work;
     this.#scope = scope;
   }
@@ -123,10 +127,11 @@ export class FilterCompiler {
    * @param clause the clause of which the filter is the operand, or "" if there is none
    * @throws CommandFailure
    */
-  filter(filter: Bson, clause = ""): Condition {
+  filter(filter: Bson, clause = ""): FilterCondition {
     if (!isDocument(filter)) throw badValue(`${clause} entries need to be full objects`);
     if (filter.size === 0 && clause !== "") this.#count();
-    const parts: Condition[] = [];
+
+    const parts: FilterCondition[] = [];
     for (const [name, operand] of filter) {
       this.#count();
       const part = !name.startsWith("$")
@@ -136,12 +141,13 @@ export class FilterCompiler {
           : this.#clause(name, operand);
       if (part !== null) parts.push(part);
     }
+
     return allOf(parts);
   }
 
   /** Compiles the operators that a field must meet. @throws CommandFailure */
-  operators(path: FieldPath, siblings: BsonDocument): Condition {
-    const parts: Condition[] = [];
+  operators(path: FieldPath, siblings: BsonDocument): FilterCondition {
+    const parts: FilterCondition[] = [];
     for (const [operator, operand] of siblings) {
       this.#count();
       const part = this.#operator({ operator, operand, siblings, path });
@@ -164,7 +170,7 @@ export class FilterCompiler {
       throw badValue(`a filter has at most ${CONDITIONS_MAX} conditions`);
   }
 
-  #field(name: string, operand: Bson): Condition {
+  #field(name: string, operand: Bson): FilterCondition {
     const path = pathTo(name);
     return isOperators(operand)
       ? this.operators(path, operand)
@@ -172,12 +178,12 @@ export class FilterCompiler {
   }
 
   /** Compiles a condition on a field of a reference to another document, whose operand is always a value. */
-  #equal(name: string, operand: Bson): Condition {
+  #equal(name: string, operand: Bson): FilterCondition {
     return { kind: "member", path: [name], test: both("$eq", operand, equals(operand, this.#work)) };
   }
 
   /** @returns null if the clause is not a condition */
-  #clause(name: string, operand: Bson): Condition | null {
+  #clause(name: string, operand: Bson): FilterCondition | null {
     if (name === "$comment") return null;
     if (name === "$expr" && this.#scope !== null) return expressionCondition(operand, this.#scope);
     if (!COMBINATIONS.includes(name))
@@ -190,9 +196,9 @@ export class FilterCompiler {
   }
 
   /** @returns null if the operator is not a condition itself */
-  #operator(call: OperatorCall): Condition | null {
+  #operator(call: OperatorCall): FilterCondition | null {
     const { operator, operand, siblings, path } = call;
-    const leaf = (test: FieldTest): Condition => ({ kind: "member", path, test });
+    const leaf = (test: FieldTest): FilterCondition => ({ kind: "member", path, test });
     switch (operator) {
       case "$ne":
         if (operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
@@ -250,7 +256,7 @@ export class FilterCompiler {
     return both("$in", operand, isIn(operand, this.#work));
   }
 
-  #negated(operand: Bson, path: FieldPath): Condition {
+  #negated(operand: Bson, path: FieldPath): FilterCondition {
     if (operand instanceof Regex) return { kind: "member", path, test: this.same(operand) };
     if (!isDocument(operand)) throw badValue("$not needs a regex or a document");
     if (operand.size === 0) throw badValue("$not cannot be empty");
@@ -258,16 +264,18 @@ export class FilterCompiler {
     return this.operators(path, operand);
   }
 
-  #all(operand: Bson, path: FieldPath): Condition {
+  #all(operand: Bson, path: FieldPath): FilterCondition {
     if (!isArray(operand)) throw badValue("$all needs an array");
     if (operand.length === 0) return { kind: "member", path, test: both("$in", operand, () => false) };
+
     const isElementMatch = (one: Bson): one is BsonDocument =>
       isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (operand.some(isElementMatch)) {
       if (!operand.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
       return { kind: "all", parts: operand.map((one) => this.operators(path, one)) };
     }
-    const parts = operand.map((one): Condition => {
+
+    const parts = operand.map((one): FilterCondition => {
       this.#count();
       if (isOperators(one)) throw badValue("no $ expressions in $all");
       return { kind: "member", path, test: this.same(one) };
@@ -277,18 +285,19 @@ export class FilterCompiler {
 
   #element(operand: Bson): ValueTest {
     if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
-    if (isFieldOperators(operand)) return this.#some(ofValues(this.operators([], operand)), operand.size);
+    if (isFieldOperators(operand))
+      return this.#anyElement(ofValues(this.operators([], operand)), operand.size);
     // The paths of this filter begin in the elements.
     const inside = new FilterCompiler(this.#work, null);
     const isMet = ofDocuments(inside.filter(operand), this.#work);
     this.conditions += inside.conditions;
     const isMetBy: ValueTest = (one) =>
       isDocument(one) ? isMet(one) : isArray(one) && isMet(new Map(one.map((each, i) => [String(i), each])));
-    return this.#some(isMetBy, inside.conditions);
+    return this.#anyElement(isMetBy, inside.conditions);
   }
 
   /** @param tests number of conditions for each element */
-  #some(isMet: ValueTest, tests: number): ValueTest {
+  #anyElement(isMet: ValueTest, tests: number): ValueTest {
     const work = this.#work;
     return (array) => {
       if (!isArray(array)) return false;
@@ -299,7 +308,7 @@ export class FilterCompiler {
 }
 
 /** Compiles `$expr`, a condition on the complete document. @throws CommandFailure */
-function expressionCondition(operand: Bson, scope: Scope): Condition {
+function expressionCondition(operand: Bson, scope: Scope): FilterCondition {
   const calculate = expressionOf(operand, scope);
   const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
   return { kind: "member", path: [], test: { leaf: "itself", test, operator: "$expr", operand } };

@@ -5,7 +5,7 @@
  */
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import type { Bson, BsonDocument } from "../values/bson.js";
-import type { Work } from "./mongo-failure.js";
+import type { CommandCost } from "./command-cost.js";
 
 type Evaluation = Generator<void, Bson | undefined>;
 
@@ -97,7 +97,7 @@ export function* settled<Made>(calculate: () => Made, first?: LongEvaluation): G
 /** Calls a function for each item, as `settled` does, and returns the results. Yields at the end of each slice. */
 export function* mappedInSlices<Item, Made>(
   items: readonly Item[],
-  { effort }: Work,
+  { effort }: CommandCost,
   make: (item: Item) => Made,
 ): Generator<void, Made[]> {
   const made: Made[] = [];
@@ -110,5 +110,6 @@ export function* mappedInSlices<Item, Made>(
     }
     if (effort.endsSlice() || made.length % STEP_ITEMS === 0) yield;
   }
+
   return made;
 }

@@ -5,10 +5,11 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
-import type { FieldPath } from "../values/index-keys.js";
+import type { FieldPath } from "../values/field-path.js";
 import { type Filter, filterOf } from "./bson-filter.js";
+import { ELEMENTS_PER_UNIT, spend } from "./command-cost.js";
 import type { Scope } from "./expressions.js";
-import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend } from "./mongo-failure.js";
+import { badValue, failedToParse } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 
 /** The part of a path that selects the first element that the filter matches. */
@@ -84,6 +85,7 @@ export class PositionalElements {
       spend(this.#scope.work, array.length / ELEMENTS_PER_UNIT);
       return array.keys();
     }
+
     const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
     spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_PER_UNIT);
     return [...array.keys()].filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
@@ -127,6 +129,7 @@ function nameOf(filter: Bson): ByteString {
     throw badValue(
       `The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '${name}'`,
     );
+
   return name;
 }
 

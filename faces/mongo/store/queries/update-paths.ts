@@ -3,14 +3,15 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, typeOf } from "../values/bson.js";
-import { type FieldPath, isArrayIndex } from "../values/index-keys.js";
-import { badValue, ELEMENTS_PER_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
+import { type FieldPath, isArrayIndex } from "../values/field-path.js";
+import { type CommandCost, ELEMENTS_PER_UNIT, produce, spend } from "./command-cost.js";
+import { badValue, MongoFailure } from "./mongo-failure.js";
 
 /** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */
 const PADDING_MAX = 1_500_000;
 
 /** The change of a field. */
-export interface Change {
+export interface FieldChange {
   /**
    * Whether the change creates a missing field and the missing fields on its path; otherwise the field stays missing.
    */
@@ -40,8 +41,8 @@ export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefin
 export function changeAt(
   document: BsonDocument,
   path: FieldPath,
-  { makes, become }: Change,
-  work: Work,
+  { makes, become }: FieldChange,
+  work: CommandCost,
 ): void {
   const old = valueAt(document, path);
   if (old === undefined && !makes) return;
@@ -51,20 +52,23 @@ export function changeAt(
 }
 
 /** Moves a value to another path. @throws CommandFailure */
-export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: Work): void {
+export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: CommandCost): void {
   for (const [i, name] of from.entries()) {
     const inside = valueAt(document, from.slice(0, i));
     if (inside === undefined) break;
     if (!isDocument(inside) && !(isArray(inside) && isArrayIndex(name)))
       throw notViable(`use the part '${name}'`, inside, from);
   }
+
   const value = valueAt(document, from);
   if (value === undefined) return;
+
   for (const path of [from, to]) {
     for (let length = 1; length < path.length; length++)
       if (isArray(valueAt(document, path.slice(0, length))))
         throw badValue(`$rename: the path '${path.join(".")}' goes through an array`);
   }
+
   removeAt(document, from);
   putAt(document, to, value, work);
 }
@@ -73,7 +77,7 @@ export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath,
  * Sets the value at a path and creates missing documents along it.
  * @throws CommandFailure if another value blocks the path
  */
-export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: Work): void {
+export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: CommandCost): void {
   let inside: Bson = document;
   for (const [i, name] of path.slice(0, -1).entries()) {
     const next: Bson | undefined = child(inside, name);
@@ -99,7 +103,7 @@ export function replaceAlong(
   document: BsonDocument,
   path: FieldPath,
   instead: (value: Bson, next: ByteString | undefined) => Bson | undefined,
-  work: Work,
+  work: CommandCost,
 ): void {
   spend(work, path.length / ELEMENTS_PER_UNIT);
   let inside: Bson = document;
@@ -117,15 +121,17 @@ function child(inside: Bson, name: ByteString): Bson | undefined {
   return isArray(inside) && isArrayIndex(name) ? inside[Number(name)] : undefined;
 }
 
-function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, work: Work): void {
+function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, work: CommandCost): void {
   if (isDocument(inside)) {
     (inside as Writable).set(name, value);
     return;
   }
   if (!isArray(inside) || !isArrayIndex(name)) throw notViable(`create field '${name}'`, inside, path);
+
   const index = Number(name);
   const array = inside as Bson[];
   if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
+
   const padding = Math.max(0, index - array.length);
   spend(work, padding / ELEMENTS_PER_UNIT);
   // The array is padded and then copied element by element.

@@ -14,7 +14,8 @@ import {
   isDocument,
 } from "../values/bson.js";
 import { compareBson, keyOf } from "../values/bson-order.js";
-import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { type CommandCost, spend } from "./command-cost.js";
+import { badValue, MongoFailure } from "./mongo-failure.js";
 
 type Container = readonly Bson[] | BsonDocument;
 
@@ -53,7 +54,10 @@ const SIZES = new WeakMap<Container, Size>();
 function sizeOf(container: Container): Size {
   const known = SIZES.get(container);
   if (known !== undefined) return known;
-  let [bytes, depth, parts] = [VALUE_BYTES, 1, 0];
+
+  let bytes = VALUE_BYTES;
+  let depth = 1;
+  let parts = 0;
   for (const one of container.values()) {
     parts++;
     bytes += VALUE_BYTES;
@@ -64,8 +68,10 @@ function sizeOf(container: Container): Size {
       if (inner.depth >= depth) depth = inner.depth + 1;
     } else if (one instanceof Binary) bytes += one.bytes.length;
   }
+
   if (isDocument(container)) for (const name of container.keys()) bytes += name.length;
   const size = { bytes, depth };
+  // A small flat value is measured again as fast as the map would find it.
   if (depth > 1 || parts > SMALL_PARTS) SIZES.set(container, size);
   return size;
 }
@@ -87,7 +93,7 @@ const tooLarge = (bytes: number) =>
   new MongoFailure(10334, `a value of ${bytes} bytes; ${DOCUMENT_BYTES_MAX} at most`);
 
 /** Compares two values and counts the cost, which is that of the smaller value. @throws CommandFailure */
-export function compareCounted(a: Bson | undefined, b: Bson | undefined, work: Work): number {
+export function compareCounted(a: Bson | undefined, b: Bson | undefined, work: CommandCost): number {
   if (typeof a === "string") {
     if (typeof b === "string" && a.length >= TEXT_MIN)
       spend(work, Math.min(a.length, b.length) / COMPARED_TEXT_PER_UNIT);
@@ -99,7 +105,7 @@ export function compareCounted(a: Bson | undefined, b: Bson | undefined, work: W
 }
 
 /** Returns the key of a value and counts the cost. @throws CommandFailure if the value is too large for a key */
-export function keyCounted(value: Bson | undefined, work: Work): string {
+export function keyCounted(value: Bson | undefined, work: CommandCost): string {
   if (typeof value === "string") {
     if (value.length >= TEXT_MIN) spend(work, value.length / COMPARED_TEXT_PER_UNIT);
   } else if (isArray(value) || isDocument(value)) {
@@ -120,7 +126,7 @@ export function keyCounted(value: Bson | undefined, work: Work): string {
  */
 export function* sortedInSlices<Item>(
   items: readonly Item[],
-  { effort }: Work,
+  { effort }: CommandCost,
   compare: (a: Item, b: Item) => number,
   isLarge: (item: Item) => boolean,
 ): Generator<void, readonly Item[]> {
@@ -129,7 +135,7 @@ export function* sortedInSlices<Item>(
   for (;;) {
     const step = sorting.next();
     if (step.done === true) return step.value;
-    effort.work(MERGED_STEPS * Math.min(STEP_ITEMS, items.length));
+    effort.countSteps(MERGED_STEPS * Math.min(STEP_ITEMS, items.length));
     if (effort.endsSlice()) yield;
   }
 }

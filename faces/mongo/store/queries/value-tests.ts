@@ -20,16 +20,19 @@ import {
 import { doubleOf, integerOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson, keyOf } from "../values/bson-order.js";
 import { Decimal } from "../values/decimal.js";
+import { type CommandCost, spend } from "./command-cost.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
-import { badValue, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
-import { compilePattern, PatternExceeded, PatternFault, type PatternProgram } from "./pattern.js";
+import { badValue, MongoFailure, notImplemented } from "./mongo-failure.js";
+import { compilePattern } from "./pattern-compiler.js";
+import { type PatternProgram, PatternTooExpensive } from "./pattern-program.js";
+import { InvalidPattern } from "./pattern-syntax.js";
 import { compareCounted, isLarge, keyCounted } from "./value-size.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 
 /** Tests for an equal value, possibly of another numeric type. Null also equals a missing value. */
-export function equals(expected: Bson, work: Work): ValueTest {
+export function equals(expected: Bson, work: CommandCost): ValueTest {
   if (expected === null) return isNothing;
   const rank = rankOf(expected);
   const compare = comparing(expected, work);
@@ -37,7 +40,7 @@ export function equals(expected: Bson, work: Work): ValueTest {
 }
 
 /** Returns a function that compares values with an operand. Only comparisons with a large operand may take long. */
-const comparing = (operand: Bson, work: Work): ((value: Bson | undefined) => number) =>
+const comparing = (operand: Bson, work: CommandCost): ((value: Bson | undefined) => number) =>
   isLarge(operand) ? (value) => compareCounted(value, operand, work) : (value) => compareBson(value, operand);
 
 /** Whether a document consists of operators. A reference to another document (DBRef) is a value. */
@@ -57,12 +60,14 @@ const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
 };
 
 /** Compares values of the same kind, or with the minimum or the maximum of all values. NaN equals only itself. */
-export function compares(operator: Comparison, operand: Bson, work: Work): ValueTest {
+export function compares(operator: Comparison, operand: Bson, work: CommandCost): ValueTest {
   const passes = PASSES[operator];
   const takesEqual = passes(0);
   if (operand === null) return (value) => takesEqual && isNothing(value);
+
   const rank = rankOf(operand);
   if (operand instanceof Extreme) return (value) => passes(rankOf(value) - rank);
+
   const isWantedNan = isNan(operand);
   const compare = comparing(operand, work);
   return (value) => {
@@ -75,7 +80,7 @@ export function compares(operator: Comparison, operand: Bson, work: Work): Value
 const isNan = (value: Bson): boolean =>
   typeof value === "number" ? Number.isNaN(value) : value instanceof Decimal && value.parts === "nan";
 
-export function isIn(values: readonly Bson[], work: Work): ValueTest {
+export function isIn(values: readonly Bson[], work: CommandCost): ValueTest {
   const keys = new Set<ByteString>();
   const patterns: ValueTest[] = [];
   for (const one of values) {
@@ -90,7 +95,7 @@ export function isIn(values: readonly Bson[], work: Work): ValueTest {
 const CHARS_PER_UNIT = 2;
 
 /** Tests for a string that contains a match of the pattern, or for the pattern itself. */
-export function matches(regex: Regex, work: Work): ValueTest {
+export function matches(regex: Regex, work: CommandCost): ValueTest {
   const program = programOf(regex);
   const isSame = equals(regex, work);
   return (value) => {
@@ -99,12 +104,12 @@ export function matches(regex: Regex, work: Work): ValueTest {
 }
 
 /** Whether a text contains a match, and counts the cost. @throws CommandFailure if the search takes too long */
-export function isFound(program: PatternProgram, text: ByteString, work: Work): boolean {
+export function isFound(program: PatternProgram, text: ByteString, work: CommandCost): boolean {
   spend(work, Math.floor(text.length / CHARS_PER_UNIT));
   try {
-    return program.isIn(textOfBytes(text));
+    return program.matches(textOfBytes(text));
   } catch (problem) {
-    if (!(problem instanceof PatternExceeded)) throw problem;
+    if (!(problem instanceof PatternTooExpensive)) throw problem;
     throw new MongoFailure(
       51156,
       `a pattern can match a text of ${text.length} bytes in too many ways: use a simpler pattern`,
@@ -119,13 +124,15 @@ export function programOf({ pattern, options }: Regex) {
   for (const option of options)
     if (!"isu".includes(option))
       throw notImplemented(`$regex supports only the options i and s, not ${option}`);
+
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
     throw notImplemented("case-insensitive $regex supports only ASCII letters");
+
   try {
     return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern), options.includes("s"));
   } catch (problem) {
-    if (problem instanceof PatternFault) throw badValue(`$regex: ${problem.message}`);
+    if (problem instanceof InvalidPattern) throw badValue(`$regex: ${problem.message}`);
     throw problem;
   }
 }

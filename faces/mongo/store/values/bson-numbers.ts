@@ -30,7 +30,8 @@ export const isNumber = (value: Bson | undefined): value is BsonNumber =>
 /** Compares two numbers of any kind. NaN precedes all numbers and equals itself. */
 export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   if (a instanceof Decimal || b instanceof Decimal) return compareParts(exactParts(a), exactParts(b));
-  const [x, y] = [typeof a === "object" ? a.value : a, typeof b === "object" ? b.value : b];
+  const x = typeof a === "object" ? a.value : a;
+  const y = typeof b === "object" ? b.value : b;
   if (x < y) return -1;
   if (x > y) return 1;
   // biome-ignore lint/suspicious/noDoubleEquals: a bigint and a number that are equal
@@ -42,11 +43,13 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
 export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
+
   const number = typeof value === "object" ? value.value : value;
   if (Number.isNaN(number)) return "nan";
   if (!Number.isFinite(number)) return number > 0 ? "infinity" : "-infinity";
   if (Number.isInteger(number))
     return { ...integerParts(BigInt(number)), isNegative: Object.is(number, -0) || number < 0 };
+
   let scaled = number;
   let halves = 0;
   // Doubling is exact: it changes only the exponent, and a number with a fraction is too small to overflow.
@@ -54,6 +57,7 @@ export function exactParts(value: BsonNumber): DecimalValue {
     scaled *= 2;
     halves++;
   }
+
   // n / 2^h = n × 5^h / 10^h
   return { ...integerParts(BigInt(scaled) * 5n ** BigInt(halves)), exponent: -halves };
 }
@@ -69,7 +73,8 @@ const specialRank = (parts: DecimalValue): number => (typeof parts === "string" 
 
 function compareParts(a: DecimalValue, b: DecimalValue): number {
   if (typeof a === "string" || typeof b === "string") return specialRank(a) - specialRank(b);
-  const [signA, signB] = [signOf(a), signOf(b)];
+  const signA = signOf(a);
+  const signB = signOf(b);
   if (signA !== signB || signA === 0) return signA - signB;
   return signA * compareSizes(a, b);
 }
@@ -78,7 +83,8 @@ const signOf = ({ isNegative, coefficient }: Finite): number =>
   coefficient === 0n ? 0 : isNegative ? -1 : 1;
 
 function compareSizes(a: Finite, b: Finite): number {
-  const [topA, topB] = [digitsOf(a.coefficient) + a.exponent, digitsOf(b.coefficient) + b.exponent];
+  const topA = digitsOf(a.coefficient) + a.exponent;
+  const topB = digitsOf(b.coefficient) + b.exponent;
   if (topA !== topB) return topA < topB ? -1 : 1;
   const min = Math.min(a.exponent, b.exponent);
   const x = a.coefficient * 10n ** BigInt(a.exponent - min);
@@ -95,9 +101,11 @@ export function numberKey(value: BsonNumber): ByteString {
     const near = Number(value);
     return BigInt(near) === value ? String(near) : partsKey(integerParts(value));
   }
+
   const { parts } = value;
   if (parts === "nan") return "NaN";
   if (typeof parts === "string") return parts === "infinity" ? "Infinity" : "-Infinity";
+
   const near = nearest(parts);
   return Number.isFinite(near) && compareParts(exactParts(near), parts) === 0
     ? String(near === 0 ? 0 : near)

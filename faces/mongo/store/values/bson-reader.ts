@@ -67,6 +67,7 @@ class BsonReader {
         return fields;
       }
     }
+
     this.#end(end);
     return fields;
   }
@@ -143,11 +144,13 @@ class BsonReader {
       this.#at += fixed;
       return;
     }
+
     const extra = EXTRA_LENGTH.get(type);
     if (extra === undefined) {
       this.#value(type, 0);
       return;
     }
+
     const length = this.#int32();
     this.#at += length + extra;
   }
@@ -178,18 +181,18 @@ class BsonReader {
     );
   }
 
-  #eight(): void {
+  #takeEightBytes(): void {
     const bytes = this.#take(8);
     for (let i = 0; i < 8; i++) scratch.setUint8(i, bytes.charCodeAt(i));
   }
 
   #int64(): bigint {
-    this.#eight();
+    this.#takeEightBytes();
     return scratch.getBigInt64(0, true);
   }
 
   #double(): number {
-    this.#eight();
+    this.#takeEightBytes();
     return scratch.getFloat64(0, true);
   }
 

@@ -51,7 +51,8 @@ function* documentInSteps(
   checkDepth(depth, bounds);
   const joined: ByteString[] = [];
   let parts: ByteString[] = [];
-  let [length, written] = [5, 0];
+  let length = 5;
+  let written = 0;
   for (const [name, value] of fields.entries()) {
     written += 1 + countValues(value, WRITTEN_VALUES);
     const element = isLong(value)
@@ -65,6 +66,7 @@ function* documentInSteps(
     [parts, written] = [[], 0];
     yield;
   }
+
   return `${int32(length)}${[...joined, ...parts].join("")}\0`;
 }
 
@@ -90,6 +92,7 @@ function documentBytes(
     checkLength(length, bounds);
     parts.push(element);
   }
+
   return `${int32(length)}${parts.join("")}\0`;
 }
 
@@ -114,6 +117,7 @@ function elementBytes(name: ByteString, value: Bson, depth: number, bounds: Bson
     case "bigint":
       return `\x12${name}${int64(value)}`;
   }
+
   if (value === null) return `\x0a${name}`;
   if (value instanceof Int32) return `\x10${name}${int32(value.value)}`;
   if (value instanceof WrittenDouble) return `\x01${name}${double(value.value)}`;
@@ -126,6 +130,7 @@ function elementBytes(name: ByteString, value: Bson, depth: number, bounds: Bson
   if (value instanceof Binary)
     return `\x05${name}${int32(value.bytes.length)}${String.fromCharCode(value.subtype)}${value.bytes}`;
   if (value instanceof Regex) return `\x0b${name}${value.pattern}\0${value.options}\0`;
+
   return `${(value as Extreme).side === "min" ? "\xff" : "\x7f"}${name}`;
 }
 

@@ -118,7 +118,7 @@ export const isArray = (value: Bson | undefined): value is readonly Bson[] => Ar
 /** Number of values that are written in one step. */
 export const WRITTEN_VALUES = 2048;
 
-/** Whether a value contains so many values, including those inside them, that it is written in steps. */
+/** Whether a value contains at least WRITTEN_VALUES values, also nested ones, so that it is written in steps. */
 export const isLong = (value: Bson): value is BsonDocument | readonly Bson[] =>
   countValues(value, WRITTEN_VALUES) >= WRITTEN_VALUES;
 
@@ -160,10 +160,7 @@ interface BsonType {
 
 const type = (number: number, name: string, rank: number): BsonType => ({ number, name, rank });
 
-/**
- * The types of BSON: the number, the name and the rank of each in the order of all values. Source: MongoDB's manual,
- * "Comparison/Sort Order".
- */
+/** The types of BSON. Source: MongoDB's manual, "Comparison/Sort Order". */
 export const TYPES = {
   minKey: type(-1, "minKey", -1),
   null: type(10, "null", 5),
@@ -205,6 +202,7 @@ export function typeOf(value: Bson): BsonType {
     case "boolean":
       return TYPES.bool;
   }
+
   if (value === null) return TYPES.null;
   if (value instanceof Int32) return TYPES.int;
   if (value instanceof WrittenDouble) return TYPES.double;
@@ -216,6 +214,7 @@ export function typeOf(value: Bson): BsonType {
   if (value instanceof Binary) return TYPES.binData;
   if (value instanceof Timestamp) return TYPES.timestamp;
   if (value instanceof Regex) return TYPES.regex;
+
   return (value as Extreme).side === "min" ? TYPES.minKey : TYPES.maxKey;
 }
 

@@ -8,15 +8,9 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
-import {
-  type FieldPath,
-  type IndexKey,
-  indexKeys,
-  OrderedKeys,
-  ParallelArrays,
-  pathOf,
-  TooManyKeys,
-} from "./index-keys.js";
+import { type FieldPath, pathOf } from "./field-path.js";
+import { type IndexKey, indexKeys, ParallelArrays, TooManyKeys } from "./index-keys.js";
+import { OrderedKeys } from "./ordered-keys.js";
 
 /** The definition of an index, as the client requested it. */
 export interface IndexSpec {
@@ -63,9 +57,12 @@ export function indexBytes(spec: IndexSpec): ByteString {
 /** @returns undefined if the bytes do not define an index */
 export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
-  const [name, pattern] = [document.get("name"), document.get("key")];
+  const name = document.get("name");
+  const pattern = document.get("key");
   if (typeof name !== "string" || !isDocument(pattern) || pattern.size === 0) return undefined;
-  const [seconds, invalid] = [document.get("expireAfterSeconds"), document.get("invalid")];
+
+  const seconds = document.get("expireAfterSeconds");
+  const invalid = document.get("invalid");
   return {
     ...(seconds instanceof Int32 ? { expireAfterSeconds: seconds.value } : {}),
     ...(typeof invalid === "string" ? { invalid } : {}),
@@ -148,14 +145,17 @@ export class CollectionIndex {
 
   /** Replaces the contents of a document. */
   replace(number: number, old: ByteString, bytes: ByteString): void {
-    const [before, after] = [this.storedKeysOf(old), this.storedKeysOf(bytes)];
+    const before = this.storedKeysOf(old);
+    const after = this.storedKeysOf(bytes);
     if (before === null || after === null) {
       this.remove(number, old);
       this.add(number, bytes);
       return;
     }
+
     // Most updates change no indexed field, and adding a number to a long list of documents takes long.
     if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) return;
+
     this.#removeKeys(number, before);
     this.addKeys(number, after);
   }

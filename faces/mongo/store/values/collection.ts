@@ -273,7 +273,7 @@ export class Collection implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
+    effort.countProduced(this.size);
   }
 
   canonical(): readonly unknown[] {

@@ -9,6 +9,9 @@ const CODES = {
   "working-memory": [146, "ExceededMemoryLimit"],
   "working-memory-busy": [50, "MaxTimeMSExpired"],
   "clock-off": [8, "UnknownError"],
+  // Drivers repeat a write only for other codes, and for labels, which no answer has.
+  undecided: [8, "UnknownError"],
+  "cannot-decide": [8, "UnknownError"],
 } as const;
 
 for (const [refusal, [code, codeName]] of Object.entries(CODES) as [keyof typeof CODES, [number, string]][])

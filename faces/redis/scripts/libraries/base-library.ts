@@ -1,8 +1,8 @@
 /**
  * Replaces the functions of Lua's own libraries that behave differently in Redis or on 64 bits: pcall, functions that
- * read-only tables must intercept, conversions of numbers, random numbers, and functions that load chunks, which must
- * be source text; and adds the library `bit`. Where the difference is small, the replacement calls Lua's own function
- * in the same stack frame, so that its error messages are correct.
+ * read-only tables must intercept, conversions of numbers, and functions that load chunks, which must be source text.
+ * Where the difference is small, the replacement calls Lua's own function in the same stack frame, so that its error
+ * messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { type Library, MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";
@@ -30,15 +30,16 @@ export function baseLibrary(
   guarded: Guarded,
 ): Library {
   const { lua } = machine;
-  const [setmetatable, getmetatable, rawset, loadstring, load, tonumber] = [
-    original("_G", "setmetatable"),
-    original("_G", "getmetatable"),
-    original("_G", "rawset"),
-    original("_G", "loadstring"),
-    original("_G", "load"),
-    original("_G", "tonumber"),
-  ];
-  const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
+  const setmetatable = original("_G", "setmetatable");
+  const getmetatable = original("_G", "getmetatable");
+  const rawset = original("_G", "rawset");
+  const loadstring = original("_G", "loadstring");
+  const load = original("_G", "load");
+  const tonumber = original("_G", "tonumber");
+  const rawget = original("_G", "rawget");
+  const next = original("_G", "next");
+  const nextIndex = index("_G", "next");
+
   /** If the first argument is a guard, replaces it with the real table behind the guard. */
   const unguarded = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
@@ -49,6 +50,7 @@ export function baseLibrary(
     lua.lua_settop(state, -2);
     return state;
   };
+
   return {
     pcall: (state) => pcall(machine, state),
     setmetatable: unlessGuarded(machine, guarded, setmetatable),
@@ -102,12 +104,14 @@ function pcall(machine: LuaMachine, state: number): number {
   lua.lua_insert(state, 1);
   if (lua.lua_pcall(state, lua.lua_gettop(state) - 2, MULTIPLE_RESULTS, 0) === 0)
     return lua.lua_gettop(state);
+
   if (machine.isTable(state, -1)) {
     machine.push(state, "err");
     lua.lua_rawget(state, -2);
     if (lua.lua_type(state, -1) === TYPE.string) lua.lua_remove(state, -2);
     else lua.lua_settop(state, -2);
   }
+
   lua.lua_pushboolean(state, 0);
   lua.lua_replace(state, 1);
   return 2;
@@ -134,14 +138,17 @@ function loadPieces(machine: LuaMachine, state: number, loadstring: (state: numb
       else machine.push(state, "reader function must return a string");
       return 2;
     }
+
     const piece = type === TYPE.nil ? "" : machine.text(state, -1);
     lua.lua_settop(state, 2);
     if (piece === "") break;
     pieces.push(piece);
   }
+
   const source = pieces.join("");
   lua.lua_settop(state, 0);
   if (source.startsWith(BYTECODE)) return refusedChunk(machine, state);
+
   machine.push(state, source);
   machine.push(state, name);
   return loadstring(state);
@@ -176,9 +183,11 @@ export function stringLibrary(machine: LuaMachine, { original }: StandardFunctio
         argument++;
         if (!"diuxXo".includes(letter) || letter === "" || lua.lua_isnumber(state, argument) !== 1)
           return directive;
+
         const value = lua.lua_tonumber(state, argument);
         if (isShort(value) || width.length > 2 || (precision ?? "").length > 2) return directive;
         if ((letter === "d" || letter === "i") && isShort(-value)) return directive;
+
         const form = {
           flags,
           width: Number(width),
@@ -192,6 +201,7 @@ export function stringLibrary(machine: LuaMachine, { original }: StandardFunctio
         machine.push(state, changed);
         lua.lua_replace(state, 1);
       }
+
       return format(state);
     },
   };
@@ -212,111 +222,4 @@ export function tableLibrary(
 function unlessGuarded(machine: LuaMachine, guarded: Guarded, call: (state: number) => number) {
   return (state: number) =>
     guarded.has(machine.lua.lua_topointer(state, 1)) ? machine.fail(state, READONLY) : call(state);
-}
-
-const FACTOR = 0x5deece66dn;
-const ADDEND = 0xbn;
-const MASK = (1n << 48n) - 1n;
-const LOW = 0x330en;
-const MAX = 2 ** 31 - 1;
-
-/**
- * The state of `math.random` and `math.randomseed`, with Redis's generator: drand48, with the same initial seed in each
- * process.
- */
-export class Randomness {
-  #state = (0x1234abcdn << 16n) | LOW;
-
-  seed(seed: number): void {
-    this.#state = (BigInt.asUintN(32, BigInt(Math.trunc(seed))) << 16n) | LOW;
-  }
-
-  /** Returns a number from 0 up to, but not including, 1. */
-  next(): number {
-    this.#state = (this.#state * FACTOR + ADDEND) & MASK;
-    return (Number(this.#state >> 17n) % MAX) / MAX;
-  }
-}
-
-export function randomLibrary(machine: LuaMachine, randomness: Randomness): Library {
-  const { lua } = machine;
-  return {
-    random(state) {
-      const drawn = randomness.next();
-      const count = lua.lua_gettop(state);
-      if (count > 2) return machine.failThere(state, "wrong number of arguments");
-      if (count === 0) lua.lua_pushnumber(state, drawn);
-      else {
-        const low = count === 1 ? 1 : Math.trunc(lua.luaL_checknumber(state, 1));
-        const high = Math.trunc(lua.luaL_checknumber(state, count));
-        if (low > high) return machine.failArgument(state, count, "interval is empty");
-        lua.lua_pushnumber(state, Math.floor(drawn * (high - low + 1)) + low);
-      }
-      return 1;
-    },
-    randomseed(state) {
-      const seed = lua.luaL_checknumber(state, 1);
-      randomness.seed(Number.isFinite(seed) ? seed : 0);
-      return 0;
-    },
-  };
-}
-
-/** The library `bit`: the functions of Lua BitOp, on 32 bits. */
-export function bitLibrary(machine: LuaMachine): Library {
-  const { lua } = machine;
-  const bits = (state: number, argument: number): number => {
-    const value = lua.luaL_checknumber(state, argument);
-    // Round to the nearest integer, and halves to the even one. Then take the lowest 32 bits.
-    return Number.isFinite(value) ? Number(BigInt.asIntN(32, BigInt(nearest(value)))) : 0;
-  };
-  const answer = (state: number, value: number): number => {
-    lua.lua_pushnumber(state, value | 0);
-    return 1;
-  };
-  const folded = (step: (a: number, b: number) => number) => (state: number) => {
-    let value = bits(state, 1);
-    for (let i = lua.lua_gettop(state); i > 1; i--) value = step(value, bits(state, i));
-    return answer(state, value);
-  };
-  const shifted = (shift: (value: number, by: number) => number) => (state: number) => {
-    const value = bits(state, 1);
-    return answer(state, shift(value, bits(state, 2) & 31));
-  };
-  return {
-    tobit: (state) => answer(state, bits(state, 1)),
-    bnot: (state) => answer(state, ~bits(state, 1)),
-    band: folded((a, b) => a & b),
-    bor: folded((a, b) => a | b),
-    bxor: folded((a, b) => a ^ b),
-    lshift: shifted((value, by) => value << by),
-    rshift: shifted((value, by) => value >>> by),
-    arshift: shifted((value, by) => value >> by),
-    rol: shifted((value, by) => (value << by) | (value >>> ((32 - by) & 31))),
-    ror: shifted((value, by) => (value >>> by) | (value << ((32 - by) & 31))),
-    bswap: (state) => answer(state, swapped(bits(state, 1))),
-    tohex(state) {
-      const value = bits(state, 1);
-      const requested = lua.lua_type(state, 2) < 1 ? 8 : bits(state, 2);
-      const isUpper = requested < 0;
-      const digits = Math.min(8, Math.abs(requested));
-      const text = (value >>> 0)
-        .toString(16)
-        .padStart(8, "0")
-        .slice(8 - digits);
-      machine.push(state, isUpper ? text.toUpperCase() : text);
-      return 1;
-    },
-  };
-}
-
-function nearest(value: number): number {
-  const floor = Math.floor(value);
-  const fraction = value - floor;
-  if (fraction !== 0.5) return fraction < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-function swapped(value: number): number {
-  return (value >>> 24) | ((value >>> 8) & 0xff00) | ((value & 0xff00) << 8) | (value << 24) | 0;
 }

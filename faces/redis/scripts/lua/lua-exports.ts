@@ -19,7 +19,6 @@ export interface LuaExports {
   luaL_unref(state: number, table: number, ref: number): void;
   luaL_where(state: number, level: number): void;
   luaL_argerror(state: number, argument: number, message: number): number;
-  luaL_typerror(state: number, argument: number, type: number): number;
   luaL_checktype(state: number, argument: number, type: number): void;
   luaL_checkany(state: number, argument: number): void;
   luaL_checklstring(state: number, argument: number, lengthAt: number): number;

@@ -7,6 +7,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";
 import {
   asWasmFunctions,
+  GC,
   type HostFunction,
   instantiated,
   type LuaExports,
@@ -21,13 +22,18 @@ const SCRATCH_BYTES = 64 * 1024;
 /** The maximum length of a string that is copied byte by byte. Node copies longer strings. */
 const SHORT_TEXT_CHARS = 32;
 const PAGE_BYTES = 64 * 1024;
-/** The error code "function not implemented" of a system call. */
+/** The answers of system calls: "function not implemented" for most of them, and WASI's "bad file descriptor". */
 const ENOSYS = -52;
 const EBADF = 8;
-/** The number of instructions between two checks of the time. */
+/** The number of instructions between two checks of the time, and the mask of lua_sethook that counts instructions. */
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
+/**
+ * The size of a buffer for lengths and for Lua's `lua_Debug`, at least that of this struct, and the byte offsets of its
+ * fields with addresses of 32 bits.
+ */
 const RECORD_BYTES = 128;
+const DEBUG = { what: 12, source: 16, currentLine: 20 } as const;
 /**
  * The import that the loops of Lua's C code call (load-lua.ts). It was the clock, which is free because scripts have
  * no clock.
@@ -82,6 +88,7 @@ export class LuaMachine {
     this.state = this.lua.luaL_newstate();
     if (this.state === 0) throw new LuaFailure("not enough memory to start Lua");
     this.lua.luaL_openlibs(this.state);
+
     const hook = (state: number) => {
       checkTime(state);
       return 0;
@@ -97,7 +104,7 @@ export class LuaMachine {
 
   /** The number of bytes that Lua uses. */
   get used(): number {
-    return this.lua.lua_gc(this.state, 3, 0) * 1024;
+    return this.lua.lua_gc(this.state, GC.count, 0) * 1024;
   }
 
   /** Adds host functions to the machine's function table. @returns their indexes, by which they can be pushed */
@@ -113,6 +120,7 @@ export class LuaMachine {
       lua.lua_pushlstring(state, this.#scratch, length);
       return;
     }
+
     const at = lua.malloc(length);
     if (at === 0) this.fail(state, "not enough memory");
     try {
@@ -167,8 +175,10 @@ export class LuaMachine {
       this.push(state, `${name.slice(1)}:1: unexpected symbol near 'char(27)'`);
       return false;
     }
+
     const at = lua.malloc(Math.max(source.length, 1));
     if (at === 0) throw new LuaFailure("no memory for a script");
+
     try {
       this.#write(at, source);
       return lua.luaL_loadbuffer(state, at, source.length, this.named(name)) === 0;
@@ -214,11 +224,11 @@ export class LuaMachine {
     const { lua } = this;
     if (lua.lua_getstack(state, level, this.#record) === 0) return null;
     lua.lua_getinfo(state, this.named("nSl"), this.#record);
-    const what = this.#cText(this.#word(this.#record + 12));
+    const what = this.#cText(this.#word(this.#record + DEBUG.what));
     return {
       isLua: what !== "C",
-      source: this.#cText(this.#word(this.#record + 16)),
-      line: this.#word(this.#record + 20) | 0,
+      source: this.#cText(this.#word(this.#record + DEBUG.source)),
+      line: this.#word(this.#record + DEBUG.currentLine) | 0,
     };
   }
 
@@ -269,7 +279,7 @@ export class LuaMachine {
     if (this.#bytes.length === 0) this.#updateViews();
     const bytes = this.#bytes;
     // Short strings are cached, because scripts use the same commands, keys and fields again and again.
-    return this.#strings.take(bytes, at, at + length);
+    return this.#strings.stringFrom(bytes, at, at + length);
   }
 
   #cText(at: number): string {
@@ -334,6 +344,7 @@ export class LuaMachine {
       this.onFull();
       return 0;
     }
+
     // Grow in large steps, because each step creates new views.
     const target = Math.min(this.max, Math.max(wanted, size + size / 4));
     try {
@@ -370,31 +381,6 @@ export function arrayLength(
     count++;
     lua.lua_settop(state, -2);
   }
+
   return { max, count };
-}
-
-/** The bytes that are counted for each value in addition to its text. A value in a Lua table takes as much. */
-const VALUE_BYTES = 16;
-
-/**
- * The limit of the memory that a script's values may use outside the machine: the maximum size of the machine's memory.
- * For example, a few nested tables, each of which contains the next one twice, are small in Lua but huge as a text or a
- * reply.
- */
-export class ValueMemoryLimit {
-  readonly #exceeded: () => never;
-  #remaining: number;
-
-  /** @param exceeded  called when the limit is exceeded */
-  constructor({ max }: LuaMachine, exceeded: () => never) {
-    this.#remaining = max;
-    this.#exceeded = exceeded;
-  }
-
-  /** Counts one value. @returns the unchanged text */
-  take(text: ByteString): ByteString {
-    this.#remaining -= VALUE_BYTES + text.length;
-    if (this.#remaining < 0) this.#exceeded();
-    return text;
-  }
 }

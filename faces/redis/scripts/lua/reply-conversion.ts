@@ -16,7 +16,8 @@ import {
 import { formatDouble } from "../../../../protocol/resp/double-text.js";
 import { integerOf } from "./c-numbers.js";
 import { TYPE } from "./lua-exports.js";
-import { LuaFailure, type LuaMachine, ValueMemoryLimit } from "./lua-machine.js";
+import { LuaFailure, type LuaMachine } from "./lua-machine.js";
+import { ValueMemoryLimit } from "./value-memory-limit.js";
 
 export type Protocol = 2 | 3;
 
@@ -89,6 +90,7 @@ function pushDouble(
     machine.push(state, text ?? formatDouble(value));
     return;
   }
+
   machine.lua.lua_createtable(state, 0, 1);
   machine.lua.lua_pushnumber(state, value);
   machine.setField(state, "double");
@@ -132,8 +134,10 @@ function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
     else pushPairs(machine, state, reply.items, 3);
     return;
   }
+
   lua.lua_createtable(state, 0, 1);
   lua.lua_createtable(state, 0, reply.items.length);
+
   const { items } = reply;
   for (let i = 0; i < items.length; i++) {
     pushReply(machine, state, items[i] as Reply, 3);
@@ -154,6 +158,7 @@ function pushArray(machine: LuaMachine, state: number, reply: ManyReply, protoco
     }
     return;
   }
+
   const { items } = reply;
   lua.lua_createtable(state, items.length, 0);
   for (let i = 0; i < items.length; i++) {
@@ -196,17 +201,18 @@ function replyOf(answer: Answer, index: number, depth: number): Reply {
   const { lua } = machine;
   if (depth > DEPTH_MAX || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
     return error("ERR reached lua stack limit");
+
   switch (lua.lua_type(state, index)) {
     case TYPE.string:
-      return bulk(allowance.take(machine.text(state, index)));
+      return bulk(allowance.countValue(machine.text(state, index)));
     case TYPE.number:
-      allowance.take("");
+      allowance.countValue("");
       return integerReply(lua.lua_tonumber(state, index));
     case TYPE.boolean:
-      allowance.take("");
+      allowance.countValue("");
       return booleanReply(lua.lua_toboolean(state, index) === 1, protocol);
     case TYPE.table:
-      allowance.take("");
+      allowance.countValue("");
       return tableReply(answer, index < 0 ? lua.lua_gettop(state) + index + 1 : index, depth);
     default:
       return NIL;
@@ -232,7 +238,8 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
     lua.lua_rawget(state, index);
     return lua.lua_type(state, -1);
   };
-  const line = () => oneLine(allowance.take(machine.text(state, -1)));
+
+  const line = () => oneLine(allowance.countValue(machine.text(state, -1)));
   try {
     if (hasElementsAlone(machine, state, index)) return array(elements(answer, index, depth));
     if (field("err") === TYPE.string) return error(line());
@@ -244,10 +251,12 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
       const digits = line();
       return { kind: "resp3", written: `(${digits}\r\n`, plain: bulk(digits) };
     }
+
     if (field("verbatim_string") === TYPE.table) {
       const found = verbatimReply(answer);
       if (found !== null) return found;
     }
+
     return array(elements(answer, index, depth));
   } finally {
     lua.lua_settop(state, top);
@@ -306,6 +315,7 @@ function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply
     if (withValues) found.push(replyOf(answer, -1, depth + 1));
     lua.lua_settop(state, -2);
   }
+
   return found;
 }
 
@@ -316,7 +326,7 @@ function verbatimReply({ machine, state, allowance }: Answer): Reply | null {
   machine.push(state, "string");
   lua.lua_rawget(state, -3);
   if (lua.lua_type(state, -2) !== TYPE.string || lua.lua_type(state, -1) !== TYPE.string) return null;
-  const bytes = allowance.take(machine.text(state, -1));
+  const bytes = allowance.countValue(machine.text(state, -1));
   const format = machine.text(state, -2).slice(0, 3).padEnd(3);
   return { kind: "resp3", written: `=${bytes.length + 4}\r\n${format}:${bytes}\r\n`, plain: bulk(bytes) };
 }

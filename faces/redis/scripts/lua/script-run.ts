@@ -4,12 +4,12 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { LuaFailure } from "./lua-machine.js";
 import type { Protocol } from "./reply-conversion.js";
 
-/** The operations that a script can perform outside its machine. */
+/** The operations that a script can perform outside its machine, with the rights of the client that called it. */
 export interface ScriptCaller {
   /** Runs one command; errors are returned as replies. @throws UnitRefused  it exceeds a limit of the script's unit */
   call(argv: readonly ByteString[]): Reply;
-  /** Returns whether the user may run a command, or null if there is no such command. */
-  may(argv: readonly ByteString[]): boolean | null;
+  /** Returns whether the client may run a command, or null if there is no such command. */
+  isPermitted(argv: readonly ByteString[]): boolean | null;
   /** Writes to the log. @param level  Redis's level, from 0 for debugging to 3 for warnings */
   log(level: number, text: ByteString): void;
 }
@@ -21,24 +21,24 @@ export class ScriptRun {
   /** Whether the script was stopped because its time was up. */
   isStopped = false;
   /** Whether the script needed more memory than permitted, even if it caught the error. */
-  needsMemory = false;
+  hasExceededMemory = false;
   /** The message and the position of the error that ended the script, or null if there is none. */
   failure: { readonly text: ByteString; readonly position: string } | null = null;
 
   readonly #uptime: () => number;
   readonly #deadline: number;
-  readonly #time: number;
+  readonly #limitMs: number;
 
-  /** @param limits  the time limit in milliseconds, and the part of it that has already been used */
+  /** @param limits  the time limit, and the part of it that earlier scripts of the same transaction have used */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
-    { time, spent }: { readonly time: number; readonly spent: number },
+    { timeMs, spentMs }: { readonly timeMs: number; readonly spentMs: number },
   ) {
     this.caller = caller;
     this.#uptime = uptime;
-    this.#deadline = uptime() + time - spent;
-    this.#time = time;
+    this.#deadline = uptime() + timeMs - spentMs;
+    this.#limitMs = timeMs;
   }
 
   /**
@@ -48,7 +48,7 @@ export class ScriptRun {
   checkTime(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;
-    const text = `ERR Script stopped: it ran for more than ${this.#time} ms (lua-time-limit)`;
+    const text = `ERR Script stopped: it ran for more than ${this.#limitMs} ms (lua-time-limit)`;
     this.failure = { text, position: position() };
     throw new LuaFailure("the time limit was exceeded");
   }

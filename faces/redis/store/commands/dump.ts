@@ -55,8 +55,10 @@ function dump(data: Data, argv: readonly ByteString[]): Reply {
   if (entry === undefined) return NIL;
   const { value } = entry;
   if (typeof value !== "string")
-    data.effort.work((typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS) * value.size);
-  return bulk(dumpPayload(value, (bytes) => data.effort.work((DUMPED_BYTES_STEPS * bytes) / BYTES_PER_STEP)));
+    data.effort.countSteps((typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS) * value.size);
+  return bulk(
+    dumpPayload(value, (bytes) => data.effort.countSteps((DUMPED_BYTES_STEPS * bytes) / BYTES_PER_STEP)),
+  );
 }
 
 interface RestoreOptions {
@@ -71,15 +73,18 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { replace, absolute, idle } = restoreOptions(argv);
   const old = data.get(key);
   if (old !== undefined && !replace) throw custom("BUSYKEY Target key name already exists.");
+
   const ttl = BigInt(integerArgument(time));
   if (ttl < 0n) throw custom("ERR Invalid TTL value, must be >= 0");
-  const value = valueOfPayload(payload, (elements, bytes) => data.effort.produce(elements, bytes));
+
+  const value = valueOfPayload(payload, (elements, bytes) => data.effort.countProduced(elements, bytes));
   // A time that is too large counts as past, as in Redis, which adds in 64 bits.
   const expire = Number(absolute ? ttl : BigInt.asIntN(64, ttl + BigInt(unit.at)));
   if (ttl === 0n || expire > unit.at) {
     const entry = data.put(key, value, ttl === 0n ? NO_EXPIRY : expire);
     if (idle > 0) data.usage.setIdle(entry, idle, unit.at);
   } else if (old !== undefined) data.delete(key);
+
   return OK;
 }
 
@@ -101,6 +106,7 @@ function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
       i + 1 < argv.length &&
       (usage ?? option) === option
     ) {
+      // As in Redis, either option may be repeated, but they exclude each other.
       usage = option;
       const value = integerArgument(argv[++i]!);
       if (option === "IDLETIME" && value < 0) throw custom("ERR Invalid IDLETIME value, must be >= 0");
@@ -109,5 +115,6 @@ function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
         throw custom("ERR Invalid FREQ value, must be >= 0 and <= 255");
     } else throw syntaxError();
   }
+
   return { replace, absolute, idle };
 }

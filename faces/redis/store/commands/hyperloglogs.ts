@@ -113,7 +113,7 @@ const RUNS_REGISTERS_MAX = 1500;
 function sketchAt(data: Data, key: ByteString, steps = SKETCH_STEPS): Sketch | undefined {
   const bytes = data.getString(key)?.value;
   if (bytes === undefined) return undefined;
-  data.effort.work(steps);
+  data.effort.countSteps(steps);
   const sketch = Sketch.of(bytes);
   if (sketch === undefined) throw custom("WRONGTYPE Key is not a valid HyperLogLog string value.");
   return sketch;
@@ -124,11 +124,13 @@ function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
     const added = patchDense(data, key!, elements);
     if (added !== null) return added;
   }
+
   const present = sketchAt(data, key!, SPARSE_STEPS);
   const sketch = present ?? Sketch.empty();
   let isChanged = present === undefined;
   for (const element of elements) isChanged = sketch.add(element) || isChanged;
   if (!isChanged) return ZERO;
+
   sketch.forgetEstimate();
   store(data, key!, sketch);
   return ONE;
@@ -170,8 +172,8 @@ function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
 
 /** Counts registers that are about to be raised. @throws BudgetExceeded */
 function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void {
-  effort.work(RAISED_STEPS * count);
-  if (!isDense) effort.work(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));
+  effort.countSteps(RAISED_STEPS * count);
+  if (!isDense) effort.countSteps(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));
 }
 
 /**
@@ -181,6 +183,7 @@ function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void
 function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
   const sketch = sketchAt(data, key!);
   if (sketch === undefined) throw custom("ERR The specified key does not exist");
+
   const { isDense } = sketch;
   switch (word!.toLowerCase()) {
     case "decode":
@@ -235,15 +238,17 @@ function store(data: Data, key: ByteString, sketch: Sketch): void {
   const entry = data.getString(key);
   if (entry === undefined) {
     const entry = data.put(key, bytes);
-    data.forms?.note(entry, "raw");
+    data.forms?.recordForm(entry, "raw");
     return;
   }
+
   const old = entry.value;
   if (old.length !== bytes.length) {
     data.setBytes(entry, bytes);
-    data.forms?.note(entry, "raw");
+    data.forms?.recordForm(entry, "raw");
     return;
   }
+
   let from = 0;
   while (from < bytes.length && old.charCodeAt(from) === bytes.charCodeAt(from)) from++;
   let to = bytes.length;

@@ -130,6 +130,7 @@ export function sortedInstead(name: string, argv: readonly ByteString[]): readon
     else sorted.push(...argv.slice(i, i + operands + 1));
     i += operands;
   }
+
   return keepsOrder ? [...sorted, "ALPHA"] : null;
 }
 
@@ -149,6 +150,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
     const option = argv[i]!.toUpperCase();
     const operands = OPERANDS[option];
     if (operands === undefined || i + operands >= argv.length) throw syntaxError();
+
     const operand = argv[i + 1] ?? "";
     if (option === "ASC" || option === "DESC") request.descending = option === "DESC";
     else if (option === "ALPHA") request.alpha = true;
@@ -165,6 +167,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
     else throw syntaxError();
     i += operands;
   }
+
   return request;
 }
 
@@ -181,7 +184,7 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const size = value === undefined || typeof value === "string" ? 0 : value.size;
   const isOrdered = !request.keepsOrder || value instanceof MemberSet;
   const ordering = ORDERED_STEPS[request.alpha || request.keepsOrder ? "text" : "number"];
-  data.effort.work(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
+  data.effort.countSteps(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
   const ordered = sortedElements(data, value, request);
   // As in Redis, a start after the last element yields no elements, and an end after the last element means the last
   // element.
@@ -195,11 +198,13 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
       : elements.flatMap((element) => gets.map((get) => fetched(data, get, element)));
   if (destination === null)
     return gets.length === 0 ? bulksReply("array", elements) : array(answers.map(bulkOrNil));
+
   if (answers.length > 0) {
     const list = new List();
     for (const answer of answers) list.push("right", answer ?? "");
     data.put(destination, list);
   } else if (data.get(destination) !== undefined) data.delete(destination);
+
   return integer(answers.length);
 }
 
@@ -234,11 +239,12 @@ function ordered(data: Data, elements: readonly ByteString[], request: SortReque
   if (alpha) {
     const weighed = elements.map((element) => {
       const weight = textOf(element);
-      data.effort.work((COMPARED_BYTES_STEPS * (weight?.length ?? 0)) / BYTES_PER_STEP);
+      data.effort.countSteps((COMPARED_BYTES_STEPS * (weight?.length ?? 0)) / BYTES_PER_STEP);
       return { element, weight };
     });
     return weighed.sort((a, b) => sign * compareTexts(a.weight, b.weight)).map(({ element }) => element);
   }
+
   const weighed = elements.map((element) => ({ element, weight: score(textOf(element)) }));
   return weighed
     .sort((a, b) => sign * (compare(a.weight, b.weight) || compare(a.element, b.element)))

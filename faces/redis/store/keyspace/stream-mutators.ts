@@ -1,7 +1,7 @@
 /**
  * The mutators of streams and of their consumer groups, each with its inverse: see daemon/store/keyspace/mutators.ts.
- * Those of groups do not change a key's last writer. As with WATCH in Redis, reading and acknowledging by groups does
- * not change the stream.
+ * Those of groups do not change a key's last writer, but the last writer of the groups. As with WATCH in Redis, reading
+ * and acknowledging by groups does not change the stream.
  */
 
 import { SORTED_MEMBER_STEPS } from "../../../../daemon/store/keyspace/effort-budget.js";
@@ -41,7 +41,7 @@ const streamMarked: Inverse<Stream, StreamMarks> = {
 
 /** Appends an entry, whose id becomes the last one. */
 export function addEntry(data: Data, entry: Typed<Stream>, added: StreamEntry): void {
-  data.effort.produce(1);
+  data.effort.countProduced(1);
   const { marks } = entry.value;
   data.record(entryAdded, entry.value, marks);
   entry.value.push(added);
@@ -52,8 +52,8 @@ export function addEntry(data: Data, entry: Typed<Stream>, added: StreamEntry): 
 
 /** Removes an entry. @returns whether it was present */
 export function removeEntry(data: Data, entry: Typed<Stream>, id: StreamId): boolean {
-  data.effort.produce(1);
-  const removed = entry.value.get(id);
+  data.effort.countProduced(1);
+  const removed = entry.value.copyOf(id);
   if (removed === undefined) return false;
   data.record(entryRemoved, entry.value, removed);
   entry.value.delete(id);
@@ -64,7 +64,7 @@ export function removeEntry(data: Data, entry: Typed<Stream>, id: StreamId): boo
 /** Removes the first `count` entries, which must exist. */
 export function trimEntries(data: Data, entry: Typed<Stream>, count: number): void {
   if (count === 0) return;
-  data.effort.produce(count);
+  data.effort.countProduced(count);
   data.record(entriesTrimmed, entry.value, entry.value.takeFirst(count));
   data.touch(entry);
 }
@@ -77,6 +77,13 @@ export function markStream(data: Data, entry: Typed<Stream>, marks: Partial<Stre
   data.record(streamMarked, entry.value, old);
   entry.value.marks = changed;
   data.touch(entry);
+}
+
+/** A consumer group, with the entry of its stream. */
+export interface GroupOfStream {
+  readonly entry: Typed<Stream>;
+  readonly stream: Stream;
+  readonly group: ConsumerGroup;
 }
 
 /** Ids, each with its new pending record; undefined if the entry is no longer pending. */
@@ -131,68 +138,82 @@ const skippedSet: Inverse<ConsumerGroup, SkippedChanges> = {
 };
 
 /** Adds a group whose name is not in use. */
-export function createGroup(data: Data, stream: Stream, name: ByteString, marks: GroupMarks): void {
-  putGroup(data, stream, name, new ConsumerGroup(name, marks));
+export function createGroup(data: Data, entry: Typed<Stream>, name: ByteString, marks: GroupMarks): void {
+  putGroup(data, entry, name, new ConsumerGroup(name, marks));
 }
 
 /** Removes a group with its consumers and their pending entries. */
-export function destroyGroup(data: Data, stream: Stream, name: ByteString): void {
-  putGroup(data, stream, name, undefined);
+export function destroyGroup(data: Data, entry: Typed<Stream>, name: ByteString): void {
+  putGroup(data, entry, name, undefined);
 }
 
 /** Replaces the marks of a group. */
-export function markGroup(data: Data, group: ConsumerGroup, marks: GroupMarks): void {
+export function markGroup(data: Data, { entry, group }: GroupOfStream, marks: GroupMarks): void {
   const { marks: old } = group;
   if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;
   data.record(groupMarked, group, old);
   group.marks = marks;
+  data.touchGroups(entry);
 }
 
 /**
  * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at which
  * it was last seen.
  */
-export function seenConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
-  const consumer = group.consumer(name);
-  if (consumer === undefined) return addConsumer(data, group, name);
+export function seenConsumer(data: Data, source: GroupOfStream, name: ByteString): Consumer {
+  const consumer = source.group.consumer(name);
+  if (consumer === undefined) return addConsumer(data, source, name);
   if (consumer.seenAt !== data.at) {
     data.record(consumerSeen, consumer, consumer.seenAt);
     consumer.seenAt = data.at;
+    // XINFO STREAM FULL returns this date.
+    data.touchGroups(source.entry);
   }
   return consumer;
 }
 
 /** Adds a consumer whose name is not in use. */
-export function addConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
-  data.effort.produce(1, name.length);
+export function addConsumer(data: Data, { entry, group }: GroupOfStream, name: ByteString): Consumer {
+  data.effort.countProduced(1, name.length);
   const consumer = new Consumer(name, data.at);
   data.record(consumerAdded, group, consumer);
   group.addConsumer(consumer);
+  data.touchGroups(entry);
   return consumer;
 }
 
 /** Removes a consumer and its pending entries. */
-export function removeConsumer(data: Data, group: ConsumerGroup, consumer: Consumer): void {
-  data.effort.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size);
+export function removeConsumer(data: Data, { entry, group }: GroupOfStream, consumer: Consumer): void {
+  data.effort.countProduced(1 + SORTED_MEMBER_STEPS * consumer.pending.size);
   data.record(consumerRemoved, group, consumer);
   group.removeConsumer(consumer);
+  data.touchGroups(entry);
 }
 
 /** Sets the pending records of entries, all in one undo record. */
-export function setPending(data: Data, group: ConsumerGroup, changes: PendingChanges): void {
+export function setPending(data: Data, { entry, group }: GroupOfStream, changes: PendingChanges): void {
   if (changes.length === 0) return;
   const old = changes.map(([id, pending]) => [id, group.setPending(id, pending)] as const);
   data.record(pendingSet, group, old);
+  data.touchGroups(entry);
 }
 
 /** Sets the ends of ranges of skipped ids, all in one undo record; undefined removes a range. */
-export function setSkipped(data: Data, group: ConsumerGroup, changes: SkippedChanges): void {
+export function setSkipped(data: Data, { entry, group }: GroupOfStream, changes: SkippedChanges): void {
   if (changes.length === 0) return;
-  data.effort.produce(SORTED_MEMBER_STEPS * changes.length);
+  data.effort.countProduced(SORTED_MEMBER_STEPS * changes.length);
   const old = changes.map(([from, to]) => [from, group.setSkipped(from, to)] as const);
   data.record(skippedSet, group, old);
+  data.touchGroups(entry);
 }
 
-function putGroup(data: Data, stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {
+function putGroup(
+  data: Data,
+  entry: Typed<Stream>,
+  name: ByteString,
+  group: ConsumerGroup | undefined,
+): void {
+  const { value: stream } = entry;
   data.record(groupPut, stream, { name, group: stream.setGroup(name, group) });
+  data.touchGroups(entry);
 }

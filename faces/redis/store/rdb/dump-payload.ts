@@ -10,8 +10,9 @@ import type { MemberSet } from "../../../../daemon/store/values/member-set.js";
 import type { SortedSet } from "../../../../daemon/store/values/sorted-set.js";
 import { STRING_BYTES_MAX, typeName, type Value } from "../../../../daemon/store/values/value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { crc64 } from "./crc64.js";
 import { type Expand, MalformedRdb, RdbReader } from "./rdb-reader.js";
-import { type CountBytes, crc64, RdbWriter } from "./rdb-writer.js";
+import { type CountBytes, RdbWriter } from "./rdb-writer.js";
 import { writeStream } from "./streams-in-rdb.js";
 import { readValue } from "./value-reader.js";
 

@@ -1,6 +1,7 @@
 /** Writes all keys to one RDB file, from the DUMP payload of each. Source: redis-server 7.0, rdb.c. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { crc64, RdbWriter } from "./rdb-writer.js";
+import { crc64 } from "./crc64.js";
+import { RdbWriter } from "./rdb-writer.js";
 
 const MAGIC = "REDIS0010";
 const SELECT_DATABASE = 0xfe;

@@ -1,4 +1,4 @@
-/** Writes the parts of values in RDB, each in its simplest form, which every version can read, and their checksum. */
+/** Writes the parts of values in RDB, each in its simplest form, which every version can read. */
 import { stringTooLong } from "../../../../daemon/store/arguments/command-errors.js";
 import { STRING_BYTES_MAX } from "../../../../daemon/store/values/value.js";
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
@@ -9,6 +9,10 @@ const CAPACITY_MIN = 256;
 const LENGTH_6_MAX = 0x3f;
 /** Maximum length that fits in two bytes. */
 const LENGTH_14_MAX = 0x3fff;
+/** The first bytes of longer lengths: of two bytes, which contains their upper 6 bits, and of 4 and 8 further bytes. */
+const LENGTH_14 = 0x40;
+const LENGTH_32 = 0x80;
+const LENGTH_64 = 0x81;
 
 /** Counts bytes that are about to be written. */
 export type CountBytes = (bytes: number) => void;
@@ -37,10 +41,10 @@ export class RdbWriter {
   length(length: number): void {
     if (length <= LENGTH_6_MAX) this.byte(length);
     else if (length <= LENGTH_14_MAX) {
-      this.byte(0x40 | (length >> 8));
+      this.byte(LENGTH_14 | (length >> 8));
       this.byte(length & 0xff);
     } else {
-      this.byte(0x80);
+      this.byte(LENGTH_32);
       const at = this.#grow(4);
       this.#buffer.writeUInt32BE(length, at);
     }
@@ -52,7 +56,7 @@ export class RdbWriter {
       this.length(Number(length));
       return;
     }
-    this.byte(0x81);
+    this.byte(LENGTH_64);
     const at = this.#grow(8);
     this.#buffer.writeBigUInt64BE(length, at);
   }
@@ -63,6 +67,7 @@ export class RdbWriter {
     this.bytes(bytes);
   }
 
+  /** Writes the bytes of a string, without a length, and counts them. */
   bytes(bytes: ByteString): void {
     this.#count?.(bytes.length);
     const at = this.#grow(bytes.length);
@@ -89,11 +94,13 @@ export class RdbWriter {
     this.#buffer.writeBigInt64LE(value, at);
   }
 
+  /** Writes bytes that are not counted. */
   raw(bytes: Uint8Array): void {
     const at = this.#grow(bytes.length);
     this.#buffer.set(bytes, at);
   }
 
+  /** Returns a copy of the bytes written so far. */
   toBytes(): ByteString {
     return bytesOf(this.written);
   }
@@ -114,49 +121,4 @@ export class RdbWriter {
     }
     return at;
   }
-}
-
-/** The polynomial ad93d23594c935a9 with its bits reversed, as two halves. */
-const POLYNOMIAL_LOW = 0xac4bc9b5;
-const POLYNOMIAL_HIGH = 0x95ac9329;
-
-const [LOW, HIGH] = makeTables();
-
-/**
- * Returns the checksum of `bytes` from `start` to `end` as 8 bytes, little-endian: CRC-64 by Jones, reflected, initial
- * value 0, as at the end of a DUMP payload. Check: "123456789" → e9c6d914c4b8d9ca.
- */
-export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
-  let low = 0;
-  let high = 0;
-  for (let at = start; at < end; at++) {
-    const index = (low ^ (bytes[at] as number)) & 0xff;
-    low = ((low >>> 8) | (high << 24)) ^ (LOW[index] as number);
-    high = (high >>> 8) ^ (HIGH[index] as number);
-  }
-  const checksum = Buffer.alloc(8);
-  checksum.writeInt32LE(low, 0);
-  checksum.writeInt32LE(high, 4);
-  return checksum;
-}
-
-/** Builds the tables of a byte's effect on the checksum, as two halves. */
-function makeTables(): [Int32Array, Int32Array] {
-  const lows = new Int32Array(256);
-  const highs = new Int32Array(256);
-  for (let byte = 0; byte < 256; byte++) {
-    let low = byte;
-    let high = 0;
-    for (let bit = 0; bit < 8; bit++) {
-      const isOdd = (low & 1) === 1;
-      low = (low >>> 1) | (high << 31);
-      high >>>= 1;
-      if (!isOdd) continue;
-      low ^= POLYNOMIAL_LOW;
-      high ^= POLYNOMIAL_HIGH;
-    }
-    lows[byte] = low;
-    highs[byte] = high;
-  }
-  return [lows, highs];
 }

@@ -97,6 +97,7 @@ export class Sketch {
       if (!readRuns(this.#runs(), values)) throw new CorruptSketch();
       return values;
     }
+
     // Three bytes contain four registers.
     for (let at = HEAD_BYTES, register = 0; register < REGISTERS; at += 3, register += 4) {
       const three = this.#buffer[at]! | (this.#buffer[at + 1]! << 8) | (this.#buffer[at + 2]! << 16);
@@ -105,6 +106,7 @@ export class Sketch {
       values[register + 2] = (three >> 12) & REGISTER_MAX;
       values[register + 3] = three >> 18;
     }
+
     return values;
   }
 
@@ -148,21 +150,21 @@ export class Sketch {
 
   #dense(register: number): number {
     const bit = register * REGISTER_BITS;
-    return (this.#two(HEAD_BYTES + (bit >> 3)) >> (bit & 7)) & REGISTER_MAX;
+    return (this.#twoBytes(HEAD_BYTES + (bit >> 3)) >> (bit & 7)) & REGISTER_MAX;
   }
 
   #raiseDense(register: number, value: number): boolean {
     if (value <= this.#dense(register)) return false;
     const bit = register * REGISTER_BITS;
     const at = HEAD_BYTES + (bit >> 3);
-    const two = (this.#two(at) & ~(REGISTER_MAX << (bit & 7))) | (value << (bit & 7));
+    const two = (this.#twoBytes(at) & ~(REGISTER_MAX << (bit & 7))) | (value << (bit & 7));
     this.#buffer[at] = two;
     if (at + 1 < DENSE_BYTES) this.#buffer[at + 1] = two >> 8;
     return true;
   }
 
   /** Returns the two bytes that contain a register. */
-  #two(at: number): number {
+  #twoBytes(at: number): number {
     return this.#buffer[at]! | ((this.#buffer[at + 1] ?? 0) << 8);
   }
 }
@@ -195,11 +197,13 @@ export function addToDense(
 ): boolean {
   const { register, value } = registerOf(element);
   const bit = register * REGISTER_BITS;
-  const [at, shift] = [HEAD_BYTES + (bit >> 3), bit & 7];
+  const at = HEAD_BYTES + (bit >> 3);
+  const shift = bit & 7;
   const old = read(at, at + 2);
   // The last register is in a single byte.
   const two = old.charCodeAt(0) | ((old.length > 1 ? old.charCodeAt(1) : 0) << 8);
   if (value <= ((two >> shift) & REGISTER_MAX)) return false;
+
   const raised = (two & ~(REGISTER_MAX << shift)) | (value << shift);
   write(at, String.fromCharCode(raised & 0xff, raised >> 8).slice(0, old.length));
   const last = read(CACHE_LAST_AT, CACHE_LAST_AT + 1).charCodeAt(0);
@@ -252,6 +256,7 @@ function sigma(x: number): number {
     sum += power * factor;
     factor += factor;
   }
+
   return sum;
 }
 
@@ -266,6 +271,7 @@ function tau(x: number): number {
     factor *= 0.5;
     sum -= (1 - root) * (1 - root) * factor;
   }
+
   return sum / 3;
 }
 
@@ -342,6 +348,7 @@ function setInRuns(buffer: Buffer, register: number, value: number): Buffer | nu
     before = at;
     at = end;
   }
+
   return "corrupt";
 }
 
@@ -377,5 +384,6 @@ function joined(buffer: Buffer, from: number): Buffer {
     }
     at += bytesOfRun(buffer, at);
   }
+
   return buffer.subarray(0, end);
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge } from "../../../../daemon/engine/memory/memory-limit.js";
+import { HeapGauge } from "../../../../daemon/engine/memory/heap-gauge.js";
 import { quotedArgument, splitLine } from "../../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -109,6 +109,7 @@ test("many small pieces of a large argument are not copied again and again", () 
     { bulkBytes: 64 * 1024 * 1024, requestBytes: 128 * 1024 * 1024 },
     new ShortStrings(),
   );
+
   const size = 8 * 1024 * 1024;
   parser.push(bytes(`*2\r\n$4\r\nECHO\r\n$${size}\r\n`));
   const piece = Buffer.alloc(256, "x");
@@ -120,6 +121,7 @@ test("many small pieces of a large argument are not copied again and again", () 
       "the memory is proportional to the received bytes",
     );
   }
+
   parser.push(bytes("\r\n"));
   assert.equal(parser.next()?.[1]?.length, size);
   assert.equal(parser.heldBytes, 0);
@@ -149,7 +151,7 @@ test("before authentication only short requests are accepted", () => {
     ["*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"],
   ] as const) {
     const parser = new RespRequestParser(bounds, new ShortStrings());
-    parser.trusted = false;
+    parser.needsLogin = true;
     parser.push(bytes(text));
     assert.equal(parser.next(), null);
     assert.equal(parser.problem, problem);

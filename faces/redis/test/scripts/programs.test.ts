@@ -1,4 +1,6 @@
-/** Runs the same scripts in redis-server, on a daemon in memory, and on one that records. */
+/**
+ * Tests that scripts return the same in redis-server, on a daemon in memory, and on a daemon that records them.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -12,23 +14,35 @@ import { programs } from "./programs.js";
 
 const skip = skipWithout("redis-server");
 const folder = makeFolder();
-let memory: RespScene;
-let recording: RunningReplica;
+let inMemory: RespScene;
+let recorded: RunningReplica;
 let redis: RedisServer;
 before(async () => {
   if (skip !== false) return;
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
-  [memory, recording, redis] = await Promise.all([startResp(), startReplica({ args }), startRedis()]);
+  [inMemory, recorded, redis] = await Promise.all([startResp(), startReplica({ args }), startRedis()]);
 });
 after(async () => {
-  await Promise.all([memory, recording].map((daemon) => daemon?.[Symbol.asyncDispose]()));
+  await Promise.all([inMemory, recorded].map((daemon) => daemon?.[Symbol.asyncDispose]()));
   await redis?.stop();
   folder[Symbol.dispose]();
 });
 
+type Server = "redis" | "inMemory" | "recorded";
+
+/** Returns the answers of redis-server and of both daemons to the same commands. */
+async function answersOf(commands: readonly (readonly string[])[]): Promise<Record<Server, string>> {
+  const bytes = commands.map(writeCommand).join("");
+  const [ofRedis, ofMemory, ofRecorded] = await Promise.all([
+    answers(redis.port, bytes),
+    answers(inMemory.port, bytes),
+    answers(recorded.daemon.addressOf("resp")?.port ?? 0, bytes),
+  ]);
+  return { redis: ofRedis, inMemory: ofMemory, recorded: ofRecorded };
+}
+
 for (const protocol of ["2", "3"])
   test(`scripts return the same as in redis-server, RESP${protocol}`, { skip }, async () => {
-    const ports = [redis.port, memory.port, recording.daemon.addressOf("resp")?.port ?? 0];
     for (const program of programs) {
       const commands = [
         ["HELLO", protocol],
@@ -37,45 +51,41 @@ for (const protocol of ["2", "3"])
         ["DBSIZE"],
         ["GET", "k1"],
       ];
-      const bytes = commands.map(writeCommand).join("");
-      const [theirs, ...ours] = (await Promise.all(ports.map((port) => answers(port, bytes)))).map(
-        withoutGreeting,
-      );
-      assert.equal(ours[0], theirs, program);
-      assert.equal(ours[1], theirs, `${program} (recorded)`);
+      const all = await answersOf(commands);
+      const expected = withoutGreeting(all.redis);
+      assert.equal(withoutGreeting(all.inMemory), expected, program);
+      assert.equal(withoutGreeting(all.recorded), expected, `${program} (recorded)`);
     }
   });
 
-const CHANGES =
+const CHANGE_SETTINGS =
   "cjson.encode_max_depth(3) cjson.decode_max_depth(4) cjson.encode_number_precision(5) cjson.encode_invalid_numbers(true) " +
   "cjson.decode_invalid_numbers(false) cjson.encode_keep_buffer(false) cjson.encode_sparse_array(true,1,1)";
-const SHOWN =
+const READ_SETTINGS =
   "return {cjson.encode_max_depth(),cjson.decode_max_depth(),cjson.encode_number_precision(),tostring(cjson.encode_invalid_numbers())," +
   "tostring(cjson.decode_invalid_numbers()),tostring(cjson.encode_keep_buffer()),cjson.encode_sparse_array()}";
 const LIBRARY =
-  `#!lua name=settings\nredis.register_function('shown', function() ${SHOWN} end)\n` +
-  `redis.register_function('changed', function() ${CHANGES} end)`;
+  `#!lua name=settings\nredis.register_function('shown', function() ${READ_SETTINGS} end)\n` +
+  `redis.register_function('changed', function() ${CHANGE_SETTINGS} end)`;
 
-test("what a script or a function sets in cjson applies to later ones of its kind until SCRIPT FLUSH", {
+test("cjson settings of scripts apply to later scripts, and those of functions to later functions, until SCRIPT FLUSH", {
   skip,
 }, async () => {
-  const shown = ["EVAL", SHOWN, "0"];
-  const commands = [
-    ...[["SCRIPT", "FLUSH"], ["FUNCTION", "LOAD", LIBRARY], shown, ["FCALL", "shown", "0"]],
-    ...[["EVAL", CHANGES, "0"], shown, ["FCALL", "shown", "0"], ["SCRIPT", "FLUSH"], shown],
-    ...[["FCALL", "changed", "0"], ["FCALL", "shown", "0"], shown, ["SCRIPT", "FLUSH"]],
-    ...[
-      ["FCALL", "shown", "0"],
-      ["FUNCTION", "DELETE", "settings"],
-    ],
-  ];
-  const bytes = commands.map(writeCommand).join("");
-  const ports = [redis.port, memory.port, recording.daemon.addressOf("resp")?.port ?? 0];
-  const [theirs, ...ours] = await Promise.all(ports.map((port) => answers(port, bytes)));
-  assert.deepEqual(ours, [theirs, theirs]);
+  const readByScript = ["EVAL", READ_SETTINGS, "0"];
+  const readByFunction = ["FCALL", "shown", "0"];
+  const flush = ["SCRIPT", "FLUSH"];
+
+  const prepare = [flush, ["FUNCTION", "LOAD", LIBRARY], readByScript, readByFunction];
+  const changeByScript = [["EVAL", CHANGE_SETTINGS, "0"], readByScript, readByFunction, flush, readByScript];
+  const changeByFunction = [["FCALL", "changed", "0"], readByFunction, readByScript, flush, readByFunction];
+  const cleanUp = [["FUNCTION", "DELETE", "settings"]];
+
+  const all = await answersOf([...prepare, ...changeByScript, ...changeByFunction, ...cleanUp]);
+  assert.equal(all.inMemory, all.redis, "in memory");
+  assert.equal(all.recorded, all.redis, "recorded");
 });
 
-/** Removes the reply to HELLO, which differs between servers. */
+/** Removes the reply to HELLO, which differs between servers: all up to the reply to FLUSHALL. */
 function withoutGreeting(all: string): string {
   return all.slice(all.indexOf("+OK\r\n"));
 }

@@ -1,4 +1,4 @@
-/** Tests what a daemon records of scripts: one unit for each, with the writes of the script. */
+/** Tests that a daemon records each script as one unit that contains the script's writes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -11,6 +11,9 @@ import { answers } from "../redis-comparison.js";
 
 const app = makeKeyPair();
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
+
+const itemsOf = (reply: Reply): (ByteString | null)[] =>
+  reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
 
 async function withDaemon(
   run: (port: number, restarted: () => Promise<number>) => Promise<void>,
@@ -32,19 +35,28 @@ async function withDaemon(
 
 test("a script is one unit: its commands have one writer, and the state stays the same after a restart", () =>
   withDaemon(async (port, restarted) => {
-    const script =
-      "redis.call('set', 'a', 1) redis.call('incr', 'a') redis.call('rpush', 'l', redis.call('get', 'a')) " +
-      "for i = 1, 300 do redis.call('sadd', 's', 'm' .. i) end local m = redis.call('spop', 's') redis.call('set', 'popped', m) " +
-      "local id = redis.call('xadd', 'log', '*', 'f', 'v') redis.call('set', 'id', id) return {m, id}";
+    const script = `
+      redis.call('set', 'a', 1)
+      redis.call('incr', 'a')
+      redis.call('rpush', 'l', redis.call('get', 'a'))
+      for i = 1, 300 do redis.call('sadd', 's', 'm' .. i) end
+      local m = redis.call('spop', 's')
+      redis.call('set', 'popped', m)
+      local id = redis.call('xadd', 'log', '*', 'f', 'v')
+      redis.call('set', 'id', id)
+      return {m, id}`;
+
     using client = await RedisConnection.open(port);
     const reply = await client.call("EVAL", script, "0");
     const [member, id] = reply.kind === "array" ? reply.items : [];
+
     const state = async (one: RedisConnection): Promise<readonly Reply[]> => [
       await one.call("MGET", "a", "popped", "id"),
       await one.call("LRANGE", "l", "0", "-1"),
       await one.call("SISMEMBER", "s", member?.kind === "bulk" ? member.bytes : ""),
       await one.call("XRANGE", "log", "-", "+"),
     ];
+
     const [values, list, isMember, entries] = await state(client);
     assert.equal(reply.kind, "array");
     assert.deepEqual(values, { kind: "array", items: [{ kind: "bulk", bytes: "2" }, member, id] });
@@ -54,17 +66,19 @@ test("a script is one unit: its commands have one writer, and the state stays th
       JSON.stringify(entries).includes(JSON.stringify(id)),
       "the entry has the id that the client received",
     );
+
     const writers = await client.call("WRITERS", "a", "l", "s", "popped", "id", "log");
     assert.equal(
       new Set(writers.kind === "array" ? writers.items.map((item) => JSON.stringify(item)) : []).size,
       1,
     );
+
     const before = await state(client);
     using again = await RedisConnection.open(await restarted());
     assert.deepEqual(await state(again), before);
   }));
 
-test("an entry of a document has the number that its script received", () =>
+test("an entry that DOC.INSERT adds in a script has the id that the script received", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
     await client.call("DOC.CREATE", "d");
@@ -89,30 +103,29 @@ test("an entry that DOC.UPDATE adds in a script has the id that the script recei
       const script = "local answer = redis.call(unpack(ARGV)) return {answer[#answer]}";
       ids.push(...itemsOf(await client.call("EVAL", script, "0", ...update)));
     }
+
     const stored = await client.call("DOC.GET", "d");
     assert.deepEqual(
       ids,
       itemsOf(stored).filter((_, index) => index % 2 === 0),
     );
     assert.equal(ids.at(-1), "own");
+
     using again = await RedisConnection.open(await restarted());
     assert.deepEqual(await again.call("DOC.GET", "d"), stored);
   }));
-
-const itemsOf = (reply: Reply): (ByteString | null)[] =>
-  reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
 
 test("each of several scripts that arrive together sees the writes of the earlier scripts", () =>
   withDaemon(async (port) => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => RedisConnection.open(port)));
     const script =
       "local v = tonumber(redis.call('get', KEYS[1]) or '0') redis.call('set', KEYS[1], v + 1) return v + 1";
-    const reply = await Promise.all(
+    const replies = await Promise.all(
       clients.map((client, i) =>
         i % 4 === 3 ? client.call("INCR", "n") : client.call("EVAL", script, "1", "n"),
       ),
     );
-    const numbers = reply.map((reply) => (reply.kind === "integer" ? Number(reply.value) : 0));
+    const numbers = replies.map((reply) => (reply.kind === "integer" ? Number(reply.value) : 0));
     assert.deepEqual(
       numbers.toSorted((a, b) => a - b),
       Array.from({ length: 20 }, (_, i) => i + 1),
@@ -120,7 +133,7 @@ test("each of several scripts that arrive together sees the writes of the earlie
     for (const client of clients) client[Symbol.dispose]();
   }));
 
-test("the writes of a script before its failure stay, as in Redis; a script that changes nothing records nothing", () =>
+test("a script that fails keeps its earlier writes, as in Redis; a script without changes is not recorded", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
     const failed = await client.call("EVAL", "redis.call('set', 'k', 'v') redis.call('incr', 'k')", "0");
@@ -135,15 +148,23 @@ test("the writes of a script before its failure stay, as in Redis; a script that
     assert.deepEqual(await client.call("WRITERS", "k"), writer);
   }));
 
-test("a script's call that sets what is there already is recorded; one that found its condition unmet is not", () =>
+test("a script's write of the same value is recorded; a conditional write that has no effect is not", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
-    const state =
-      "SADD s m; ZADD z 1 m; HSET h f v; SET k v; EXPIREAT k 9999999999; SET b a; XADD x 1-1 f v; XGROUP CREATE x g 0".split(
-        "; ",
-      );
+    const state = [
+      "SADD s m",
+      "ZADD z 1 m",
+      "HSET h f v",
+      "SET k v",
+      "EXPIREAT k 9999999999",
+      "SET b a",
+      "XADD x 1-1 f v",
+      "XGROUP CREATE x g 0",
+    ];
     for (const line of state) await client.call(...line.split(" "));
-    const units = async () => {
+
+    /** The log without its header, which changes. */
+    const recordedUnits = async () => {
       const log = JSON.stringify(await client.call("TIMELINE", "LOG")).toLowerCase();
       return log.slice(log.indexOf('"units"'));
     };
@@ -153,7 +174,8 @@ test("a script's call that sets what is there already is recorded; one that foun
         lines.map((line) => `redis.call('${line.split(" ").join("', '")}')`).join(" "),
         "0",
       );
-    let after = await units();
+
+    let after = await recordedUnits();
     for (const line of [
       "SADD s m",
       "ZADD z 1 m",
@@ -167,12 +189,13 @@ test("a script's call that sets what is there already is recorded; one that foun
     ]) {
       const before = after;
       await run(line);
-      after = await units();
+      after = await recordedUnits();
       assert.notEqual(after, before, line);
     }
+
     await run("ZADD z NX 2 m", "HSETNX h f w", "SETNX k w", "EXPIRE none 5", "SREM s none", "DEL none");
     await run("GETEX none EX 5", "GETEX b PERSIST", "BITFIELD b INCRBY u8 0 0", "BITFIELD b GET u8 0");
-    assert.equal(await units(), after);
+    assert.equal(await recordedUnits(), after);
   }));
 
 test("during EXEC a script sees the transaction's writes, and all of them are one unit", () =>

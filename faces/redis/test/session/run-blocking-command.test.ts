@@ -27,7 +27,8 @@ import { skipWithout } from "../../../../test/support/requirements.js";
 import { ScratchFolder } from "../../../../test/support/scratch-folder.js";
 import { SeededRandom, seedOfRun } from "../../../../test/support/seeded-random.js";
 import { until } from "../../../../test/support/until.js";
-import { ANSWERED_HERE, UNSUPPORTED_COMMANDS } from "../../../sidecar/signed-path.js";
+import { ANSWERED_HERE } from "../../../sidecar/signed-path.js";
+import { UNSUPPORTED_COMMANDS } from "../../../sidecar/unsupported-commands.js";
 import { sessionHandlers } from "../../commands/session-handlers.js";
 
 const AT = Date.UTC(2026, 0, 1);
@@ -191,8 +192,10 @@ async function inRedis(): Promise<Subject> {
   const pair = makeKeyPair();
   const daemon = await startReplica({ args: ["-s", pair.file, "-d", `redis:127.0.0.1:${redis.port}`] });
   await until("the daemon accepts envelopes", () => daemon.daemon.health.state === "live");
+
   const client = await EnvelopeClient.open(daemon.port, pair);
   const own = await RedisConnection.open(redis.port);
+
   return {
     async call(...argv) {
       const answer = await client.ask([argv]);

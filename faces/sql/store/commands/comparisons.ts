@@ -50,7 +50,7 @@ const textOrder = (one: ByteString, other: ByteString) => (one < other ? -1 : Nu
  * @throws BudgetExceeded
  */
 export function countText({ length }: ByteString, { effort }: Evaluation): void {
-  if (length > BYTES_PER_STEP) effort.work(length / BYTES_PER_STEP);
+  if (length > BYTES_PER_STEP) effort.countSteps(length / BYTES_PER_STEP);
 }
 
 /**

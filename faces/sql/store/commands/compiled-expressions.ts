@@ -8,7 +8,7 @@ import { SCALAR_FUNCTIONS } from "../grammar/functions.js";
 import {
   type Arithmetic,
   type Between,
-  type Binary,
+  type BinaryExpression,
   type Call,
   type Case,
   type Cast,
@@ -71,6 +71,7 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
 export function compiled(expression: Expression, scope: Scope, evaluation: Evaluation): Compiled {
   const available = scope.known?.(expression);
   if (available !== undefined) return available;
+
   const isStandard = evaluation.form === "standard";
   switch (expression.kind) {
     case "literal":
@@ -149,7 +150,7 @@ export function countCalculated(
   rows: number,
   expressions: readonly Expression[],
 ): void {
-  effort.work(rows * stepsPerRow(expressions));
+  effort.countSteps(rows * stepsPerRow(expressions));
 }
 
 /** Returns the cost in steps of calculating expressions for a row, in addition to reading it. */
@@ -188,7 +189,11 @@ export function condition(
  * Compiles an operator of a standard statement. Conditions have three truth values: null is neither true nor false, and
  * a result calculated from null is null.
  */
-function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
+function standardBinary(
+  { operator, ...sides }: BinaryExpression,
+  scope: Scope,
+  evaluation: Evaluation,
+): Compiled {
   const left = compiled(sides.left, scope, evaluation);
   const right = compiled(sides.right, scope, evaluation);
   switch (operator) {
@@ -200,9 +205,11 @@ function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
     case "*":
     case "/":
       return (row) => {
-        const [one, other] = [left(row), right(row)];
+        const one = left(row);
+        const other = right(row);
         if (one === null || other === null) return null;
-        const [first, second] = [standardAmount(one, evaluation), standardAmount(other, evaluation)];
+        const first = standardAmount(one, evaluation);
+        const second = standardAmount(other, evaluation);
         return operator === "/" && second === 0 ? null : result(operator, first, second, evaluation);
       };
     default: {
@@ -224,7 +231,11 @@ const STANDARD_COMPARISONS: Readonly<Record<Comparison, (order: number) => boole
   ">=": (order) => order >= 0,
 };
 
-function compiledBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
+function compiledBinary(
+  { operator, ...sides }: BinaryExpression,
+  scope: Scope,
+  evaluation: Evaluation,
+): Compiled {
   const left = compiled(sides.left, scope, evaluation);
   const right = compiled(sides.right, scope, evaluation);
   switch (operator) {
@@ -276,7 +287,8 @@ const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, Holds>> = {
 
 /** @throws CommandFailure if the divisor is 0 or the result is too large */
 function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluation: Evaluation): number {
-  const [one, other] = [amount(left, evaluation), amount(right, evaluation)];
+  const one = amount(left, evaluation);
+  const other = amount(right, evaluation);
   if (operator === "/" && other === 0) throw failure(evaluation, "dividedByZero", numberText(one));
   return result(operator, one, other, evaluation);
 }
@@ -385,6 +397,7 @@ function scalarCall(
   const [first, ...others] = (operands ?? []).map(compile) as [Compiled, ...Compiled[]];
   const lower = name.toLowerCase();
   if (lower === "coalesce") return (row) => firstKnown(row, [first, ...others]);
+
   if (lower === "nullif") {
     const [other] = others as [Compiled];
     return (row) => {
@@ -392,20 +405,24 @@ function scalarCall(
       return standardOrder(value, other(row), evaluation) === 0 ? null : value;
     };
   }
+
   if (lower === "round") {
     const [digits = () => 0] = others;
     return (row) => {
-      const [value, decimals] = [first(row), digits(row)];
+      const value = first(row);
+      const decimals = digits(row);
       return value === null || decimals === null
         ? null
         : rounded(standardAmount(value, evaluation), standardAmount(decimals, evaluation));
     };
   }
+
   const calculate = OF_ONE.get(lower);
   if (calculate === undefined) throw failure(evaluation, "notByRow", name);
+
   return (row) => {
     const value = first(row);
-    if (typeof value === "string") evaluation.effort.work(value.length / BYTES_PER_STEP);
+    if (typeof value === "string") evaluation.effort.countSteps(value.length / BYTES_PER_STEP);
     return value === null ? null : calculate(value, evaluation);
   };
 }
@@ -446,6 +463,7 @@ function rounded(value: number, decimals: number): number {
   const digits = Math.min(DIGITS_MAX, Math.max(0, Math.trunc(decimals)));
   if (size >= WHOLE_MIN || size === 0) return value + 0;
   if (digits === 0) return sign * Math.trunc(size + 0.5) + 0;
+
   const { mantissa, scale, exponent } = fractionOf(size);
   const isNear = digits + Math.trunc(exponent / 3) < NEAR_DIGITS_MAX;
   const number = mantissa * 10n ** BigInt(digits) * (NEAR_SCALE + (isNear ? NEAR : 0n));
@@ -514,17 +532,20 @@ function membership(
     else calculated.push(compile(each));
   }
   if (list.length === 0) return () => false;
+
   return (row) => {
     const one = value(row);
     if (one === null) return null;
     if (typeof one === "string") countText(one, evaluation);
     if (written.has(one)) return true;
+
     let isUnknown = written.hasNull;
     for (const each of calculated) {
       const order = standardOrder(one, each(row), evaluation);
       if (order === 0) return true;
       isUnknown ||= order === null;
     }
+
     return isUnknown ? null : false;
   };
 }
@@ -534,7 +555,9 @@ function between(
   compile: Compile,
   evaluation: Evaluation,
 ): (row: RelationRow) => Truth {
-  const [value, low, high] = [compile(operand), compile(from), compile(to)];
+  const value = compile(operand);
+  const low = compile(from);
+  const high = compile(to);
   return (row) => {
     const one = value(row);
     const above = standardOrder(one, low(row), evaluation);
@@ -568,15 +591,19 @@ type Pattern = readonly number[] | null;
  * the pattern is null, the result is null.
  */
 function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
-  const [value, pattern] = [compile(test.operand), compile(test.pattern)];
+  const value = compile(test.operand);
+  const pattern = compile(test.pattern);
   const escapeValue = test.escape === null ? "" : compile(test.escape)([]);
   if (escapeValue === null) return () => null;
+
   const sign = textFor(escapeValue);
   if (test.escape !== null && (sign === "" || characterEnd(sign, 0) !== sign.length))
     throw failure(evaluation, "wrongEscape", sign === "" ? "''" : sign);
+
   let cached: { readonly text: ByteString; readonly pattern: Pattern } | null = null;
   return (row) => {
-    const [one, other] = [value(row), pattern(row)];
+    const one = value(row);
+    const other = pattern(row);
     if (one === null || other === null) return null;
     const text = textFor(other);
     if (cached?.text !== text) cached = { text, pattern: patternOf(text, sign) };
@@ -599,6 +626,7 @@ function patternOf(text: ByteString, sign: ByteString): Pattern {
       pattern.push(char === "%" ? ANY_TEXT : char === "_" ? ANY_CHARACTER : folded.charCodeAt(at));
     at++;
   }
+
   return pattern;
 }
 
@@ -612,9 +640,11 @@ function characterEnd(text: ByteString, at: number): number {
 /** @throws CommandFailure if the statement has taken too many steps */
 function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): boolean {
   if (pattern === null) return false;
-  let [p, t] = [0, 0];
+  let p = 0;
+  let t = 0;
   /** Indexes at which to resume after the last `%` if the remaining pattern does not match. */
-  let [anyP, anyT] = [-1, 0];
+  let anyP = -1;
+  let anyT = 0;
   for (;;) {
     const expected = pattern[p];
     if (expected === ANY_TEXT) {
@@ -640,6 +670,6 @@ function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): bo
 function stepBack(steps: number, evaluation: Evaluation): void {
   const { work, effort } = evaluation;
   work.likeSteps += steps;
-  effort.work(steps);
+  effort.countSteps(steps);
   if (work.likeSteps > LIKE_STEPS_MAX) throw failure(evaluation, "longLike", String(LIKE_STEPS_MAX));
 }

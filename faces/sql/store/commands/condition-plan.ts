@@ -1,14 +1,16 @@
 /**
  * Plans where the conditions of a select are checked: each part as soon as its columns are available, so that rows
- * outside the result are not joined. The rows and their order are the same as if each condition were checked where it
- * is written; select-rows.ts determines which parts may move. If the early check of a part fails with an error, the row
- * is retained, and the part is checked again where it is written. A plan therefore fails only if checking in the
- * written order fails. Stage 0 is the first source, and stage n consists of the rows of the n-th join; a column has the
- * same index in all stages that contain it.
+ * outside the result are not joined.
+ * - Result: the rows and their order are the same as if each condition were checked where it is written; select-rows.ts
+ *   determines which parts may move.
+ * - Errors: if the early check of a part fails, the row is retained, and the part is checked again where it is written.
+ *   A plan therefore fails only if checking in the written order fails.
+ * - Stages: stage 0 is the first source, and stage n consists of the rows of the n-th join. A column has the same index
+ *   in all stages that contain it.
  */
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import {
-  type Binary,
+  type BinaryExpression,
   type Expression,
   type Join,
   type JoinKind,
@@ -23,13 +25,14 @@ import { isText, joinedColumns, positionOf, type Relation } from "./relation.js"
 import type { RelationColumn } from "./relation-row.js";
 import { conditionPartsOf, isEquality, isSafe, type RequiredValue } from "./select-rows.js";
 
-export type Holds = (row: readonly Scalar[]) => boolean;
+/** Whether a condition holds for a row. */
+export type RowTest = (row: readonly Scalar[]) => boolean;
 
 /** The conditions on a source's rows before they are joined. */
 export interface SourceConditions {
-  readonly holds: Holds[];
-  /** The same conditions as expressions. */
-  readonly parts: Expression[];
+  readonly tests: RowTest[];
+  /** Expressions whose checks cost as much as those of the conditions; only for the estimate of the cost. */
+  readonly costExpressions: Expression[];
   /** Values that columns of the source must equal. */
   readonly requiredValues: RequiredValue[];
 }
@@ -52,20 +55,20 @@ export interface EqualKeys {
   readonly right: Key;
 }
 
-export interface Stage {
+export interface JoinStage {
   /** The columns of the rows of this stage. */
   readonly columns: readonly RelationColumn[];
   /** Conditions on the rows of this stage. */
-  readonly holds: Holds[];
-  /** The same conditions as expressions. */
-  readonly parts: Expression[];
+  readonly tests: RowTest[];
+  /** As in SourceConditions. */
+  readonly costExpressions: Expression[];
   /** The equalities in the condition of the stage's join, in the order in which they are written. */
-  readonly equal: EqualKeys[];
+  readonly equalKeys: EqualKeys[];
 }
 
 export interface Plan {
   readonly sources: readonly SourceConditions[];
-  readonly stages: readonly Stage[];
+  readonly stages: readonly JoinStage[];
   /** Whether the stages check the complete `where`. */
   readonly hasWhere: boolean;
 }
@@ -77,10 +80,11 @@ interface Origin {
 
 /** A part of a condition, which may be checked wherever its columns are available. */
 interface Part {
-  readonly expression: Expression;
+  /** An expression whose check costs as much as that of the part. */
+  readonly costExpression: Expression;
   readonly sources: readonly number[];
   /** @param local returns the index of a column in the rows that are checked */
-  holds(local: (position: number) => number): Holds;
+  makeTest(local: (position: number) => number): RowTest;
   readonly requiredValues: readonly RequiredValue[];
 }
 
@@ -102,7 +106,7 @@ export class Planner {
   readonly #joins: readonly Join[];
   readonly #relations: readonly Relation[];
   readonly #sources: readonly SourceConditions[];
-  readonly #stages: readonly Stage[];
+  readonly #stages: readonly JoinStage[];
   /** The origin of each column of the last stage. */
   readonly #origins: readonly Origin[];
   readonly #equalColumns: EqualColumns[] = [];
@@ -116,18 +120,19 @@ export class Planner {
     this.#evaluation = evaluation;
     this.#joins = joins;
     this.#relations = relations;
-    this.#sources = relations.map(() => ({ holds: [], parts: [], requiredValues: [] }));
+    this.#sources = relations.map(() => ({ tests: [], costExpressions: [], requiredValues: [] }));
     let columns = (relations[0] as Relation).columns;
     const origins = columns.map((_, position): Origin => ({ source: 0, position }));
-    const stages: Stage[] = [{ columns, holds: [], parts: [], equal: [] }];
+    const stages: JoinStage[] = [{ columns, tests: [], costExpressions: [], equalKeys: [] }];
     for (const [i, { kind }] of joins.entries()) {
       const right = (relations[i + 1] as Relation).columns;
       checkColumns(evaluation, columns.length + right.length);
       const joined = joinedColumns(columns, right, kind);
       for (const position of joined.added) origins.push({ source: i + 1, position });
       columns = joined.columns;
-      stages.push({ columns, holds: [], parts: [], equal: [] });
+      stages.push({ columns, tests: [], costExpressions: [], equalKeys: [] });
     }
+
     this.#origins = origins;
     this.#stages = stages;
   }
@@ -139,10 +144,12 @@ export class Planner {
       if (on === null) continue;
       const stage = i + 1;
       const conditionParts = conditionPartsOf(on, form);
-      for (const part of conditionParts.leading) this.#findEqual(part, stage);
+      for (const part of conditionParts.leading) this.#addEqualKeys(part, stage);
       if (mayMove) for (const part of conditionParts.parts) this.#assignTo(part, kind, stage);
+      // In the original form, no condition may be checked before an earlier one that can fail; see select-rows.ts.
       mayMove &&= form === "standard" || conditionParts.isSafe;
     }
+
     const last = this.#joins.length;
     let hasWhere = where === null;
     if (where !== null && mayMove) {
@@ -153,7 +160,8 @@ export class Planner {
       }
       hasWhere = conditionParts.isSafe;
     }
-    this.#deduce();
+
+    this.#deduceEqualValues();
     return { sources: this.#sources, stages: this.#stages, hasWhere };
   }
 
@@ -165,9 +173,11 @@ export class Planner {
     const part = this.#partOf(expression, stage);
     const { sources } = part;
     const isInner = kind === "inner" || kind === "natural";
-    if (isInner || kind === "left" || kind === "right") this.#findEqualColumns(expression, kind, stage);
+    if (isInner || kind === "left" || kind === "right") this.#addEqualColumns(expression, kind, stage);
     if (sources.length === 0) return;
-    const [isRight, isLeft] = [sources.every((source) => source === stage), !sources.includes(stage)];
+
+    const isRight = sources.every((source) => source === stage);
+    const isLeft = !sources.includes(stage);
     if (isInner) {
       if (isRight || isLeft) this.#put(part, stage);
     } else if (kind === "left" && isRight) this.#putAtSource(part, stage);
@@ -175,7 +185,7 @@ export class Planner {
   }
 
   /**
-   * Uses an equality of `where` to find the partners in the inner join that adds the last of its sources. If a later
+   * Lets the inner join that adds the last source of an equality of `where` use the equality as a join key. If a later
    * join adds rows whose left side is null, the equality rejects these rows too, but only where it is checked.
    */
   #joinBy(expression: Expression, sources: readonly number[]): void {
@@ -183,8 +193,8 @@ export class Planner {
     const isInner = this.#joins[stage - 1]?.kind === "inner";
     const isChecked = this.#joins.slice(stage).every(({ kind }) => kind !== "right" && kind !== "full");
     if (!isInner || !isChecked) return;
-    this.#findEqual(expression, stage);
-    this.#findEqualColumns(expression, "inner", stage);
+    this.#addEqualKeys(expression, stage);
+    this.#addEqualColumns(expression, "inner", stage);
   }
 
   /**
@@ -195,6 +205,7 @@ export class Planner {
   #put(part: Part, top: number): Part {
     const { sources, requiredValues } = part;
     for (const required of requiredValues) this.#facts.push({ ...required, stage: top });
+
     // A part without columns is checked at the end.
     let earliest = sources.length === 0 ? top : Math.max(...sources);
     for (let join = top; join > earliest; join--) {
@@ -202,44 +213,48 @@ export class Planner {
       // This join adds rows whose left side is null. The part must be checked for them too.
       if (kind === "right" || kind === "full") earliest = join;
     }
+
     const kind = this.#joins[earliest - 1]?.kind;
     const isOfSource = sources.length === 1 && sources[0] === earliest;
     if (isOfSource && (earliest === 0 || kind === "inner" || kind === "natural" || kind === "right"))
       this.#putAtSource(part, earliest);
     else {
-      const { holds, parts } = this.#stages[earliest] as Stage;
-      holds.push(part.holds((position) => position));
-      parts.push(part.expression);
+      const { tests, costExpressions } = this.#stages[earliest] as JoinStage;
+      tests.push(part.makeTest((position) => position));
+      costExpressions.push(part.costExpression);
     }
+
     return part;
   }
 
   #putAtSource(part: Part, source: number): void {
-    const { holds, parts, requiredValues } = this.#sources[source] as SourceConditions;
+    const { tests, costExpressions, requiredValues } = this.#sources[source] as SourceConditions;
     const local = (position: number) => (this.#origins[position] as Origin).position;
-    holds.push(part.holds(local));
-    parts.push(part.expression);
+    tests.push(part.makeTest(local));
+    costExpressions.push(part.costExpression);
     for (const { position, value } of part.requiredValues)
       requiredValues.push({ position: local(position), value });
   }
 
   /** Propagates values through the columns that joins require to be equal. */
-  #deduce(): void {
+  #deduceEqualValues(): void {
     const processed = new Set<string>();
     for (let fact = this.#facts.pop(); fact !== undefined; fact = this.#facts.pop()) {
       const { position, stage } = fact;
       const value = this.#equalValue(fact.value);
       const name = JSON.stringify([position, stage, value]);
       if (value === undefined || processed.has(name)) continue;
+
       processed.add(name);
       this.#shareNaturally(position, value, stage);
-      for (const { left, right, ...join } of this.#equalColumns) {
-        const { kind } = join;
+      for (const equal of this.#equalColumns) {
+        const { kind, left, right } = equal;
         // An outer join adds rows in which this column is null. A row in which this column has the value was not added
-        // in this way: it has a partner on the other side, and the partner's column has the value too.
-        const isEarlier = join.stage <= stage;
+        // in this way: it has a partner on the other side, and the partner's column has the value too. The value is
+        // known in the later one of both stages, which is always `stage` if the known column is on the right side.
+        const isEarlier = equal.stage <= stage;
         if (position === left && (kind === "inner" || (kind === "right" && isEarlier)))
-          this.#put(this.#equalPart(right, value), Math.max(stage, join.stage));
+          this.#put(this.#equalPart(right, value), Math.max(stage, equal.stage));
         else if (position === right && isEarlier && (kind === "inner" || kind === "left"))
           this.#put(this.#equalPart(left, value), stage);
       }
@@ -249,15 +264,15 @@ export class Planner {
   /** Adds a check of the value to each source that shares the column through a natural join. */
   #shareNaturally(position: number, value: Scalar, stage: number): void {
     for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
-      const { columns } = this.#stages[i] as Stage;
+      const { columns } = this.#stages[i] as JoinStage;
       if (kind !== "natural" || position >= columns.length) continue;
       const { name } = columns[position] as RelationColumn;
       const other = (this.#relations[i + 1] as Relation).columns.findIndex((column) => column.name === name);
       if (other < 0) continue;
-      const { holds, parts, requiredValues } = this.#sources[i + 1] as SourceConditions;
+      const { tests, costExpressions, requiredValues } = this.#sources[i + 1] as SourceConditions;
       const part = this.#equalPart(position, value);
-      holds.push(part.holds(() => other));
-      parts.push(part.expression);
+      tests.push(part.makeTest(() => other));
+      costExpressions.push(part.costExpression);
       requiredValues.push({ position: other, value });
     }
   }
@@ -279,12 +294,13 @@ export class Planner {
   #equalPart(position: number, value: Scalar): Part {
     const isStandard = this.#evaluation.form === "standard";
     const { source } = this.#origins[position] as Origin;
-    const { name } = (this.#stages.at(-1) as Stage).columns[position] as RelationColumn;
+    const { name } = (this.#stages.at(-1) as JoinStage).columns[position] as RelationColumn;
     const operand = { kind: "column", origin: null, name } as const;
     return {
-      expression: { kind: "is-null", operand, isNegated: true },
+      // It costs as much as the check of the equality.
+      costExpression: { kind: "is-null", operand, isNegated: true },
       sources: [source],
-      holds: (local) => {
+      makeTest: (local) => {
         const at = local(position);
         if (isStandard) return (row) => standardOrder(row[at] as Scalar, value, this.#evaluation) === 0;
         return (row) => isEqual(row[at] as Scalar, value, this.#evaluation);
@@ -293,7 +309,7 @@ export class Planner {
     };
   }
 
-  #findEqualColumns(part: Expression, kind: JoinKind, stage: number): void {
+  #addEqualColumns(part: Expression, kind: JoinKind, stage: number): void {
     if (kind === "natural" || !isEquality(part)) return;
     const [left, right] = this.#sidesOf(part, stage) ?? [];
     if (left === undefined || right === undefined) return;
@@ -307,7 +323,7 @@ export class Planner {
    * Returns the two sides of an equality in a join's condition: first the side that names only columns of the previous
    * stage, then the side that names only columns of the source that the join adds. Returns null for any other equality.
    */
-  #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
+  #sidesOf({ left, right }: BinaryExpression, stage: number): readonly [Expression, Expression] | null {
     const [one, other] = [left, right].map((side) => {
       const sources = this.#sourcesOf(side, stage);
       if (sources.length === 0) return null;
@@ -318,13 +334,13 @@ export class Planner {
     return one === "right" && other === "left" ? [right, left] : null;
   }
 
-  #findEqual(part: Expression, stage: number): void {
+  #addEqualKeys(part: Expression, stage: number): void {
     if (!isEquality(part) || this.#joins[stage - 1]?.kind === "natural") return;
     const [left, right] = this.#sidesOf(part, stage) ?? [];
     if (left === undefined || right === undefined) return;
-    const width = (this.#stages[stage - 1] as Stage).columns.length;
-    const { equal } = this.#stages[stage] as Stage;
-    equal.push({
+    const width = (this.#stages[stage - 1] as JoinStage).columns.length;
+    const { equalKeys } = this.#stages[stage] as JoinStage;
+    equalKeys.push({
       left: this.#keyOf(left, stage, (position) => position),
       right: this.#keyOf(right, stage, (position) => position - width),
     });
@@ -342,7 +358,7 @@ export class Planner {
 
   /** Returns the column index, or null if the expression is not a column. */
   #positionOf(expression: Expression, stage: number): number | null {
-    const { columns } = this.#stages[stage] as Stage;
+    const { columns } = this.#stages[stage] as JoinStage;
     if (expression.kind !== "column" || isText(expression, columns)) return null;
     return positionOf(expression, columns, this.#evaluation);
   }
@@ -363,11 +379,11 @@ export class Planner {
   /** @param stage the stage whose columns the part names */
   #partOf(expression: Expression, stage: number): Part {
     return {
-      expression,
+      costExpression: expression,
       sources: this.#sourcesOf(expression, stage),
-      holds: (local) => {
-        const holds = condition(expression, this.#scope(stage, local), this.#evaluation);
-        return isSafe(expression) ? holds : (row) => unlessFailed(holds, row) ?? true;
+      makeTest: (local) => {
+        const test = condition(expression, this.#scope(stage, local), this.#evaluation);
+        return isSafe(expression) ? test : (row) => unlessFailed(test, row) ?? true;
       },
       requiredValues: this.#requiredValuesOf(expression, stage),
     };
@@ -384,7 +400,7 @@ export class Planner {
   }
 
   #scope(stage: number, local: (position: number) => number): Scope {
-    const { columns } = this.#stages[stage] as Stage;
+    const { columns } = this.#stages[stage] as JoinStage;
     return {
       column: (column): Compiled => {
         if (isText(column, columns)) return () => column.name;

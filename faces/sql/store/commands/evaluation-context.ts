@@ -5,7 +5,7 @@ import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budg
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type MessageName, sqlFailure } from "../grammar/error-messages.js";
-import type { Call, Form, Language } from "../grammar/syntax-tree.js";
+import type { Call, Language, SqlForm } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
 import type { OuterRow } from "./outer-rows.js";
 import type { Sources } from "./sources.js";
@@ -18,13 +18,13 @@ export interface Evaluation {
   readonly database: ByteString;
   readonly language: Language;
   /** The form that determines the semantics of expressions and queries. */
-  readonly form: Form;
+  readonly form: SqlForm;
   /** The tables and views that the statement reads. */
   readonly sources: Sources;
   /** The values of the `?` in the statement, in order. */
   readonly parameters: readonly ByteString[];
   /** The cost of the statement so far. */
-  readonly work: Work;
+  readonly work: EvaluationCost;
   /** Date of the unit; expired keys count as absent. */
   readonly at: number;
   /** The row of the query around the query that is executed, if it is in an expression. */
@@ -56,7 +56,7 @@ const STEPS_PER_KEYED_ROW = 24;
 /** Cost in steps of each row that is added, changed or removed, in addition to the cost of changing the table. */
 const STEPS_PER_MADE_ROW = 14;
 
-export interface Work {
+export interface EvaluationCost {
   /** Number of rows checked. */
   rows: number;
   /** Number of backtracking steps of `like`. */
@@ -85,7 +85,7 @@ export function spendExecution(evaluation: Evaluation, chars: number): void {
  * @throws BudgetExceeded
  */
 export function countScanned({ effort }: Evaluation, rows: number): void {
-  effort.work(rows * STEPS_PER_ROW);
+  effort.countSteps(rows * STEPS_PER_ROW);
 }
 
 /**
@@ -93,12 +93,12 @@ export function countScanned({ effort }: Evaluation, rows: number): void {
  * @throws BudgetExceeded
  */
 export function countRows({ effort }: Evaluation, rows: number): void {
-  effort.work(rows * STEPS_PER_KEYED_ROW);
+  effort.countSteps(rows * STEPS_PER_KEYED_ROW);
 }
 
 /** Counts rows that are about to be created from other rows, or removed. @throws BudgetExceeded */
 export function countMade({ effort }: Evaluation, rows: number): void {
-  effort.work(rows * STEPS_PER_MADE_ROW);
+  effort.countSteps(rows * STEPS_PER_MADE_ROW);
 }
 
 /**
@@ -117,12 +117,12 @@ export const KEY_BYTES = 100;
 
 /** Reserves the memory of rows that the query is about to create. @throws WorkingMemoryExceeded, BudgetExceeded */
 export function holdRows({ effort }: Evaluation, rows: number, columns: number): void {
-  effort.hold(rows * (ROW_BYTES + columns * CELL_BYTES));
+  effort.reserveMemory(rows * (ROW_BYTES + columns * CELL_BYTES));
 }
 
 /** Reserves the memory of the texts that expressions have calculated for a row. */
 export function holdTexts({ effort }: Evaluation, row: readonly (Scalar | undefined)[]): void {
-  for (const value of row) if (typeof value === "string") effort.hold(value.length);
+  for (const value of row) if (typeof value === "string") effort.reserveMemory(value.length);
 }
 
 /** @throws CommandFailure if there are too many */

@@ -54,8 +54,8 @@ const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isS
  * statement ends.
  * @throws CommandFailure
  */
-export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
-  return finish(answering(query, evaluation, depth));
+export function queryResult(query: Query, evaluation: Evaluation, depth = 0): Relation {
+  return finish(queryResultInSteps(query, evaluation, depth));
 }
 
 /**
@@ -63,7 +63,11 @@ export function answered(query: Query, evaluation: Evaluation, depth = 0): Relat
  * @param depth number of views around the query
  * @throws CommandFailure
  */
-export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
+export function queryResultInSteps(
+  query: Query,
+  evaluation: Evaluation,
+  depth = 0,
+): Generator<void, Relation> {
   findSources(namesIn(query), evaluation);
   return released(answeredQuery(query, evaluation, depth), evaluation);
 }
@@ -85,6 +89,7 @@ export function* answeredQuery(
   if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
   if (query.operator === "union-all")
     return yield* ended(yield* chained(query, evaluation, depth), query, evaluation);
+
   const left = yield* answeredQuery(query.left, evaluation, depth);
   const right = yield* answeredQuery(query.right, evaluation, depth);
   checkWidths(left, right, evaluation);
@@ -122,6 +127,7 @@ function* chained(query: SetQuery, evaluation: Evaluation, depth: number): Gener
     yield* append(rows, right.rows, evaluation);
     name = nameOfSet("union-all", name, right.name);
   }
+
   return { name, columns, rows, table: null, isSet: false };
 }
 
@@ -132,7 +138,7 @@ const REFERENCE_BYTES = 8;
 function* append(list: RelationRow[], rows: readonly RelationRow[], evaluation: Evaluation): Generator<void> {
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
-  evaluation.effort.hold(rows.length * REFERENCE_BYTES);
+  evaluation.effort.reserveMemory(rows.length * REFERENCE_BYTES);
   for (const [i, row] of rows.entries()) {
     list.push(row);
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
@@ -176,13 +182,16 @@ function* together(
     const rows = yield* withoutDuplicates(all, evaluation);
     return { name, columns, rows, table: null, isSet: true };
   }
+
   countRows(evaluation, left.rows.length + right.rows.length);
-  evaluation.effort.hold(right.rows.length * KEY_BYTES);
+  evaluation.effort.reserveMemory(right.rows.length * KEY_BYTES);
+
   const others = new Set<string>();
   for (const [i, row] of right.rows.entries()) {
     others.add(rowKey(row));
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   const isKept = operator === "intersection";
   const rows = yield* filtered(
     left.rows,
@@ -193,6 +202,7 @@ function* together(
   // In the original form a difference retains equal rows.
   if (operator === "difference" && form === "original")
     return { name, columns, rows, table: null, isSet: left.isSet };
+
   return { name, columns, rows: yield* withoutDuplicates(rows, evaluation), table: null, isSet: true };
 }
 
@@ -200,6 +210,7 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
   const { source, fields, groupBy, orderBy, limit } = written;
   checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");
+
   const relations = yield* sourcesOf(written, evaluation, depth);
   const isPlain = written.hasSubqueries !== true && evaluation.outer === undefined;
   const columns = isPlain ? [] : columnsOfAll(relations, written, evaluation);
@@ -222,6 +233,7 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
       isSet: true,
     };
   }
+
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 
@@ -252,6 +264,7 @@ function columnsOfAll(
     checkColumns(evaluation, columns.length + right.length);
     columns = joinedColumns(columns, right, joins[i]?.kind ?? "inner").columns;
   }
+
   return columns;
 }
 
@@ -274,6 +287,7 @@ function* sourcesOf(
 ): Generator<void, readonly Relation[]> {
   if (source === null) return [DUAL];
   if (joins.length === 0) return [yield* sourceRelation(source, evaluation, depth)];
+
   const aliases = new Set<ByteString>();
   const read = function* (each: Source): Generator<void, Relation> {
     if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);
@@ -292,9 +306,11 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
     const execute = () => answeredQuery(source.query, evaluation, depth);
     return withOrigin(yield* onceForRows(source, outer, execute), source.alias);
   }
+
   const { name, alias } = source;
   const namedSource = evaluation.sources.named(name);
   if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
+
   const rows = yield* onceForRows(namedSource, outer, () => viewRows(namedSource.view, evaluation, depth));
   return { ...withOrigin(rows, alias ?? name), name };
 }
@@ -345,6 +361,7 @@ function* projected(
     if (isCalculated) holdTexts(evaluation, cells);
     if (result.push(cells) % step === 0 || evaluation.effort.endsSlice()) yield;
   }
+
   return {
     name: `${name}_projection`,
     columns: fields.map((field) => columnOf(field, evaluation)),
@@ -363,6 +380,7 @@ function columnOf({ value, alias }: Field, { form }: Evaluation): RelationColumn
 function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
   const { having } = select;
   if (select.fields === null) throw failure(evaluation, "groupedAll");
+
   const { fields } = allFields(select.fields, relation.columns, evaluation);
   const groups = groupsOf(relation, select, fields, evaluation);
   const { scope } = groups;

@@ -65,11 +65,12 @@ export function* withoutDuplicates(
   const result: RelationRow[] = [];
   for (const [i, row] of rows.entries()) {
     if (distinctRows.add(row)) {
-      effort.hold(KEY_BYTES);
+      effort.reserveMemory(KEY_BYTES);
       result.push(row);
     }
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   return result;
 }
 
@@ -102,6 +103,7 @@ export function indexOfColumn(
 ): number | undefined {
   const position = exactPositionOf(column, columns, evaluation);
   if (position !== undefined || evaluation.form === "original") return position;
+
   const folded = columns.map((each) => ({
     name: fold(each.name),
     origin: each.origin && fold(each.origin),
@@ -175,12 +177,16 @@ function exactPositionOf(
   columns: readonly RelationColumn[],
   { language, form }: Evaluation,
 ): number | undefined {
-  let [count, position, exactCount, exactPosition] = [0, -1, 0, -1];
+  let count = 0;
+  let position = -1;
+  let exactCount = 0;
+  let exactPosition = -1;
   for (let at = columns.length - 1; at >= 0; at--) {
     const column = columns[at] as RelationColumn;
     if (column.name !== name) continue;
     const isShared = form === "standard" && origin !== null && column.otherOrigins?.includes(origin) === true;
     const isExact = column.origin === origin || isShared;
+    // The original takes `a.x` for the column x of another source if that is the only x.
     if (!isExact && form === "standard" && origin !== null && column.origin !== null) continue;
     count++;
     position = at;
@@ -188,11 +194,13 @@ function exactPositionOf(
     exactCount++;
     exactPosition = at;
   }
+
   if (origin !== null && exactCount > 0) {
     if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
     return exactPosition;
   }
   if (count > 1) throw sqlFailure(language, "ambiguousColumn", name, String(count));
+
   return count === 1 ? position : undefined;
 }
 
@@ -216,6 +224,7 @@ export class DistinctRows {
       this.#hasEmpty = true;
       return isNew;
     }
+
     let rows = this.#rows;
     for (let column = 0; ; column++) {
       const value = row[column] as Scalar;
@@ -229,6 +238,7 @@ export class DistinctRows {
         continue;
       }
       if (isSameAfter(node, row, column)) return false;
+
       const next = new Map<Scalar, Node>([[node[column + 1] as Scalar, node]]);
       rows.set(value, next);
       rows = next;

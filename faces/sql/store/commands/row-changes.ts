@@ -7,7 +7,7 @@ import { domainWords, scalarText } from "../grammar/expression-text.js";
 import { namesInChange } from "../grammar/query-names.js";
 import type { Delete, Expression, Insert, Update } from "../grammar/syntax-tree.js";
 import { pushRows, removeRows, setRows } from "../keyspace/table-mutators.js";
-import { type Cell, cellKey, type Row, type Scalar } from "../values/cell.js";
+import { type Cell, cellKey, type Scalar, type TableRow } from "../values/cell.js";
 import { boundCell, fits } from "../values/domain.js";
 import type { HashIndex } from "../values/hash-index.js";
 import type { NumberedRows, Table } from "../values/table.js";
@@ -16,7 +16,7 @@ import { combinedCell, type TableIndex } from "../values/table-index.js";
 import { findSources, tableNamed } from "./catalogue.js";
 import { compiled, countCalculated, rowScope } from "./compiled-expressions.js";
 import { checkColumns, checkSize, countMade, type Evaluation, failure, spend } from "./evaluation-context.js";
-import { answered, answeredQuery } from "./execute-query.js";
+import { answeredQuery, queryResult } from "./execute-query.js";
 import { columnsOf } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { matching } from "./select-rows.js";
@@ -35,12 +35,14 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const hasAllColumns = statement.columns.length === 0;
   const checkWidth = (width: number): void => {
     if (width === positions.length) return;
-    const [actual, expected] = [String(width), String(positions.length)];
+    const actual = String(width);
+    const expected = String(positions.length);
     throw hasAllColumns
       ? failure(evaluation, "otherWidth", actual, name, expected)
       : failure(evaluation, "otherCount", expected, actual);
   };
-  const added: Row[] = [];
+
+  const added: TableRow[] = [];
   const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
     checkWidth(values.length);
     checkSize(evaluation, added.length + 1, columns.length);
@@ -49,6 +51,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
       row[position] = cellOf(values[i] as Scalar, isBound(i), columns, position, evaluation);
     added.push(row);
   };
+
   if ("rows" in source)
     for (const values of beforeChange(evaluation, () => insertedValues(statement, source.rows, evaluation)))
       add(
@@ -56,11 +59,12 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
         (i) => values[i]?.kind === "parameter",
       );
   else {
-    const { columns: resultColumns, rows } = answered(source.query, evaluation);
+    const { columns: resultColumns, rows } = queryResult(source.query, evaluation);
     checkWidth(resultColumns.length);
     countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
+
   if (statement.onConflict !== undefined) return insertAround(entry, added, statement.onConflict, evaluation);
   checkRequired(entry.value, added, evaluation);
   checkUnique(entry.value, added, new Set(), evaluation);
@@ -74,14 +78,15 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
  */
 function insertAround(
   entry: Typed<Table>,
-  rows: readonly Row[],
+  rows: readonly TableRow[],
   onConflict: "replace" | "ignore",
   evaluation: Evaluation,
 ): number {
   const { value: table } = entry;
   const rules = uniqueRules(table).map((rule) => ({ ...rule, seen: new Map<string, number>() }));
   const removed = new Set<number>();
-  const added: { readonly row: Row; readonly keys: readonly (string | null)[]; isReplaced: boolean }[] = [];
+  const added: { readonly row: TableRow; readonly keys: readonly (string | null)[]; isReplaced: boolean }[] =
+    [];
   for (const written of rows) {
     const row = onConflict === "replace" ? withDefaults(table, written) : written;
     const cells = rules.map(({ columns }) => combinedCell(row, columns));
@@ -100,6 +105,7 @@ function insertAround(
     for (const [i, key] of keys.entries()) if (key !== null) rules[i]?.seen.set(key, added.length);
     added.push({ row, keys, isReplaced: false });
   }
+
   const kept = added.flatMap(({ row, isReplaced }) => (isReplaced ? [] : [row]));
   // Each row has to be valid, also one that a later row replaces.
   checkRequired(
@@ -118,13 +124,13 @@ function insertAround(
 }
 
 /** Returns a row whose `not null` columns have their defaults instead of null, as a replacing row has in SQLite. */
-const withDefaults = ({ columns }: Table, row: Row): Row =>
+const withDefaults = ({ columns }: Table, row: TableRow): TableRow =>
   row.map((cell, i) =>
     cell === null && columns[i]?.isRequired === true ? (columns[i]?.preset ?? null) : cell,
   );
 
 /** Whether a column that rejects null has no value. */
-const isIncomplete = ({ columns }: Table, row: Row): boolean =>
+const isIncomplete = ({ columns }: Table, row: TableRow): boolean =>
   columns.some(
     ({ isRequired, uniqueness }, i) => row[i] === null && (isRequired === true || uniqueness === "primary"),
   );
@@ -162,7 +168,7 @@ function changedRows(
   countMade(evaluation, matches.rows.length);
   countCalculated(evaluation, matches.rows.length, prepared.values);
   const numbers: number[] = [];
-  const rows: Row[] = [];
+  const rows: TableRow[] = [];
   for (const [i, old] of matches.rows.entries()) {
     const row = [...old];
     for (const { position, value, isBound } of changes)
@@ -171,6 +177,7 @@ function changedRows(
     numbers.push(matches.numbers[i] as number);
     rows.push(row);
   }
+
   return { changed: { numbers, rows }, matched: matches.numbers.length };
 }
 
@@ -199,6 +206,7 @@ export function positionNamed(
 ): number {
   const exact = columns.findIndex(({ name }) => name === columnName);
   if (exact >= 0) return exact;
+
   const position = columns.findIndex(({ name }) => name.toLowerCase() === columnName.toLowerCase());
   if (position < 0) throw failure(evaluation, message, columnName, table);
   return position;
@@ -223,7 +231,7 @@ function cellOf(
 }
 
 /** @throws CommandFailure if a column that rejects null has no value */
-function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
+function checkRequired({ columns }: Table, rows: readonly TableRow[], evaluation: Evaluation): void {
   for (const [position, { isRequired, uniqueness, name }] of columns.entries()) {
     if (isRequired !== true && uniqueness !== "primary") continue;
     if (rows.some((row) => row[position] === null))
@@ -270,7 +278,7 @@ const namesOfIndex = (table: Table, { columns }: TableIndex): ByteString =>
  */
 function checkUnique(
   table: Table,
-  rows: readonly Row[],
+  rows: readonly TableRow[],
   replaced: ReadonlySet<number>,
   evaluation: Evaluation,
 ): void {
@@ -302,7 +310,7 @@ export function checkIndexed(table: Table, index: TableIndex, evaluation: Evalua
 }
 
 function notUnique(
-  row: Row,
+  row: TableRow,
   columns: readonly number[],
   names: ByteString,
   evaluation: Evaluation,
@@ -369,6 +377,7 @@ class PreparedChange {
         rows: indexes.map((at) => rows[at] ?? []),
       };
     }
+
     const needsValues = this.#inValues !== null && !this.#inValues.isEmpty;
     return { matches, rows: needsValues ? finish(this.#inValues.extended(matches.rows)) : matches.rows };
   }

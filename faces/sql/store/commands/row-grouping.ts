@@ -5,15 +5,15 @@
 import { BYTES_PER_STEP } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
-import { type AggregateName, aggregateNamed, SCALAR_FUNCTIONS } from "../grammar/functions.js";
+import { type AggregateName, findAggregate, SCALAR_FUNCTIONS } from "../grammar/functions.js";
 import {
   type Call,
   type Column,
   type Expression,
   type Field,
-  type Form,
   operandsOf,
   type Select,
+  type SqlForm,
 } from "../grammar/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../values/cell.js";
 import type { ValueSet } from "../values/value-set.js";
@@ -32,7 +32,7 @@ import { fold, isNamed, isText, positionOf, type Relation } from "./relation.js"
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 
 /** Whether a select has groups: it names expressions to group by, or uses aggregates. */
-export function isGrouped({ groupBy, fields, having, orderBy }: Select, form: Form): boolean {
+export function isGrouped({ groupBy, fields, having, orderBy }: Select, form: SqlForm): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
   const expressions = [
     ...(fields ?? []).flatMap(({ value }) => (value.kind === "all" ? [] : [value])),
@@ -41,9 +41,9 @@ export function isGrouped({ groupBy, fields, having, orderBy }: Select, form: Fo
   return having !== null || expressions.some((each) => hasAggregate(each, form));
 }
 
-function hasAggregate(expression: Expression, form: Form): boolean {
+function hasAggregate(expression: Expression, form: SqlForm): boolean {
   // The arguments of a scalar function may contain an aggregate; those of an unknown function are not searched.
-  if (expression.kind === "call" && aggregateNamed(expression.name, form) !== undefined) return true;
+  if (expression.kind === "call" && findAggregate(expression.name, form) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
   return operandsOf(expression).some((each) => hasAggregate(each, form));
 }
@@ -110,6 +110,7 @@ export function fieldNumbered(
 ): Expression | undefined {
   if (key.kind !== "literal" || key.isCalculated === true) return undefined;
   if (typeof key.value !== "number" || !Number.isInteger(key.value)) return undefined;
+
   const field = fields[key.value - 1];
   if (field === undefined)
     throw failure(evaluation, "noSuchField", clause, String(key.value), String(fields.length));
@@ -137,6 +138,7 @@ export function groupsOf(
     const number = key.kind === "column" ? null : numbers.of(key);
     if (number !== null && !slots.has(number)) slots.set(number, slot);
   }
+
   const aggregates: Aggregate[] = [];
   const scope: Scope = {
     known: (expression) => {
@@ -155,18 +157,20 @@ export function groupsOf(
       return (row) => row[slot] as Scalar;
     },
   };
+
   const rows = () => {
     const expressions = [...groupExpressions, ...aggregates.map(({ call }) => call)];
     countCalculated(evaluation, relation.rows.length, expressions);
     const step = rowsAStep(expressions);
     return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
   };
+
   return { scope, rows };
 }
 
 function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation: Evaluation): Aggregate {
   const { name, arguments: operands, isDistinct = false } = call;
-  const aggregateName = aggregateNamed(name, evaluation.form);
+  const aggregateName = findAggregate(name, evaluation.form);
   if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
   if (operands === null && aggregateName === "count")
     return { name: aggregateName, call, value: null, separator: null, isDistinct };
@@ -208,13 +212,15 @@ function* groupRows(
     const existing = groups.get(key);
     if (existing !== undefined) return existing;
     holdRows(evaluation, 2, by.length + TOTAL_CELLS * aggregates.length);
-    evaluation.effort.hold(key.length + KEY_BYTES);
+    evaluation.effort.reserveMemory(key.length + KEY_BYTES);
     const group = { by, totals: aggregates.map(newTotal) };
     groups.set(key, group);
     return group;
   };
+
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
+
   // All rows form one group, even if there are no rows.
   if (keys.length === 0) groupOf([]);
   for (const [at, row] of rows.entries()) {
@@ -225,11 +231,13 @@ function* groupRows(
     }
     if (at % step === step - 1 || evaluation.effort.endsSlice()) yield;
   }
+
   const grouped: RelationRow[] = [];
   for (const { by, totals } of groups.values()) {
     grouped.push([...by, ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation))]);
     if (grouped.length % STEP_ITEMS === 0) yield;
   }
+
   return grouped;
 }
 
@@ -269,20 +277,24 @@ interface AddedValue {
 function addTo(total: Total, { aggregate, value, row }: AddedValue, evaluation: Evaluation): void {
   if (value === null || value === undefined) return;
   const { name } = aggregate;
+
   if (total.seen !== null) {
     const key = cellKey(value);
     if (total.seen.has(key)) return;
-    evaluation.effort.hold(key.length + KEY_BYTES);
+    evaluation.effort.reserveMemory(key.length + KEY_BYTES);
     total.seen.add(key);
   }
+
   total.count++;
   if (name === "group_concat") addText(total, textFor(value), separatorOf(aggregate, total, row), evaluation);
   if (name === "sum" || name === "avg" || name === "total") {
+    // A standard statement counts true as 1 and false as 0.
     if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "original"))
       throw failure(evaluation, "notNumeric", name.toUpperCase());
     total.sum += Number(value);
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
   }
+
   if (total.min === null || sortOrder(value, total.min) < 0) total.min = value;
   if (total.max === null || sortOrder(value, total.max) > 0) total.max = value;
 }
@@ -300,8 +312,8 @@ function separatorOf({ separator }: Aggregate, { count }: Total, row: RelationRo
 /** @throws CommandFailure if the text of the group becomes too long */
 function addText(total: Total, text: ByteString, separator: ByteString, evaluation: Evaluation): void {
   const bytes = text.length + separator.length;
-  evaluation.effort.work(bytes / BYTES_PER_STEP);
-  evaluation.effort.hold(bytes + TEXT_BYTES);
+  evaluation.effort.countSteps(bytes / BYTES_PER_STEP);
+  evaluation.effort.reserveMemory(bytes + TEXT_BYTES);
   total.bytes += bytes;
   if (total.bytes > CONCATENATED_BYTES_MAX)
     throw failure(evaluation, "longConcatenation", String(CONCATENATED_BYTES_MAX));

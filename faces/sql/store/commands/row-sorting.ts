@@ -1,6 +1,6 @@
 /** Sorts rows as `order by` requires. */
 import { sortedInSteps } from "../../../../protocol/steps.js";
-import type { Expression, Field, SelectField, Tail } from "../grammar/syntax-tree.js";
+import type { Expression, Field, ResultClauses, SelectField } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
 import { type Compiled, sortOrder } from "./comparisons.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
@@ -43,6 +43,7 @@ export function allFields(
       positions.set(column, position);
     }
   }
+
   const known = (expression: Expression): Compiled | undefined => {
     const position = positions.get(expression);
     return position === undefined ? undefined : (row) => row[position] as Scalar;
@@ -52,7 +53,7 @@ export function allFields(
 }
 
 interface Keys {
-  readonly orderBy: Tail["orderBy"];
+  readonly orderBy: ResultClauses["orderBy"];
   readonly fields: readonly Field[];
 }
 
@@ -91,16 +92,18 @@ export function* sortedBy(
 ): Generator<void, readonly RelationRow[]> {
   spend(evaluation, rows.length);
   countRows(evaluation, SORTED_ROWS * rows.length);
-  evaluation.effort.hold(rows.length * KEY_BYTES);
+  evaluation.effort.reserveMemory(rows.length * KEY_BYTES);
   holdRows(evaluation, rows.length, keys.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
   const expressions = keys.map(({ expression }) => expression);
   countCalculated(evaluation, rows.length, expressions);
+
   const step = rowsAStep(expressions);
   for (const row of rows) {
     const by = keys.map(({ value }) => value(row));
     if (keyed.push({ row, by }) % step === 0 || evaluation.effort.endsSlice()) yield;
   }
+
   const all = yield* sortedInSteps(keyed, (a, b) => {
     for (const [i, { sign }] of keys.entries()) {
       const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);

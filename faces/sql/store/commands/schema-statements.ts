@@ -29,7 +29,7 @@ import {
   viewNamed,
 } from "./catalogue.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation-context.js";
-import { answered } from "./execute-query.js";
+import { queryResult } from "./execute-query.js";
 import type { Relation } from "./relation.js";
 import { checkIndexed, positionNamed } from "./row-changes.js";
 
@@ -91,7 +91,7 @@ export function createView(
   evaluation: Evaluation,
 ): void {
   if (!isFree(name, ifNeeded === true, evaluation)) return;
-  answered(query, evaluation, 1);
+  queryResult(query, evaluation, 1);
   keep(evaluation, "view", name, trimmed(text));
 }
 
@@ -124,6 +124,7 @@ export function createIndex(
   if (isUsed) throw failure(evaluation, "indexExists", name);
   if (table.createdIndexes.length >= INDEXES_MAX)
     throw failure(evaluation, "tooManyIndexes", String(INDEXES_MAX));
+
   checkColumns(evaluation, columns.length);
   const positions = columns.map((column) =>
     positionNamed(table.columns, column, evaluation, "unknownFieldOf", tableName),
@@ -179,6 +180,7 @@ function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain 
     for (const atom of definition) atoms.push(atom);
     if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
   }
+
   return atoms;
 }
 
@@ -197,7 +199,7 @@ function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evalua
 /** The name of the relation that lists the objects, and of its only column. */
 const SHOWN: Readonly<Record<Language, string>> = { malagasy: "fanasehoana", english: "name" };
 
-export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Relation {
+export function objectNames(kind: ObjectKind | "database", evaluation: Evaluation): Relation {
   if (kind !== "database") catalogue(evaluation);
   const names =
     kind === "database"
@@ -238,7 +240,7 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
           typeWords(column.domain, language),
           keyWords(column, language),
         ])
-      : answered(view.parsed.statement.query, ofView(view, evaluation)).columns.map((column) => [
+      : queryResult(view.parsed.statement.query, ofView(view, evaluation)).columns.map((column) => [
           column.name,
           null,
           null,

@@ -3,8 +3,8 @@
  * certain value, in a part that may be checked early.
  */
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
-import { type Binary, type Expression, type Form, operandsOf } from "../grammar/syntax-tree.js";
-import type { Row, Scalar } from "../values/cell.js";
+import { type BinaryExpression, type Expression, operandsOf, type SqlForm } from "../grammar/syntax-tree.js";
+import type { Scalar, TableRow } from "../values/cell.js";
 import type { NumberedRows, Table } from "../values/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
 import { countScanned, type Evaluation, spend } from "./evaluation-context.js";
@@ -29,8 +29,8 @@ export function* selected(
   const candidates =
     table === null || required === null
       ? relation.rows
-      : (yield* numbersOf(required, (value) => table.equal(required.position, value))).map((number) =>
-          table.row(number),
+      : (yield* numbersOf(required, (value) => table.numbersOfEqual(required.position, value))).map(
+          (number) => table.row(number),
         );
   if (required !== null) countScanned(evaluation, required.count - 1);
   spend(evaluation, candidates.length);
@@ -68,6 +68,7 @@ export function* filtered<R extends RelationRow>(
     if (holds(row)) matches.push(row);
     if (++checked % step === 0 || effort.endsSlice()) yield;
   }
+
   return matches;
 }
 
@@ -79,7 +80,7 @@ export function matching(
   evaluation: Evaluation,
 ): NumberedRows {
   const numbers: number[] = [];
-  const rows: Row[] = [];
+  const rows: TableRow[] = [];
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
   const required =
     where === null || table.size < INDEXED_ROWS_MIN
@@ -100,6 +101,7 @@ export function matching(
     numbers.push(number);
     rows.push(row);
   }
+
   return { numbers, rows };
 }
 
@@ -138,6 +140,7 @@ function* numbersOf(
     for (const number of found) numbers.add(number);
     if (++tried % STEP_ITEMS === 0) yield;
   }
+
   return yield* sortedInSteps([...numbers], (a, b) => a - b);
 }
 
@@ -161,6 +164,7 @@ function indexedValuesOf(
   const { parts } = conditionPartsOf(where, evaluation.form);
   const required = requiredValueOf(columns, parts, evaluation, table);
   if (required !== null) return { position: required.position, values: [required.value], count: 1 };
+
   for (const part of parts) {
     if ((part.kind !== "in" && part.kind !== "in-set") || part.isNegated) continue;
     const { operand } = part;
@@ -170,6 +174,7 @@ function indexedValuesOf(
     const values = part.kind === "in" ? constantsOf(part.list, evaluation) : part.set.values();
     if (values !== null) return { position: positionOf(operand, columns, evaluation), values, count };
   }
+
   return null;
 }
 
@@ -198,6 +203,7 @@ function requiredValueOf(
       first ??= required;
     }
   }
+
   return first;
 }
 
@@ -219,20 +225,20 @@ interface ConditionParts {
  * statement fails exactly when it would fail if the condition were checked as written. In the standard form, all parts
  * may be checked early, because a failure of a part counts only if no other part rejects the row.
  */
-export function conditionPartsOf(condition: Expression, form: Form): ConditionParts {
+export function conditionPartsOf(condition: Expression, form: SqlForm): ConditionParts {
   const all = conjuncts(condition, form);
   const end = all.findIndex((part) => !isSafe(part));
   if (end < 0 || form === "standard") return { parts: all, leading: all, isSafe: end < 0 };
   return { parts: all.slice(0, end), leading: all.slice(0, end + 1), isSafe: false };
 }
 
-type Equality = Binary & { readonly operator: "=" };
+type Equality = BinaryExpression & { readonly operator: "=" };
 
 export const isEquality = (part: Expression): part is Equality =>
   part.kind === "binary" && part.operator === "=";
 
 /** Returns the parts that must all hold, in the order in which they are checked. */
-function conjuncts(condition: Expression, form: Form): readonly Expression[] {
+function conjuncts(condition: Expression, form: SqlForm): readonly Expression[] {
   const parts: Expression[] = [];
   const pending = [condition];
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {

@@ -32,7 +32,7 @@ import type { Query, Statement } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
 import { catalogueKey, checkName, tableKey } from "./catalogue.js";
 import { type Evaluation, failure, ROW_BYTES } from "./evaluation-context.js";
-import { answered, answering } from "./execute-query.js";
+import { queryResult, queryResultInSteps } from "./execute-query.js";
 import type { Relation } from "./relation.js";
 import { insert, remove, update } from "./row-changes.js";
 import {
@@ -45,7 +45,7 @@ import {
   described,
   drop,
   dropDatabase,
-  shown,
+  objectNames,
 } from "./schema-statements.js";
 import { Sources } from "./sources.js";
 
@@ -88,6 +88,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   const parsed = parse(text);
   const { statement, language } = parsed;
   if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
+
   const evaluation: Evaluation = {
     data,
     effort: data.effort,
@@ -101,10 +102,14 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
+
   checkName(evaluation);
   try {
     if (statement.kind === "query" && takesSteps === true)
-      return steppedRelation(stepped(answering(statement.query, evaluation), evaluation), evaluation.effort);
+      return steppedRelation(
+        stepped(queryResultInSteps(statement.query, evaluation), evaluation),
+        evaluation.effort,
+      );
     return carriedOut(statement, evaluation);
   } catch (problem) {
     throw ownError(problem, evaluation);
@@ -132,7 +137,7 @@ const TOO_LONG = /invalid string length/i;
 
 /** Counts the cells of a relation that is returned in one step. @throws BudgetExceeded */
 function countedReply(relation: Relation, { effort }: Evaluation): Reply {
-  effort.answer(relation.rows.length * relation.columns.length);
+  effort.countAnswered(relation.rows.length * relation.columns.length);
   return relationReply(relation, effort);
 }
 
@@ -140,7 +145,7 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
   const { effort } = evaluation;
   switch (statement.kind) {
     case "query":
-      return countedReply(answered(statement.query, evaluation), evaluation);
+      return countedReply(queryResult(statement.query, evaluation), evaluation);
     case "insert":
       return integer(insert(statement, evaluation));
     case "update":
@@ -148,7 +153,7 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
     case "delete":
       return integer(remove(statement, evaluation));
     case "show":
-      return relationReply(shown(statement.what, evaluation), effort);
+      return relationReply(objectNames(statement.what, evaluation), effort);
     case "describe":
       return relationReply(described(statement.name, evaluation), effort);
     case "use":
@@ -212,7 +217,7 @@ function* replyItems(
   { name, columns, rows }: Relation,
   effort: EffortBudget,
 ): Generator<void, readonly Reply[]> {
-  effort.hold(rows.length * (ROW_BYTES + columns.length * CELL_REPLY_BYTES));
+  effort.reserveMemory(rows.length * (ROW_BYTES + columns.length * CELL_REPLY_BYTES));
   const rowReplies: Reply[] = [];
   for (const row of rows) if (rowReplies.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
   return [

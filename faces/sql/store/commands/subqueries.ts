@@ -5,13 +5,13 @@
  */
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { standardText } from "../grammar/expression-text.js";
-import { AGGREGATES } from "../grammar/functions.js";
+import { STANDARD_AGGREGATE_NAMES } from "../grammar/functions.js";
 import {
   type Column,
   type Expression,
   type Field,
   type Join,
-  type OrderKey,
+  type OrderByKey,
   operandsOf,
   type Query,
   queryIn,
@@ -89,6 +89,7 @@ class RowQuery {
       readAgain(known);
       return known.value;
     }
+
     spendExecution(evaluation, this.query.text.length);
     const { size } = this.named;
     outer.named = this.named;
@@ -96,16 +97,18 @@ class RowQuery {
     const { effort } = evaluation;
     const before = { held: effort.held, results: resultsIn(outer) };
     const result = yield* tracked(outer.outer, execute);
+
     // The rows of this execution are garbage now, unless a part of them is a result for further rows.
-    if (resultsIn(outer) === before.results) effort.free(before.held);
+    if (resultsIn(outer) === before.results) effort.reuseMemory(before.held);
     const values = result.value instanceof ValueSet ? result.value.size + 1 : 1;
-    if (this.named.size > size || this.#values + values > KNOWN_VALUES_MAX) this.#forget();
+    if (this.named.size > size || this.#values + values > KNOWN_VALUES_MAX) this.#forgetKnown();
     if (values <= KNOWN_VALUES_MAX) {
       this.#values += values;
-      effort.hold(Math.max(0, this.#values - this.#held) * KEY_BYTES);
+      effort.reserveMemory(Math.max(0, this.#values - this.#held) * KEY_BYTES);
       this.#held = Math.max(this.#held, this.#values);
       this.#known.set(this.#keyOf(row), result);
     }
+
     return result.value;
   }
 
@@ -113,7 +116,7 @@ class RowQuery {
     return rowKey([...this.named].map((position) => row[position] ?? null));
   }
 
-  #forget(): void {
+  #forgetKnown(): void {
     this.#known.clear();
     this.#values = 0;
   }
@@ -333,6 +336,7 @@ export function* prepared(select: Select, queries: Subqueries): Generator<void, 
         ? { value, alias: null }
         : withValue({ value, alias }, yield* queries.replaced(value, inRow)),
     );
+
   const joins: Join[] = [];
   for (const join of select.joins)
     joins.push({ ...join, on: join.on && (yield* queries.replaced(join.on, "outerInOn")) });
@@ -340,8 +344,9 @@ export function* prepared(select: Select, queries: Subqueries): Generator<void, 
   const groupBy: Expression[] = [];
   for (const key of select.groupBy ?? []) groupBy.push(yield* queries.replaced(key, "outerInGroups"));
   const having = select.having && (yield* queries.replaced(select.having, "outerInGroups"));
-  const orderBy: OrderKey[] = [];
+  const orderBy: OrderByKey[] = [];
   for (const key of select.orderBy) orderBy.push({ ...key, by: yield* queries.replaced(key.by, inRow) });
+  // The values of queries become columns of the rows, which the fields of `select *` must leave out.
   const hasFields = select.fields !== null || !queries.inFields.isEmpty;
   return {
     select: {
@@ -363,7 +368,7 @@ function* setOf(rows: readonly RelationRow[], evaluation: Evaluation): Generator
   for (const [i, [value = null]] of rows.entries()) {
     const { size } = set;
     set.add(value);
-    if (set.size > size) evaluation.effort.hold(KEY_BYTES);
+    if (set.size > size) evaluation.effort.reserveMemory(KEY_BYTES);
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return set;
@@ -407,15 +412,18 @@ export function withOuterValues(
       outer.named.add(position);
       return { kind: "literal", value: outer.row?.[position] ?? null, isCalculated: true };
     }
+
     // The names of other queries are checked although the query may not be executed for any row.
     if (column.isQuoted !== true) positionOf(column, columns, evaluation);
     return column;
   };
+
   const inRow = (each: Expression): Expression => {
     if (each.kind === "column") return valueIn(each);
     checkAggregate(each, columns, evaluation);
     return withOperands(each, inRow);
   };
+
   const afterFields = (each: Expression): Expression => {
     if (each.kind === "column" && each.origin === null && aliases.has(fold(each.name))) return each;
     if (each.kind === "column") return valueIn(each);
@@ -435,6 +443,7 @@ export function withOuterValues(
     orderBy: select.orderBy.map((key) => ({ ...key, by: afterFields(key.by) })),
   };
   if (unknown !== null) throw unknown;
+
   return replaced;
 }
 
@@ -444,7 +453,7 @@ export function withOuterValues(
  * @throws CommandFailure
  */
 function checkAggregate(call: Expression, columns: readonly RelationColumn[], evaluation: Evaluation): void {
-  if (call.kind !== "call" || !AGGREGATES.has(call.name.toLowerCase())) return;
+  if (call.kind !== "call" || !STANDARD_AGGREGATE_NAMES.has(call.name.toLowerCase())) return;
   const named = columnsIn(call).filter(({ isQuoted }) => isQuoted !== true);
   const isOuter = (column: Column) => indexOfColumn(column, columns, evaluation) === undefined;
   if (named.length > 0 && named.every(isOuter)) throw failure(evaluation, "outerAggregate", call.name);

@@ -4,11 +4,11 @@
  * the standard form `<`, `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";
+import { SCALAR_FUNCTIONS, STANDARD_AGGREGATE_NAMES } from "./functions.js";
 import { SqlMistake } from "./syntax-error.js";
 import type {
   Arithmetic,
-  Binary,
+  BinaryExpression,
   Call,
   Case,
   CastType,
@@ -96,10 +96,12 @@ const TESTS = ["in", "between", "like", "null"] as const;
 function test(reader: TokenReader, operand: Expression): Expression | null {
   const { kind, lower } = reader.token;
   if (kind !== "word") return null;
+
   const isNegated = lower === "not";
   const next = isNegated ? reader.following.lower : lower;
   const name = TESTS.find((each) => each === next && (isNegated || each !== "null"));
   if (name === undefined) return null;
+
   if (isNegated) reader.advance();
   reader.advance();
   reader.countOperator();
@@ -127,6 +129,7 @@ function subquery(reader: TokenReader): Subquery | null {
   const isQuery =
     reader.token.text === "(" && reader.token.kind === "sign" && reader.following.lower === "select";
   if (reader.subqueries === null || !isQuery) return null;
+
   const { subqueries } = reader;
   reader.countOperator();
   reader.expectSign("(");
@@ -247,10 +250,10 @@ function signOf(reader: TokenReader, one: Arithmetic, other: Arithmetic): Arithm
 
 function binary(
   reader: TokenReader,
-  operator: Binary["operator"],
+  operator: BinaryExpression["operator"],
   left: Expression,
   right: Expression,
-): Binary {
+): BinaryExpression {
   reader.countOperator();
   return { kind: "binary", operator, left, right };
 }
@@ -264,14 +267,17 @@ function factor(reader: TokenReader): Expression {
       return reader.nested(() => factor(reader));
     }
     if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
+
     const query = subquery(reader);
     if (query !== null) return query;
+
     if (reader.acceptSign("(")) {
       const inner = nestedExpression(reader);
       reader.expectSign(")");
       return inner;
     }
   }
+
   if (kind === "number") return { kind: "literal", value: numberToken(reader) };
   if (kind === "text") {
     reader.advance();
@@ -281,6 +287,7 @@ function factor(reader: TokenReader): Expression {
   if (reader.accept("null")) return { kind: "literal", value: null };
   if (reader.accept("case")) return caseOf(reader);
   if (reader.form === "standard" && reader.sees("exists")) return existsOf(reader);
+
   return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
 }
 
@@ -294,6 +301,7 @@ function caseOf(reader: TokenReader): Case {
     reader.expect("result");
     branches.push({ when, result: nestedExpression(reader) });
   }
+
   const otherwise = reader.accept("else") ? nestedExpression(reader) : null;
   reader.expect("end");
   return { kind: "case", operand, branches, otherwise };
@@ -337,7 +345,8 @@ function call(reader: TokenReader): Expression {
   const { position } = reader;
   const { text: name, lower } = reader.advance();
   if (reader.form === "standard" && lower === "cast") return cast(reader);
-  if (reader.form === "standard" && !AGGREGATES.has(lower)) {
+
+  if (reader.form === "standard" && !STANDARD_AGGREGATE_NAMES.has(lower)) {
     const expected = SCALAR_FUNCTIONS.get(lower);
     if (expected === undefined) throw unsupportedFunction(position, lower);
     const read = argumentsOf(reader, name);
@@ -346,6 +355,7 @@ function call(reader: TokenReader): Expression {
       throw new SqlMistake("unexpected", position, expected.words);
     return read;
   }
+
   return argumentsOf(reader, name);
 }
 
@@ -355,16 +365,18 @@ function argumentsOf(reader: TokenReader, name: ByteString): Call {
     reader.expectSign(")");
     return { kind: "call", name, arguments: null };
   }
+
   const operands: Expression[] = [];
   const isStandard = reader.form === "standard";
   const isDistinct = isStandard && reader.accept("distinct");
   // `all` is the default of the aggregates; no other function has it.
-  const isAll = isStandard && AGGREGATES.has(name.toLowerCase()) && reader.accept("all");
+  const isAll = isStandard && STANDARD_AGGREGATE_NAMES.has(name.toLowerCase()) && reader.accept("all");
   if (isDistinct || isAll || !reader.acceptSign(")")) {
     do operands.push(nestedExpression(reader));
     while (reader.acceptSign(","));
     reader.expectSign(")");
   }
+
   const call = { kind: "call", name, arguments: operands } as const;
   return isDistinct ? { ...call, isDistinct } : call;
 }

@@ -6,9 +6,9 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { numberText } from "../../bytes/sql-numbers.js";
 import type { Scalar } from "../values/cell.js";
 import type { Domain, DomainAtom } from "../values/domain.js";
-import type { Binary, Case, Column, Expression, Test } from "./syntax-tree.js";
+import type { BinaryExpression, Case, Column, Expression, Test } from "./syntax-tree.js";
 
-const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
+const OPERATORS: Readonly<Record<BinaryExpression["operator"], string>> = {
   and: "AND",
   or: "OR",
   "=": "Eq",

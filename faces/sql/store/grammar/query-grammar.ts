@@ -7,20 +7,20 @@ import {
   type Join,
   type JoinKind,
   type Limit,
-  type OrderKey,
+  type OrderByKey,
   operandsOf,
   type Query,
   queryIn,
+  type ResultClauses,
   type Select,
   type SelectField,
   type SetOperator,
   type SetQuery,
   type Source,
-  type Tail,
 } from "./syntax-tree.js";
 import type { Token, TokenReader } from "./token-reader.js";
 
-/** Maximum number of sources in a join, and of selects in a combination: their rows multiply. */
+/** Maximum number of joins in a select, and of selects in a combination: their rows multiply. */
 const PARTS_MAX = 32;
 
 const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];
@@ -30,7 +30,7 @@ const SET_SIGNS: readonly (readonly [sign: string, operator: Exclude<SetOperator
   ["^", "intersection"],
 ];
 
-/** @throws SqlMistake */
+/** Parses one select, or a combination of several. @throws SqlMistake */
 export function query(reader: TokenReader): Query {
   return reader.nested(() => {
     let combined: Query = select(reader);
@@ -38,13 +38,15 @@ export function query(reader: TokenReader): Query {
       const { position } = reader;
       const setKind = setOperator(reader);
       if (setKind === null) return combined;
-      const operator = setKind === "union" && acceptedAll(reader) ? "union-all" : setKind;
+
+      const operator = setKind === "union" && acceptAllKeyword(reader) ? "union-all" : setKind;
       if (parts === PARTS_MAX)
         throw new SqlMistake("limit", reader.position, `more than ${PARTS_MAX} queries`);
-      if (reader.form === "standard" && hasTail(combined))
+      if (reader.form === "standard" && hasResultClauses(combined))
         throw new SqlMistake("unexpected", position, "order by and limit after the last query");
-      combined = { kind: "set", operator, left: combined, right: operand(reader), ...NO_TAIL };
-      if (reader.form === "standard") combined = withTail(combined, reader);
+
+      combined = { kind: "set", operator, left: combined, right: operand(reader), ...NO_RESULT_CLAUSES };
+      if (reader.form === "standard") combined = withResultClauses(combined, reader);
       if (combined.orderBy.some(({ by }) => hasQuery(by)))
         throw new SqlMistake(
           "unexpected",
@@ -58,20 +60,25 @@ export function query(reader: TokenReader): Query {
 const hasQuery = (expression: Expression): boolean =>
   queryIn(expression) !== undefined || operandsOf(expression).some(hasQuery);
 
-const NO_TAIL: Tail = { orderBy: [], limit: null };
-const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
+const NO_RESULT_CLAUSES: ResultClauses = { orderBy: [], limit: null };
+const hasResultClauses = ({ orderBy, limit }: ResultClauses) => orderBy.length > 0 || limit !== null;
 
 /**
  * Applies `order by` and `limit` after the last of several combined queries to the combination. If the last query is in
  * parentheses, these clauses follow the parentheses and are parsed here; otherwise they were parsed as clauses of the
  * last query, and are moved from there.
  */
-function withTail(query: SetQuery, reader: TokenReader): Query {
+function withResultClauses(query: SetQuery, reader: TokenReader): Query {
   const { right } = query;
   const isEnclosed = reader.endedQuery === right;
-  if (!isEnclosed && hasTail(right))
-    return { ...query, right: { ...right, ...NO_TAIL }, orderBy: right.orderBy, limit: right.limit };
-  return isEnclosed ? { ...query, ...tail(reader) } : query;
+  if (!isEnclosed && hasResultClauses(right))
+    return {
+      ...query,
+      right: { ...right, ...NO_RESULT_CLAUSES },
+      orderBy: right.orderBy,
+      limit: right.limit,
+    };
+  return isEnclosed ? { ...query, ...resultClauses(reader) } : query;
 }
 
 function operand(reader: TokenReader): Query {
@@ -82,7 +89,8 @@ function operand(reader: TokenReader): Query {
   return inner;
 }
 
-function acceptedAll(reader: TokenReader): boolean {
+/** Accepts the word `all`, which only the standard form has. */
+function acceptAllKeyword(reader: TokenReader): boolean {
   return reader.form === "standard" && reader.accept("all");
 }
 
@@ -100,7 +108,7 @@ function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | n
 /** Parses one select, without the queries with which it may be combined. */
 export function select(reader: TokenReader): Select {
   reader.expect("select");
-  // Only standard expressions contain queries. Those of enclosed selects are counted for these alone.
+  // Only the standard form has subqueries. Count those of this select alone: save the count of the enclosing select.
   const outer = reader.subqueries;
   if (reader.form === "standard") reader.subqueries = 0;
   const read = selectAfterWord(reader);
@@ -111,7 +119,7 @@ export function select(reader: TokenReader): Select {
 
 function selectAfterWord(reader: TokenReader): Select {
   const isDistinct = reader.accept("distinct");
-  if (!isDistinct) acceptedAll(reader);
+  if (!isDistinct) acceptAllKeyword(reader);
   const fields = fieldList(reader);
   const from = reader.accept("from") ? source(reader) : null;
   return {
@@ -123,11 +131,11 @@ function selectAfterWord(reader: TokenReader): Select {
     where: reader.accept("where") ? expression(reader) : null,
     groupBy: reader.accept("group") ? grouping(reader) : null,
     having: reader.accept("having") ? expression(reader) : null,
-    ...tail(reader),
+    ...resultClauses(reader),
   };
 }
 
-function tail(reader: TokenReader): Tail {
+function resultClauses(reader: TokenReader): ResultClauses {
   return {
     orderBy: reader.accept("order") ? order(reader) : [],
     limit: reader.accept("limit") ? limit(reader) : null,
@@ -138,32 +146,37 @@ function tail(reader: TokenReader): Tail {
 function fieldList(reader: TokenReader): Select["fields"] {
   const isStandard = reader.form === "standard";
   if (!isStandard && reader.acceptSign("*")) return null;
-  const isOnlyAll = reader.token.text === "*" && reader.token.kind === "sign" && !isComma(reader.following);
-  if (isOnlyAll && reader.acceptSign("*")) return null;
+
+  const isLoneStar =
+    reader.token.text === "*" && reader.token.kind === "sign" && !isSign(reader.following, ",");
+  if (isLoneStar && reader.acceptSign("*")) return null;
+
   const fields: SelectField[] = [];
   do {
-    const origin = isStandard ? acceptAll(reader) : undefined;
+    const origin = isStandard ? acceptStar(reader) : undefined;
     fields.push(
-      origin === undefined ? { value: expression(reader), alias: alias(reader) } : allColumns(origin),
+      origin === undefined ? { value: expression(reader), alias: alias(reader) } : starField(origin),
     );
   } while (reader.acceptSign(","));
+
   return fields;
 }
 
-const isComma = ({ kind, text }: Token) => kind === "sign" && text === ",";
+const isSign = ({ kind, text }: Token, sign: string) => kind === "sign" && text === sign;
 
-const allColumns = (origin: ByteString | null): SelectField => ({
+const starField = (origin: ByteString | null): SelectField => ({
   value: { kind: "all", origin },
   alias: null,
 });
 
-/** Returns the source of `t.*`, null for `*`, or undefined if neither follows. */
-function acceptAll(reader: TokenReader): ByteString | null | undefined {
+/** Accepts `*` or `t.*`. @returns null for `*`, the source of `t.*`, or undefined if neither follows */
+function acceptStar(reader: TokenReader): ByteString | null | undefined {
   if (reader.acceptSign("*")) return null;
   const { token, following } = reader;
   const star = following.next;
-  const isAll = token.kind === "word" && following.text === "." && star?.kind === "sign" && star.text === "*";
-  if (!isAll) return undefined;
+  const isStar =
+    token.kind === "word" && following.text === "." && star?.kind === "sign" && star.text === "*";
+  if (!isStar) return undefined;
   const origin = reader.name("a table");
   reader.advance();
   reader.advance();
@@ -180,6 +193,7 @@ function alias(reader: TokenReader): ByteString | null {
 function source(reader: TokenReader): Source {
   if (!reader.acceptSign("("))
     return { kind: "named", name: reader.name("a table or a view"), alias: alias(reader) };
+
   if (reader.sees("select")) {
     const inner = query(reader);
     reader.expectSign(")");
@@ -188,6 +202,7 @@ function source(reader: TokenReader): Source {
     if (name === null) throw new SqlMistake("no-alias", position, "a name for the query");
     return { kind: "derived", query: inner, alias: name };
   }
+
   const name = reader.name("a table, a view or a query");
   reader.expectSign(")");
   return { kind: "named", name, alias: alias(reader) };
@@ -205,7 +220,7 @@ function joins(reader: TokenReader): readonly Join[] {
   }
 }
 
-/** Parses the kind of a join: `#tonona:avia@`, or `left join`. */
+/** Parses the kind of a join: `left join`, or in Malagasy `#tonona:avia@`. */
 function joinKind(reader: TokenReader): JoinKind | null {
   if (reader.language === "english") {
     if (reader.acceptSign(",") || acceptedCross(reader)) return "inner";
@@ -216,11 +231,14 @@ function joinKind(reader: TokenReader): JoinKind | null {
     else if (!reader.accept("join")) return null;
     return kind ?? "inner";
   }
+
   if (!reader.accept("join")) return null;
   if (!reader.acceptSign(":")) return "inner";
   if (reader.acceptSign("@")) return "inner";
+
   const kind = JOIN_KINDS.find((each) => reader.accept(each));
   if (kind === undefined) throw reader.mistake("a kind of join");
+
   return kind;
 }
 
@@ -247,27 +265,40 @@ function grouping(reader: TokenReader): readonly Expression[] {
 function standardGrouping(reader: TokenReader): readonly Expression[] {
   const keys: Expression[] = [];
   do {
-    const { token, parameters } = reader;
-    if (!reader.acceptSign("(")) keys.push(expression(reader));
-    else if (!reader.acceptSign(")")) {
-      const listed: Expression[] = [];
-      do listed.push(expression(reader));
-      while (reader.acceptSign(","));
-      reader.expectSign(")");
-      const isList = listed.length > 1 || !isOperator(reader);
-      if (!isList) [reader.token, reader.parameters] = [token, parameters];
-      for (const key of isList ? listed : [expression(reader)]) keys.push(key);
+    if (!beginsList(reader.token)) {
+      keys.push(expression(reader));
+      continue;
     }
+
+    reader.advance();
+    if (reader.acceptSign(")")) continue;
+    do keys.push(expression(reader));
+    while (reader.acceptSign(","));
+    reader.expectSign(")");
   } while (reader.acceptSign(","));
+
   return keys;
 }
 
-/** Whether an operator follows the parentheses, which are then part of an expression. */
-const isOperator = ({ token: { kind, text } }: TokenReader) =>
-  kind === "sign" && text !== "," && text !== ")" && text !== ";";
+/** Whether a list in parentheses follows: no expression, or several. One expression may continue after them. */
+function beginsList(first: Token): boolean {
+  if (!isSign(first, "(") || first.next === null) return false;
+  if (isSign(first.next, ")")) return true;
+  if (first.next.lower === "select") return false;
 
-function order(reader: TokenReader): readonly OrderKey[] {
-  const keys: OrderKey[] = [];
+  let depth = 0;
+  for (let token: Token | null = first; token !== null; token = token.next) {
+    if (isSign(token, "(")) depth++;
+    else if (isSign(token, ")")) depth--;
+    else if (depth === 1 && isSign(token, ",")) return true;
+    if (depth === 0) return false;
+  }
+
+  return false;
+}
+
+function order(reader: TokenReader): readonly OrderByKey[] {
+  const keys: OrderByKey[] = [];
   do {
     const by = expression(reader);
     const isFalling = reader.accept("falling");
@@ -277,10 +308,13 @@ function order(reader: TokenReader): readonly OrderKey[] {
   return keys;
 }
 
+/**
+ * Parses what follows `limit`: `count offset from` or `from to`; in the standard form also `count` or `from, count`,
+ * and in the original form also `from`.
+ */
 function limit(reader: TokenReader): Limit {
   const first = bound(reader);
   if (reader.accept("offset")) return { from: bound(reader), to: null, count: first };
-  // `limit from, count`.
   if (reader.form === "standard" && reader.acceptSign(","))
     return { from: first, to: null, count: bound(reader) };
   const { kind, text } = reader.token;

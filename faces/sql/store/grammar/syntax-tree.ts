@@ -13,7 +13,7 @@ export type Language = "malagasy" | "english";
 /**
  * The rules of a statement: those of the database that `--sql` replaces, for Malagasy, or standard SQL, for English.
  */
-export type Form = "original" | "standard";
+export type SqlForm = "original" | "standard";
 
 export type ObjectKind = "table" | "domain" | "view" | "index";
 
@@ -93,7 +93,7 @@ export type SetOperator = "union" | "union-all" | "difference" | "intersection";
 
 export type Query = Select | SetQuery;
 
-export interface SetQuery extends Tail {
+export interface SetQuery extends ResultClauses {
   readonly kind: "set";
   readonly operator: SetOperator;
   readonly left: Query;
@@ -101,17 +101,17 @@ export interface SetQuery extends Tail {
 }
 
 /** The clauses that sort the result and select a part of it. */
-export interface Tail {
-  readonly orderBy: readonly OrderKey[];
+export interface ResultClauses {
+  readonly orderBy: readonly OrderByKey[];
   readonly limit: Limit | null;
 }
 
-export interface OrderKey {
+export interface OrderByKey {
   readonly by: Expression;
   readonly isFalling: boolean;
 }
 
-export interface Select extends Tail {
+export interface Select extends ResultClauses {
   readonly kind: "select";
   readonly isDistinct: boolean;
   /** The selected fields; null means all columns. */
@@ -175,7 +175,7 @@ export type Connective = "and" | "or";
 export type Comparison = "=" | "!=" | "<" | "<=" | ">" | ">=";
 export type Arithmetic = "+" | "-" | "*" | "/";
 
-export interface Binary {
+export interface BinaryExpression {
   readonly kind: "binary";
   readonly operator: Connective | Comparison | Arithmetic;
   readonly left: Expression;
@@ -197,7 +197,7 @@ export type Expression =
   /** A `?`: its value is the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
-  | Binary
+  | BinaryExpression
   | { readonly kind: "not" | "negative"; readonly operand: Expression }
   | { readonly kind: "is-null"; readonly operand: Expression; readonly isNegated: boolean }
   | Test
@@ -330,6 +330,7 @@ export function withOperands(
   const before = operandsOf(expression);
   const after = before.map(changed);
   if (after.every((each, i) => each === before[i])) return expression;
+
   // In the order of `operandsOf`.
   const all = after.values();
   const next = () => all.next().value as Expression;

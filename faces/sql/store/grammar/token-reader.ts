@@ -12,7 +12,7 @@ import {
 import { DECIMAL } from "../values/number-text.js";
 import { KEYWORDS, type KeywordName, PHRASES, type Phrases, RESERVED_WORDS } from "./keywords.js";
 import { SqlMistake } from "./syntax-error.js";
-import type { Form, Language, Query } from "./syntax-tree.js";
+import type { Language, Query, SqlForm } from "./syntax-tree.js";
 
 export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
@@ -39,7 +39,7 @@ const NO_NAME =
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
 
 /** @returns the first token @throws SqlMistake */
-export function tokensOf(statement: ByteString, form: Form): Token {
+export function tokensOf(statement: ByteString, form: SqlForm): Token {
   const first = tokenFrom(statement, 0, form);
   for (let token = first; token.kind !== "end"; ) {
     const next = tokenFrom(statement, token.end, form);
@@ -68,7 +68,7 @@ export function restOfWord(statement: ByteString, word: Token, length: number): 
 }
 
 /** @param from byte offset of the token or of the spaces before it */
-function tokenFrom(statement: ByteString, from: number, form: Form): Token {
+function tokenFrom(statement: ByteString, from: number, form: SqlForm): Token {
   let at = from;
   while (isBlank(statement.charCodeAt(at))) at++;
   if (form === "standard") {
@@ -80,16 +80,18 @@ function tokenFrom(statement: ByteString, from: number, form: Form): Token {
     : { kind: "end", text: "", lower: "", at, end: at, next: null };
 }
 
-function tokenAt(statement: ByteString, at: number, form: Form): Token {
+function tokenAt(statement: ByteString, at: number, form: SqlForm): Token {
   const code = statement.charCodeAt(at);
   if (isLetter(code)) return wordAt(statement, at);
   if (form === "standard" && isNumberStart(statement, at)) return standardNumberAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
+
   const char = statement[at] as string;
   if (char === '"' && form === "standard") return { ...textAt(statement, at), kind: "word" };
   if (char === "'" || char === '"') return textAt(statement, at);
   if (!SIGNS.has(char))
     throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
+
   const second = statement[at + 1];
   const isPair = second !== undefined && PAIRS[char]?.includes(second) === true;
   const text = isPair ? char + second : char;
@@ -174,6 +176,7 @@ function textAt(statement: ByteString, at: number): Token {
       end++;
     }
   }
+
   throw new SqlMistake(
     "unexpected",
     { at, found: statement.slice(at, at + 8) },
@@ -194,7 +197,7 @@ const DIGITS = /^\d/;
 
 interface ReaderOptions {
   readonly language: Language;
-  readonly form: Form;
+  readonly form: SqlForm;
   /** Parses a query in an expression: the grammar of queries uses that of expressions. */
   readonly query: (reader: TokenReader) => Query;
 }
@@ -202,7 +205,7 @@ interface ReaderOptions {
 export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
-  readonly form: Form;
+  readonly form: SqlForm;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
   /** Number of `?` so far. */
@@ -242,6 +245,7 @@ export class TokenReader {
     const first = this.token;
     // Fast path: usually the requested keyword does not come next.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
+
     const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {
       if (isEnglish && phrase[0] !== first.lower) continue;
@@ -251,6 +255,7 @@ export class TokenReader {
       }
       this.token = first;
     }
+
     return false;
   }
 
@@ -358,6 +363,7 @@ export class TokenReader {
       this.advance();
       return true;
     }
+
     // `alaivo1`, `na0`: a digit may follow a Malagasy keyword immediately.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
@@ -365,6 +371,7 @@ export class TokenReader {
         return true;
       }
     }
+
     this.token = start;
     return false;
   }

@@ -7,7 +7,7 @@ import {
   type Inverse,
   NO_BYTES,
 } from "../../../../daemon/store/keyspace/undo.js";
-import type { Row } from "../values/cell.js";
+import type { TableRow } from "../values/cell.js";
 import type { NumberedRows, Table } from "../values/table.js";
 import type { TableIndex } from "../values/table-index.js";
 
@@ -38,7 +38,7 @@ const indexesSet: Inverse<Table, readonly TableIndex[]> = {
 };
 
 /** Appends rows. */
-export function pushRows(data: Data, entry: Typed<Table>, rows: readonly Row[]): void {
+export function pushRows(data: Data, entry: Typed<Table>, rows: readonly TableRow[]): void {
   if (rows.length === 0) return;
   produce(data, entry, rows);
   data.record(rowsPushed, entry.value, rows.length);
@@ -60,7 +60,7 @@ export function setRows(data: Data, entry: Typed<Table>, changed: NumberedRows):
  */
 export function removeRows(data: Data, entry: Typed<Table>, numbers: readonly number[]): void {
   if (numbers.length === 0) return;
-  data.effort.produce(ROW_STEPS * numbers.length);
+  data.effort.countProduced(ROW_STEPS * numbers.length);
   data.record(rowsRemoved, entry.value, entry.value.remove(numbers));
   data.touch(entry);
 }
@@ -71,9 +71,9 @@ export function setCreatedIndexes(data: Data, entry: Typed<Table>, created: read
   data.touch(entry);
 }
 
-function produce(data: Data, { value: { columns } }: Typed<Table>, rows: readonly Row[]): void {
+function produce(data: Data, { value: { columns } }: Typed<Table>, rows: readonly TableRow[]): void {
   for (const row of rows)
-    data.effort.produce(
+    data.effort.countProduced(
       ROW_STEPS + CELL_STEPS * columns.length,
       row.reduce<number>((bytes, cell) => (typeof cell === "string" ? bytes + cell.length : bytes), 0),
     );

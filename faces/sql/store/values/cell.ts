@@ -12,7 +12,7 @@ const CELLS = ["null", "number", "text"] as const;
 export type Cell = number | ByteString | null;
 
 /** The cells of a table's row, one for each column. A row never changes; it is replaced. */
-export type Row = readonly Cell[];
+export type TableRow = readonly Cell[];
 
 /** The value of an expression: a cell, or the result of a comparison, which no table stores. */
 export type Scalar = Cell | boolean;

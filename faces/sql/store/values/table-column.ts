@@ -64,12 +64,12 @@ export function writeColumn(writer: ValueWriter, column: TableColumn): void {
 
 /** @throws DamagedSnapshot */
 export function readColumn(reader: ValueReader): TableColumn {
-  const [name, text]: readonly ByteString[] = [reader.bytes(), reader.bytes()];
-  const domain = domainOfText(text as ByteString);
+  const name = reader.bytes();
+  const domain = domainOfText(reader.bytes());
   const number = reader.number();
   const extras = number < WITH_EXTRAS ? {} : extrasOfText(reader.bytes());
   const uniqueness = UNIQUENESS[number % WITH_EXTRAS];
   if (domain === undefined || uniqueness === undefined || extras === undefined || number >= 2 * WITH_EXTRAS)
     throw new DamagedSnapshot("a table has a column of an unknown kind");
-  return { name: name as ByteString, domain, uniqueness, ...extras };
+  return { name, domain, uniqueness, ...extras };
 }

@@ -3,7 +3,7 @@
 import type { ValueReader, ValueWriter } from "../../../../daemon/store/values/object-value.js";
 import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Cell, type Row, rowKey } from "./cell.js";
+import { type Cell, rowKey, type TableRow } from "./cell.js";
 
 export interface TableIndex {
   readonly name: ByteString;
@@ -14,7 +14,7 @@ export interface TableIndex {
 }
 
 /** Returns the cell by which an index of several columns finds a row; null if one of the columns is null. */
-export function combinedCell(row: Row, columns: readonly number[]): Cell {
+export function combinedCell(row: TableRow, columns: readonly number[]): Cell {
   if (columns.length === 1) return row[columns[0] as number] as Cell;
   const cells = columns.map((column) => row[column] as Cell);
   return cells.includes(null) ? null : rowKey(cells);

@@ -1,24 +1,26 @@
 /**
  * The rows of a table as they were when a statement began to read them. The statement may continue in a later turn of
- * the event loop, after another statement has changed the table.
+ * the event loop, after another statement has changed the table. Each row has a permanent number; its slot is its index
+ * in the array, which changes when holes are closed (table.ts).
  */
 
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
-import type { Row } from "./cell.js";
+import type { TableRow } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 
-interface State {
+/** The rows of a table, which the reading never changes. */
+interface TableRows {
   /** The rows by slot; null means a hole. */
-  readonly rows: readonly (Row | null)[];
+  readonly rows: readonly (TableRow | null)[];
   /** Numbers of the rows and holes, or null if they equal the slots. */
   readonly numbers: readonly number[] | null;
   readonly size: number;
   readonly columns: readonly { readonly uniqueness: "none" | "unique" | "primary" }[];
 }
 
-/** The current indexes of a table. */
-interface Indexed {
+/** A table with the indexes of its current rows. */
+interface IndexedTable {
   knownIndex(column: number): HashIndex | undefined;
   adopt(column: number, index: HashIndex): void;
   release(reading: TableReading): void;
@@ -26,20 +28,20 @@ interface Indexed {
 
 export class TableReading {
   readonly size: number;
-  readonly #state: State;
+  readonly #state: TableRows;
   /** The table that is read, or null if it has changed since the reading began. */
-  #table: Indexed | null;
+  #table: IndexedTable | null;
   /** Indexes of the rows as they were, built after the table changed. */
   readonly #indexes = new Map<number, HashIndex>();
 
-  constructor(table: Indexed, state: State) {
+  constructor(table: IndexedTable, state: TableRows) {
     this.size = state.size;
     this.#state = state;
     this.#table = table;
   }
 
   /** Detaches the reading, because the table is about to change. */
-  part(): void {
+  detach(): void {
     this.#table = null;
   }
 
@@ -48,17 +50,18 @@ export class TableReading {
     return this.#table !== null;
   }
 
+  /** Ends the reading, so that the table no longer copies its rows for it. */
   release(): void {
     this.#table?.release(this);
   }
 
   /** All rows, in order; the caller must not change them. */
-  get rows(): readonly Row[] {
+  get rows(): readonly TableRow[] {
     const { rows, size } = this.#state;
-    return rows.length === size ? (rows as readonly Row[]) : rows.filter((row) => row !== null);
+    return rows.length === size ? (rows as readonly TableRow[]) : rows.filter((row) => row !== null);
   }
 
-  /** Whether all values of a column are different. */
+  /** Whether a column is UNIQUE or the primary key. */
   isUnique(column: number): boolean {
     return this.#state.columns[column]?.uniqueness !== "none";
   }
@@ -73,36 +76,41 @@ export class TableReading {
   }
 
   /** Yields all rows with their numbers, in order. */
-  *numbered(): Generator<readonly [number: number, row: Row]> {
+  *numbered(): Generator<readonly [number: number, row: TableRow]> {
     const { rows, numbers } = this.#state;
     for (const [slot, row] of rows.entries())
       if (row !== null) yield [numbers === null ? slot : (numbers[slot] as number), row];
   }
 
   /** Returns the row with the given number, which an index has found. */
-  row(number: number): Row {
+  row(number: number): TableRow {
     const { rows, numbers } = this.#state;
-    return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as Row;
+    return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as TableRow;
   }
 
   /** Returns the index of a column and builds it if necessary; the table adopts it if it has not changed meanwhile. */
   *index(column: number): Generator<void, HashIndex> {
     const known = this.#known(column);
     if (known !== undefined) return known;
+
     const { rows, numbers } = this.#state;
     const index = new HashIndex();
     for (let slot = 0; slot < rows.length; slot++) {
-      const row = rows[slot] as Row | null;
+      const row = rows[slot] as TableRow | null;
       if (row !== null) index.add(numbers === null ? slot : (numbers[slot] as number), row[column]);
       if (slot % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
+
     if (this.#table === null) this.#indexes.set(column, index);
     else this.#table.adopt(column, index);
     return index;
   }
 
   /** Returns the numbers of the rows whose cell equals a value, ascending, from the index of the column. */
-  *equal(column: number, value: Parameters<HashIndex["equal"]>[0]): Generator<void, readonly number[]> {
+  *numbersOfEqual(
+    column: number,
+    value: Parameters<HashIndex["equal"]>[0],
+  ): Generator<void, readonly number[]> {
     let index = this.#known(column) ?? (yield* this.index(column));
     yield* index.prepareFor(value);
     // If the table has changed during a step, its index contains the new rows, so an index of the old rows is needed.

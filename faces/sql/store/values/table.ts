@@ -18,7 +18,7 @@ import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-se
 import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Steps } from "../../../../protocol/steps.js";
-import { type Row, readCell, writeCell } from "./cell.js";
+import { readCell, type TableRow, writeCell } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 import { columnTexts, readColumn, type TableColumn, writeColumn } from "./table-column.js";
 import { combinedCell, indexTexts, readIndex, type TableIndex, writeIndex } from "./table-index.js";
@@ -27,7 +27,7 @@ import { TableReading } from "./table-reading.js";
 /** Rows with their numbers, ascending. */
 export interface NumberedRows {
   readonly numbers: readonly number[];
-  readonly rows: readonly Row[];
+  readonly rows: readonly TableRow[];
 }
 
 /** Bytes of a row without its cells: the array, the header of its elements, its slot. */
@@ -47,7 +47,7 @@ const TABLE_KEY = /^sql:[^:]+:[^:]+$/;
 export class Table implements ObjectValue {
   readonly columns: readonly TableColumn[];
   /** Rows by slot; null means a hole. */
-  #rows: (Row | null)[] = [];
+  #rows: (TableRow | null)[] = [];
   /** Numbers of the rows and holes, or null if they equal the slots. */
   #numbers: number[] | null = null;
   #holes = 0;
@@ -89,14 +89,14 @@ export class Table implements ObjectValue {
   }
 
   /** All rows, in order; the caller must neither change nor store them. */
-  get rows(): readonly Row[] {
-    return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
+  get rows(): readonly TableRow[] {
+    return this.#holes === 0 ? (this.#rows as TableRow[]) : this.#rows.filter((row) => row !== null);
   }
 
   /** Yields all rows with their numbers, in order. @param from the lowest number to return */
-  *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
+  *numbered(from = 0): Generator<readonly [number: number, row: TableRow]> {
     for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
-      const row = this.#rows[slot] as Row | null;
+      const row = this.#rows[slot] as TableRow | null;
       if (row !== null) yield [this.#numberAt(slot), row];
     }
   }
@@ -128,8 +128,8 @@ export class Table implements ObjectValue {
   }
 
   /** Returns the row with the given number, which an index has found. */
-  row(number: number): Row {
-    return this.#rows[this.#slotOf(number)] as Row;
+  row(number: number): TableRow {
+    return this.#rows[this.#slotOf(number)] as TableRow;
   }
 
   /** Returns the index of a column and builds it if necessary. */
@@ -175,8 +175,8 @@ export class Table implements ObjectValue {
   }
 
   /** Appends a row. Inverse: `pop`. */
-  push(row: Row): void {
-    this.#partReadings();
+  push(row: TableRow): void {
+    this.#detachReadings();
     const number = this.lastNumber + 1;
     this.#numbers?.push(number);
     this.#rows.push(row);
@@ -185,10 +185,10 @@ export class Table implements ObjectValue {
 
   /** Removes the given number of rows that were pushed last. */
   pop(count: number): void {
-    this.#partReadings();
+    this.#detachReadings();
     for (let remaining = count; remaining > 0; remaining--) {
       const slot = this.#rows.length - 1;
-      this.#unindex(this.#numberAt(slot), this.#rows.pop() as Row);
+      this.#unindex(this.#numberAt(slot), this.#rows.pop() as TableRow);
       this.#numbers?.pop();
     }
   }
@@ -198,13 +198,14 @@ export class Table implements ObjectValue {
     this.#beforeChanges(numbers.length);
     const old = numbers.map((number, i) => {
       const slot = this.#slotOf(number);
-      const before = this.#rows[slot] as Row;
+      const before = this.#rows[slot] as TableRow;
       this.#unindex(number, before);
-      this.#rows[slot] = rows[i] as Row;
+      this.#rows[slot] = rows[i] as TableRow;
       return before;
     });
+
     // All old rows have been removed from the indexes first, since two rows may have exchanged their values.
-    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as TableRow);
     return { numbers, rows: old };
   }
 
@@ -213,7 +214,7 @@ export class Table implements ObjectValue {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {
       const slot = this.#slotOf(number);
-      const row = this.#rows[slot] as Row;
+      const row = this.#rows[slot] as TableRow;
       this.#unindex(number, row);
       this.#rows[slot] = null;
       return row;
@@ -226,10 +227,10 @@ export class Table implements ObjectValue {
   restore({ numbers, rows }: NumberedRows): void {
     this.#beforeChanges(numbers.length);
     if (numbers.every((number) => this.#isHole(number))) {
-      for (const [i, number] of numbers.entries()) this.#rows[this.#slotOf(number)] = rows[i] as Row;
+      for (const [i, number] of numbers.entries()) this.#rows[this.#slotOf(number)] = rows[i] as TableRow;
       this.#holes -= numbers.length;
     } else this.#merge(numbers, rows);
-    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as TableRow);
   }
 
   clone(): Table {
@@ -240,7 +241,7 @@ export class Table implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.size);
+    effort.countProduced(this.size);
   }
 
   canonical(): readonly unknown[] {
@@ -288,27 +289,27 @@ export class Table implements ObjectValue {
   }
 
   #beforeChanges(count: number): void {
-    this.#partReadings();
+    this.#detachReadings();
     if (count > CHANGES_MAX && count > this.size * LARGE_PART) {
       this.#indexes.clear();
       this.#combined.clear();
     }
   }
 
-  #partReadings(): void {
+  #detachReadings(): void {
     if (this.#readings.size === 0) return;
-    for (const reading of this.#readings) reading.part();
+    for (const reading of this.#readings) reading.detach();
     this.#readings.clear();
     this.#rows = this.#rows.slice();
     if (this.#numbers !== null) this.#numbers = this.#numbers.slice();
   }
 
-  #index(number: number, row: Row): void {
+  #index(number: number, row: TableRow): void {
     for (const [column, index] of this.#indexes) index.add(number, row[column]);
     for (const [{ columns }, index] of this.#combined) index.add(number, combinedCell(row, columns));
   }
 
-  #unindex(number: number, row: Row): void {
+  #unindex(number: number, row: TableRow): void {
     for (const [column, index] of this.#indexes) index.remove(number, row[column]);
     for (const [{ columns }, index] of this.#combined) index.remove(number, combinedCell(row, columns));
   }
@@ -339,12 +340,12 @@ export class Table implements ObjectValue {
   }
 
   /** Inserts rows whose holes have been closed. */
-  #merge(added: readonly number[], rows: readonly Row[]): void {
-    const all = new Map<number, Row | null>();
+  #merge(added: readonly number[], rows: readonly TableRow[]): void {
+    const all = new Map<number, TableRow | null>();
     for (const [slot, row] of this.#rows.entries()) all.set(this.#numberAt(slot), row);
-    for (const [i, number] of added.entries()) all.set(number, rows[i] as Row);
+    for (const [i, number] of added.entries()) all.set(number, rows[i] as TableRow);
     this.#numbers = [...all.keys()].sort((a, b) => a - b);
-    this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);
+    this.#rows = this.#numbers.map((number) => all.get(number) as TableRow | null);
     this.#holes = this.#rows.reduce((holes, row) => holes + Number(row === null), 0);
   }
 }
@@ -358,13 +359,16 @@ function* readTable(reader: ValueReader, size: number): Steps<Table> {
   const created: TableIndex[] = [];
   for (let remaining = reader.number(); remaining > 0; remaining--)
     created.push(readIndex(reader, columns.length));
+
   // Reading a row without columns consumes no bytes, so a damaged number of rows could fill the memory.
   if (columns.length === 0 && size > 0) throw new DamagedSnapshot("a table without columns has rows");
+
   const table = new Table(columns);
   table.setCreatedIndexes(created);
   for (let count = 1; count <= size; count++) {
     table.push(columns.map(() => readCell(reader)));
     if (count % ITEMS_PER_STEP === 0) yield;
   }
+
   return table;
 }

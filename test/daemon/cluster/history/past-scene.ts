@@ -3,14 +3,19 @@ import "../../../support/installed-families.js";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";
-import type { Recorder } from "../../../../daemon/cluster/replica/recorder.js";
+import { shortReply } from "../../../../daemon/cluster/history/unit-report.js";
+import type { Delay } from "../../../../daemon/cluster/peers/finality/finality-delay.js";
+import { Arrivals } from "../../../../daemon/cluster/replica/arrivals.js";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
+import type { TimelineRecorder } from "../../../../daemon/cluster/replica/timeline-recorder.js";
 import { hashOf } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
+import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { DiskSpace } from "../../../../daemon/net/process/disk.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../../../daemon/store/database.js";
+import type { KeyRing } from "../../../../daemon/store/key-ring.js";
 import type { Semantics } from "../../../../daemon/store/semantics.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import {
@@ -28,6 +33,7 @@ import { noMessages } from "../../../../protocol/figures/message-figures.js";
 import { membershipStateOf } from "../../../../protocol/members/member-list.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../../protocol/version-2/envelope.js";
+import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import { writeBackup } from "../../../../tools/backup/file/backup-file.js";
 import { FrameWriter } from "../../../../tools/backup/file/backup-frames.js";
 import { folded } from "../../../conformance/resp2-fold.js";
@@ -71,8 +77,10 @@ export class PastScene {
   readonly root = makeKeyPair();
   readonly storage = new MemoryStorage();
   readonly signers;
-  readonly history: TimelineCommands;
+  history: TimelineCommands;
+  readonly ring: KeyRing;
   readonly index = new DigestIndex(this.storage);
+  readonly #snapshots: Pick<Snapshots, "list" | "read"> | null;
 
   constructor({
     snapshots = null,
@@ -80,8 +88,26 @@ export class PastScene {
   }: { snapshots?: Pick<Snapshots, "list" | "read"> | null; known?: Semantics } = {}) {
     const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
     this.signers = loadSigners(settings, pino({ level: "silent" }), known);
-    const recorder = double<Recorder>({ state: "live", revoked: null, unlisted: null, introduction: null });
-    this.history = new TimelineCommands(this.#node(snapshots), recorder);
+    this.ring = this.signers.makeRing();
+    this.#snapshots = snapshots;
+    this.history = this.#makeHistory();
+  }
+
+  /** Stops the history, and begins again with the same entries, as after a restart of the daemon. */
+  restart(): void {
+    this.history.stop();
+    this.history = this.#makeHistory();
+  }
+
+  #makeHistory(): TimelineCommands {
+    const recorder = double<TimelineRecorder>({
+      state: "live",
+      revoked: null,
+      unlisted: null,
+      unlistedCause: null,
+      authorizationCommand: null,
+    });
+    return new TimelineCommands(this.#node(this.#snapshots), recorder);
   }
 
   get recallParts() {
@@ -92,7 +118,10 @@ export class PastScene {
       genesis: signers.makeRing,
       databases: DATABASES_DEFAULT,
       uptime: () => performance.now(),
-      soon: (step: () => void) => void setImmediate(step),
+      soon: (step: () => void) => {
+        this.turns++;
+        setImmediate(step);
+      },
     };
   }
 
@@ -125,11 +154,38 @@ export class PastScene {
 
   /** Whether the caller's key may read all keys. */
   readsAll = true;
+  /** The id of the caller's key. */
+  caller: ByteString | null = null;
+  /** What the daemon reports about the final date. */
+  readonly finality: {
+    state: DaemonState;
+    stablePoint: number;
+    finalityDelay: Delay | null;
+    members: { id: ByteString; address: string }[];
+  } = { state: "live", stablePoint: 8, finalityDelay: null, members: [] };
+  readonly arrivals = new Arrivals(
+    {
+      ...realEnvironment,
+      uptime: () => this.uptime,
+      randomBytes: (count) => String.fromCharCode(this.#randoms++).repeat(count),
+    },
+    shortReply,
+  );
+  /** Additional milliseconds that pass with each reading of the daemon's clock. */
+  clockStep = 0;
+  #passed = 0;
+  #randoms = 1;
+  /** The number of further turns of the event loop in which the history was read. */
+  turns = 0;
+  /** The steps of the daemon's timers, which a test runs itself. */
+  readonly timers: (() => void)[] = [];
+  /** Milliseconds of the clock of the kept arrivals. */
+  uptime = 0;
 
   async send(...argv: ByteString[]): Promise<Plain> {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return plain(command.reply);
-    const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll };
+    const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll, caller: this.caller };
     return plain((await this.history.execute(command.name, argv, unit)) as Reply);
   }
 
@@ -140,14 +196,25 @@ export class PastScene {
   }
 
   #node(snapshots: Pick<Snapshots, "list" | "read"> | null): NodeState {
-    const { index } = this;
+    const { arrivals, finality, index, timers } = this;
     const tail = { tailUnits: 1, tailBytes: 2, redone: 3, waiting: 4, bytes: 5 };
     return double<NodeState>({
       ...this.recallParts,
+      arrivals,
       signers: this.signers,
       settings: { limits: { minDiskFree: 0 }, rootKey: [this.root.file] },
       disk: new DiskSpace(null),
-      environment: { clock: () => NOW, uptime: () => performance.now() },
+      environment: {
+        clock: () => NOW,
+        uptime: () => {
+          this.#passed += this.clockStep;
+          return performance.now() + this.#passed;
+        },
+        setTimer(_, step) {
+          timers.push(step);
+          return () => {};
+        },
+      },
       snapshots: { snapshots: snapshots as Snapshots },
       timeline: {
         index,
@@ -162,17 +229,23 @@ export class PastScene {
         prunedTo: 3,
         database: new Database(),
         holds: ({ at }: OrderKey) => at === 5,
-        ring: this.signers.makeRing(),
+        ring: this.ring,
       },
       identity: { id: "own" },
       peering: {
         admission: { isRefused: false, refusalText: null, admitted: null },
         isSkewed: false,
-        state: "live",
-        stablePoint: 8,
-        finalityDelay: null,
+        get state() {
+          return finality.state;
+        },
+        get stablePoint() {
+          return finality.stablePoint;
+        },
+        get finalityDelay() {
+          return finality.finalityDelay;
+        },
         closing: { gaps: 0 },
-        order: null,
+        adoptOption: null,
         quarantined: () => ({ waiting: 0, dropped: 0 }),
         snapshots: { taken: 6, orphaned: 7, possiblyOrphaned: 8, progress: null },
         states: {
@@ -187,7 +260,9 @@ export class PastScene {
           keeperChanges: 0,
           figures: { keeper: null, slots: 0, units: 0, lastAt: 0, waiting: 0, waitingKeys: [] },
         },
-        members: [],
+        get members() {
+          return finality.members as never[];
+        },
         channelMessages: { figures: noMessages() },
       },
       removedDataStores: { waitingDeadLetters: () => 9 },
@@ -231,7 +306,7 @@ export function backUp(storage: PastScene["storage"], file: string): void {
     view: {
       entries: (from: Buffer | null) => storage.entries(from, null),
       orderKeys: () => [...storage.entries(null, null)].map(([orderKey]) => orderKey),
-      mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
+      readMark: (name: Parameters<typeof storage.readMark>[0]) => storage.readMark(name),
       hasForgotten: false,
       log: { lost: 0 },
     } as unknown as Parameters<typeof writeBackup>[0]["view"],

@@ -13,7 +13,7 @@ const signed = (list: KnownList): SignedList => ({
   signature: Buffer.alloc(1),
 });
 
-const make = () => new ListHistory(double<Storage>({ mark: () => null, put: () => {} }));
+const make = () => new ListHistory(double<Storage>({ readMark: () => null, put: () => {} }));
 
 test("names that decisions have invented displace neither newer ones nor the parents of known lists", () => {
   const history = make();

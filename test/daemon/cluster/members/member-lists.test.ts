@@ -29,7 +29,7 @@ class Disk {
   readonly #put = new Map<string, Buffer>();
   #waiting: (() => void)[] = [];
 
-  mark(name: string): Buffer | null {
+  readMark(name: string): Buffer | null {
     return this.marks.get(name) ?? null;
   }
 
@@ -65,12 +65,12 @@ function signed({ list }: KnownList, by = root, header = {}) {
 
 function take(lists: MemberLists, list: KnownList, by = root, header = {}) {
   const { body, signature } = signed(list, by, header);
-  return lists.take(body, signature);
+  return lists.acceptList(body, signature);
 }
 
-function takeEarlier(lists: MemberLists, list: KnownList, by: typeof root, header = {}) {
+function acceptEarlier(lists: MemberLists, list: KnownList, by: typeof root, header = {}) {
   const { body, signature } = signed(list, by, header);
-  lists.takeEarlier(body, signature);
+  lists.acceptEarlier(body, signature);
 }
 
 const first = after([], "ABC");
@@ -82,15 +82,18 @@ test("a list takes effect immediately, is sent once it is on the disk, and survi
   let changes = 0;
   lists.changed = () => changes++;
   assert.deepEqual([lists.others, lists.isReporting, lists.refusal], [null, false, null]);
+
   assert.ok(typeof take(lists, first) === "object");
   assert.deepEqual([...(lists.others ?? [])].sort(), [idOf("B"), idOf("C")]);
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], ["", false, 1]);
   await disk.sync();
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], [first.hash, true, 2]);
+
   assert.equal(take(lists, first), "old");
   take(lists, less);
   assert.ok(lists.membership.removed.has(idOf("C")) && !lists.isReporting);
   await disk.sync();
+
   const again = open(idOf("A"), disk);
   assert.deepEqual([again.durable.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
   assert.equal(take(again, first), "old");
@@ -109,8 +112,8 @@ test("only an administrator's signature makes a list valid, whichever daemon sen
   assert.equal(outcomes[1], "unknown-signer");
   for (const outcome of outcomes.slice(2)) assert.ok(typeof outcome === "object" && "refused" in outcome);
   const { body, signature } = signed(first);
-  assert.ok("refused" in (lists.take(body, Buffer.alloc(signature.length)) as object));
-  assert.ok("refused" in (lists.take(Buffer.from("no envelope"), signature) as object));
+  assert.ok("refused" in (lists.acceptList(body, Buffer.alloc(signature.length)) as object));
+  assert.ok("refused" in (lists.acceptList(Buffer.from("no envelope"), signature) as object));
   assert.equal(lists.hasLists, false);
 });
 
@@ -123,10 +126,12 @@ test("a daemon that is left out, not named or without a disk is not a member, an
     out.refusal ?? "",
     /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out permanently/,
   );
+
   const other = open(idOf("X"), new Disk());
   take(other, first);
   assert.match(other.refusal ?? "", /does not name it/);
   assert.ok(other.isOutside);
+
   const memory = new Disk();
   memory.isDurable = false;
   const unsafe = open(idOf("A"), memory);
@@ -167,28 +172,32 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>
-    typeof lists.takeVouched(body, signature, peers) === "object" && lists.hasLists;
+    typeof lists.acceptVouched(body, signature, peers) === "object" && lists.hasLists;
+
   const empty = open(idOf("X"), new Disk(), false);
-  assert.equal(empty.take(body, signature), "unknown-signer");
+  assert.equal(empty.acceptList(body, signature), "unknown-signer");
   assert.ok(isTaken(empty, 1) && empty.isOutside);
   assert.equal(isTaken(open(idOf("X"), new Disk(), true), 1), false);
   assert.ok(isTaken(open(idOf("X"), new Disk(), true), 2));
+
   // A removed daemon accepts no writes, and has none to lose.
   const out = open(idOf("C"), new Disk());
   take(out, first);
   take(out, less);
   const more = signed(after([less], "D"), later);
-  assert.ok(typeof out.takeVouched(more.body, more.signature, 1) === "object");
+  assert.ok(typeof out.acceptVouched(more.body, more.signature, 1) === "object");
   assert.equal(out.heads[0]?.list.number, 3);
+
   const member = open(idOf("A"), new Disk());
   take(member, first);
   const next = signed(less, later);
-  assert.equal(member.takeVouched(next.body, next.signature, 1), "unknown-signer");
-  assert.ok(typeof member.takeVouched(next.body, next.signature, 2) === "object");
+  assert.equal(member.acceptVouched(next.body, next.signature, 1), "unknown-signer");
+  assert.ok(typeof member.acceptVouched(next.body, next.signature, 2) === "object");
+
   // Reports of peers cannot make an invalid list valid.
   const foreign = signed(first, later, { cluster: idOf("X") });
-  assert.ok("refused" in (empty.takeVouched(foreign.body, foreign.signature, 2) as object));
-  assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
+  assert.ok("refused" in (empty.acceptVouched(foreign.body, foreign.signature, 2) as object));
+  assert.ok("refused" in (empty.acceptVouched(Buffer.from("none"), signature, 2) as object));
 });
 
 test("a list that a list in use follows is proved by its hash, whoever signed it", async () => {
@@ -197,7 +206,7 @@ test("a list that a list in use follows is proved by its hash, whoever signed it
   const last = after([less], "D");
   take(lists, last);
   assert.deepEqual([...lists.history.missing], [less.hash]);
-  for (const list of [first, less, first]) takeEarlier(lists, list, unknownKey);
+  for (const list of [first, less, first]) acceptEarlier(lists, list, unknownKey);
   await disk.sync();
   const { history, heads } = open(idOf("A"), disk);
   assert.deepEqual([history.find(first.hash)?.list, history.missing.size], [first.list, 0]);
@@ -215,20 +224,23 @@ test("a list that a decision names is proved by an administrator's key that was 
   const rootRecord = ring.find(root.id) ?? assert.fail();
   ring.execute(["KEY", "ADD", spki, "RULES", "+@all", "~*"], at, rootRecord);
   ring.execute(["KEY", "REVOKE", hexOf(administrator.id)], { ...at, at: AT + 5 }, rootRecord);
+
   const lists = open(idOf("X"), new Disk());
   take(lists, after([], "XYZ"));
   const { history } = lists;
+
   const isTaken = (list: KnownList, by: typeof root, header = {}) => {
     history.miss(list.hash);
-    takeEarlier(lists, list, by, header);
+    acceptEarlier(lists, list, by, header);
     return history.find(list.hash) !== null;
   };
+
   assert.equal(isTaken(less, unknownKey), false);
   assert.equal(isTaken(less, app), false);
   assert.equal(isTaken(less, administrator, { at: AT + 5 }), false);
   assert.ok(isTaken(less, administrator, { at: AT + 4 }));
   assert.ok(isTaken(first, root));
-  takeEarlier(lists, after([less], "E"), root);
+  acceptEarlier(lists, after([less], "E"), root);
   assert.deepEqual([history.size, lists.heads.length], [3, 1], "no decision names it, and none is in use");
 });
 

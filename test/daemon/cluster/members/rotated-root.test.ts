@@ -6,7 +6,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemberLists, refusalOfMember } from "../../../../daemon/cluster/members/member-lists.js";
+import { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
+import { refusalOfMember } from "../../../../daemon/cluster/members/member-refusal.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
 import type { PeerAddress } from "../../../../daemon/options/peer-address.js";
@@ -45,7 +46,7 @@ class Disk {
   readonly isDurable = true;
   readonly #kept = new Map<string, Buffer>();
 
-  mark(name: string): Buffer | null {
+  readMark(name: string): Buffer | null {
     return this.#kept.get(name) ?? null;
   }
 
@@ -74,11 +75,13 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
         ring: rotated.ring,
         verify: rotated.verify.bind(rotated),
       });
+
   const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>
     refusalOfMember(id, true, { ring: started.ring, peers: pins, membership: lists.membership });
+
   const node: Node = world.add(name, { peers, parts: { lists, refusal } });
   lists.changed = () => node.peering.listsChanged();
   return { node, lists };
@@ -94,7 +97,7 @@ function after(parents: readonly KnownList[], add: string, leave = ""): KnownLis
 function giveList({ lists }: Listed, { list }: KnownList, by: KeyPair): void {
   const header = { cluster, at: EPOCH };
   const { body, signature } = signCommands(by, [["CLUSTER", "MEMBERS", writeMemberList(list)]], header);
-  const outcome = lists.take(body, signature);
+  const outcome = lists.acceptList(body, signature);
   assert.ok(outcome === "old" || (typeof outcome === "object" && !("refused" in outcome)));
 }
 
@@ -161,7 +164,7 @@ test("a single lying peer of two cannot make a daemon use its list", async () =>
     const header = { cluster, at: EPOCH };
     const commands = [["CLUSTER", "MEMBERS", writeMemberList(forged.list)]];
     const { body, signature } = signCommands(forger, commands, header);
-    liar.lists.takeVouched(body, signature, 2);
+    liar.lists.acceptVouched(body, signature, 2);
     await run(world, random.between(0, 3_000));
     const c = start(world, "c", true);
     if (random.chance(0.5)) world.cut.add("a c").add("c a");
@@ -190,7 +193,7 @@ test("an earlier list that a liar replays to an empty daemon does not lower the 
     const header = { cluster, at: EPOCH };
     const commands = [["CLUSTER", "MEMBERS", writeMemberList(forged.list)]];
     const { body, signature } = signCommands(forger, commands, header);
-    liar.lists.takeVouched(body, signature, 2);
+    liar.lists.acceptVouched(body, signature, 2);
     await run(world, random.between(0, 3_000));
     const c = start(world, "c", true);
     if (random.chance(0.5)) giveList(c, early, root);

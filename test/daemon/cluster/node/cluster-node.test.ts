@@ -18,6 +18,7 @@ import { realEnvironment } from "../../../../daemon/net/process/clock-and-random
 import { Metrics } from "../../../../daemon/program/inspection/metrics.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import { readBody } from "../../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
 import { knowsSecret, peerArgs, secretFile } from "../../../support/cluster-secret.js";
 import { type LogLine, startDaemon } from "../../../support/daemon-process.js";
@@ -61,6 +62,36 @@ function listOf(cluster: ByteString, member: ByteString) {
   return signCommands(root, [["CLUSTER", "MEMBERS", list]], { cluster });
 }
 
+test("the first write of a client is stored in one step with the record that the daemon has served", async (t) => {
+  for (const hasMembers of [false, true]) {
+    using folder = makeFolder();
+    const node = await open(folder.path);
+    await node.start();
+    try {
+      await until("it is live", () => node.recording.state === "live");
+      if (hasMembers) await node.haveMembers();
+      const put = t.mock.method(node.storage, "put");
+      const write = (argv: readonly string[]) => {
+        const { cluster } = node.signers;
+        const { id, body, signature } = signCommands(app, [argv], { cluster, at: Date.now() });
+        node.timeline.accept({ id, body, signature, envelope: readBody(body) });
+      };
+      write(["SET", "k", "v"]);
+      write(["SET", "k", "w"]);
+      const stored = put.mock.calls.map(({ arguments: [entries, marks = []] }) => [
+        entries.length,
+        marks.map(([name, value]) => `${name} ${value}`),
+      ]);
+      assert.deepEqual(stored, [
+        [1, ["state complete alone"]],
+        [1, []],
+      ]);
+    } finally {
+      await node.stop();
+    }
+  }
+});
+
 test("a daemon has no members until it has a peer or a list, also after a restart", async () => {
   using folder = makeFolder();
   const node = await open(folder.path);
@@ -83,7 +114,7 @@ test("a daemon has no members until it has a peer or a list, also after a restar
     assert.equal(node.backend.closedDates, node.peering.closing);
     await until("the date for which a client waits is final", () => isFinal);
     const { body, signature } = listOf(node.signers.cluster, node.identity.id);
-    const outcome = node.lists.take(body, signature);
+    const outcome = node.lists.acceptList(body, signature);
     assert.ok(typeof outcome === "object" && "saved" in outcome, JSON.stringify(outcome));
     await outcome.saved;
     assert.equal(node.recording.state, "live");
@@ -107,14 +138,17 @@ test("a daemon that stops gets no members while their code is loading, and close
       const node = await open(folder.path, args);
       await node.start();
       const { peering } = node;
+
       const socket = connect(port, "127.0.0.1");
       await until("the connection is open", () => connections.length > index && !socket.connecting);
+
       const apply = await node.reread(settingsFrom([...KEYS, "--data", folder.path, ...peers]));
       node.takeMember?.(socket, double<Hello>({}));
       const loading = node.haveMembers();
       await node.stop();
       await loading;
       apply();
+
       await until("the connection is closed", () => socket.destroyed);
       assert.equal(node.peering, peering);
     }

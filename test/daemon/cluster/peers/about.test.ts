@@ -4,11 +4,8 @@ import { test } from "node:test";
 import { MEMBER_FIGURES, TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.js";
 import { publicProblems } from "../../../../protocol/figures/timeline-problems.js";
 import { FrameParser } from "../../../../protocol/frame.js";
-import {
-  type MemberAbout,
-  readMemberMessage,
-  writeMemberMessage,
-} from "../../../../protocol/members/member-messages.js";
+import type { MemberAbout } from "../../../../protocol/members/about-message.js";
+import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
 import { readFigures } from "../../../../tools/cli/shared/read-figures.js";
 import { World } from "./support.js";
 
@@ -49,11 +46,13 @@ test("a member's report is limited in length and to printable characters, whatev
       text: `${index} \u202e<b>\r\n${"y".repeat(1000)}`,
     })),
   });
+
   const [payload] = new FrameParser(1 << 20, 2).split(written);
   const message = readMemberMessage(payload as Buffer);
   assert.ok(message.kind === "about");
   assert.equal(message.software.length, 32);
   assert.equal(message.problems.length, 8);
+
   for (const { code, member, text } of message.problems) {
     assert.deepEqual([code, member], ["failed", "db2:1111?x?"]);
     assert.equal(text.length, 600 - "failed db2:1111?x? ".length);
@@ -75,11 +74,19 @@ test("public problems contain no name of a key and no id, but the complete comma
     invalidIndexes: [{ db: 0, key: "secret-collection", index: "secret_1" }],
     revoked: id,
     members: [
-      { ...readFigures(MEMBER_FIGURES, []), connection: "waiting", address: `${id}:1111`, lastHeard: 1 },
+      {
+        ...readFigures(MEMBER_FIGURES, []),
+        connection: "waiting",
+        address: `${id}:1111`,
+        lastHeard: 1,
+        awayFor: 1,
+      },
     ],
   };
+
   const problems = publicProblems(report, 1_790_000_000_000);
   const text = JSON.stringify(problems);
+
   assert.ok(problems.length >= 4, text);
   assert.ok(problems.some(({ fix }) => fix === `as administrator: dbsync send -k root-private.pem ${own}`));
   assert.doesNotMatch(text, /secret|0123456789ab/);

@@ -8,7 +8,7 @@ test("an order that names no connected daemon is reported, once daemons have had
   for (const ordered of ["b", "nobody"]) {
     const world = new World();
     const { id } = keyOf(ordered);
-    const a = world.add("a", { peers: ["b"], parts: { order: id } });
+    const a = world.add("a", { peers: ["b"], parts: { adoptionOrder: id } });
     world.run(2000);
     const warnings = () => a.lines.filter(({ text }) => text.startsWith("`adopt` names no daemon"));
     assert.equal(warnings().length, 0, "b may still connect");

@@ -1,7 +1,8 @@
 /** Tests a peer with the cluster's secret that appears as many members: it cannot displace members named by --peer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BANS_MAX, Bans, MemberBits } from "../../../../daemon/cluster/peers/roster.js";
+import { BANS_MAX, Bans } from "../../../../daemon/cluster/peers/member-bans.js";
+import { MemberBits } from "../../../../daemon/cluster/peers/member-slots.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { MEMBERS_MAX, NON_VOTERS_MAX } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { ClusterSecret } from "../../../../daemon/engine/trust/cluster-secret.js";

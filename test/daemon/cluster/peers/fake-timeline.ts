@@ -25,15 +25,17 @@ export class FakeTimeline {
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
   state: Timeline["state"] = "live";
+  failure: string | null = null;
   published = 0;
   prunedTo = -1;
-  handover: Timeline["handover"] | null = null;
+  lastStoredAt = 0;
+  snapshotTransfer: Timeline["snapshotTransfer"] | null = null;
   readonly newest = { at: 0, seq: 0 };
   /** The date up to which the state has all entries. */
   foldedTo = 0;
   readonly isFolded = (at: number) => at <= this.foldedTo;
   readonly ownDates: OwnDates = new OwnDates({
-    mark: () => null,
+    readMark: () => null,
     put: () => {},
     synced: () => this.#synced(),
   });
@@ -41,17 +43,19 @@ export class FakeTimeline {
   readonly ring = { patterns: DecidedPatterns.NONE };
   /** No unit is decided. */
   readonly decided = {
-    folded: () => {},
-    openDate: Number.POSITIVE_INFINITY,
-    storedVote: [],
-    promises: writeStoredPromises(NO_PROMISES),
-    storePromises: (_: Buffer, stored: () => void) => stored(),
-    stored: () => [],
+    onFolded: () => {},
+    readStoredDecisions: () => [],
     find: () => null,
-    knownFrom: 0,
+    rememberedFrom: 0,
+  };
+  readonly votes = {
+    openDate: Number.POSITIVE_INFINITY,
+    lastVote: [],
+    promises: writeStoredPromises(NO_PROMISES),
+    storePromises: (_: Buffer, onStored: () => void) => onStored(),
   };
   isSkewed = false;
-  readonly waiting = { marks: 0, areMarkedFolded: true, mark: () => void this.waiting.marks++ };
+  readonly waiting = { marks: 0, areMarkedFolded: true, markReached: () => void this.waiting.marks++ };
   readonly damagedEntries = {
     lastAt: null as number | null,
     timesDropped: 0,

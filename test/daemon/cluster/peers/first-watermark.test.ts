@@ -1,7 +1,7 @@
 /** Tests from which date a daemon without data accepts entries: only after all dates that its members call final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Joining, joiningWatermark } from "../../../../daemon/cluster/peers/catching-up-state.js";
+import { FirstWatermark, watermarkToBegin } from "../../../../daemon/cluster/peers/first-watermark.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import type { StatusMessage } from "../../../../protocol/members/member-messages.js";
@@ -83,11 +83,11 @@ test("a daemon that has published a watermark before, or has no members, does no
       index: new DigestIndex(),
       forgotten: { clear: () => assert.fail("it has not joined") },
     };
-    const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
-    joining.start(hasOthers);
-    assert.ok(!joining.isUnderWay);
-    joining.receiveFirstStatus("a", double<StatusMessage>({ data: { count: 0, sum: "" } }));
-    joining.caughtUp([member(5, 10)], { ids: new Set(["a"]), others: 1 });
+    const first = new FirstWatermark(double<ClusterState>({ timeline, clock: () => 10 }));
+    first.start(hasOthers);
+    assert.ok(!first.isUnderWay);
+    first.receiveFirstStatus("a", double<StatusMessage>({ data: { count: 0, sum: "" } }));
+    first.caughtUp([member(5, 10)], { ids: new Set(["a"]), others: 1 });
     assert.deepEqual(raised, []);
   }
 });
@@ -100,37 +100,37 @@ function newDaemon() {
   let cleared = 0;
   const forgotten = { clear: () => void cleared++ };
   const timeline = { published: 0, raise: () => {}, index, forgotten };
-  const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
-  joining.start(true);
+  const first = new FirstWatermark(double<ClusterState>({ timeline, clock: () => 10 }));
+  first.start(true);
   const met = (id: string, count: number) =>
-    joining.receiveFirstStatus(id, double<StatusMessage>({ data: { count, sum: "" } }));
-  return { joining, index, met, cleared: () => cleared };
+    first.receiveFirstStatus(id, double<StatusMessage>({ data: { count, sum: "" } }));
+  return { first, index, met, cleared: () => cleared };
 }
 
 test("answers of a new daemon are no longer late once all configured peers have reported that they began without data", () => {
-  const { joining, met, cleared } = newDaemon();
+  const { first, met, cleared } = newDaemon();
   met("a", 0);
-  joining.caughtUp([], { ids: new Set(["a"]), others: 2 });
-  joining.caughtUp([], A_AND_B);
+  first.caughtUp([], { ids: new Set(["a"]), others: 2 });
+  first.caughtUp([], A_AND_B);
   met("guest", 0);
-  joining.caughtUp([], A_AND_B);
+  first.caughtUp([], A_AND_B);
   assert.equal(cleared(), 0, "b has not connected yet");
   met("b", 0);
   // Member a has received entries in the meantime, but only after its first status.
   met("a", 5);
-  joining.caughtUp([], A_AND_B);
-  joining.caughtUp([], A_AND_B);
+  first.caughtUp([], A_AND_B);
+  first.caughtUp([], A_AND_B);
   assert.equal(cleared(), 1);
 });
 
 for (const id of ["b", "guest"])
   test(`answers of a new daemon stay late if ${id} had entries when they met`, () => {
-    const { joining, met, cleared } = newDaemon();
+    const { first, met, cleared } = newDaemon();
     met("a", 0);
-    joining.caughtUp([], A_AND_B);
+    first.caughtUp([], A_AND_B);
     met(id, 1);
     met("b", 0);
-    joining.caughtUp([], A_AND_B);
+    first.caughtUp([], A_AND_B);
     assert.equal(cleared(), 0);
   });
 
@@ -149,8 +149,8 @@ test("a new daemon that is live before its last peer connects gives no late answ
   world.runUntil(() => cleared > 0);
 });
 
-const member = (watermark: number, clock: number, skewed = false) =>
-  double<StatusMessage>({ watermark, clock, skewed });
+const member = (watermark: number, clock: number, isSkewed = false) =>
+  double<StatusMessage>({ watermark, clock, isSkewed });
 
 for (const [what, members, watermark] of [
   ["no member is connected", [], 0],
@@ -165,5 +165,5 @@ for (const [what, members, watermark] of [
   ["the only one lies", [member(9e12, 9e12)], 100 + DAY_MS],
 ] as const)
   test(`a daemon that begins without data begins at ${watermark} if ${what}`, () => {
-    assert.equal(joiningWatermark(members, 100), watermark);
+    assert.equal(watermarkToBegin(members, 100), watermark);
   });

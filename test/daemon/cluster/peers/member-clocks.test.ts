@@ -15,7 +15,7 @@ const AT_ZERO = { sent: 0, trip: 2 };
 test("a clock that was noted before its member had a vote counts as soon as the member has one", () => {
   const clocks = new MemberClocks(LIMITS);
   const unknown = { ids: new Set<string>(), others: 1 };
-  clocks.note("voter", AT_ZERO, OWN, unknown);
+  clocks.recordSample("voter", AT_ZERO, OWN, unknown);
   assert.equal(clocks.median(AHEAD_MS, 0, unknown), null);
   assert.equal(clocks.skewOf("voter", AHEAD_MS, 0, unknown), null);
   assert.equal(clocks.median(AHEAD_MS, 0, PAIR), 1);
@@ -26,14 +26,14 @@ test("a clock that was noted before its member had a vote counts as soon as the 
 
 test("clocks of members without a vote are not noted without bound, and leave room for voters and later members", () => {
   const clocks = new MemberClocks(LIMITS);
-  for (let n = 0; n < 10 * MEMBERS_MAX; n++) clocks.note(`stray ${n}`, AT_ZERO, OWN, PAIR);
+  for (let n = 0; n < 10 * MEMBERS_MAX; n++) clocks.recordSample(`stray ${n}`, AT_ZERO, OWN, PAIR);
   const strays = Array.from({ length: 10 * MEMBERS_MAX }, (_, n) => `stray ${n}`);
   const isNoted = (id: string, uptime = 0) =>
     clocks.skewOf(id, 0, uptime, { ids: new Set([id]), others: 1 }) !== null;
   assert.equal(strays.filter((id) => isNoted(id)).length, 2 * MEMBERS_MAX);
-  clocks.note("voter", AT_ZERO, OWN, PAIR);
+  clocks.recordSample("voter", AT_ZERO, OWN, PAIR);
   assert.ok(isNoted("voter"));
-  clocks.note("later", AT_ZERO, { clock: AHEAD_MS, uptime: LIMITS.clockSampleMs + 1 }, PAIR);
+  clocks.recordSample("later", AT_ZERO, { clock: AHEAD_MS, uptime: LIMITS.clockSampleMs + 1 }, PAIR);
   assert.ok(isNoted("later", LIMITS.clockSampleMs + 1));
   assert.equal(isNoted("stray 0", LIMITS.clockSampleMs + 1), false);
 });
@@ -42,7 +42,7 @@ test("a message that was on its way for long does not replace an accurate sample
   const clocks = new MemberClocks(LIMITS);
   const note = (uptime: number, clock: number, trip: number | null) => {
     const own = { clock: uptime + AHEAD_MS, uptime };
-    clocks.note("voter", { sent: clock, trip }, own, PAIR);
+    clocks.recordSample("voter", { sent: clock, trip }, own, PAIR);
     return clocks.median(own.clock, uptime, PAIR);
   };
   assert.equal(note(0, 0, null), 0, "the first message has no round trip");
@@ -58,7 +58,7 @@ test("a message that was on its way for long does not replace an accurate sample
 test("a clock that may be equal to this machine's is equal, however long the message was on its way", () => {
   for (const took of [0, 1, 20, 40]) {
     const clocks = new MemberClocks(LIMITS);
-    clocks.note("voter", { sent: 1_000 - took, trip: 40 }, { clock: 1_000, uptime: 0 }, PAIR);
+    clocks.recordSample("voter", { sent: 1_000 - took, trip: 40 }, { clock: 1_000, uptime: 0 }, PAIR);
     assert.equal(clocks.median(1_007, 7, PAIR, true), 1_007);
     assert.equal(clocks.skewOf("voter", 1_007, 7, PAIR), 0);
   }

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import type { Members } from "../../../../daemon/cluster/peers/members-interface.js";
 import { NoMembers } from "../../../../daemon/cluster/peers/no-members.js";
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
-import type { AddedEntry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
+import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { nextTurn } from "../../../support/until.js";
 
@@ -15,22 +16,24 @@ const KEY: OrderKey = { at: 7, seq: 0, id: "i".repeat(32) };
 /** Starts a daemon without members, with a timeline that the test changes. */
 function start({ isFolded = true } = {}) {
   let now = 0;
-  const waiting = { size: 3, areMarkedFolded: isFolded, mark: () => {} };
+  const waiting = { size: 3, areMarkedFolded: isFolded, markReached: () => {} };
   const certified: number[] = [];
-  const handover = {
+  const snapshotTransfer = {
     cuts: [{ at: 10 }, { at: 20 }],
     certify: (at: number) => certified.push(at),
     retained: 0,
-    retainFrom: (at: number) => void (handover.retained = at),
+    retainFrom: (at: number) => void (snapshotTransfer.retained = at),
   };
   const damagedEntries = { lastAt: null as number | null, dropped: 0, drop: () => damagedEntries.dropped++ };
   const stored = new Set<OrderKey>();
+
   const timeline = {
     ...{ state: "live", published: 0, prunedTo: -1, newest: { at: 5, seq: 0 } },
-    ...{ waiting, handover, damagedEntries, count: 0 },
+    ...{ waiting, snapshotTransfer, damagedEntries, count: 0 },
     index: { total: () => ({ count: timeline.count }) },
     read: (orderKey: OrderKey) => (stored.has(orderKey) ? {} : null),
   };
+
   const members = new NoMembers({
     timeline: timeline as unknown as Timeline,
     uptime: () => now,
@@ -39,11 +42,12 @@ function start({ isFolded = true } = {}) {
     named: null,
   });
   members.start();
+
   const pass = (milliseconds: number) => {
     now += milliseconds;
     members.tick();
   };
-  return { members, timeline, waiting, handover, certified, damagedEntries, stored, pass };
+  return { members, timeline, waiting, snapshotTransfer, certified, damagedEntries, stored, pass };
 }
 
 /** Returns a function that shows whether a promise is resolved. */
@@ -63,6 +67,7 @@ test("it is live once the entries of its folder are part of the state, and repor
   assert.deepEqual(members.finalityDelay, {
     ...{ cause: "own-state", members: [], milliseconds: 400_000, isOverdue: true },
   });
+
   waiting.size = 2;
   pass(100);
   assert.equal(members.finalityDelay?.isOverdue, false, "an entry less waits");
@@ -70,20 +75,21 @@ test("it is live once the entries of its folder are part of the state, and repor
   pass(100);
   assert.equal(members.state, "live");
   assert.equal(members.finalityDelay, null);
+
   waiting.areMarkedFolded = false;
   pass(100);
   assert.equal(members.state, "live", "later entries change nothing");
 });
 
 test("its own watermark makes dates final, and its own snapshots permit it to prune", () => {
-  const { members, timeline, waiting, handover, certified, pass } = start({ isFolded: false });
+  const { members, timeline, waiting, snapshotTransfer, certified, pass } = start({ isFolded: false });
   timeline.published = 15;
   pass(reportEveryMs);
   assert.deepEqual(certified, [], "a state that is not complete is not certified");
   waiting.areMarkedFolded = true;
   pass(reportEveryMs);
   assert.deepEqual(certified, [10]);
-  assert.equal(handover.retained, 16);
+  assert.equal(snapshotTransfer.retained, 16);
   assert.equal(members.stablePoint, 16);
   timeline.published = 20;
   pass(reportEveryMs);
@@ -91,9 +97,19 @@ test("its own watermark makes dates final, and its own snapshots permit it to pr
 });
 
 test("it is admitted as alone once it has recorded a write", () => {
-  const { members, timeline, pass } = start();
+  const { members, pass } = start();
   pass(100);
   assert.equal(members.admission.admitted, null);
+  const write = (...argv: string[]) =>
+    members.admission.noteWrite([double<Entry>({ envelope: double<Envelope>({ commands: [argv] }) })]);
+  write("CLUSTER", "ADD", "key");
+  assert.equal(members.admission.admitted, null, "the key ring is no data");
+  write("SET", "k", "v");
+  assert.equal(members.admission.admitted, "alone");
+});
+
+test("it is admitted as alone if its folder contains a write", () => {
+  const { members, timeline, pass } = start();
   timeline.count = 1;
   pass(100);
   assert.equal(members.admission.admitted, "alone");

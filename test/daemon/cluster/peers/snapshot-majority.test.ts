@@ -3,10 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../daemon/cluster/peers/finality/cut-voting.js";
 import type { MissingEntries } from "../../../../daemon/cluster/peers/finality/missing-entries.js";
-import {
-  SnapshotChoice,
-  type SnapshotTaking,
-} from "../../../../daemon/cluster/peers/finality/snapshot-taking.js";
+import { SnapshotChoice } from "../../../../daemon/cluster/peers/finality/snapshot-choice.js";
+import type { SnapshotTaking } from "../../../../daemon/cluster/peers/finality/snapshot-taking.js";
 import type { ClusterState, ConnectedMember } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
 import type { LogThrottle } from "../../../../daemon/net/process/log-throttle.js";
@@ -21,13 +19,13 @@ const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
 /** A handover that always works, because these tests are only about the source of a snapshot. */
-const HANDOVER = double<Timeline["handover"]>({
+const HANDOVER = double<Timeline["snapshotTransfer"]>({
   adoptions: 0,
   cuts: [],
   votes: null,
   sendable: () => null,
   hasLost: () => false,
-  hold() {},
+  delayPruning() {},
   retainFrom() {},
   certify() {},
   want() {},
@@ -53,35 +51,39 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     () => {},
     () => {},
   );
-  timeline.handover = HANDOVER;
+  timeline.snapshotTransfer = HANDOVER;
   const warned: string[] = [];
+
   const cluster = double<ClusterState>({
     timeline: timeline.real,
     clock: () => EPOCH,
     limits: PEERING_LIMITS,
-    order: order ? GIVER.id : null,
+    adoptionOrder: order ? GIVER.id : null,
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
-    beganEmpty: true,
+    hasBegunEmpty: true,
     // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
   });
+
   const missing = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
     agreedOn: () => majority,
-    from: () => [voteOf("s")],
+    votesFrom: () => [voteOf("s")],
     haveSigned: () => haveSigned,
   });
   const taking = double<SnapshotTaking>({ missingOf: () => -1, wasTaken: () => false });
+
   const choice = new SnapshotChoice(cluster, { missing, voting, taking });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;
   const choices = choice.choices(0, [
     double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
   ]);
-  assert.equal(choice.order === null, choices.length === 1, "an operator can order its adoption");
+
+  assert.equal(choice.adoptOption === null, choices.length === 1, "an operator can order its adoption");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;
 }

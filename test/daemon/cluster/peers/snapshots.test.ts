@@ -86,7 +86,7 @@ class FakeHandover {
     kept();
   }
 
-  hold(): void {
+  delayPruning(): void {
     this.holds++;
   }
 
@@ -121,10 +121,12 @@ class FakeHandover {
       owner.onFailed(new Error("not the one"));
       return;
     }
+
     this.adoptions++;
     owner.onAside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: this.orphaned });
     owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), deadLetters: null });
+
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
@@ -138,9 +140,9 @@ class FakeHandover {
 const sealOf = (content: Buffer): SnapshotSeal => ({ bytes: content.length, seal: sha256(content) });
 
 function handoverOf({ timeline }: Node): FakeHandover {
-  const handover = new FakeHandover(timeline);
-  timeline.handover = double<Timeline["handover"]>(handover);
-  return handover;
+  const snapshotTransfer = new FakeHandover(timeline);
+  timeline.snapshotTransfer = double<Timeline["snapshotTransfer"]>(snapshotTransfer);
+  return snapshotTransfer;
 }
 
 const linesOf = ({ lines }: Node, text: RegExp): readonly Line[] =>
@@ -152,20 +154,24 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
   const given = [a, b].map(handoverOf);
   fill([a, b]);
   world.run(1000);
-  for (const handover of given) handover.prune(PRUNED);
+  for (const snapshotTransfer of given) snapshotTransfer.prune(PRUNED);
+
   const c = world.add("c", { peers: ["a", "b"] });
   const orphaned = Array.from({ length: 45 }, (_, at) => entryOf(at));
   handoverOf(c).orphaned = orphaned;
   const states = new Set<string>();
+
   world.runUntil(() => {
     states.add(c.peering.state);
     return c.peering.state === "live";
   });
+
   assert.deepEqual([...states], ["catching-up", "live"]);
   assert.ok(haveSameEntries(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
   assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
   assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
+
   for (const lost of [
     /does not contain; this daemon no longer/,
     /unknown whether/,
@@ -181,6 +187,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
     new RegExp(`^2026-09-\\S+ ${hexOf(orphaned[0]?.id ?? "")} by ${hexOf(client.id)}: SET$`),
   );
   assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
+
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "c has adopted one snapshot");
   assert.ok(
@@ -193,18 +200,21 @@ test("no snapshot is loaded while a member that is connected, or may still conne
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   const d = world.add("d", { peers: ["a"] });
-  const handover = handoverOf(a);
+  const snapshotTransfer = handoverOf(a);
   const other = handoverOf(d);
   fill([a, b, d]);
   world.run(1000);
-  handover.prune(PRUNED);
+  snapshotTransfer.prune(PRUNED);
+
   const c = world.add("c", { peers: ["a", "b"], limits: { maxRequests: 10 } });
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(haveSameEntries(a, b, c));
+
   world.kill("b");
   world.kill("c");
   other.prune(PRUNED);
+
   const late = world.add("late", { peers: ["a", "d", "absent"] });
   handoverOf(late);
   world.run(9000);
@@ -231,14 +241,16 @@ test("if a member sends no snapshot, or an unusable one, another member is tried
   const handovers = nodes.map(handoverOf);
   fill(nodes);
   world.run(1000);
-  for (const handover of handovers) handover.prune(PRUNED);
+  for (const snapshotTransfer of handovers) snapshotTransfer.prune(PRUNED);
   const [broken, silent] = handovers as [FakeHandover, FakeHandover];
   world.run(5000);
   broken.content = Buffer.alloc((broken.content as Buffer).length, 1);
   Object.defineProperty(silent, "sendable", { value: () => null });
+
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
+
   assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
@@ -250,16 +262,18 @@ test("a member's snapshot uses no more than the available space", () => {
   const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
   world.run(1000);
-  const [first] = nodes.map(handoverOf).map((handover) => {
-    handover.prune(PRUNED);
-    return handover;
+  const [first] = nodes.map(handoverOf).map((snapshotTransfer) => {
+    snapshotTransfer.prune(PRUNED);
+    return snapshotTransfer;
   }) as [FakeHandover];
   const { length } = first.content as Buffer;
+
   const c = world.add("c", { peers: ["a", "b"] });
   const own = handoverOf(c);
   own.room = length - 1;
   let parts = 0;
   own.written = () => void parts++;
+
   world.runUntil(() => linesOf(c, /snapshot could not be loaded/).length > 0);
   const [line] = linesOf(c, /snapshot could not be loaded/);
   assert.equal(
@@ -267,6 +281,7 @@ test("a member's snapshot uses no more than the available space", () => {
     `${length - 100} bytes are still missing, and there is space for ${length - 1}`,
   );
   assert.deepEqual([own.reported, parts], [["discarded"], 0]);
+
   own.room = Number.POSITIVE_INFINITY;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(haveSameEntries(c, ...nodes));
@@ -277,22 +292,25 @@ test("a member that sends a different snapshot from the agreed one, or a longer 
   const nodes = world.addAll(["a", "b", "d"], { limits: { snapshotPartBytes: 100 } });
   fill(nodes);
   world.run(1000);
-  const [late, long] = nodes.map(handoverOf).map((handover) => {
-    handover.prune(PRUNED);
-    return handover;
+  const [late, long] = nodes.map(handoverOf).map((snapshotTransfer) => {
+    snapshotTransfer.prune(PRUNED);
+    return snapshotTransfer;
   }) as [FakeHandover, FakeHandover];
   world.run(5000);
+
   const chunks = Array(1000).fill(Buffer.alloc(100));
   Object.defineProperty(long, "sendable", {
     value: () => ({ cutAt: EPOCH + PRUNED, bytes: 100_000, chunks }),
   });
   const { bytes } = late.cuts[0] as SnapshotSeal;
   Object.defineProperty(late, "sendable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
+
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   let parts = 0;
   own.written = () => void parts++;
   world.runUntil(() => c.peering.state === "live");
+
   assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, [
@@ -308,6 +326,7 @@ test("a member that disconnects during the transfer is replaced by another; a da
   fill(nodes);
   world.run(1000);
   for (const node of nodes) handoverOf(node).prune(PRUNED);
+
   const c = world.add("c", { peers: ["a", "b"], limits: { snapshotPartBytes: 10 } });
   const waiting = new Map<string, number>();
   const note = (sender: string, change: 1 | -1) => waiting.set(sender, (waiting.get(sender) ?? 0) + change);
@@ -317,12 +336,14 @@ test("a member that disconnects during the transfer is replaced by another; a da
     const sender = c.peering.snapshots.progress?.address.slice(0, 1) as string;
     if (++parts === 3) world.breakAll((...pair) => pair.includes("c") && pair.includes(sender));
   };
+
   world.runUntil(() => c.peering.state === "live");
   for (const seen of world.seen) {
     if (seen.kind === "snapshot-pull") note(seen.to, 1);
     if (seen.kind === "snapshot-part") note(seen.from, -1);
     max = Math.max(max, ...waiting.values());
   }
+
   assert.equal(linesOf(c, /snapshot could not be loaded/).length, 1);
   assert.equal(max, 4);
   assert.ok(haveSameEntries(c, ...nodes));
@@ -337,20 +358,24 @@ test("members that were disconnected for longer than the retention time keep the
     for (let left = 0; left < 20 + i; left++) timeline.accept(entryOf(-60_000 + left * 1000 + i));
   world.run(1000);
   for (const [i, node] of nodes.entries()) handoverOf(node).prune(PRUNED - 1000 * i);
+
   world.run(20_000);
   world.cut.clear();
   world.run(120_000);
+
   for (const { peering } of nodes) assert.equal(peering.snapshots.taken, 0);
   const live = nodes.filter(({ peering }) => peering.state === "live");
   assert.equal(live.length, 1, "the one with the most entries continues");
+
   const { name, key } = live[0] as Node;
   const expected = `--adopt ${Buffer.from(key.id, "latin1").toString("hex")}`;
   for (const node of nodes) {
     if (node.name === name) continue;
-    assert.equal(node.peering.order, expected);
+    assert.equal(node.peering.adoptOption, expected);
     assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], expected);
   }
-  for (const { peering } of nodes) peering.setOrder(keyOf(name).id);
+
+  for (const { peering } of nodes) peering.setAdoptionOrder(keyOf(name).id);
   world.runUntil(
     () => nodes.every(({ peering }) => peering.state === "live") && haveSameEntries(...nodes),
     120_000,
@@ -361,33 +386,37 @@ test("members that were disconnected for longer than the retention time keep the
 test("a daemon keeps entries that a connected member does not have, but not forever", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
-  const handover = handoverOf(a);
+  const snapshotTransfer = handoverOf(a);
   world.run(5_000);
-  assert.ok(handover.retainsFrom > EPOCH, "alone it waits for no member");
+  assert.ok(snapshotTransfer.retainsFrom > EPOCH, "alone it waits for no member");
+
   const unsent = { at: EPOCH + 10, seq: 0, id: "unsent".padStart(32, "x") };
   a.timeline.index.add(unsent, false);
   const b = world.add("b");
-  world.runUntil(() => handover.retainsFrom === 0);
+  world.runUntil(() => snapshotTransfer.retainsFrom === 0);
+
   a.timeline.index.remove(unsent);
-  world.runUntil(() => handover.retainsFrom > EPOCH && haveSameEntries(a, b));
+  world.runUntil(() => snapshotTransfer.retainsFrom > EPOCH && haveSameEntries(a, b));
   assert.equal(a.peering.stablePoint, 0, "nothing is final while a member is away");
-  const before = handover.retainsFrom;
+
+  const before = snapshotTransfer.retainsFrom;
   world.run(10_000);
-  assert.ok(handover.retainsFrom > before && handover.retainsFrom <= EPOCH + world.now);
+  assert.ok(snapshotTransfer.retainsFrom > before && snapshotTransfer.retainsFrom <= EPOCH + world.now);
+
   b.timeline.index.add({ at: EPOCH + 20, seq: 0, id: "unreadable".padStart(32, "x") }, false);
   world.run(5_000);
-  const kept = handover.retainsFrom;
+  const kept = snapshotTransfer.retainsFrom;
   world.run(40_000);
-  assert.equal(handover.retainsFrom, kept);
+  assert.equal(snapshotTransfer.retainsFrom, kept);
   world.run(30_000);
-  assert.equal(handover.retainsFrom, Number.POSITIVE_INFINITY);
+  assert.equal(snapshotTransfer.retainsFrom, Number.POSITIVE_INFINITY);
 });
 
 test("of two daemons with equally many but different pruned entries, one yields if an operator orders it", () => {
   for (const extra of [0, 1])
     for (const isOrdered of [true, false]) {
       const world = new World();
-      const orderOf = (other: string) => ({ order: isOrdered ? keyOf(other).id : null });
+      const orderOf = (other: string) => ({ adoptionOrder: isOrdered ? keyOf(other).id : null });
       const [a, b] = [
         world.add("a", { peers: ["b"], parts: orderOf("b") }),
         world.add("b", { peers: ["a"], parts: orderOf("a") }),
@@ -399,7 +428,7 @@ test("of two daemons with equally many but different pruned entries, one yields 
       a.timeline.accept(entryOf(-59_500 + extra));
       b.timeline.accept(entryOf(-59_499 - extra));
       world.run(100);
-      for (const handover of handovers) handover.prune(PRUNED);
+      for (const snapshotTransfer of handovers) snapshotTransfer.prune(PRUNED);
       world.run(15_000);
       world.cut.clear();
       const taken = () => a.peering.snapshots.taken + b.peering.snapshots.taken;
@@ -425,7 +454,7 @@ test("a snapshot of a future date is loaded from no member", () => {
     const given = [a, b].map(handoverOf);
     fill([a, b]);
     world.run(1000);
-    for (const handover of given) handover.prune(world.now + far);
+    for (const snapshotTransfer of given) snapshotTransfer.prune(world.now + far);
     const taker = world.add("c", { peers: ["a", "b"] });
     handoverOf(taker);
     world.run(30_000);

@@ -114,6 +114,8 @@ export class World {
   readonly seen: Seen[] = [];
   /** Directed pairs: "a b" means that b receives nothing from a. */
   readonly cut = new Set<string>();
+  /** The nodes to which names lead that do not lead to the node of their own name. */
+  readonly stale = new Map<string, string>();
   /** Whether a message is lost, together with the rest of the chunk in which it was written. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
@@ -147,6 +149,7 @@ export class World {
     const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
     const clock = () => EPOCH + this.now + node.offset;
     const peers = (options.peers ?? []).map((peer) => this.addressOf(peer));
+
     const peering = new Peering({
       timeline: timeline.real,
       identity: { ...key, sign: (bytes) => signatureOf(key.spki, bytes) },
@@ -160,7 +163,7 @@ export class World {
       admitted: null,
       secret: null,
       refusal: () => null,
-      order: null,
+      adoptionOrder: null,
       signatureThreads: null,
       messages: null,
       about: null,
@@ -177,6 +180,7 @@ export class World {
       limits: { ...PEERING_LIMITS, ...options.limits },
       ...options.parts,
     });
+
     const node: Node = {
       name,
       key,
@@ -187,6 +191,7 @@ export class World {
       known,
       address: this.addressOf(name),
     };
+
     this.nodes.set(name, node);
     peering.start();
     return node;
@@ -279,13 +284,15 @@ export class World {
   }
 
   #connectFrom(opener: string): Connect {
-    return ({ host }, owner) => {
+    return ({ host: name }, owner) => {
+      const host = this.stale.get(name) ?? name;
       const [near, far] = this.bindings?.(opener, host) ?? [null, null];
       const here = new Pipe(`${host}:1`, near, this.#deliverer(opener, host));
       const there = new Pipe(`${opener}:40000`, far, this.#deliverer(host, opener));
       here.far = there;
       there.far = here;
       here.owner = this.isInOnePiece ? this.#inOnePiece(owner) : owner;
+
       this.scheduler.after(0, null, () => {
         const node = this.nodes.get(host);
         if (node === undefined || this.cut.has(`${opener} ${host}`)) {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import "../../../support/all-families.js";
 import type { EntryRecorder } from "../../../../daemon/cluster/replica/entry-recorder.js";
 import { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
+import { ProgramTurns } from "../../../../daemon/cluster/replica/program-turns.js";
 import { choicesOf } from "../../../../daemon/cluster/replica/recorded-choices.js";
 import type { ReplicaContext } from "../../../../daemon/cluster/replica/replica-context.js";
 import type { GatewayAnswer } from "../../../../daemon/cluster/replica/waiting-group.js";
@@ -18,7 +19,7 @@ import { Database } from "../../../../daemon/store/database.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
-import { array, NIL_ARRAY, type Reply, status } from "../../../../protocol/reply.js";
+import { array, integer, NIL_ARRAY, type Reply, status } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import {
   type Condition,
@@ -49,6 +50,7 @@ function fixture({ appliesImmediately = true } = {}) {
     /** The decision of the members of a list on the conditions of units; null: there is no list. */
     outcome: null as "applied" | "unmet" | null,
   };
+
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const apply = ({ id, envelope }: Entry, between: ((applied: number) => void) | null) =>
     unitsIn(envelope).map((range, i) => {
@@ -61,9 +63,12 @@ function fixture({ appliesImmediately = true } = {}) {
       const own = isSingle ? (reply.items[0] as Reply) : reply;
       return { reply: own, outcome: "applied", late: false } as const;
     });
+
   const trialState = { database, stepsMax: STEPS_MAX, unitId: () => "~".repeat(36) };
   const recorder: EntryRecorder = {
     ...{ appliesImmediately, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
+    programTurns: new ProgramTurns(realEnvironment),
+    commonClock: NOW,
     records: mayChange,
     get decides() {
       return state.outcome !== null;
@@ -91,6 +96,7 @@ function fixture({ appliesImmediately = true } = {}) {
       return { answers: apply(entry, between), flushed: Promise.resolve() };
     },
   };
+
   const context = double<ReplicaContext>({
     identity: makeIdentity(),
     log,
@@ -98,25 +104,38 @@ function fixture({ appliesImmediately = true } = {}) {
     environment: { ...realEnvironment, clock: () => NOW, uptime: () => state.uptime },
     settings: { window: { future: 6001 } },
   });
+
   const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
   const lastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   const user = { db: 0, now: NOW, as: null, isStable: false, readsAll: true, lastWrite };
-  const run = (body: (call: Call) => Reply, db = 0, conditions: readonly Condition[] = []): Promise<string> =>
+
+  const run = (
+    body: (call: Call) => Reply,
+    db = 0,
+    conditions: readonly Condition[] = [],
+    { readsOnly } = { readsOnly: false },
+  ): Promise<string> =>
     new Promise((resolve) => {
       const sender = { ...user, db };
       let reply: Reply | null = null;
       const answered = (answer: GatewayAnswer) =>
         resolve(answer.kind === "refused" ? answer.code : plain(reply ?? answer));
-      gateway.sendProgram(
-        {
-          ...{ sender, isStable: false, replicated: undefined, lastWrite, answered },
-          run: (step) => body((text, at = db) => call(step, text, at)),
-          recording: (_, __, own) => void (reply = own),
-          hasRead: (own) => resolve(`read ${plain(own)}`),
+      gateway.sendProgram({
+        ...{
+          sender,
+          conditions,
+          readsOnly,
+          isStable: false,
+          replicated: undefined,
+          lastWrite,
+          answered,
         },
-        conditions,
-      );
+        run: (step) => body((text, at = db) => call(step, text, at)),
+        recording: (_, __, own) => void (reply = own),
+        answerRead: (own) => resolve(`read ${plain(own)}`),
+      });
     });
+
   const send = async (text: string, db = 0): Promise<string> => {
     const answer = await gateway.execute(text.split(" "), { ...user, db });
     return answer.kind === "refused" ? answer.code : plain(answer);
@@ -129,6 +148,7 @@ function fixture({ appliesImmediately = true } = {}) {
         (answer) => resolve(answer.kind === "refused" ? answer.code : plain(answer)),
       ),
     );
+
   const envelopes = () => entries.map(({ envelope }) => textOf(envelope));
   return { database, gateway, entries, state, run, send, together, envelopes, lastWrite, user };
 }
@@ -189,6 +209,7 @@ test("a program whose conditions the members decide on answers its own reply, or
 test("programs and commands that are in flight together are recorded in one envelope, in their order", async () => {
   const { run, send, together, entries, envelopes, gateway, user, lastWrite } = fixture();
   const reads: string[] = [];
+
   const answers = [run(incremented), send("INCR n")];
   const read = () => ({ run: () => void reads.push(JSON.stringify(lastWrite.unapplied)), end() {} });
   gateway.readAfter(user, read());
@@ -200,6 +221,7 @@ test("programs and commands that are in flight together are recorded in one enve
     run(incremented),
   );
   gateway.readAfter(user, read());
+
   assert.deepEqual(await Promise.all(answers), ["1", "2", '[3 1 "3"]', '[4 "4"]', "[5]", 'read "5"', "6"]);
   assert.deepEqual(envelopes(), ["INCR n | INCR n | INCR n; INCR other | INCR n; GET n | INCR n | INCR n"]);
   assert.deepEqual(entries[0]?.envelope.units, [1, 1, 2, 2, 1, 1]);
@@ -265,6 +287,7 @@ test("a program sees the final ids of the stream entries that its sender has add
   ]);
   assert.ok(taken?.includes(added ?? ""), `${taken} does not contain ${added}`);
   assert.equal(envelopes().length, 2);
+
   const together = await Promise.all([
     run((call) => call("INCR n")),
     send("XADD s * f w"),
@@ -298,11 +321,27 @@ test("what a program takes is recorded at the index of its command", async () =>
 test("a program that only reads is answered while writes are refused", async () => {
   const { run, send, state, envelopes } = fixture();
   await send("SET n 1");
-  state.refusal = refused("catching-up", "");
-  const answers = await Promise.all([send("SET n 5"), run(incremented), run((call) => call("GET n"))]);
-  assert.deepEqual(answers, ["catching-up", "catching-up", 'read "1"']);
+  state.refusal = refused("clock-off", "");
+  const answers = await Promise.all([
+    send("SET n 5"),
+    run(incremented),
+    run((call) => call("GET n")),
+    run((call) => call("RPOP jobs")),
+  ]);
+  const nothingTaken = "a command that may write is refused, also if it would change nothing here";
+  assert.deepEqual(answers, ["clock-off", "clock-off", 'read "1"', "clock-off"], nothingTaken);
   assert.equal(envelopes().length, 1);
 });
+
+for (const code of ["catching-up", "daemon-revoked", "not-admitted", "not-listed", "storage-failed"] as const)
+  test(`while writes are refused as ${code}, a program that would write for another value is refused, too`, async () => {
+    const { run, state } = fixture();
+    state.refusal = refused(code, "");
+    const ifOne = (call: Call) => (plain(call("GET n")) === '"1"' ? call("SET n 2") : integer(0));
+    assert.equal(await run(ifOne), code, "the members may decide on n, and n may be 1 by now");
+    const reading = { readsOnly: true };
+    assert.equal(await run((call) => call("GET n"), 0, [], reading), "read nil");
+  });
 
 test("if an envelope is not recorded, the units after it are refused, because they may have read its effects", async () => {
   const { run, state, lastWrite } = fixture();

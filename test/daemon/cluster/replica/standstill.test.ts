@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completeSums } from "../../../../daemon/cluster/history/fold-mirror.js";
 import type { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
-import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-command-path.js";
+import { GatewayPath } from "../../../../daemon/cluster/replica/gateway-path.js";
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
 import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
+import { DecidedPatterns } from "../../../../daemon/store/rights/decided-patterns.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import { double } from "../../../support/double.js";
@@ -37,16 +38,19 @@ async function sceneOf() {
   const { timeline } = subject;
   timeline.receive([entryAt(START, "SET k 1")], MEMBER);
   await subject.settle();
+
   const environment = { ...realEnvironment, clock: () => START + 20_000 };
   const backend = new TimelineBackend(timeline, environment);
   const gateway = double<Gateway>({
+    patterns: DecidedPatterns.NONE,
     sendProgram: (program) => {
       const unit = { at: START + 20_000, db: 0, id: "i".repeat(36) };
-      program.hasRead(program.run((command, argv) => timeline.database.run(command, argv, unit)));
+      program.answerRead(program.run((command, argv) => timeline.database.run(command, argv, unit)));
     },
   });
+
   const units = new LocalUnits(environment, new NewestDate());
-  const path = new RecordedPath(backend, gateway, units, () => 1);
+  const path = new GatewayPath(backend, gateway, units, () => 1);
   const stop = async () => {
     timeline.receive([entryAt(START + 1000, "CLUSTER SEMANTICS 2", KEY_IDS[ROOT])], MEMBER);
     timeline.receive([entryAt(START + 2000, "SET k 2")], MEMBER);
@@ -63,7 +67,8 @@ const isRefused = (reply: Reply | Promise<Reply>) => {
 
 test("reading commands are refused, even in scripts and with conditions", async () => {
   const { path, backend, stop } = await sceneOf();
-  const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
+  const script = () =>
+    path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER, { readsOnly: true, keys: () => [] });
   const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);
   assert.deepEqual(await script(), { kind: "bulk", bytes: "1" });
   assert.deepEqual(together(), NIL_ARRAY);

@@ -1,7 +1,11 @@
 /** Tests the bytes of results, and the memory that stored results use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decidedResultOf, ResultWriter } from "../../../../daemon/engine/answers/result-writer.js";
+import {
+  decidedResultOf,
+  placedResultOf,
+  ResultWriter,
+} from "../../../../daemon/engine/answers/result-writer.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import { bulk, error, OK, type Reply } from "../../../../protocol/reply.js";
 import { bytesInUse } from "../../../support/garbage.js";
@@ -43,4 +47,17 @@ test("an error of a decided unit may be removed by an earlier unit, unless it de
   assert.equal(flagsOf(error("NOPERM"), "denied"), "decided provisional");
   assert.equal(flagsOf(error("ERR syntax error"), "malformed"), "decided");
   assert.equal(flagsOf({ kind: "nil-array" }, "unmet"), "decided unmet");
+});
+
+test("each unit of an envelope that the members have placed has a flag for that", () => {
+  const answers: readonly UnitAnswer[] = [
+    { reply: OK, outcome: "applied", late: false },
+    { reply: error("WRONGTYPE"), outcome: "applied", late: true },
+  ];
+  const { replies } = placedResultOf("i".repeat(32), answers, {
+    maxReplyBytes: ROOM,
+    readStatus: "isolated",
+  });
+  const lines = replies.split("\r\n");
+  assert.deepEqual([lines[2], lines[5]], ["placed isolated", "placed late provisional isolated"]);
 });

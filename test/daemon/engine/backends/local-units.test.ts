@@ -9,7 +9,7 @@ import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
-import { LocalPath } from "../../../../faces/users/user-listeners.js";
+import { LocalPath } from "../../../../faces/users/local-command-path.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { writeReply } from "../../../../protocol/resp/resp-writer.js";
@@ -40,12 +40,12 @@ test("a key that changes after WATCH gets a different writer", () => {
   const { path, call } = makePath();
   call("SET", "k", "1");
   const condition = { db: 0, key: "k", writer: path.writersOf(0, ["k"])[0] ?? "" };
-  assert.ok(path.hold([condition]));
+  assert.ok(path.areMet([condition]));
   call("GET", "k");
   call("SET", "other", "1");
-  assert.ok(path.hold([condition]), "a change to another key does not affect the condition");
+  assert.ok(path.areMet([condition]), "a change to another key does not affect the condition");
   call("SET", "k", "1");
-  assert.ok(!path.hold([condition]));
+  assert.ok(!path.areMet([condition]));
 });
 
 test("a key that changes after WRITERS gets a different writer", () => {

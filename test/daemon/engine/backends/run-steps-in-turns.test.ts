@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-command-path.js";
+import { GatewayPath } from "../../../../daemon/cluster/replica/gateway-path.js";
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
-import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
+import type { BackendOutcome } from "../../../../daemon/engine/backends/backend.js";
 import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
@@ -16,7 +16,7 @@ import { UNIT_STEPS_DEFAULT } from "../../../../daemon/store/keyspace/effort-bud
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { Collection } from "../../../../faces/mongo/store/values/collection.js";
-import { LocalPath } from "../../../../faces/users/user-listeners.js";
+import { LocalPath } from "../../../../faces/users/local-command-path.js";
 import { finishReply } from "../../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
 import { amount } from "../../../support/amount.js";
@@ -94,7 +94,7 @@ async function inTimeline(contents: Contents) {
   const backend = new TimelineBackend(timeline, environment);
   fill(backend.database, contents);
   const units = new LocalUnits(environment, new NewestDate());
-  const path = new RecordedPath(backend, null as never, units, () => 1);
+  const path = new GatewayPath(backend, null as never, units, () => 1);
   return { backend, path, database: backend.database };
 }
 
@@ -103,7 +103,7 @@ const SCENES = {
   "with a timeline": inTimeline,
 };
 
-function rowsOf(reply: Outcome): number {
+function rowsOf(reply: BackendOutcome): number {
   assert.ok(reply.kind === "map", JSON.stringify(reply).slice(0, 200));
   const rows = reply.items.at(-1);
   assert.ok(rows?.kind === "array");

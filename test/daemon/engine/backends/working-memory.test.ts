@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
+import type { BackendOutcome } from "../../../../daemon/engine/backends/backend.js";
 import { SHARES, WorkingMemory } from "../../../../daemon/engine/backends/working-memory.js";
 import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { MemoryGrant } from "../../../../daemon/store/keyspace/effort-budget.js";
@@ -51,7 +51,7 @@ interface Work {
 class Subject {
   started = 0;
   ended = 0;
-  readonly answer: Outcome | Promise<Outcome>;
+  readonly answer: BackendOutcome | Promise<BackendOutcome>;
 
   constructor(
     memory: WorkingMemory,
@@ -66,7 +66,7 @@ class Subject {
     this.started++;
     try {
       for (const bytes of takes) {
-        grant.take(bytes);
+        grant.reserve(bytes);
         yield;
       }
       return integer(takes.length);
@@ -104,6 +104,7 @@ test(`queries of random sizes stay within the budget, and all are answered (seed
     subjects.push(new Subject(one.memory, { caller: `user ${random.below(5)}`, takes }));
     if (random.below(4) === 0) await new Promise(setImmediate);
   }
+
   const results = new Set<string>();
   for (const subject of subjects) results.add(await resultOf(subject));
   assert.deepEqual([...results].sort(), ["integer", "working-memory"]);
@@ -208,10 +209,11 @@ test("the query of a client that has disconnected ends at its next step, and doe
   const sender = { isGone: false };
   let steps = 0;
   let ended = 0;
+
   const start = (grant: MemoryGrant) => {
     const work = function* (): Generator<void, Reply> {
       try {
-        grant.take(LARGE);
+        grant.reserve(LARGE);
         for (;;) {
           steps++;
           yield;
@@ -222,10 +224,12 @@ test("the query of a client that has disconnected ends at its next step, and doe
     };
     return replyOfSteps(work(), true);
   };
+
   const query = { argv: [], start, sender };
   const running = one.memory.run({ ...query, caller: "a" });
   const waiting = one.memory.run({ ...query, caller: "b" });
   await until("the first steps are done", () => steps > 3, { pause: nextTurn });
+
   sender.isGone = true;
   const reached = steps;
   for (const answer of [running, waiting]) assert.equal((await answer).kind, "error");
@@ -258,7 +262,7 @@ test("an unexpected error of a query releases its memory", async () => {
       argv: [],
       start: (grant) => {
         const steps = function* (): Generator<void, Reply> {
-          grant.take(takes);
+          grant.reserve(takes);
           yield;
           throw fault;
         };

@@ -2,12 +2,9 @@
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  HeapGauge,
-  type MemoryGauge,
-  MemoryLimit,
-  workingMemoryLimits,
-} from "../../../../daemon/engine/memory/memory-limit.js";
+import { HeapGauge, type MemoryGauge } from "../../../../daemon/engine/memory/heap-gauge.js";
+import { MemoryLimit } from "../../../../daemon/engine/memory/memory-limit.js";
+import { workingMemoryLimits } from "../../../../daemon/engine/memory/query-memory.js";
 import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { EvictionPolicy } from "../../../../daemon/options/eviction-policy.js";
 import { Database } from "../../../../daemon/store/database.js";
@@ -59,6 +56,7 @@ async function withLimit(
       };
     },
   });
+
   const gauge = new FakeGauge();
   const limit = new MemoryLimit({ bytes: LIMIT, policy }, database, gauge, environment);
   const wait = (milliseconds: number) => {
@@ -67,10 +65,12 @@ async function withLimit(
       next?.();
     }
   };
+
   await limit.start();
   check({ gauge, limit, wait });
   await limit.stop();
   assert.equal(next, null, "the limit has stopped reading the gauge");
+
   limit.bytes = LIMIT;
   assert.equal(next, null, "a new limit after the stop does not read it again");
 }
@@ -110,9 +110,11 @@ test("live objects above the limit are detected, immediately if there are many, 
     wait(LOOK_MS);
     gauge.live = 1001;
     wait(LOOK_MS);
+
     assert.ok(limit.isFull);
     assert.ok(limit.refuses(true));
     assert.ok(!limit.refuses(false));
+
     assert.equal(
       limit.refusal([
         ["GET", "k"],

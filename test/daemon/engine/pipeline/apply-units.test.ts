@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../../support/all-families.js";
-import type { Answer, EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
+import type { CommandAnswer, EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
 import type { Backend } from "../../../../daemon/engine/backends/backend.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { QueryClients } from "../../../../daemon/engine/pipeline/apply-units.js";
@@ -85,16 +85,19 @@ test("a copy that arrives after a query has noticed that its client disconnected
     databases: 16,
     execute: (_, unit) => new Promise((answer) => calls.push({ unit, answer })),
   });
+
   const { take, sign } = sceneOf(backend);
   const envelope = sign([COUNT]);
   const first = { isGone: false };
   const abandoned = take(envelope, first);
   first.isGone = true;
   assert.equal(calls[0]?.unit.client?.isGone, true);
+
   const copy = take(envelope, { isGone: false });
   assert.equal(calls.length, 2);
   calls[0].answer(error("ERR the client has disconnected"));
   assert.match(repliesOf(await abandoned), DISCONNECTED);
+
   const last = take(envelope, { isGone: false });
   calls[1]?.answer(bulk("the rows"));
   for (const answer of [copy, last]) assert.match(repliesOf(await answer), /the rows/);
@@ -160,6 +163,6 @@ test("a query of version 1 ends when its client has disconnected", async () => {
   const text = Buffer.from("LCS a b\0");
   const answer = pipeline.handle({ text, signature: null }, client);
   client.isGone = true;
-  const settled: Answer = await answer;
+  const settled: CommandAnswer = await answer;
   assert.match(JSON.stringify(settled), DISCONNECTED);
 });

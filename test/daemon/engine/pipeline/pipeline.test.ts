@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
 import type { Request } from "../../../../daemon/engine/answers/request.js";
-import type { Backend, Outcome } from "../../../../daemon/engine/backends/backend.js";
+import type { Backend, BackendOutcome } from "../../../../daemon/engine/backends/backend.js";
 import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../../../daemon/engine/pipeline/pipeline.js";
@@ -35,9 +35,9 @@ class FakeBackend implements Backend {
   readonly up = true;
   timeout = 0;
   readonly calls: Call[] = [];
-  readonly #outcome: () => Outcome | Promise<Outcome>;
+  readonly #outcome: () => BackendOutcome | Promise<BackendOutcome>;
 
-  constructor(name: string, outcome: () => Outcome | Promise<Outcome>) {
+  constructor(name: string, outcome: () => BackendOutcome | Promise<BackendOutcome>) {
     this.name = name;
     this.#outcome = outcome;
   }
@@ -45,12 +45,12 @@ class FakeBackend implements Backend {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
-  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
+  execute(argv: readonly ByteString[], unit: Unit): BackendOutcome | Promise<BackendOutcome> {
     this.calls.push({ argv, unit });
     return this.#outcome();
   }
 
-  executeTogether(): Outcome | Promise<Outcome> {
+  executeTogether(): BackendOutcome | Promise<BackendOutcome> {
     return this.#outcome();
   }
 }

@@ -109,7 +109,7 @@ test("--max-remembered limits the number of remembered ids, and additional ones 
 
 test("an envelope that this daemon signed is recognized when a member sends it back", () => {
   const scene = new Scene();
-  scene.broadcasts.note("id", START + 1);
+  scene.broadcasts.rememberPublished("id", START + 1);
   scene.tell("id", START + 1, false);
   assert.equal(scene.received, 0);
 });

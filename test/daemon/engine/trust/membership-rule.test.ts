@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { refusalOfMember } from "../../../../daemon/cluster/members/member-lists.js";
+import { refusalOfMember } from "../../../../daemon/cluster/members/member-refusal.js";
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { PeerAddress } from "../../../../daemon/options/peer-address.js";

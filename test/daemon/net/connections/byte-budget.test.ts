@@ -5,12 +5,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../../daemon/engine/answers/refusals.js";
 import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
-import { HeldBytes } from "../../../../daemon/net/connections/client-output.js";
-import {
-  ByteBudget,
-  ConnectionRegistry,
-  type OpenConnection,
-} from "../../../../daemon/net/connections/connection-registry.js";
+import { ByteBudget } from "../../../../daemon/net/connections/byte-budget.js";
+import { ConnectionRegistry } from "../../../../daemon/net/connections/connection-registry.js";
+import { HeldBytes } from "../../../../daemon/net/connections/held-bytes.js";
+import type { OpenConnection } from "../../../../daemon/net/connections/open-connection.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { GarbageBound } from "../../../../daemon/net/process/v8-flags.js";
 import { double } from "../../../support/double.js";
@@ -34,6 +32,7 @@ function scene() {
         budget,
       }),
   );
+
   const closed: string[] = [];
   /** Opens a connection. @param unauthenticated  the address of a client that does not authenticate, or null */
   const open = (name: string, listener: number, unauthenticated: string | null = null) => {
@@ -56,8 +55,10 @@ function scene() {
         registry.leave(connection);
       },
     });
+
     registry.add(connection);
     if (unauthenticated === null) registry.proved(connection);
+
     /** Sets the bytes of the requests and of the unread answers. */
     return (requests: number, answers: number) => {
       held.queued = requests;

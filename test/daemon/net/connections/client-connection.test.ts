@@ -45,7 +45,7 @@ test("a connection closes immediately if all bytes were sent and the client has 
   await once(socket, "end");
   endSocket(socket, "", LEFT);
   assert.equal(socket.destroyed, true);
-  assert.equal(await client.rest(), "answer");
+  assert.equal(await client.readToClose(), "answer");
 });
 
 test("bytes that are written but not yet sent are sent before the connection closes", async () => {
@@ -56,7 +56,7 @@ test("bytes that are written but not yet sent are sent before the connection clo
   socket.cork();
   socket.write("answer");
   endSocket(socket, "", LEFT);
-  assert.equal(await client.rest(), "answer");
+  assert.equal(await client.readToClose(), "answer");
 });
 
 test("the last bytes are sent before the connection closes", async () => {
@@ -65,7 +65,7 @@ test("the last bytes are sent before the connection closes", async () => {
   client.socket.end();
   await once(socket, "end");
   endSocket(socket, "last", LEFT);
-  assert.equal(await client.rest(), "last");
+  assert.equal(await client.readToClose(), "last");
 });
 
 test("a connection stays open while its client may still send bytes", async () => {
@@ -73,7 +73,7 @@ test("a connection stays open while its client may still send bytes", async () =
   const { client, socket } = pair;
   endSocket(socket, "", { ...LEFT, isExpected: false, inputEnded: false });
   assert.equal(socket.destroyed, false);
-  assert.equal(await client.rest(), "");
+  assert.equal(await client.readToClose(), "");
 });
 
 /** A dialect whose requests are single bytes. Each is answered with the number of turns since the first request. */

@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { ClientOutput, HeldBytes } from "../../../../daemon/net/connections/client-output.js";
-import {
-  ByteBudget,
-  type ConnectionRegistry,
-} from "../../../../daemon/net/connections/connection-registry.js";
+import { ByteBudget } from "../../../../daemon/net/connections/byte-budget.js";
+import { ClientOutput } from "../../../../daemon/net/connections/client-output.js";
+import type { ConnectionRegistry } from "../../../../daemon/net/connections/connection-registry.js";
 import type { Dialect, LongAnswer } from "../../../../daemon/net/connections/dialect.js";
+import { HeldBytes } from "../../../../daemon/net/connections/held-bytes.js";
 import { PushedOutput } from "../../../../daemon/net/connections/pushed-output.js";
 import { double } from "../../../support/double.js";
 import { keepLog } from "../../../support/log-lines.js";
@@ -65,10 +64,12 @@ test("a long answer waits until the client has read the short answers before it"
       return true;
     },
   };
+
   output.add("short");
   assert.equal(output.addLong(long), false, "no further request is served");
   assert.ok(output.isFull);
   assert.deepEqual(sent, ["short"]);
+
   takeAll();
   assert.ok(output.drained());
   output.continueLong();

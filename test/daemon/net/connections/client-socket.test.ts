@@ -16,7 +16,7 @@ async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Soc
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
   const [accepted] = (await once(server, "connection")) as [Socket];
   server.close();
-  return { client, accepted, taken: input.take(accepted) };
+  return { client, accepted, taken: input.moveToBuffer(accepted) };
 }
 
 test("this version of Node supports the transfer of an accepted socket's connection", async () => {
@@ -67,11 +67,13 @@ test("a paused socket receives nothing until it is resumed", async () => {
     received += chunk.length;
     taken.pause();
   });
+
   client.write("a");
   await once(taken, "data");
   client.write("b");
   const quiet = await Promise.race([once(taken, "data"), new Promise((resolve) => setTimeout(resolve, 100))]);
   assert.equal(quiet, undefined);
+
   taken.resume();
   await once(taken, "data");
   assert.equal(received, 2);

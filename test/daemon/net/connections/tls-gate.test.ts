@@ -25,9 +25,10 @@ for (const [option, request, answer] of LISTENERS) {
       "--tls-key",
       key,
     ]);
+
     using plain = await RawClient.open(port);
     plain.send(request);
-    assert.doesNotMatch(await plain.rest(), answer);
+    assert.doesNotMatch(await plain.readToClose(), answer);
     const line = await daemon.logged(({ reason }) => reason === "not-tls");
     assert.equal(line.level, "warn");
   });

@@ -19,8 +19,8 @@ import {
   printSentence,
   printValue,
 } from "../../../../tools/cli/shared/output.js";
-import { printAnswer, printProblem } from "../../../../tools/cli/sql/sql.js";
-import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
+import { printAnswer, printProblem } from "../../../../tools/cli/sql/print-sql-answer.js";
+import { formatDeadLetters } from "../../../../tools/history/format-dead-letters.js";
 import { formatHistory, readHistory } from "../../../../tools/history/log.js";
 import { texts } from "../../../modules/imports.js";
 import { isOfTests } from "../../../support/chosen-files.js";
@@ -178,24 +178,24 @@ const WRITERS: Readonly<Record<string, string>> = {
   "tools/cli/shared/output.ts": "the outputs above",
   "tools/cli/shared/ping-result.ts": "a constant hint",
   "tools/cli/redis/export-keys.ts": "the bytes of a file, which the user asked for",
-  "tools/cli/shared/progress.ts": "numbers, and texts with `shown`",
+  "tools/cli/shared/progress.ts": "numbers, and texts with `escapedText`",
   "tools/cli/json/test-command.ts": "the report above",
-  "tools/cli/top/top.ts": "tables, and texts with `shown`",
-  "tools/cli/listen.ts": "columns with `shown`",
+  "tools/cli/top/top.ts": "tables, and texts with `escapedText`",
+  "tools/cli/listen.ts": "columns with `escapedText`",
   "tools/history/dead-letters.ts": "the table above",
   "tools/history/log.ts": "the history above, and counts of a local folder",
   "tools/cli/program.ts": "the help",
   "tools/cli/profile.ts": "a table",
   "tools/cli/members/member-tables.ts": "a table",
   "tools/cli/send.ts": "hints of names that the program knows",
-  "tools/cli/status/status.ts": "texts with `shown`",
+  "tools/cli/status/status.ts": "texts with `escapedText`",
   "tools/cli/status/watched-report.ts": "a line break",
   "tools/cli/keys/keys.ts": "the table above",
-  "tools/cli/command-line.ts": "texts with `shown`, and the user's own words",
+  "tools/cli/command-line.ts": "texts with `escapedText`, and the user's own words",
   "tools/proxy/program.ts": "the help",
   "tools/proxy/status-command.ts": "a table, or JSON with escapes",
-  "tools/proxy/main.ts": "texts with `shown`",
-  "daemon/program/program.ts": "texts with `shown`, and the configuration",
+  "tools/proxy/main.ts": "texts with `escapedText`",
+  "daemon/program/program.ts": "texts with `escapedText`, and the configuration",
   "keys/keygen-command.ts": "the user's own words",
   "client/shared/frame-tracer.ts": "bytes, of which only printable ASCII is not escaped",
 };

@@ -60,7 +60,7 @@ const shared: typeof kinds = {
  */
 const measured: Database[] = [];
 
-for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 5)) {
+for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 3)) {
   test(`MEMORY USAGE of ${kind} adds up to the growth of the heap`, () => {
     const database = new Database();
     measured.push(database);

@@ -1,19 +1,22 @@
-/** Compares the count of expired keys with a scan of all keys. */
+/** Tests the count, the search and the removal of expired keys. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Keyspace, NO_EXPIRY } from "../../../../daemon/store/keyspace/keyspace.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 
-test("the count of expired keys equals that of a scan, whatever changes", () => {
+test("the count of expired keys equals that of a scan after random changes", () => {
   const random = new SeededRandom(seed(), 0);
   const keyspace = new Keyspace();
   let now = 1000;
-  const walked = () => keyspace.entries.filter(({ expire }) => expire !== NO_EXPIRY && expire < now).length;
+  const countByScan = () =>
+    keyspace.entries.filter(({ expire }) => expire !== NO_EXPIRY && expire < now).length;
+
   for (let step = 0; step < 20_000; step++) {
     const key = `k${random.below(60)}`;
     const expire = now - 20 + random.below(60);
     const entry = keyspace.find(key);
+
     switch (random.below(8)) {
       case 0:
         keyspace.delete(key);
@@ -31,17 +34,19 @@ test("the count of expired keys equals that of a scan, whatever changes", () => 
         keyspace.dropExpired(now - 30, random.below(10));
         break;
       case 5:
-        assert.equal(keyspace.expired(now), walked(), `step ${step}`);
+        assert.equal(keyspace.countExpired(now), countByScan(), `step ${step}`);
         break;
+      // 2 of 8 steps.
       default:
         keyspace.set(key, "v", random.below(3) === 0 ? NO_EXPIRY : expire, "");
     }
   }
+
   for (let n = 0; n < 60; n++) keyspace.delete(`k${n}`);
-  assert.equal(keyspace.expired(now), 0);
+  assert.equal(keyspace.countExpired(now), 0);
 });
 
-test("expired keys are found and dropped first, whether they were counted or not", () => {
+test("expired keys are found and dropped in the order of their expiry times", () => {
   const keyspace = new Keyspace();
   for (const [key, expire] of [
     ["late", 30],
@@ -49,11 +54,11 @@ test("expired keys are found and dropped first, whether they were counted or not
     ["middle", 20],
   ] as const)
     keyspace.set(key, "v", expire, "");
-  assert.equal(keyspace.expired(21), 2);
+  assert.equal(keyspace.countExpired(21), 2);
   assert.equal(keyspace.firstToExpire()?.key, "early");
   assert.equal(keyspace.dropExpired(15, 10), 1);
-  assert.equal(keyspace.expired(21), 1);
+  assert.equal(keyspace.countExpired(21), 1);
   assert.equal(keyspace.firstToExpire()?.key, "middle");
   assert.equal(keyspace.dropExpired(100, 10), 2);
-  assert.equal(keyspace.expired(100), 0);
+  assert.equal(keyspace.countExpired(100), 0);
 });

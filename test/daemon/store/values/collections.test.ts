@@ -57,7 +57,8 @@ test(`a hash keeps fields, values and their order (seed ${seed})`, () => {
       }
       if (random.chance(0.05)) hash = hash.clone();
       assert.equal(hash.size, pairs.length);
-      const [fields, values] = [hash.fields, hash.values];
+      const fields = hash.fields;
+      const values = hash.values;
       assert.deepEqual(
         fields.map((field, at) => [field, values[at]]),
         pairs,
@@ -104,9 +105,11 @@ test(`a set keeps members and their order (seed ${seed})`, () => {
 function assertList(list: List, elements: readonly string[], random: SeededRandom): void {
   assert.equal(list.size, elements.length);
   assert.deepEqual(list.slice(), elements);
+
   const from = random.below(elements.length + 1);
   const to = random.between(from, elements.length);
   assert.deepEqual(list.slice(from, to), elements.slice(from, to));
+
   const searched = elements[from] ?? "absent";
   assert.deepEqual(
     list.indexesOf(searched, from, to),
@@ -114,11 +117,13 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
       (index) => index >= from && index < to && elements[index] === searched,
     ),
   );
+
   for (let i = 0; i < 20 && elements.length > 0; i++) {
     const index = random.below(elements.length);
     assert.equal(list.at(index), elements[index]);
   }
   if (random.chance(0.5)) return;
+
   const counted = elements[random.below(elements.length)] ?? "absent";
   assert.equal(list.maxCountOf(counted), elements.filter((element) => element === counted).length);
   assert.equal(list.maxCountOf("absent"), 0);
@@ -187,7 +192,10 @@ for (const length of LENGTHS)
   test(`each collection returns elements of ${length} bytes, alone and among short ones`, () => {
     const element = "\xfe".repeat(length);
     for (const elements of [[element], ["short", element, "last"]]) {
-      const [hash, set, list, sorted] = [new Hash(), new MemberSet(), new List(), new SortedSet()];
+      const hash = new Hash();
+      const set = new MemberSet();
+      const list = new List();
+      const sorted = new SortedSet();
       for (const [at, one] of elements.entries()) {
         hash.push(one, element);
         set.push(one);

@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../../../daemon/store/canonical-state.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
+import { admit, exceedsUndecided } from "../../../../daemon/timeline/fold/entry-budget.js";
+import { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import type { Condition, DecidedOutcome } from "../../../../protocol/version-2/envelope.js";
@@ -105,6 +107,46 @@ test("a beginning that arrives late makes the writes after it void, and a late r
   assert.equal(subject.ask("GET other"), '"4"');
 });
 
+test("the void units of each entry are known, and change with what arrives late", () => {
+  const subject = new Subject();
+  const { voids } = subject.fold;
+  const found = (at: number) =>
+    voids.upTo(AT + at).map(({ orderKey, units }) => [orderKey.id.replaceAll("\0", ""), ...units]);
+  subject.merge(announced(), entry("before", 150, ["SET d:a 1"]));
+  subject.merge(entry("mixed", 350, ["SET d:a 1", "SET a 1", "INCR d:n", "GET d:a"]));
+  subject.merge(entry("multi", 450, ["SET a 1", "SET d:a 1"], { multi: true }));
+  assert.deepEqual([found(1_000), voids.firstAt], [[], Number.POSITIVE_INFINITY]);
+  subject.merge(begun());
+  assert.deepEqual(found(1_000).sort(), [
+    ["mixed", 0, 2],
+    ["multi", 0],
+  ]);
+  assert.deepEqual([found(449).length, voids.firstAt], [1, AT + 350]);
+  subject.merge(removed());
+  assert.deepEqual(found(1_000), [["mixed", 0, 2]]);
+  subject.fold.cut(AT + 900);
+  assert.deepEqual(found(1_000), [["mixed", 0, 2]], "until they are dropped");
+
+  const later = new Subject();
+  later.fold.inherit(subject.fold);
+  assert.deepEqual(later.fold.voids.upTo(AT + 1_000), [], "that fold finds them itself");
+  const base = { database: subject.fold.database, ring: subject.fold.ring, cutAt: AT + 350 };
+  assert.equal(new Fold(base).inherit(subject.fold).voids.firstAt, AT + 350);
+  voids.drop(AT + 350);
+  assert.deepEqual(found(1_000), []);
+});
+
+test("a void unit of an envelope that is not recorded is not known", () => {
+  const subject = new Subject();
+  subject.merge(announced(), begun());
+  const long = entry("long", 250, ["SET d:a 1", "SETRANGE b 100000 x"]);
+  assert.equal(
+    admit(subject.fold, long, 1_000, 100, () => false),
+    "too-many-steps",
+  );
+  assert.equal(subject.fold.voids.firstAt, Number.POSITIVE_INFINITY);
+});
+
 test("a pattern of one database concerns no other", () => {
   const subject = new Subject();
   subject.merge(announced(100, "d:* DB 3"), begun(200, "d:* DB 3"));
@@ -134,6 +176,15 @@ test("conditions and choices of a placed envelope are evaluated at its position"
   assert.equal(subject.ask("GET d:a"), '"2"');
 });
 
+test("a lifetime begins and ends by the date of the position", () => {
+  const subject = new Subject();
+  subject.merge(announced(), begun());
+  // Its client has signed it 50 ms before.
+  subject.merge(placed("set", 300, ["SET d:n 5 PX 100"]), placed("other", 390, ["INCR d:n"]));
+  assert.equal(subject.ask("GET d:n", 399), '"6"');
+  assert.deepEqual(subject.replies(placed("late", 430, ["INCR d:n"])), [":1"]);
+});
+
 test("a decision that places an envelope has one outcome: applied", () => {
   for (const outcomes of [["unmet"], ["applied", "applied"], []] as const)
     assert.throws(() => placed("wrong", 250, ["SET d:a 1", "SET d:b 1"], {}, outcomes), MalformedFrame);
@@ -144,6 +195,23 @@ test("an entry that is not a decision changes no pattern", () => {
   const [answer] = subject.merge(entry("plain", 100, ["CLUSTER DECIDE d:*"], byRoot));
   assert.equal(answer?.reply.kind, "error");
   assert.deepEqual(subject.fold.ring.patterns.all, []);
+});
+
+test("an envelope that is going to be placed exceeds a budget as if it was recorded", () => {
+  const subject = new Subject();
+  subject.merge(placed("set", 50, ["SET d:a 1"]), announced(), begun());
+  const before = stateOf(subject);
+  const exceeds = (line: string, fields: DecidedFields & { readonly decide?: boolean } = {}) =>
+    exceedsUndecided(entry("unit", 250, [line], fields), 100, subject.fold);
+  const absent = { if: [{ db: 0, key: "d:a", writer: "" }] };
+  const long = "SETRANGE d:b 100000 x";
+  assert.deepEqual(
+    [exceeds(long), exceeds("SETRANGE d:b 100 x"), exceeds(long, { multi: true })],
+    [true, false, true],
+  );
+  assert.deepEqual([exceeds(long, absent), exceeds(long, { ...absent, decide: true })], [false, false]);
+  assert.equal(exceeds(long, { decide: true }), true);
+  assert.deepEqual(stateOf(subject), before);
 });
 
 test("a snapshot's date between the steps changes nothing", () => {

@@ -34,6 +34,8 @@ import { RandomDecisions } from "../support/random-decisions.js";
 import { type Genesis, genesisRing, RandomTimeline } from "../support/random-timeline.js";
 
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(5, 12));
+/** The test of families uses each family at a multiple of this number. */
+const FAMILIES_STEP = amount(2, 1);
 const DATABASES = 5;
 const ENTRIES_MIN = 5;
 const ENTRIES_MAX = 70;
@@ -61,6 +63,7 @@ function replayable(each: Run, run: number): void {
 
 test(`entries of one family of commands, in any order, yield the result of entries in order (seed ${seed})`, () => {
   families.forEach((family, number) => {
+    if (number % FAMILIES_STEP !== 0) return;
     for (let run = 0; run < Math.ceil(RUNS / 20); run++) replayable(new Run(run, { family, number }), run);
   });
 });
@@ -128,9 +131,11 @@ class Run {
     const before = this.#naive;
     this.#merged.push(...batch);
     this.#naive = this.#foldNaively();
+
     const after = this.#naive;
     const cost = affectedIn(after.units, new Set(batch), before, this.#fold.cutAt);
     this.#refuse(batch, cost);
+
     const { redone, redoneCommands } = this.#fold;
     const folded = this.#fold.mergeWithin(cost.units === 1 ? 1 : cost.commands, batch);
     assert.ok(folded !== null, "the minimal set is sufficient");
@@ -139,12 +144,14 @@ class Run {
       cost,
       "the minimal set",
     );
+
     this.#checkState(after);
     assert.deepEqual(
       folded.map(({ entry }) => entry),
       batch,
     );
     this.#checkAnswers(folded, before, after);
+
     const newest = this.#merged.toSorted(compareEntries).at(-1) as Entry;
     assert.equal(this.#fold.newest?.id, newest.id);
   }

@@ -81,15 +81,15 @@ test(`two releases never differ without a report (seed ${seed})`, () => {
     const older = folded(SEMANTICS, random.shuffled(entries), random);
     const newer = folded(ONE_COMMAND_MORE, random.shuffled(entries), random);
     const where = `seed ${seed}, run ${run}`;
-    assert.equal(newer.end, null, where);
-    const { end } = older;
-    if (end === null) {
+    assert.equal(newer.unknownFrom, null, where);
+    const { unknownFrom } = older;
+    if (unknownFrom === null) {
       assert.deepEqual(stateOf(older), stateOf(newer), where);
       equal++;
       continue;
     }
     assert.match(standstillOf(older) ?? "", /^semantics version 2 applies from .*: upgrade it$/, where);
-    const before = entries.filter((one) => compareOrderKeys(orderKeyOf(one), end) < 0);
+    const before = entries.filter((one) => compareOrderKeys(orderKeyOf(one), unknownFrom) < 0);
     const newerThen = folded(ONE_COMMAND_MORE, before, random);
     assert.deepEqual(canonicalState(older.database), canonicalState(newerThen.database), where);
     outdated++;
@@ -114,6 +114,6 @@ test("without a number, the releases differ silently", () => {
     Fold,
     Fold,
   ];
-  assert.deepEqual([older.end, newer.end], [null, null]);
+  assert.deepEqual([older.unknownFrom, newer.unknownFrom], [null, null]);
   assert.notDeepEqual(stateOf(older), stateOf(newer));
 });

@@ -73,8 +73,8 @@ async function makeTarget(options: SubjectOptions = {}): Promise<TimelineSubject
 }
 
 function stageFrom(source: TimelineSubject, target: TimelineSubject): StagedSnapshot {
-  const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
-  const staged = target.timeline.handover.stage(snapshot.cutAt);
+  const snapshot = source.timeline.snapshotTransfer.sendable(source.timeline.prunedTo) ?? assert.fail();
+  const staged = target.timeline.snapshotTransfer.stage(snapshot.cutAt);
   for (const chunk of snapshot.chunks) staged.write(chunk);
   return staged;
 }
@@ -101,7 +101,8 @@ async function adopt(target: TimelineSubject, adoption: Adoption): Promise<strin
       isOver = true;
     },
   };
-  target.timeline.handover.adopt(staged, agreed, owner);
+
+  target.timeline.snapshotTransfer.adopt(staged, agreed, owner);
   await until("the handover ends", () => isOver, { pause: () => target.turns(1) });
   if (failure !== null) throw failure;
   return notifications;
@@ -111,7 +112,7 @@ async function adopt(target: TimelineSubject, adoption: Adoption): Promise<strin
 function contentsOf(storage: MemoryStorage, snapshots: Pick<MemorySnapshots, "list" | "read">) {
   return {
     entries: [...storage.entries(null, null)].map((pair) => pair.map((bytes) => bytes.toString("latin1"))),
-    marks: MARKS.map((name) => [name, storage.mark(name)?.toString()]),
+    marks: MARKS.map((name) => [name, storage.readMark(name)?.toString()]),
     snapshots: snapshots
       .list()
       .map((date) => [
@@ -128,7 +129,7 @@ async function assertUnchanged(target: TimelineSubject, change: () => Promise<vo
   const all = () => [
     diskOf(target),
     canonicalState(timeline.database),
-    [timeline.prunedTo, timeline.handover.adoptions, timeline.failure, timeline.state],
+    [timeline.prunedTo, timeline.snapshotTransfer.adoptions, timeline.failure, timeline.state],
     [timeline.index.total("data"), timeline.index.total("ring"), [...timeline.ring.all()].length],
   ];
   const before = all();
@@ -197,11 +198,13 @@ test("the replaced data is put aside completely, so a daemon can start with it",
   await target.pass(1000);
   const [disk, state] = [diskOf(target), canonicalState(target.timeline.database)];
   assert.ok(disk.entries.length > 0 && disk.marks.every(([, value]) => value !== undefined));
+
   const staged = stageFrom(source, target);
   assert.deepEqual(await adopt(target, { staged }), ["aside replaced/here", "orphaned", "adopted"]);
   assert.deepEqual([aside.notifications, aside.cutAt], [["commit"], staged.cutAt]);
   assert.notDeepEqual(canonicalState(target.timeline.database), state);
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
+
   const { storage, snapshots } = aside;
   const kept = await target.restarted({ storage, snapshots }).open();
   assert.deepEqual(canonicalState(kept.timeline.database), state);
@@ -267,12 +270,14 @@ test("entries that arrive while data is put aside are not accepted, or are put a
   await source.writes(100, 2000, (i) => `SET k${i} v`);
   const staged = stageFrom(source, target);
   assert.ok(staged.cutAt > prunedTo + 1);
+
   const orphan = entryAt(prunedTo + 1, "SET stray 1");
   let accepted: readonly unknown[] = [];
   // This runs when all entries have been copied.
   aside.committed = () => {
     accepted = target.timeline.receive([orphan], MEMBER);
   };
+
   await adopt(target, { staged });
   const kept = [...aside.storage.orderKeys(null, null)].map((orderKey) =>
     orderKey.subarray(-32).toString("latin1"),

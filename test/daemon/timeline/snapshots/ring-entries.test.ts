@@ -21,14 +21,19 @@ import type { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
 import { Refold } from "../../../../daemon/timeline/snapshots/refold.js";
-import type { RefuseRingEntry } from "../../../../daemon/timeline/snapshots/ring-entries.js";
+import {
+  type RefuseRingEntry,
+  writeRingEntries,
+} from "../../../../daemon/timeline/snapshots/ring-entries.js";
 import {
   type ReadState,
   readSnapshot,
   writeSnapshot,
 } from "../../../../daemon/timeline/snapshots/snapshot.js";
 import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { SnapshotWriter } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import { finish } from "../../../../protocol/steps.js";
+import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { amount } from "../../../support/amount.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
@@ -120,12 +125,14 @@ test("a key ring is the same after snapshots, including denied entries and entri
     [DENIED, MIXED, ADDED].map((number) => ring.named.find(KEY_IDS[number] as string) === SPKIS[number]),
     [true, true, true],
   );
+
   for (const by of [null, START + 1, START + 6, START + 9]) {
     const read = throughSnapshot(kept, START + 20, by);
     assert.deepEqual(ringOf(read.ring), ringOf(ring), `by ${by}`);
     assert.deepEqual(read.ringEntries, entries);
     assert.deepEqual(canonicalRing(read.ring), canonicalRing(ring));
   }
+
   const early = throughSnapshot(kept, START + 2);
   assert.deepEqual(early.ringEntries, entries.slice(0, 3));
   assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
@@ -182,12 +189,14 @@ test("entries that are out of order, repeated, dated after the snapshot or malfo
 test("each ring entry of another daemon's snapshot is verified with the key ring before the entry", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
+
   const judged: [Entry, number][] = [];
   const bytes = snapshotOf(entries, START + 100);
   const { ring } = readAs(bytes, genesis, (entry, before) => {
     judged.push([entry, [...before.all()].length]);
     return null;
   });
+
   assert.deepEqual(
     judged.map(([entry]) => entry),
     entries,
@@ -197,6 +206,7 @@ test("each ring entry of another daemon's snapshot is verified with the key ring
     [3, 4, 5, 5, 5, 5, 6],
   );
   assert.equal([...ring.all()].length, 7);
+
   const refused = entries[4] as Entry;
   assert.throws(() => readAs(bytes, genesis, ({ id }) => (id === refused.id ? "bad-signature" : null)), {
     name: "DamagedSnapshot",
@@ -209,16 +219,19 @@ test("a daemon refuses ring entries without a valid signature, of another cluste
   const { app, root, signers } = scene;
   const [added, unknownKey] = [makeKeyPair(), makeKeyPair()];
   const add = (pair = makeKeyPair()) => [`KEY ADD ${scene.publicText(pair)}`];
+
   const rightful = [
     scene.entry(root, 1, [`KEY ADD ${scene.publicText(added)} RULES +@all ~*`]),
     scene.entry(added, 2, add()),
     scene.entry(app, 3, add()),
   ];
   const [first] = rightful as [Entry];
+
   const refuses = ringEntryCheck(signers);
   const readWith = (...entries: Entry[]) =>
     readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
   assert.equal([...readWith().ring.all()].length, 4, "a key added by an application is denied");
+
   const by = scene.entry(root, 5, add());
   for (const [entry, code] of [
     [{ ...by, signature: Buffer.alloc(64) }, "bad-signature"],
@@ -235,4 +248,17 @@ test("a daemon refuses ring entries without a valid signature, of another cluste
       name: "DamagedSnapshot",
       message: `an entry of the key ring is refused: ${code}`,
     });
+});
+
+test("members with the votes of different majorities for a pattern make the same snapshot", () => {
+  const unit = entryAt(AT, "CLUSTER DECIDE lock:*");
+  const place = { slot: 1, index: 0, count: 1, previous: null, at: AT, seq: 0 };
+  const body = writeDecision({ ...place, outcomes: ["applied"], unit });
+  const bytesWith = (votes: string): Buffer => {
+    const writer = new SnapshotWriter(hash);
+    const entry = { id: hash(body), body, signature: Buffer.from(votes), envelope: readEntryBody(body) };
+    const chunks = [...writeRingEntries(writer, [entry])];
+    return Buffer.concat([...chunks, writer.takeFrame()]);
+  };
+  assert.deepEqual(bytesWith("votes of a and b"), bytesWith("votes of b and c, which are longer"));
 });

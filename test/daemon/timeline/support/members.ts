@@ -2,7 +2,7 @@
 
 import { DigestIndex, type DigestSet } from "../../../../daemon/timeline/compare/digest-index.js";
 import { RangeCursor } from "../../../../daemon/timeline/compare/order-key-ranges.js";
-import { answer, type Outcome, start } from "../../../../daemon/timeline/compare/reconcile.js";
+import { answer, type ReconcileResult, start } from "../../../../daemon/timeline/compare/reconcile.js";
 import { type OrderKey, readOrderKey, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -55,7 +55,7 @@ export function exchange(one: Holder, other: Holder, set: DigestSet, salt: numbe
   for (let [from, to] = [one, other]; message !== null; [from, to] = [to, from]) {
     cost.messages++;
     cost.bytes += message.length;
-    const outcome: Outcome = run(answer(to.index, message), cost);
+    const outcome: ReconcileResult = run(answer(to.index, message), cost);
     const cursor = new RangeCursor(to.index, set, outcome.toSend);
     for (let orderKeys = cursor.next(100); orderKeys.length > 0; orderKeys = cursor.next(100)) {
       for (const orderKey of orderKeys) {

@@ -104,6 +104,7 @@ export class TimelineSubject {
     this.snapshots = snapshots;
     this.now = now;
     this.#options = options;
+
     const limits = {
       tailMs: MINUTE_MS,
       tailBytes: 1e9,
@@ -112,11 +113,13 @@ export class TimelineSubject {
       retainBytes: Number.POSITIVE_INFINITY,
       ...options.limits,
     };
+
     const genesis = () => genesisRing({ hasRoots: true }, options.known);
     const soon = (step: () => void) => void this.#steps.push(step);
     const uptime = () => (this.isSlow ? (this.#uptime += LOOK_MS) : this.#uptime);
     const make = (from: number | null, to: number) =>
       makeSnapshotInTurns({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
+
     this.timeline = new Timeline({
       storage,
       hash,
@@ -141,6 +144,7 @@ export class TimelineSubject {
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
       handlers: {
+        storing: () => [],
         flushed: (entries) => void this.announced.push(...entries.map((orderKey) => this.#stored(orderKey))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
@@ -175,8 +179,9 @@ export class TimelineSubject {
   }
 
   tick(): void {
-    const { handover } = this.timeline;
-    if (this.#options.isCertified ?? true) for (const { at } of handover.cuts) handover.certify(at);
+    const { snapshotTransfer } = this.timeline;
+    if (this.#options.isCertified ?? true)
+      for (const { at } of snapshotTransfer.cuts) snapshotTransfer.certify(at);
     this.timeline.tick();
   }
 
@@ -235,8 +240,8 @@ export class TimelineSubject {
   }
 
   get mark(): { pruned: number | null; snapshots: number[] } {
-    const pruned = this.storage.mark("pruned");
-    const snapshots = this.storage.mark("snapshots")?.toString().split(" ").filter(Boolean) ?? [];
+    const pruned = this.storage.readMark("pruned");
+    const snapshots = this.storage.readMark("snapshots")?.toString().split(" ").filter(Boolean) ?? [];
     return { pruned: pruned === null ? null : Number(pruned), snapshots: snapshots.map(Number) };
   }
 

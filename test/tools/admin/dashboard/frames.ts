@@ -1,4 +1,5 @@
 /** Creates frames like those of a daemon, for pages that receive frames from a test. */
+import { rowOfState } from "../../../../protocol/daemon-states.js";
 import {
   type DashboardFrame,
   type FrameMember,
@@ -69,6 +70,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
     startedAt: NOW - 7_200_000,
     version: "0.1.0",
     state: "live",
+    stateSeverity: rowOfState(parts.state ?? "live")?.problem?.severity ?? null,
     isHealthy: true,
     problems: problems.map((text) => ({
       code: "failed",

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { DeadLetterFolder } from "../../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { openStorage } from "../../../../daemon/cluster/node/cluster-node.js";
@@ -17,9 +18,16 @@ import { writeMemberList } from "../../../../protocol/members/member-list.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { joinOther, joinPlan } from "../../../../tools/cli/folder/joining-folder.js";
 import { hash } from "../../../daemon/timeline/support/timeline-subject.js";
+import { skipUnlessFull } from "../../../support/amount.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
+import { programPaths } from "../../../support/programs.js";
+import { buildRoot } from "../../../support/repository.js";
+import { run } from "../../../support/run-program.js";
 
+const KILLED_AT_CHANGE = pathToFileURL(join(buildRoot, "test/support/killed-at-change.js")).href;
+/** The least number of changes that the command makes, so that the test tries the steps at all. */
+const CHANGES_MIN = 10;
 const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
 const CLUSTER = "c".repeat(32);
 const OTHER = "o".repeat(32);
@@ -42,6 +50,7 @@ class Folder {
   static async make(isMember: boolean, hasSigned = false): Promise<Folder> {
     const folder = new Folder();
     const { id } = openDataFolder(folder.data);
+
     const list = {
       cluster: CLUSTER,
       number: 2,
@@ -52,6 +61,7 @@ class Folder {
     const lists = writeEntries([
       { body: Buffer.from(writeMemberList(list), "latin1"), signature: Buffer.alloc(0) },
     ]);
+
     const storage = await openStorage(settingsOf(folder.data), log);
     const entries = [...WRITES, entryOf(4, ["CLUSTER", "ADD", "key"])].map(
       (entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)] as const,
@@ -70,11 +80,11 @@ class Folder {
     return new DeadLetterFolder(this.data).list().deadLetters.map(({ state }) => state);
   }
 
-  /** The names in the folder of the data that was moved. */
+  /** The names in the folder of the data that was moved. A run that was killed may have left an empty one before. */
   get moved(): readonly string[] {
     const replaced = join(this.data, "replaced");
-    const [name = ""] = existsSync(replaced) ? readdirSync(replaced) : [];
-    return readdirSync(join(replaced, name)).sort();
+    const name = existsSync(replaced) ? readdirSync(replaced).sort().at(-1) : undefined;
+    return readdirSync(join(replaced, name ?? "")).sort();
   }
 
   /** Does what a daemon does with the dead letters when it starts. */
@@ -142,6 +152,37 @@ test("the dead letters are valid if the program ended after it had moved the tim
     assert.deepEqual(folder.states, ["waiting", "waiting", "waiting"]);
     assert.deepEqual(folder.moved, isRepeated ? ["daemon.pem", "timeline"] : ["timeline"]);
   }
+});
+
+test("after a kill before each of its changes, no write is lost, and the command completes its work", {
+  skip: skipUnlessFull,
+}, async () => {
+  const argv = ["--import", KILLED_AT_CHANGE, programPaths.dbsync, "members", "join", "--yes", "--data"];
+  let change = 0;
+  let code: number | null = null;
+
+  while (code !== 0) {
+    using folder = await Folder.make(true);
+    const { data } = folder;
+    const env = { KILLED_AT: String(++change) };
+    let stderr: string;
+    ({ code, stderr } = await run(process.execPath, [...argv, data], { env }));
+    assert.ok(code === null || code === 0, stderr);
+
+    const where = `before change ${change}`;
+    if (code === null && change % 2 === 0) {
+      // Another start of the daemon may come before the repetition.
+      const isMoved = !existsSync(join(data, "timeline"));
+      await folder.startDaemon();
+      assert.deepEqual(folder.states, isMoved ? ["waiting", "waiting", "waiting"] : [], where);
+      if (isMoved) continue;
+    }
+
+    await joinOther({ data });
+    assert.deepEqual(folder.states, ["waiting", "waiting", "waiting"], where);
+    assert.deepEqual(folder.moved, ["daemon.pem", "timeline"], where);
+  }
+  assert.ok(change > CHANGES_MIN, `it has made only ${change - 1} changes`);
 });
 
 test("a daemon that has left has no dead letters, and one that was removed while it was down is refused", async () => {

@@ -2,8 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Answer, idOf, type RingKey, ringsOf } from "../../../../tools/cli/keys/fetch-key-rings.js";
-import { differenceLines, differencesOf } from "../../../../tools/cli/keys/keys.js";
+import {
+  type DaemonAnswer,
+  idOf,
+  type RingKey,
+  ringsOf,
+} from "../../../../tools/cli/keys/fetch-key-rings.js";
+import { differenceLines, differencesOf } from "../../../../tools/cli/keys/key-differences.js";
 import { repositoryRoot } from "../../../support/repository.js";
 
 const PUBLIC_KEY = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-public.pem");
@@ -63,12 +68,13 @@ test("key rings are compared regardless of order, and each difference names the 
       | null
       | string[]
     )[];
-  const answer = (address: string, ...keys: (readonly [string, string])[]): Answer => ({
+  const answer = (address: string, ...keys: (readonly [string, string])[]): DaemonAnswer => ({
     address,
     reply: keys.map(reply),
     error: null,
   });
-  const failed: Answer = { address: "down", reply: null, error: new Error("disconnected") };
+
+  const failed: DaemonAnswer = { address: "down", reply: null, error: new Error("disconnected") };
   const rings = ringsOf([
     failed,
     answer("one", ["ab", "x"], ["cd", "y"]),
@@ -82,11 +88,13 @@ test("key rings are compared regardless of order, and each difference names the 
     ],
   );
   assert.deepEqual(differencesOf(rings), []);
+
   const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
   assert.deepEqual(differenceLines(differencesOf(others)), [
     "ab (x): on one label x",
     "ab (x): on two label z",
     "cd (y): unknown to one",
   ]);
+
   assert.throws(() => ringsOf([failed]), /disconnected/);
 });

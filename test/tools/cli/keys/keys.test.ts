@@ -20,6 +20,9 @@ after(() => cluster[Symbol.asyncDispose]());
 const keys = (name: string, ...args: string[]) => cluster.run(["keys", name, "-k", "root.pem", ...args]);
 const send = (key: string, ...command: string[]) => cluster.run(["send", "-k", key, ...command]);
 
+/** The advice to change the rules of a key that exists. */
+const RULES_HINT = /\nWhat to do: .*; change its rules with dbsync keys rules, for example /;
+
 interface ListedKey {
   readonly id: string;
   readonly label: string;
@@ -59,6 +62,11 @@ describe("dbsync keys", () => {
     const permitted = await keys("dryrun", "web", "SET", "app:1", "x");
     assert.deepEqual([permitted.code, permitted.stdout], [0, "OK\n"]);
     assert.equal((await send("web.pem", "SET", "app:1", "x")).stdout, "OK\n");
+
+    const again = await keys("add", "web-public.pem", "--label", "web", "--rules", "+@read ~*");
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /this key exists with other rules/);
+    assert.match(again.stderr, RULES_HINT);
 
     const revoked = await keys("revoke", "web-public.pem");
     assert.match(revoked.stdout, /^revoked [\da-f]{64}, on all 2 daemons\n$/);
@@ -156,18 +164,26 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
   test("reports that the lists differ", async () => {
     const [one] = cluster.daemons.daemons;
     await keys("rules", "-s", one?.servers ?? "", "late", "+@read", "~*");
+
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
     assert.match(stdout, /\nThe daemons' lists differ\. This is the list of the first daemon;/);
     assert.match(stdout, /\n[\da-f]{16} \(late\): on 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
+
     const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
     assert.deepEqual(
       json.differences.map(({ label }) => label),
       ["late"],
     );
+
     const dry = await keys("dryrun", "late", "SET", "k", "v");
     assert.equal(dry.code, 1);
     assert.match(dry.stdout, /^127\.0\.0\.1:\d+: NOPERM.*\n127\.0\.0\.1:\d+: OK\n$/);
+
+    const added = await keys("add", "stranger-public.pem", "--label", "late");
+    assert.equal(added.code, 1);
+    assert.match(added.stdout, RULES_HINT);
+
     await keys("revoke", "-s", one?.servers ?? "", "late");
     const refused = await keys("rules", "late", "+@all", "~*");
     assert.equal(refused.code, 1);

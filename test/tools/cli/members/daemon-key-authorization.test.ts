@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import {
+  type Authorization,
+  authorizeAdded,
+  type SendingFailure,
+} from "../../../../tools/cli/members/daemon-key-authorization.js";
 import type { MemberView } from "../../../../tools/cli/members/member-views.js";
-import { type Authorization, authorizeAdded, type Failure } from "../../../../tools/cli/members/members.js";
 import { CLUSTER, idOf } from "../../../daemon/timeline/members/lists.js";
 import { type KeyPair, makeKeyPair } from "../../../support/envelope-client.js";
 
@@ -53,7 +57,7 @@ interface Run {
  */
 async function authorize(
   answers: readonly (readonly MemberView[])[],
-  outcomes: readonly (Failure | null)[] = [],
+  outcomes: readonly (SendingFailure | null)[] = [],
 ): Promise<Run> {
   const [views = [], ...later] = answers;
   const sent: (readonly string[])[] = [];
@@ -66,8 +70,8 @@ async function authorize(
   return { authorized, sent };
 }
 
-const BUSY: Failure = { problem: "it is catching up", isTemporary: true };
-const DENIED: Failure = { problem: "NOPERM", isTemporary: false };
+const BUSY: SendingFailure = { problem: "it is catching up", isTemporary: true };
+const DENIED: SendingFailure = { problem: "NOPERM", isTemporary: false };
 const fine = { id: added, problem: null, isPending: false };
 
 test("the program waits until a member knows the new daemon's key, and authorizes it once", async () => {

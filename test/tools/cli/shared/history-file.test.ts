@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { HistoryFile, MAX_HISTORY_LINES } from "../../../../tools/cli/shared/history-file.js";
+import { HISTORY_LINES_MAX, HistoryFile } from "../../../../tools/cli/shared/history-file.js";
 import { completeCommand } from "../../../../tools/cli/shared/typed-commands.js";
 
 test("completion offers names in the typed case, and nothing after a name", () => {
@@ -27,12 +27,12 @@ test("each line is stored immediately, newest first, in a bounded file that only
     // The history is not closed, as if the session had been killed.
     assert.deepEqual(opened().lines, ["newest", "older"]);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
-    const many = Array.from({ length: 3 * MAX_HISTORY_LINES }, (_, line) => `line ${line}\n`);
+    const many = Array.from({ length: 3 * HISTORY_LINES_MAX }, (_, line) => `line ${line}\n`);
     writeFileSync(file.path, many.join(""));
     const { lines } = opened();
-    assert.equal(lines.length, MAX_HISTORY_LINES);
-    assert.equal(lines[0], `line ${3 * MAX_HISTORY_LINES - 1}`);
-    assert.equal(readFileSync(file.path, "utf8").split("\n").length - 1, MAX_HISTORY_LINES);
+    assert.equal(lines.length, HISTORY_LINES_MAX);
+    assert.equal(lines[0], `line ${3 * HISTORY_LINES_MAX - 1}`);
+    assert.equal(readFileSync(file.path, "utf8").split("\n").length - 1, HISTORY_LINES_MAX);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
   } finally {
     rmSync(folder, { recursive: true });

@@ -12,33 +12,37 @@ test("without a terminal, progress is a line every ten seconds if it has changed
   try {
     let done = 0;
     using progress = showProgress(() => `${done} of 9 keys`);
-    const after = (milliseconds: number, count: number) => {
+    /** Sets the count, and returns what is printed in the given time. */
+    const tickWith = (count: number, milliseconds: number) => {
       done = count;
       mock.timers.tick(milliseconds);
       return lines.splice(0);
     };
-    assert.deepEqual(after(9_999, 1), []);
-    assert.deepEqual(after(1, 2), ["dbsync: 2 of 9 keys\n"]);
-    assert.deepEqual(after(20_000, 2), []);
-    assert.deepEqual(after(10_000, 3), ["dbsync: 3 of 9 keys\n"]);
+
+    assert.deepEqual(tickWith(1, 9_999), []);
+    assert.deepEqual(tickWith(2, 1), ["dbsync: 2 of 9 keys\n"]);
+    assert.deepEqual(tickWith(2, 20_000), []);
+    assert.deepEqual(tickWith(3, 10_000), ["dbsync: 3 of 9 keys\n"]);
     progress[Symbol.dispose]();
-    assert.deepEqual(after(20_000, 4), []);
+    assert.deepEqual(tickWith(4, 20_000), []);
   } finally {
     process.stderr.isTTY = isTerminal;
     mock.restoreAll();
   }
 });
 
-test("the text for which a program waits replaces the line of a terminal, and is otherwise printed once", ({
+test("showProgressText overwrites the line of a terminal, and without a terminal prints each new text once", ({
   mock,
 }) => {
   const lines: string[] = [];
   const isTerminal = process.stderr.isTTY;
   mock.method(process.stderr, "write", (text: string) => lines.push(text) > 0);
   mock.method(performance, "now", () => 0);
+
   const written = (isTTY: boolean) => {
     process.stderr.isTTY = isTTY;
     const progress = showProgressText();
+    // Control characters, such as the line feed, are printed as escapes.
     for (const text of ["a", "a", "b\n"]) progress.show(text);
     progress[Symbol.dispose]();
     return lines.splice(0);

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
+import { DAEMON_STATES } from "../../../../protocol/daemon-states.js";
 import { admissionText } from "../../../../protocol/figures/admission-refusals.js";
 import { sightingsOf } from "../../../../protocol/figures/away-members.js";
 import { CLOSE_REASONS, type CloseCode } from "../../../../protocol/figures/close-reasons.js";
-import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
+import { stateProblems } from "../../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../../protocol/figures/problem.js";
+import type { MemberReport } from "../../../../protocol/figures/timeline-figures.js";
 import {
   diagnose,
   FOREIGN_KEY,
@@ -14,22 +16,18 @@ import {
 } from "../../../../protocol/figures/timeline-problems.js";
 import type { StateName } from "../../../../protocol/state-names.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
-import {
-  checkedAuthorization,
-  type MemberStatus,
-  type TimelineStatus,
-} from "../../../../tools/cli/status/daemon-figures.js";
+import { checkedAuthorization, type TimelineStatus } from "../../../../tools/cli/status/daemon-figures.js";
 import { type DaemonStatus, withoutRepeats, withTimeline } from "../../../../tools/cli/status/read-status.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
 
-const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
+const withMember = (member: Partial<MemberReport>): Partial<TimelineStatus> => ({
   members: [{ ...MEMBER, ...member }],
 });
 
 /** Returns the report of a connection that one of the two daemons has closed. */
-const closedBy = (side: "daemon" | "member", code: CloseCode): Partial<MemberStatus> => ({
+const closedBy = (side: "daemon" | "member", code: CloseCode): Partial<MemberReport> => ({
   connection: "waiting",
   trouble: side === "daemon" ? CLOSE_REASONS[code] : `it says: ${code}: …`,
   closeCode: code,
@@ -73,7 +71,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
       finalDelayedFor: 61_000,
       finalOverdue: true,
     },
-    /older than 300 s are final: its member 10\.0\.0\.2:1111, cdcdcdcdcdcd may still accept .* \(for 61 s\); run chronyc/,
+    /older than 300 s are final: its member 10\.0\.0\.2:1111, cdcdcdcdcdcd may still accept .* \(for 61 s\); run dbsync status for that member: its disk may have failed; then run chronyc/,
   ],
   [
     "the absence of a first final date without progress",
@@ -182,12 +180,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ["the loss of envelopes from unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
     "a member that cannot be reached",
-    withMember({ connection: "waiting", trouble: "ECONNREFUSED", lastHeard: null }),
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED", lastHeard: null, awayFor: 3_600_000 }),
     /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\) for 60 min; start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that sent nothing for too long, without the full stop of the reason",
-    withMember(closedBy("daemon", "silent")),
+    withMember({ ...closedBy("daemon", "silent"), awayFor: 10 }),
     /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\) for 0 s; start the daemon/,
   ],
   [
@@ -287,16 +285,19 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   const command = `CLUSTER ADD ${spki.toString("base64")}`;
   const other = createPublicKey(makeKeyPair().privateKey).export({ type: "spki", format: "der" });
   const reported = (text: string) => checkedAuthorization(text, hexOf(id));
+
   assert.equal(reported(command), command);
   // The text after the key is not shown.
   assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
   for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
     assert.equal(reported(text), FOREIGN_KEY, text);
+
   const shown = (authorize: string) => diagnose({ ...WELL, authorize }, { others: [WELL], now: NOW });
   assert.match(
     shown(command).remarks[0]?.fix ?? "",
     new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
   );
+
   const { problems, remarks } = shown(FOREIGN_KEY);
   assert.deepEqual(remarks, []);
   assert.match(
@@ -382,6 +383,7 @@ test("an old final date is temporary while a member makes progress, and the memb
     finalMembers: ["ab"],
     finalDelayedFor: 3_000,
   };
+
   const found = diagnose(waiting, { others: [], now: NOW });
   assert.deepEqual([found.problems, found.remarks], [[], []]);
   assert.deepEqual(found.progress, [
@@ -394,6 +396,7 @@ test("an old final date is temporary while a member makes progress, and the memb
       isOfMember: true,
     },
   ]);
+
   const first = diagnose({ ...waiting, stable: 0, started: NOW - 130_000 }, { others: [], now: NOW });
   assert.match(first.progress[0]?.text ?? "", /^no unit has become final yet since it was started 130 s ago/);
   for (const isNormal of [{ stable: NOW - 119_000 }, { stable: 0, started: NOW - 119_000 }])
@@ -424,7 +427,15 @@ const ONE_AWAY: Partial<TimelineStatus> = {
   finalMembers: ["cd"],
   members: [
     { ...MEMBER, problems: [claimOf("memberDown", "10.0.0.3:1111")] },
-    { ...MEMBER, ...AWAY, id: "cd", address: "10.0.0.3:1111", listed: true, lastHeard: 180_000 },
+    {
+      ...MEMBER,
+      ...AWAY,
+      id: "cd",
+      address: "10.0.0.3:1111",
+      listed: true,
+      lastHeard: 180_000,
+      awayFor: 180_000,
+    },
   ],
 };
 
@@ -441,38 +452,42 @@ test("a member that is down is one problem, which says who sees it, and the reme
 
 test("in a cluster of two, the other daemon is down as the only one that can be asked reports it", () => {
   const [, away = MEMBER] = ONE_AWAY.members ?? [];
-  const textsWith = (member: MemberStatus) =>
+  const textsWith = (member: MemberReport) =>
     diagnose({ ...WELL, ...ONE_AWAY, members: [member] }, { others: [], now: NOW }).problems.map(
       ({ text }) => text,
     );
   assert.deepEqual(textsWith(away), ["10.0.0.3:1111 is down for 3 min, seen by 1 of 1 (ECONNREFUSED)"]);
   // A member that was never connected may be a mistake in --peer.
   assert.deepEqual(textsWith({ ...away, lastHeard: null }), [
-    "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 60 min",
+    "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 3 min",
   ]);
 });
 
 test("a member that only some daemons cannot reach is not called down", () => {
   const [first = MEMBER, away = MEMBER] = ONE_AWAY.members ?? [];
-  const textsWith = (...members: MemberStatus[]) =>
+  const textsWith = (...members: MemberReport[]) =>
     diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems.map(({ text }) => text);
+
   const cannotReach = "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 3 min";
   for (const claim of [
     claimOf("memberAway", "10.0.0.3:11112"),
     { code: "notListed", member: "10.0.0.3:1111", text: "10.0.0.3:1111 is down for 3 min, seen by 2 of 2" },
   ])
     assert.deepEqual(textsWith({ ...first, problems: [claim] }, away), [cannotReach], claim.code);
+
   // A problem of a member without a known address identifies no member.
   const nameless = { ...away, address: "" };
   assert.equal(
-    sightingsOf(nameless, [{ ...first, problems: [claimOf("memberDown", "")] }, nameless]).seen,
+    sightingsOf(nameless, [{ ...first, problems: [claimOf("memberDown", "")] }, nameless]).reporting,
     1,
   );
+
   const [found] = diagnose(
     { ...WELL, ...ONE_AWAY, members: [{ ...first, problems: [] }, away] },
     { others: [], now: NOW },
   ).problems;
   assert.deepEqual([found?.code, found?.member], ["memberAway", "10.0.0.3:1111"]);
+
   // This daemon may itself be cut off.
   assert.deepEqual(textsWith({ ...away, id: "ab", address: "10.0.0.2:1111" }, away).length, 2);
   const claim = claimOf("memberAway", "10.0.0.3:1111");
@@ -483,9 +498,9 @@ test("a member that only some daemons cannot reach is not called down", () => {
 });
 
 test("eviction is advised only for a listed member that was away for hours, in words, with the whole command", () => {
-  const fixAfter = (lastHeard: number, member: Partial<MemberStatus> = {}) => {
+  const fixAfter = (awayFor: number, member: Partial<MemberReport> = {}) => {
     const [first = MEMBER, away = MEMBER] = ONE_AWAY.members ?? [];
-    const members = [first, { ...away, lastHeard, ...member }];
+    const members = [first, { ...away, awayFor, ...member }];
     const found = diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems;
     assert.equal(found.length, 1);
     return found[0]?.fix ?? "";
@@ -511,11 +526,13 @@ test("no advice to evict is given early for a member that is catching up or dela
       finalOverdue: true,
       finalDelayedFor,
     });
+
   assert.doesNotMatch(catchingUp(301_000).join(), /evict/);
   assert.match(
     catchingUp(4 * HOUR_MS).join(),
     /permanent: dbsync members evict 10\.0\.0\.2:1111 -k root-private\.pem$/,
   );
+
   for (const undecidedCause of ["no-majority", "promises", "objections", "keeper"]) {
     const undecided = (undecidedFor: number) =>
       fixOf({ undecidedCause, undecidedFor, undecidedMembers: ["ab"] }).join();
@@ -526,6 +543,7 @@ test("no advice to evict is given early for a member that is catching up or dela
       undecidedCause,
     );
   }
+
   assert.doesNotMatch(
     fixOf({ undecidedCause: "clock", undecidedFor: 5 * HOUR_MS, undecidedMembers: ["ab"] }).join(),
     /evict/,
@@ -533,13 +551,13 @@ test("no advice to evict is given early for a member that is catching up or dela
 });
 
 test("a member that was queried itself does not also delay the final date, unless it was away for hours", () => {
-  const texts = (lastHeard: number) => {
+  const texts = (awayFor: number) => {
     const members = (ONE_AWAY.members ?? []).map((one) => ({
       ...one,
-      ...(one.id === "cd" ? { lastHeard } : {}),
+      ...(one.id === "cd" ? { awayFor } : {}),
     }));
     const availabilityOf = (): MemberAvailability => "away";
-    const report = { ...WELL, ...ONE_AWAY, finalDelayedFor: lastHeard, members };
+    const report = { ...WELL, ...ONE_AWAY, finalDelayedFor: awayFor, members };
     return diagnose(report, { others: [], now: NOW, availabilityOf }).problems.map(({ fix }) => fix);
   };
   assert.deepEqual(texts(180_000), []);
@@ -582,7 +600,7 @@ test("a daemon that is catching up is not compared with other daemons", () => {
 });
 
 test("a queried member's state is not reported again as a problem of other daemons", () => {
-  const found = (availability: MemberAvailability, member: Partial<MemberStatus>) => {
+  const found = (availability: MemberAvailability, member: Partial<MemberReport>) => {
     const timeline = { ...WELL, ...withMember(member) };
     const { problems, progress } = diagnose(timeline, {
       others: [],
@@ -591,11 +609,13 @@ test("a queried member's state is not reported again as a problem of other daemo
     });
     return [problems.length, progress.length];
   };
+
   assert.deepEqual(found("away", AWAY), [0, 0]);
   assert.deepEqual(found("busy", AWAY), [0, 1]);
   assert.deepEqual(found("ready", AWAY), [1, 0]);
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
+
   // The member itself has no problem, but refuses this daemon.
   const refused = closedBy("daemon", "other-secret");
   assert.deepEqual(found("away", refused), [1, 0]);
@@ -629,9 +649,26 @@ function foundOf(figures: Partial<TimelineStatus>, state: StateName = "catching-
   return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
 }
 
+test("the remedy for a daemon that a list does not name follows from the cause", () => {
+  const fixOf = (unlistedCause: string): string =>
+    diagnose({ ...WELL, unlisted: "why", unlistedCause }, { others: [WELL], now: NOW }).problems.find(
+      ({ code }) => code === "unlisted",
+    )?.fix ?? "";
+  assert.match(fixOf("left-out"), /dead-letters find .* new data folder, .* members add/);
+  assert.doesNotMatch(fixOf("left-out"), /replace/, "it refuses a removed id");
+  assert.match(fixOf("not-listed"), /members add, or dbsync members replace/);
+  assert.match(fixOf("left"), /^stop it/);
+  assert.match(fixOf("of a later version"), /if it has left: stop it/);
+});
+
 test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
-  assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
-  const failed = foundOf({ failure: "no space" }, "storage-failed");
+  assert.deepEqual(foundOf(JUST_STARTED), {
+    problems: [],
+    progress: [DAEMON_STATES["catching-up"].problem.says],
+    ok: true,
+  });
+  const stopped = { finalCause: "own-date", finalOverdue: true, stable: NOW - 200_000 };
+  const failed = foundOf({ failure: "no space", ...stopped }, "storage-failed");
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
   const unlisted = foundOf({ unlisted: "left out" }, "not-listed");
   assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });

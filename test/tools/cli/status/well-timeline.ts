@@ -1,13 +1,10 @@
 /** A healthy daemon's report about its timeline. */
-import {
-  type MemberStatus,
-  type TimelineStatus,
-  timelineOf,
-} from "../../../../tools/cli/status/daemon-figures.js";
+import type { MemberReport } from "../../../../protocol/figures/timeline-figures.js";
+import { type TimelineStatus, timelineOf } from "../../../../tools/cli/status/daemon-figures.js";
 
 export const NOW = 1_790_000_000_000;
 
-export const MEMBER: MemberStatus = {
+export const MEMBER: MemberReport = {
   ...timelineOf(["members", [[]]], "").members[0]!,
   address: "10.0.0.2:1111",
   id: "ab",

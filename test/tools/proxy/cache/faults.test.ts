@@ -81,11 +81,13 @@ test("the cache disconnects a client that does not read, and serves other client
     clients: { idleTimeout: 300, maxOutputBytes: 1 << 20 },
     cache: { life: 600_000 },
   });
+
   using deaf = await SqlLineClient.open(cache.port);
   deaf.raw.socket.pause();
   const { figures } = cache;
   deaf.raw.send("alaivo 2;".repeat(5_000));
   await until("the cache answers the client", () => figures.hits > 0);
+
   using other = await SqlLineClient.open(cache.port);
   assert.equal(await other.ask("alaivo 2"), page);
   await until("the client is closed", () => cache.lines.some(({ reason }) => reason === "output-stuck"));
@@ -99,14 +101,14 @@ test("a statement that is too long, or a browser's request, ends its connection 
   await using cache = await startCache(server.port, { clients: { maxRequestBytes: 1000 } });
   using long = await SqlLineClient.open(cache.port);
   long.raw.send(`alaivo '${"x".repeat(5000)}';`);
-  assert.match(await long.raw.rest(), /^RESULT_MESSAGE\nHadisoana : /);
+  assert.match(await long.raw.readToClose(), /^RESULT_MESSAGE\nHadisoana : /);
   using browser = await SqlLineClient.open(cache.port);
   browser.raw.send("POST / HTTP/1.1\r\nHost: here\r\n\r\nravao ny tahiry toko;");
-  assert.equal(await browser.raw.rest(), "");
+  assert.equal(await browser.raw.readToClose(), "");
   using open = await SqlLineClient.open(cache.port);
   open.raw.send("alaivo 'never ends");
   open.raw.socket.end();
-  assert.match(await open.raw.rest(), /it contains an unterminated string or comment\nEND\n$/);
+  assert.match(await open.raw.readToClose(), /it contains an unterminated string or comment\nEND\n$/);
   assert.deepEqual(server.statements, []);
 });
 
@@ -116,7 +118,7 @@ test("connections above the limit are refused with a message, and counted", asyn
   using first = await SqlLineClient.open(cache.port);
   assert.equal(await first.ask("alaivo 2"), pageOf("alaivo 2"));
   using second = await SqlLineClient.open(cache.port);
-  assert.match(await second.raw.rest(), /too many connections/);
+  assert.match(await second.raw.readToClose(), /too many connections/);
   const { connections, opened, answers, errors, refusals } = cache.clients;
   assert.deepEqual([connections, opened, answers, errors], [1, 1, 1, 0]);
   assert.deepEqual([...refusals], [["too-many-connections", 1]]);

@@ -6,7 +6,8 @@ import {
   type UpstreamLimits,
   type UpstreamOutcome,
 } from "../../../../tools/proxy/upstream/upstream-connection.js";
-import { UpstreamPool, UpstreamServer } from "../../../../tools/proxy/upstream/upstream-server.js";
+import { UpstreamPool } from "../../../../tools/proxy/upstream/upstream-pool.js";
+import { UpstreamServer } from "../../../../tools/proxy/upstream/upstream-server.js";
 import { keepLog } from "../../../support/log-lines.js";
 
 export const environment = {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { parseJson } from "../../../../../protocol/json/json-reader.js";
-import { type Work, workOf } from "../../../../mongo/store/queries/mongo-failure.js";
+import { type CommandCost, workOf } from "../../../../mongo/store/queries/command-cost.js";
 import { selectionOf } from "../../../store/commands/document-reads.js";
 import { selected } from "../../../store/commands/document-selection.js";
 import { filterIn } from "../../../store/commands/entry-conditions.js";
@@ -31,7 +31,8 @@ function workOn(document: Document): number {
 }
 
 test("a condition counts the same work with and without earlier reads", () => {
-  const [cold, warm] = [filled(), filled()];
+  const cold = filled();
+  const warm = filled();
   for (let reads = 0; reads < 3; reads++)
     assert.equal(selected(warm, 1, selectionOf({ where: filterIn(parseJson('{"a":"x"}')) })).size, 29);
   // Without a column, all entries are checked.
@@ -47,16 +48,20 @@ test("a read with many conditions on long lists yields between the conditions of
   const numbers = JSON.stringify(Array.from({ length: 20_000 }, (_, n) => n));
   for (const last of [-1, -2]) document.push(String(-last), `{"l":${numbers},"m":[${last}]}`);
   const none = Array.from({ length: 150 }, (_, n) => `{"l":${-5 - n}}`).join(",");
+
   const where = filterIn(parseJson(`{"$nor":[${none}],"$or":[${none},{"m":-2}]}`));
   const selection = selectionOf({ where });
-  const { effort } = selection.work as Work;
+  const { effort } = selection.work as CommandCost;
   const reply = selected(document, 1, selection);
   const steps = reply.steps();
-  let [yields, longest] = [0, 0];
+
+  let yields = 0;
+  let longest = 0;
   for (let before = 0; steps.next().done !== true; before = effort.steps) {
     longest = Math.max(longest, effort.steps - before);
     yields++;
   }
+
   assert.deepEqual(reply.found.keys, ["2"]);
   assert.ok(yields >= 300, `${yields} yields`);
   assert.ok(longest < 3 * SLICE_STEPS, `${longest} steps without a yield`);

@@ -7,7 +7,7 @@ import { MemoryBackend } from "../../../../../daemon/engine/backends/memory-back
 import { realEnvironment } from "../../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../../daemon/store/command-table.js";
 import { Database } from "../../../../../daemon/store/database.js";
-import { runCommand } from "../../../../../daemon/timeline/fold/apply-unit.js";
+import { runCommand } from "../../../../../daemon/timeline/fold/run-unit.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { writeReply } from "../../../../../protocol/resp/resp-writer.js";
 

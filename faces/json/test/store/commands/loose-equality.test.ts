@@ -78,7 +78,8 @@ function checkPairs(pairs: readonly (readonly [string, string])[], label: string
     pairs.map(([a, b]) => `[${a},${b}]`),
   );
   for (const [at, [a, b]] of pairs.entries()) {
-    const [first, second] = [parseJson(a), parseJson(b)];
+    const first = parseJson(a);
+    const second = parseJson(b);
     const isEqual = isLooselyEqual(first, second);
     assert.equal(String(isEqual), answers[at], `${label}${a} == ${b}`);
     if (!isEqual || [first, second].some((one) => one === null || isContainer(one))) continue;
@@ -101,7 +102,7 @@ const CENTRES = [0n, 1n, 10n, 2n ** 53n, 2n ** 63n, 2n ** 64n, 10n ** 18n, 10n *
 const ENDINGS = ["", "", "", "", ".0", ".", ".5", "e0", "E+1", "e-18", "e-400"];
 const SPACES = [" ", "\t", "\n", "\v", "\f", "\r", "\0", "\u00a0"];
 const WORDS = ["", ".", "0", "-0", "e", "INF", "-INF", "NAN", "abc", "Array", "true", "null", "1e400"];
-const MAX_DEPTH = 2;
+const DEPTH_MAX = 2;
 
 function randomNumber(random: SeededRandom): string {
   const near = random.oneOf(CENTRES) + BigInt(random.between(-2, 2));
@@ -123,7 +124,7 @@ function randomText(random: SeededRandom): string {
 
 /** Returns a JSON text. */
 function randomValue(random: SeededRandom, depth = 0): string {
-  const kind = random.below(depth < MAX_DEPTH ? 10 : 8);
+  const kind = random.below(depth < DEPTH_MAX ? 10 : 8);
   if (kind < 5) return JSON.stringify(randomText(random));
   if (kind < 7) return randomNumber(random).replace(".e", ".0e").replace(/\.$/, ".0");
   if (kind === 7) return random.oneOf(["null", "true", "false", '""', "0"]);
@@ -137,7 +138,7 @@ test("random values are equal here if they are equal in PHP", { skip }, () => {
   const pairs = Array.from({ length: PAIRS }, () => {
     const one = randomValue(random);
     // In PHP, a list of one element can equal an object whose only key is 0, so this produces equal pairs.
-    if (random.chance(0.1)) return [`[${one}]`, `{"0":${randomValue(random, MAX_DEPTH)}}`] as const;
+    if (random.chance(0.1)) return [`[${one}]`, `{"0":${randomValue(random, DEPTH_MAX)}}`] as const;
     return [one, randomValue(random)] as const;
   });
   const equal = checkPairs(pairs, `seed ${seed}: `);
@@ -157,7 +158,8 @@ test("integers of more than 64 bits in strings are equal only if their digits ar
     ['"10"', '" 10.0"', true],
   ];
   for (const [a, b, isEqual] of pairs) {
-    const [first, second] = [parseJson(a), parseJson(b)];
+    const first = parseJson(a);
+    const second = parseJson(b);
     assert.equal(isLooselyEqual(first, second), isEqual, `${a} == ${b}`);
     assert.equal(isLooselyEqual(second, first), isEqual, `${b} == ${a}`);
   }
@@ -214,6 +216,7 @@ test("a string is cast to the same integer here as in PHP", { skip }, () => {
       Array.from({ length: random.between(1, 6) }, () => random.oneOf(parts)).join(""),
     ),
   ];
+
   const answers = askPhp(
     "(int) json_decode($line)",
     texts.map((text) => JSON.stringify(text)),

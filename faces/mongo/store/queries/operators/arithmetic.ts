@@ -1,6 +1,7 @@
 /**
  * Arithmetic in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not
- * supported, because a write could depend on that digit. Source: MongoDB's manual, "Arithmetic Expression Operators".
+ * supported, because a write could depend on that digit; IEEE 754 defines all digits of a square root. Most operators
+ * return null if an operand is null or missing. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { BsonDate, BsonFault, Int32, isArray } from "../../values/bson.js";
@@ -16,11 +17,11 @@ import {
 import { Decimal, type DecimalValue, decimalOf, decimalQuotient, type Finite } from "../../values/decimal.js";
 import { ACCUMULATORS, type Start } from "../accumulators.js";
 import type { Operator } from "../expressions.js";
-import { MongoFailure, typeMismatch } from "../mongo-failure.js";
+import { badValue, MongoFailure, notImplemented, typeMismatch } from "../mongo-failure.js";
 import { isNothing, kindOf, ofLarge, ofOne, ofValues, passed, type Value } from "./operator.js";
 
-/** Calculates with integers, or returns a double if the result does not fit in 64 bits. */
-function widely(
+/** Combines two numbers. If the integer result does not fit in 64 bits, it combines them as doubles. */
+function withDoubleFallback(
   a: BsonNumber,
   b: BsonNumber,
   combine: (a: BsonNumber, b: BsonNumber) => BsonNumber,
@@ -28,12 +29,13 @@ function widely(
   try {
     return combine(a, b);
   } catch (fault) {
+    // The integer result does not fit in 64 bits.
     if (!(fault instanceof BsonFault)) throw fault;
     return combine(doubleOf(a), doubleOf(b));
   }
 }
 
-const negated = (value: BsonNumber): BsonNumber => widely(value, new Int32(-1), productOf);
+const negated = (value: BsonNumber): BsonNumber => withDoubleFallback(value, new Int32(-1), productOf);
 
 function numberIn(value: Value, name: ByteString): BsonNumber {
   if (isNumber(value)) return value;
@@ -56,9 +58,10 @@ function added(values: readonly Value[], name: ByteString): Value {
     if (value instanceof BsonDate) {
       if (date !== null) throw new MongoFailure(16612, "only one date allowed in an $add expression");
       date = value;
-    } else if (isNumber(value)) sum = widely(sum, value, sumOf);
+    } else if (isNumber(value)) sum = withDoubleFallback(sum, value, sumOf);
     else throw typeMismatch(`${name} only supports numeric or date types, not ${kindOf(value)}`);
   }
+
   return date === null ? sum : dateAfter(date, sum);
 }
 
@@ -66,7 +69,7 @@ function subtracted([a, b]: readonly Value[]): Value {
   if (isNothing(a) || isNothing(b)) return null;
   if (a instanceof BsonDate && b instanceof BsonDate) return a.at - b.at;
   if (a instanceof BsonDate && isNumber(b)) return dateAfter(a, negated(b));
-  if (isNumber(a) && isNumber(b)) return widely(a, negated(b), sumOf);
+  if (isNumber(a) && isNumber(b)) return withDoubleFallback(a, negated(b), sumOf);
   throw typeMismatch(`can't $subtract ${kindOf(b)} from ${kindOf(a)}`);
 }
 
@@ -74,15 +77,16 @@ function multiplied(values: readonly Value[], name: ByteString): Value {
   let product: BsonNumber = new Int32(1);
   for (const value of values) {
     if (isNothing(value)) return null;
-    product = widely(product, numberIn(value, name), productOf);
+    product = withDoubleFallback(product, numberIn(value, name), productOf);
   }
   return product;
 }
 
 function divided([a, b]: readonly Value[], name: ByteString): Value {
   if (isNothing(a) || isNothing(b)) return null;
-  const [x, y] = [numberIn(a, name), numberIn(b, name)];
-  if (doubleOf(y) === 0) throw new MongoFailure(2, "can't $divide by zero");
+  const x = numberIn(a, name);
+  const y = numberIn(b, name);
+  if (doubleOf(y) === 0) throw badValue("can't $divide by zero");
   if (!(x instanceof Decimal || y instanceof Decimal)) return doubleOf(x) / doubleOf(y);
   return decimalOf(quotientOf(exactParts(x), exactParts(y)));
 }
@@ -101,22 +105,23 @@ const signOf = (parts: Exclude<DecimalValue, "nan">): boolean =>
 
 function remainder([a, b]: readonly Value[], name: ByteString): Value {
   if (isNothing(a) || isNothing(b)) return null;
-  const [x, y] = [numberIn(a, name), numberIn(b, name)];
+  const x = numberIn(a, name);
+  const y = numberIn(b, name);
   if (doubleOf(y) === 0) throw new MongoFailure(16610, "can't $mod by zero");
   if (x instanceof Decimal || y instanceof Decimal) return decimalRemainder(exactParts(x), exactParts(y));
   if (typeof x === "number" || typeof y === "number") return doubleOf(x) % doubleOf(y);
-  const remainder = (integerOf(x) as bigint) % (integerOf(y) as bigint);
-  return x instanceof Int32 && y instanceof Int32 ? new Int32(Number(remainder)) : remainder;
+  const integer = (integerOf(x) as bigint) % (integerOf(y) as bigint);
+  return x instanceof Int32 && y instanceof Int32 ? new Int32(Number(integer)) : integer;
 }
 
-/** Maximum difference of the exponents for which a remainder is calculated. */
-const EXPONENTS_MAX = 8000;
+/** With a larger difference of the exponents $mod returns NaN: the scaled integers would be too large. */
+const EXPONENT_DIFFERENCE_MAX = 8000;
 
 function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
   if (typeof a === "string" || b === "nan") return decimalOf("nan");
   if (typeof b === "string") return decimalOf(a);
   const exponent = Math.min(a.exponent, b.exponent);
-  if (Math.max(a.exponent, b.exponent) - exponent > EXPONENTS_MAX) return decimalOf("nan");
+  if (Math.max(a.exponent, b.exponent) - exponent > EXPONENT_DIFFERENCE_MAX) return decimalOf("nan");
   const [x, y] = [a, b].map((one) => one.coefficient * 10n ** BigInt(one.exponent - exponent)) as [
     bigint,
     bigint,
@@ -125,8 +130,9 @@ function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
 }
 
 /**
- * @param digit position of the last digit to retain, counted after the point
- * @param isNearest if false, the remaining digits are truncated
+ * Rounds a number half to even, or truncates it.
+ * @param digit  position of the last digit to retain, counted after the point
+ * @param isNearest  if false, the remaining digits are truncated
  */
 function roundedTo(value: BsonNumber, digit: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
@@ -155,14 +161,14 @@ function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
 function nextInteger(value: BsonNumber, isUp: boolean): BsonNumber {
   if (typeof value === "number") return isUp ? Math.ceil(value) : Math.floor(value);
   if (!(value instanceof Decimal)) return value;
-  const cut = roundedTo(value, 0, false) as Decimal;
+  const truncated = roundedTo(value, 0, false) as Decimal;
   const parts = exactParts(value);
-  const isExact = typeof parts === "string" || compareEqual(cut, value);
-  if (isExact || (parts as Finite).isNegative === isUp) return cut;
-  return sumOf(cut, new Int32(isUp ? 1 : -1));
+  const isExact = typeof parts === "string" || isEqual(truncated, value);
+  if (isExact || (parts as Finite).isNegative === isUp) return truncated;
+  return sumOf(truncated, new Int32(isUp ? 1 : -1));
 }
 
-const compareEqual = (a: Decimal, b: Decimal): boolean =>
+const isEqual = (a: Decimal, b: Decimal): boolean =>
   doubleOf(a) === doubleOf(b) && integerOf(a) === integerOf(b);
 
 const rounding = (isNearest: boolean): Operator =>
@@ -188,8 +194,7 @@ function absolute(value: BsonNumber): BsonNumber {
 function squareRoot(value: BsonNumber): Value {
   const double = doubleOf(value);
   if (double < 0) throw new MongoFailure(28714, "$sqrt's argument must be greater than or equal to 0");
-  if (value instanceof Decimal)
-    throw new MongoFailure(238, "$sqrt of a decimal is not supported by this server");
+  if (value instanceof Decimal) throw notImplemented("$sqrt of a decimal is not supported by this server");
   return Math.sqrt(double);
 }
 

@@ -3,6 +3,7 @@ import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
 import { type Bson, Int32, isArray } from "../../values/bson.js";
 import { integerOf, isNumber } from "../../values/bson-numbers.js";
+import { type CommandCost, produce } from "../command-cost.js";
 import {
   checkVariable,
   compiled,
@@ -12,7 +13,7 @@ import {
   type Variable,
 } from "../expressions.js";
 import { type Expression, long, valueIn, valuesIn } from "../long-evaluation.js";
-import { MongoFailure, produce, type Work } from "../mongo-failure.js";
+import { failedToParse, MongoFailure } from "../mongo-failure.js";
 import { checkCount, compareCounted, isLarge, keyCounted, sortedInSlices } from "../value-size.js";
 import { isTruth } from "./conditionals.js";
 import {
@@ -58,6 +59,7 @@ function* copied(
     for (const one of part) copy.push(one);
     if (work.effort.endsSlice()) yield;
   }
+
   return copy;
 }
 
@@ -73,8 +75,10 @@ function* slice(
     const [from, to] = start < 0 ? [array.length + start, array.length] : [0, start];
     return madeArray(yield* copied(array, scope, from, to), scope);
   }
+
   const count = integerIn(second, name, 28728);
   if (count <= 0) throw new MongoFailure(28729, "Third argument to $slice must be positive");
+
   const from = start < 0 ? Math.max(0, array.length + start) : start;
   return madeArray(yield* copied(array, scope, from, from + count), scope);
 }
@@ -83,7 +87,7 @@ function* slice(
 function forEach(operand: Bson, scope: Scope, name: ByteString, body: "cond" | "in") {
   const spec = namedOperands(operand, name, ["input", body], ["as", ...(body === "cond" ? ["limit"] : [])]);
   const as = spec.get("as") ?? "this";
-  if (typeof as !== "string") throw new MongoFailure(9, `${name}: 'as' must be a string`);
+  if (typeof as !== "string") throw failedToParse(`${name}: 'as' must be a string`);
   checkVariable(as);
   const element: Variable = { value: undefined };
   const inside = spec.get(body) as Bson;
@@ -99,6 +103,7 @@ const filter: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const [value, max] = yield* valuesIn([input, limit], root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 28651);
     const end = isNothing(max) ? array.length : integerIn(max, name, 327391);
     const passing: Bson[] = [];
@@ -110,6 +115,7 @@ const filter: Operator = (operand, scope, name) => {
         passing.push(one);
       if (effort.endsSlice()) yield;
     }
+
     return madeArray(passing, scope);
   });
 };
@@ -120,6 +126,7 @@ const map: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const value = input.inSteps === undefined ? input(root) : yield* input.inSteps(root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 16883);
     const results: Bson[] = [];
     for (const one of array) {
@@ -129,13 +136,15 @@ const map: Operator = (operand, scope, name) => {
       results.push(result ?? null);
       if (effort.endsSlice()) yield;
     }
+
     return madeArray(results, scope);
   });
 };
 
 const reduce: Operator = (operand, scope, name) => {
   const spec = namedOperands(operand, name, ["input", "initialValue", "in"]);
-  const [element, sum]: [Variable, Variable] = [{ value: undefined }, { value: undefined }];
+  const element: Variable = { value: undefined };
+  const sum: Variable = { value: undefined };
   const inside = spec.get("in") as Bson;
   const parts = partsOf(inside);
   const [input, first] = ["input", "initialValue"].map((field) =>
@@ -147,6 +156,7 @@ const reduce: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const value = yield* valueIn(input, root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 40080);
     let result = yield* valueIn(first, root);
     for (const one of array) {
@@ -155,6 +165,7 @@ const reduce: Operator = (operand, scope, name) => {
       result = calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root);
       if (effort.endsSlice()) yield;
     }
+
     return result ?? null;
   });
 };
@@ -162,6 +173,7 @@ const reduce: Operator = (operand, scope, name) => {
 function* range(values: readonly Value[], scope: Scope, name: ByteString): Generator<void, Value> {
   const [start = 0, end = 0, step = 1] = values.map((value) => integerIn(value, name, 34443));
   if (step === 0) throw new MongoFailure(34449, "$range requires a non-zero step value");
+
   const count = Math.max(0, Math.ceil((end - start) / step));
   checkCount(count);
   const numbers: Bson[] = [];
@@ -170,6 +182,7 @@ function* range(values: readonly Value[], scope: Scope, name: ByteString): Gener
     numbers.push(new Int32(start + i * step));
     if (i % STEP_ITEMS === 0 && scope.work.effort.endsSlice()) yield;
   }
+
   return madeArray(numbers, scope);
 }
 
@@ -177,6 +190,7 @@ function* joined(values: readonly Value[], scope: Scope, name: ByteString): Gene
   if (values.some(isNothing)) return null;
   const arrays = values.map((value) => arrayIn(value, name, 28664));
   checkCount(arrays.reduce((sum, { length }) => sum + length, 0));
+
   const all: Bson[] = [];
   for (const array of arrays) {
     for (const [i, one] of array.entries()) {
@@ -186,6 +200,7 @@ function* joined(values: readonly Value[], scope: Scope, name: ByteString): Gene
       if (scope.work.effort.endsSlice()) yield;
     }
   }
+
   return madeArray(all, scope);
 }
 
@@ -193,7 +208,7 @@ function* joined(values: readonly Value[], scope: Scope, name: ByteString): Gene
 type Keyed = ReadonlyMap<ByteString, Bson>;
 
 /** Returns the distinct values of an array, in the order of their first occurrences. */
-function* keyed(array: readonly Bson[], work: Work): Generator<void, Keyed> {
+function* keyed(array: readonly Bson[], work: CommandCost): Generator<void, Keyed> {
   const different = new Map<ByteString, Bson>();
   for (const value of array) {
     passed(1, work, KEYED_PARTS);
@@ -241,6 +256,7 @@ function* compared(
     if (others.every((other) => other.has(key) === isIn)) members.set(key, value);
     if (work.effort.endsSlice()) yield;
   }
+
   return members;
 }
 
@@ -258,7 +274,7 @@ function* hasElement(array: readonly Bson[], { work }: Scope, wanted: boolean): 
 function* indexOf(
   array: readonly Bson[],
   value: Value,
-  work: Work,
+  work: CommandCost,
   from = 0,
   to = array.length,
 ): Generator<void, number> {

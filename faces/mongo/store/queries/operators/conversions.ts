@@ -8,38 +8,40 @@ import { type Bson, BsonDate, Int32, isArray, ObjectId } from "../../values/bson
 import { type BsonNumber, decimalParts, doubleOf, exactParts, isNumber } from "../../values/bson-numbers.js";
 import { Decimal, decimalOf, decimalOfText, decimalText } from "../../values/decimal.js";
 import type { Operator } from "../expressions.js";
-import { MongoFailure } from "../mongo-failure.js";
+import { MongoFailure, notImplemented } from "../mongo-failure.js";
 import { isTruth } from "./conditionals.js";
 import { isNothing, kindOf, madeText, ofOne, type Value } from "./operator.js";
 
 const CONVERSION_FAILURE = 241;
 
-const unsupported = (value: Value, to: string) =>
+// MongoDB's own messages: its other conversions are short forms of $convert.
+const unsupportedError = (value: Value, to: string) =>
   new MongoFailure(
     CONVERSION_FAILURE,
     `Unsupported conversion from ${kindOf(value)} to ${to} in $convert with no onError value`,
   );
-const failed = (sentence: string) =>
+const conversionError = (sentence: string) =>
   new MongoFailure(CONVERSION_FAILURE, `${sentence} in $convert with no onError value`);
 
 /** Maximum number of characters of a text that represents a number. */
 const NUMBER_CHARS_MAX = 10_000;
 /** Number of characters of a text that an error shows. */
 const SHOWN_CHARS = 100;
-const unreadable = (kind: string, text: ByteString) =>
-  failed(`${kind} '${text.slice(0, SHOWN_CHARS)}${text.length > SHOWN_CHARS ? "..." : ""}'`);
+const unreadableError = (kind: string, text: ByteString) =>
+  conversionError(`${kind} '${text.slice(0, SHOWN_CHARS)}${text.length > SHOWN_CHARS ? "..." : ""}'`);
 
+/** The first and the last millisecond of the years 0000 to 9999, in milliseconds since 1970. */
 const DATE_MIN = -62_167_219_200_000n;
 const DATE_MAX = 253_402_300_799_999n;
 
-/** Returns a date in ISO 8601. @throws CommandFailure if the year does not have four digits */
+/** Returns a date in ISO 8601. @throws MongoFailure if the year does not have four digits */
 export function isoText({ at }: BsonDate): ByteString {
   if (at < DATE_MIN || at > DATE_MAX)
-    throw new MongoFailure(238, "years that do not have four digits are not supported");
+    throw notImplemented("years that do not have four digits are not supported");
   return new Date(Number(at)).toISOString();
 }
 
-/** @throws CommandFailure if the value cannot be converted */
+/** Converts a value to text for the operator `name`. @throws MongoFailure if the value cannot be converted */
 export function textOf(value: Exclude<Value, undefined | null>, name: ByteString): ByteString {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
@@ -49,8 +51,9 @@ export function textOf(value: Exclude<Value, undefined | null>, name: ByteString
   if (value instanceof Decimal) return decimalText(value);
   if (typeof value === "bigint") return String(value);
   if (typeof value === "number") return doubleText(value);
+
   throw name === "$toString" || name === "$convert"
-    ? unsupported(value, "string")
+    ? unsupportedError(value, "string")
     : new MongoFailure(16007, `can't convert from BSON type ${kindOf(value)} to String`);
 }
 
@@ -60,30 +63,31 @@ function doubleText(value: number): ByteString {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-const TRUNCATED_MAX = 400;
+/** No integer type holds 10 to this power, so a larger exponent is an overflow. */
+const EXPONENT_MAX = 400;
 
-/** Returns the integer part of a number. */
-function integerOf(value: BsonNumber, to: string): bigint {
+/** Returns the integer part of a number. @throws MongoFailure if it is NaN, infinite or too large for `to` */
+function truncatedInteger(value: BsonNumber, to: string): bigint {
   const parts = exactParts(value);
-  if (typeof parts === "string") throw failed(`Attempt to convert ${parts} value to integer type`);
-  if (parts.exponent > TRUNCATED_MAX) throw overflow(to);
+  if (typeof parts === "string") throw conversionError(`Attempt to convert ${parts} value to integer type`);
+  if (parts.exponent > EXPONENT_MAX) throw overflowError(to);
   const scale = 10n ** BigInt(Math.abs(parts.exponent));
   const size = parts.exponent < 0 ? parts.coefficient / scale : parts.coefficient * scale;
   return parts.isNegative ? -size : size;
 }
 
-const overflow = (to: string) => failed(`Conversion would overflow target type ${to}`);
+const overflowError = (to: string) => conversionError(`Conversion would overflow target type ${to}`);
 
 function integerFrom(value: Exclude<Value, undefined | null>, to: "int" | "long"): Bson {
   let integer: bigint;
-  if (isNumber(value)) integer = integerOf(value, to);
+  if (isNumber(value)) integer = truncatedInteger(value, to);
   else if (typeof value === "boolean") integer = BigInt(value);
   else if (value instanceof BsonDate && to === "long") integer = value.at;
   else if (typeof value === "string") {
-    if (!/^[+-]?\d{1,30}$/.test(value)) throw unreadable("Failed to parse number", value);
+    if (!/^[+-]?\d{1,30}$/.test(value)) throw unreadableError("Failed to parse number", value);
     integer = BigInt(value);
-  } else throw unsupported(value, to);
-  if (BigInt.asIntN(to === "int" ? 32 : 64, integer) !== integer) throw overflow(to);
+  } else throw unsupportedError(value, to);
+  if (BigInt.asIntN(to === "int" ? 32 : 64, integer) !== integer) throw overflowError(to);
   return to === "int" ? new Int32(Number(integer)) : integer;
 }
 
@@ -91,11 +95,11 @@ function doubleFrom(value: Exclude<Value, undefined | null>): number {
   if (isNumber(value)) return doubleOf(value);
   if (typeof value === "boolean") return Number(value);
   if (value instanceof BsonDate) return Number(value.at);
-  if (typeof value !== "string") throw unsupported(value, "double");
+  if (typeof value !== "string") throw unsupportedError(value, "double");
   if (value.length > NUMBER_CHARS_MAX || !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value))
-    throw unreadable("Failed to parse number", value);
+    throw unreadableError("Failed to parse number", value);
   const number = Number(value);
-  if (!Number.isFinite(number)) throw unreadable("Failed to parse number", value);
+  if (!Number.isFinite(number)) throw unreadableError("Failed to parse number", value);
   return number;
 }
 
@@ -104,37 +108,41 @@ function decimalFrom(value: Exclude<Value, undefined | null>): Decimal {
   if (isNumber(value)) return decimalOf(decimalParts(value));
   if (typeof value === "boolean") return decimalOf(exactParts(Number(value)));
   if (value instanceof BsonDate) return decimalOf(exactParts(value.at));
-  if (typeof value !== "string") throw unsupported(value, "decimal");
+  if (typeof value !== "string") throw unsupportedError(value, "decimal");
   const decimal = value.length > NUMBER_CHARS_MAX ? undefined : decimalOfText(value);
-  if (decimal === undefined) throw unreadable("Failed to parse number", value);
+  if (decimal === undefined) throw unreadableError("Failed to parse number", value);
   return decimal;
 }
 
 const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+/** The first bytes of an ObjectId: its date in seconds since 1970. */
 const SECONDS_BYTES = 4;
 
 function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
   if (value instanceof BsonDate) return value;
   if (value instanceof ObjectId)
     return new BsonDate(BigInt(Buffer.from(value.bytes, "latin1").readUIntBE(0, SECONDS_BYTES)) * 1000n);
+
   if (isNumber(value) && !(value instanceof Int32)) {
-    const at = integerOf(value, "date");
-    if (BigInt.asIntN(64, at) !== at) throw overflow("date");
+    const at = truncatedInteger(value, "date");
+    if (BigInt.asIntN(64, at) !== at) throw overflowError("date");
     return new BsonDate(at);
   }
-  if (typeof value !== "string") throw unsupported(value, "date");
+  if (typeof value !== "string") throw unsupportedError(value, "date");
+
   // A text without a zone is in UTC, never in the machine's own zone.
-  const isWritten = ISO.test(value);
-  const isLocal = isWritten && value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
-  const at = isWritten ? calendarDate(isLocal ? `${value}Z` : value) : undefined;
-  if (at === undefined) throw unreadable("Error parsing date string", value);
+  const isIso = ISO.test(value);
+  const hasNoZone = isIso && value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
+  const at = isIso ? calendarDate(hasNoZone ? `${value}Z` : value) : undefined;
+  if (at === undefined) throw unreadableError("Error parsing date string", value);
+
   return new BsonDate(BigInt(at));
 }
 
 function objectIdFrom(value: Exclude<Value, undefined | null>): ObjectId {
   if (value instanceof ObjectId) return value;
-  if (typeof value !== "string") throw unsupported(value, "objectId");
-  if (!/^[0-9a-fA-F]{24}$/.test(value)) throw unreadable("Failed to parse objectId", value);
+  if (typeof value !== "string") throw unsupportedError(value, "objectId");
+  if (!/^[0-9a-fA-F]{24}$/.test(value)) throw unreadableError("Failed to parse objectId", value);
   return new ObjectId(Buffer.from(value, "hex").toString("latin1"));
 }
 

@@ -8,9 +8,10 @@ import {
   isDocument,
   typeOf,
 } from "../../values/bson.js";
+import { type CommandCost, produce, spend } from "../command-cost.js";
 import { compiled, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
 import { composed, type Expression, long, valuesIn } from "../long-evaluation.js";
-import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";
+import { failedToParse, MongoFailure } from "../mongo-failure.js";
 import { measured } from "../value-size.js";
 
 export type Value = Bson | undefined;
@@ -35,6 +36,7 @@ export function operandsOf(
       `Expression ${name} takes ${expected} arguments. ${operands.length} were passed in.`,
     );
   }
+
   return operands.map((one) => compiled(one, scope));
 }
 
@@ -91,6 +93,7 @@ export function namedOperands(
   for (const field of operand.keys())
     if (!required.includes(field) && !optional.includes(field))
       throw failedToParse(`${name} found an unknown argument: ${field}`);
+
   for (const field of required)
     if (!operand.has(field)) throw failedToParse(`${name} requires '${field}' to be specified`);
   return operand;
@@ -106,7 +109,7 @@ export function madeText(text: ByteString, { work }: Scope): ByteString {
 }
 
 /** Counts the elements of an array that an operator visits. @param parts number of parts evaluated for each element */
-export function passed(count: number, work: Work, parts = 1): void {
+export function passed(count: number, work: CommandCost, parts = 1): void {
   spend(work, (count * parts) / PARTS_PER_UNIT);
 }
 

@@ -9,7 +9,7 @@ import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../values/bson.j
 import { doubleOf, isNumber } from "../../values/bson-numbers.js";
 import { compiled, type Operator, type Scope } from "../expressions.js";
 import { long, valuesIn } from "../long-evaluation.js";
-import { MongoFailure } from "../mongo-failure.js";
+import { MongoFailure, notImplemented } from "../mongo-failure.js";
 import { checkCount } from "../value-size.js";
 import { isFound, programOf } from "../value-tests.js";
 import { textOf } from "./conversions.js";
@@ -56,7 +56,8 @@ function indexIn(value: Value, name: ByteString): number {
 
 function bytesFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
   const text = asText(value, name);
-  const [from, length] = [indexIn(start, name), indexIn(count, name)];
+  const from = indexIn(start, name);
+  const length = indexIn(count, name);
   if (from < 0) throw new MongoFailure(50752, `${name}: starting index must be non-negative (got: ${from})`);
   const to = length < 0 ? text.length : Math.min(text.length, from + length);
   for (const at of [from, to])
@@ -66,7 +67,8 @@ function bytesFrom([value, start, count]: readonly Value[], name: ByteString): B
 }
 
 function charactersFrom([value, start, count]: readonly Value[], scope: Scope, name: ByteString): ByteString {
-  const [from, length] = [indexIn(start, name), indexIn(count, name)];
+  const from = indexIn(start, name);
+  const length = indexIn(count, name);
   if (from < 0) throw new MongoFailure(34454, `${name}: the starting index must be a nonnegative integer`);
   if (length < 0) throw new MongoFailure(34455, `${name}: length must be a nonnegative integer`);
   const text = read(asText(value, name), scope);
@@ -100,17 +102,17 @@ function read(text: ByteString, { work }: Scope): ByteString {
 const indexing = (inCharacters: boolean): Operator =>
   ofValues([2, 4], ([value, search, start, end], scope, name) => {
     if (isNothing(value)) return null;
-    const [text, part] = [textIn(value, name, 40091), textIn(search, name, 40092)];
+    const text = textIn(value, name, 40091);
+    const part = textIn(search, name, 40092);
     passed(text.length + part.length, scope.work);
-    const [from, to] = [
-      start === undefined ? 0 : indexIn(start, name),
-      end === undefined ? Infinity : indexIn(end, name),
-    ];
+    const from = start === undefined ? 0 : indexIn(start, name);
+    const to = end === undefined ? Infinity : indexIn(end, name);
     if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: indexes must not be negative`);
     if (!inCharacters) {
       const at = from > text.length ? -1 : indexOfPart(text, part, from);
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);
     }
+
     const at = indexOfPart(text, part, offsetOf(text, from));
     const index = at < 0 ? -1 : charactersIn(text, 0, at);
     const isInside = index >= from && index + charactersIn(part) <= to;
@@ -131,6 +133,7 @@ function characterTest(characters: string): (text: ByteString, from: number, to:
     else others.add(String.fromCodePoint(code));
     if (code > 0xffff) at++;
   }
+
   return (text, from, to) => {
     const code = text.charCodeAt(from);
     return code < ASCII && to === from + 1
@@ -151,18 +154,21 @@ const trimming = (atStart: boolean, atEnd: boolean): Operator => {
         chars === undefined ? SPACES : textOfBytes(read(textIn(chars, name, 50700), scope)),
       );
       const text = read(textIn(value, name, 50699), scope);
-      let [from, to] = [0, text.length];
+      let from = 0;
+      let to = text.length;
       while (atStart && from < to) {
         const end = offsetOf(text, 1, from);
         if (!isRemoved(text, from, end)) break;
         from = end;
       }
+
       while (atEnd && from < to) {
         let start = to - 1;
         while (start > from && isContinuation(text.charCodeAt(start))) start--;
         if (!isRemoved(text, start, to)) break;
         to = start;
       }
+
       return madeText(text.slice(from, to), scope);
     });
   };
@@ -202,6 +208,7 @@ function* replaced(
   if (search === "") {
     if (!isAll) return `${replacement}${text}`;
     checkLength(text.length + (text.length - 1) * replacement.length);
+
     const pieces: ByteString[] = [];
     for (let at = 0; at < text.length; at += STEP_ITEMS) {
       pieces.push(
@@ -213,11 +220,14 @@ function* replaced(
       passed(STEP_ITEMS, scope.work);
       if (scope.work.effort.endsSlice()) yield;
     }
+
     return pieces.join(replacement);
   }
+
   const joined: ByteString[] = [];
   let parts: ByteString[] = [];
-  let [from, length] = [0, text.length];
+  let from = 0;
+  let length = text.length;
   for (const at of occurrences(text, search)) {
     // The length of the new text is counted before it is created.
     checkLength((length += replacement.length - search.length));
@@ -230,6 +240,7 @@ function* replaced(
     passed(STEP_ITEMS, scope.work);
     if (scope.work.effort.endsSlice()) yield;
   }
+
   return [...joined, ...parts, text.slice(from)].join(replacement);
 }
 
@@ -244,8 +255,10 @@ function* splitBy(
   name: ByteString,
 ): Generator<void, Value> {
   if (isNothing(value) || isNothing(separator)) return null;
-  const [text, between] = [textIn(value, name, 40085), textIn(separator, name, 40086)];
+  const text = textIn(value, name, 40085);
+  const between = textIn(separator, name, 40086);
   if (between === "") throw new MongoFailure(40087, "$split requires a non-empty separator");
+
   passed(text.length + between.length, scope.work);
   const parts: Bson[] = [];
   let from = 0;
@@ -257,17 +270,20 @@ function* splitBy(
     passed(STEP_ITEMS, scope.work);
     if (scope.work.effort.endsSlice()) yield;
   }
+
   parts.push(text.slice(from));
   return madeArray(parts, scope);
 }
 
 const regexMatch: Operator = (operand, scope, name) => {
   const spec = namedOperands(operand, name, ["input", "regex"], ["options"]);
-  const [pattern, options] = [spec.get("regex") as Bson, spec.get("options") ?? ""];
+  const pattern = spec.get("regex") as Bson;
+  const options = spec.get("options") ?? "";
   if (typeof options !== "string")
     throw new MongoFailure(51106, "$regexMatch needs 'options' to be of type string");
   if (!(pattern instanceof Regex) && (typeof pattern !== "string" || pattern.startsWith("$")))
-    throw new MongoFailure(238, "$regexMatch takes a pattern that is the same for all documents");
+    throw notImplemented("$regexMatch takes a pattern that is the same for all documents");
+
   const regex =
     pattern instanceof Regex
       ? new Regex(pattern.pattern, pattern.options || options)

@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { filterOf } from "../../../store/queries/bson-filter.js";
 import { updateOf } from "../../../store/queries/bson-update.js";
-import { WORK_MAX, type Work } from "../../../store/queries/mongo-failure.js";
+import { type CommandCost, WORK_MAX } from "../../../store/queries/command-cost.js";
 import { putAt } from "../../../store/queries/update-paths.js";
 import { writeBson } from "../../../store/values/bson-writer.js";
 import { readExtendedJson } from "../../../store/values/extended-json.js";
@@ -76,13 +76,13 @@ test("an insert with very many failures reports only the numbers of the last fai
   assert.ok(reply.bytes.endsWith("\x02errmsg\0\x01\0\0\0\0\0\0\0"));
 });
 
-/** Returns the `Work` of a command that may do only `units` more. */
-const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new EffortBudget() });
+/** Returns the `CommandCost` of a command that may do only `units` more. */
+const workWith = (units: number): CommandCost => ({ units: WORK_MAX - units, effort: new EffortBudget() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
 test("a filter counts the cost of an array for each condition on it", () => {
   const document = readExtendedJson(array);
-  const met = (filter: string, work: Work) => filterOf(readExtendedJson(filter), work).isMet(document);
+  const met = (filter: string, work: CommandCost) => filterOf(readExtendedJson(filter), work).isMet(document);
   const many = (one: (i: number) => string) => Array.from({ length: 100 }, (_, i) => one(i)).join(",");
   for (const filter of [
     `{"$nor":[${many((i) => `{"a":-${i + 1}}`)}]}`,
@@ -92,7 +92,7 @@ test("a filter counts the cost of an array for each condition on it", () => {
     assert.throws(() => met(filter, workWith(120)), /a command checks at most/, filter);
     met(filter, workWith(100_000));
   }
-  const pull = (work: Work) =>
+  const pull = (work: CommandCost) =>
     updateOf(readExtendedJson('{"$pull":{"a":{"$gt":1,"$gte":1,"$ne":5}}}'), updateContext(work))(document);
   assert.throws(() => pull(workWith(120)), /a command checks at most/);
   pull(workWith(1000));

@@ -2,13 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom, seedOfRun } from "../../../../../test/support/seeded-random.js";
-import {
-  compilePattern,
-  PATTERN_STEPS_MAX,
-  PatternExceeded,
-  PatternFault,
-  PatternProgram,
-} from "../../../store/queries/pattern.js";
+import { compilePattern, PATTERN_STEPS_MAX } from "../../../store/queries/pattern-compiler.js";
+import { PatternProgram, PatternTooExpensive } from "../../../store/queries/pattern-program.js";
+import { InvalidPattern } from "../../../store/queries/pattern-syntax.js";
 
 const seed = seedOfRun();
 const RUNS = 4000;
@@ -61,14 +57,14 @@ const WRONG: readonly (readonly [pattern: string, message: RegExp])[] = [
 
 test("patterns match the texts in the table", () => {
   for (const [pattern, text, isFound] of FOUND)
-    assert.equal(compilePattern(pattern).isIn(text), isFound, `${pattern} in ${text}`);
+    assert.equal(compilePattern(pattern).matches(text), isFound, `${pattern} in ${text}`);
 });
 
 test("invalid patterns are reported", () => {
   for (const [pattern, message] of WRONG)
     assert.throws(
       () => compilePattern(pattern),
-      (problem) => problem instanceof PatternFault && message.test(problem.message),
+      (problem) => problem instanceof InvalidPattern && message.test(problem.message),
       pattern,
     );
 });
@@ -96,7 +92,7 @@ test(`patterns find what JavaScript finds (seed ${seed})`, () => {
     // texts avoid both.
     const expected = new RegExp(pattern, "u").test(text);
     const label = `DBSYNC_SEED=${seed}, run ${run}: ${pattern} in ${JSON.stringify(text)}`;
-    assert.equal(compilePattern(pattern).isIn(text), expected, label);
+    assert.equal(compilePattern(pattern).matches(text), expected, label);
     if (expected) matchCount++;
   }
   assert.ok(matchCount > RUNS / 10 && matchCount < RUNS, `${matchCount} of ${RUNS} matched`);
@@ -105,31 +101,36 @@ test(`patterns find what JavaScript finds (seed ${seed})`, () => {
 test("a pattern that makes backtracking matchers try all paths is decided immediately", () => {
   const text = "a".repeat(100_000);
   for (const pattern of ["^(a+)+$b", "(a|a)*b", "(a*)*c", "(.*)(.*)(.*)(.*)x$"])
-    assert.equal(compilePattern(pattern).isIn(text), false);
+    assert.equal(compilePattern(pattern).matches(text), false);
 });
 
-test(`what a program remembers does not change its results, and long texts have a limit (seed ${seed})`, () => {
+test(`what a program caches does not change its results, and long texts have a limit (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 9);
   const pattern = "a[^c]{0,20}bb[^c]{0,20}c";
   const textOfLength = (length: number) =>
     Array.from({ length }, () => random.oneOf(["a", "b", "d", "é"])).join("");
+
   const used = compilePattern(pattern);
   for (let run = 0; run < 10; run++) {
     const text = textOfLength(random.oneOf([10, 1000, 9000])) + random.oneOf(["", "c", "\n"]);
-    assert.equal(used.isIn(text), new RegExp(pattern).test(text));
+    assert.equal(used.matches(text), new RegExp(pattern).test(text));
   }
-  // The program remembers about one fact for each character of these texts, 20,000 in all, and reads 100,000 without.
+
+  // The program caches about one transition for each character of these texts, 20,000 in all, and reads 100,000
+  // without the cache.
   const long = textOfLength(115_000);
   const other = compilePattern(pattern);
-  assert.equal(other.isIn(textOfLength(9000)), false);
-  for (const program of [other, used]) assert.equal(program.isIn(long), false);
-  assert.equal(used.isIn(`${long}abbc`), true);
+  assert.equal(other.matches(textOfLength(9000)), false);
+  for (const program of [other, used]) assert.equal(program.matches(long), false);
+  assert.equal(used.matches(`${long}abbc`), true);
+
   const tooLong = textOfLength(400_000);
   for (const program of [used, compilePattern(pattern)])
-    assert.throws(() => program.isIn(tooLong), PatternExceeded);
-  assert.equal(used.isIn("ab".repeat(1_000_000)), false);
+    assert.throws(() => program.matches(tooLong), PatternTooExpensive);
+  assert.equal(used.matches("ab".repeat(1_000_000)), false);
+
   const codes = Array.from({ length: 60_000 }, (_, i) => String.fromCodePoint(0x10000 + i)).join("");
-  assert.equal(compilePattern("[a-c]$").isIn(`${codes}b`), true);
+  assert.equal(compilePattern("[a-c]$").matches(`${codes}b`), true);
 });
 
 test("a program computes each combination of steps and kind of character once", () => {
@@ -137,13 +138,13 @@ test("a program computes each combination of steps and kind of character once", 
   const program = new PatternProgram([
     {
       kind: "char",
-      is: (code) => {
+      accepts: (code) => {
         tested++;
         return code === 0x63;
       },
     },
-    { kind: "found" },
+    { kind: "match" },
   ]);
-  assert.equal(program.isIn("ab".repeat(100_000)), false);
+  assert.equal(program.matches("ab".repeat(100_000)), false);
   assert.ok(tested < 20, `${tested} characters were tested`);
 });

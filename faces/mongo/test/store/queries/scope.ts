@@ -1,14 +1,14 @@
 /** The scope of filters and updates of a command. */
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import type { UpdateContext } from "../../../store/queries/bson-update.js";
+import type { CommandCost } from "../../../store/queries/command-cost.js";
 import type { Scope } from "../../../store/queries/expressions.js";
-import type { Work } from "../../../store/queries/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../store/queries/operators/operator-table.js";
 import { PositionalElements } from "../../../store/queries/positional-elements.js";
 
-const freshWork = (): Work => ({ units: 0, effort: new EffortBudget() });
+const freshWork = (): CommandCost => ({ units: 0, effort: new EffortBudget() });
 
-export const scopeOf = (work: Work = freshWork()): Scope => ({
+export const scopeOf = (work: CommandCost = freshWork()): Scope => ({
   at: 1,
   work,
   operators: EXPRESSION_OPERATORS,
@@ -16,7 +16,7 @@ export const scopeOf = (work: Work = freshWork()): Scope => ({
   choose: () => 0,
 });
 
-export function updateContext(work: Work = freshWork()): UpdateContext {
+export function updateContext(work: CommandCost = freshWork()): UpdateContext {
   const scope = scopeOf(work);
   return {
     ...scope,

@@ -10,8 +10,8 @@
 import {
   type Area,
   areaOf,
-  type Cell,
   cellAt,
+  type GeoCell,
   type GeoPosition,
   neighbour,
   positionOf,
@@ -31,7 +31,7 @@ const NORTHERN = 66;
 const POLAR = 80;
 
 /** A shape around a position, with lengths in metres. */
-export type Shape =
+export type GeoShape =
   | { readonly kind: "circle"; readonly radius: number }
   | { readonly kind: "box"; readonly width: number; readonly height: number };
 
@@ -54,7 +54,7 @@ function latitudeDistance(one: number, other: number): number {
  * outside the shape.
  */
 export function within(
-  shape: Shape,
+  shape: GeoShape,
   centre: GeoPosition,
   score: number,
 ): { position: GeoPosition; metres: number } | undefined {
@@ -64,6 +64,7 @@ export function within(
     const nearest = { longitude: centre.longitude, latitude: position.latitude };
     if (distance(position, nearest) > shape.width / 2) return undefined;
   }
+
   const metres = distance(centre, position);
   return shape.kind === "circle" && metres > shape.radius ? undefined : { position, metres };
 }
@@ -84,7 +85,7 @@ const AROUND = [
 ] as const;
 
 /** Returns the cells that cover a shape, in the order in which they must be searched. */
-export function cellsCovering(shape: Shape, centre: GeoPosition): Cell[] {
+export function cellsCovering(shape: GeoShape, centre: GeoPosition): GeoCell[] {
   const bounds = boundsOf(shape, centre);
   let step = stepFor(shape, centre);
   if (step > 1 && !coversAll(cellAt(centre, step), bounds)) step--;
@@ -102,12 +103,12 @@ export function cellsCovering(shape: Shape, centre: GeoPosition): Cell[] {
   return cells.filter((cell, i) => i < 2 || !isSame(cell, cells[i - 1]!));
 }
 
-function isSame(one: Cell, other: Cell): boolean {
+function isSame(one: GeoCell, other: GeoCell): boolean {
   return one.east === other.east && one.north === other.north;
 }
 
 /** Whether the neighbours of the middle cell extend to the bounds. */
-function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
+function coversAll(middle: GeoCell, { longitude, latitude }: Area): boolean {
   return (
     areaOf(neighbour(middle, 0, 1)).latitude.max >= latitude.max &&
     areaOf(neighbour(middle, 0, -1)).latitude.min <= latitude.min &&
@@ -120,7 +121,7 @@ function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
  * Returns the step (fineness) at which the cells are large enough for a shape, from the distance between its centre and
  * its farthest point.
  */
-function stepFor(shape: Shape, { latitude }: GeoPosition): number {
+function stepFor(shape: GeoShape, { latitude }: GeoPosition): number {
   let reach =
     shape.kind === "circle"
       ? shape.radius
@@ -134,7 +135,7 @@ function stepFor(shape: Shape, { latitude }: GeoPosition): number {
 }
 
 /** Returns a rectangle around a shape, in degrees; it may extend over the map's edges. */
-function boundsOf(shape: Shape, { longitude, latitude }: GeoPosition): Area {
+function boundsOf(shape: GeoShape, { longitude, latitude }: GeoPosition): Area {
   const height = shape.kind === "circle" ? shape.radius : shape.height / 2;
   const width = shape.kind === "circle" ? shape.radius : shape.width / 2;
   const byNorth = height / EARTH_RADIUS / DEGREE;

@@ -15,8 +15,8 @@ import {
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import {
   addsAlways,
+  type CommandRow,
   family,
-  type Row,
   sourcesLookedUp,
 } from "../../../../../daemon/store/rows/command-row.js";
 import { storeSearch } from "../../../../../daemon/store/rows/key-searches.js";
@@ -34,12 +34,12 @@ import {
   writtenDouble,
 } from "../../../../../protocol/reply.js";
 import { formatFixed } from "../../../../../protocol/resp/double-text.js";
-import { cellsCovering, distance, type Shape, within } from "./geo-area.js";
+import { cellsCovering, distance, type GeoShape, within } from "./geo-area.js";
 import { type GeoPosition, geohashText, isOnMap, positionOf, scoreOf, scoresOf } from "./geohash.js";
 
 const OF_SEARCH = "O(N+log(M)), N: members in the cells around the shape, M: members";
 
-const radius = (arity: number, summary: string): Row => ({
+const radius = (arity: number, summary: string): CommandRow => ({
   arity: -arity,
   flags: ["write", "denyoom", "movablekeys"],
   keys: georadiusKeys(arity),
@@ -50,7 +50,7 @@ const radius = (arity: number, summary: string): Row => ({
   run: (data, argv) => georadius(data, argv, { byMember: arity === 5, mayStore: true }),
 });
 
-const radiusReadOnly = (arity: number, summary: string): Row => ({
+const radiusReadOnly = (arity: number, summary: string): CommandRow => ({
   arity: -arity,
   flags: ["readonly"],
   keys: [read(1)],
@@ -306,6 +306,7 @@ function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
+
   // If the key is absent, GEORADIUSBYMEMBER checks neither the member nor the radius.
   if (!byMember) draft.centre = positionArgument(argv[2]!, argv[3]!);
   else if (draft.value !== undefined) draft.centre = positionOfMember(draft.value, argv[2]!);
@@ -381,6 +382,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
   if (flags.has("ANY") && count === 0) throw custom("ERR the ANY argument requires COUNT argument");
   if (value === undefined || centre === undefined || area === undefined)
     return target === undefined ? EMPTY_ARRAY : storeSortedSet(data, target, []);
+
   const search: Search = {
     centre,
     area,
@@ -393,6 +395,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
   };
   const members = find(data, value, search);
   if (target === undefined) return searchReply(members, search);
+
   return storeFound(data, target, members, { area, asDistances: flags.has("STOREDIST") });
 }
 
@@ -442,14 +445,15 @@ function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, li
     const first = value.countBelowScore(from, false);
     const end = value.countBelowScore(to, false);
     for (const [member, score] of value.range(first, end)) {
-      effort.work(CHECKED_STEPS);
+      effort.countSteps(CHECKED_STEPS);
       const inside = within(area.shape, centre, score);
       if (inside === undefined) continue;
-      effort.work(FOUND_STEPS);
+      effort.countSteps(FOUND_STEPS);
       members.push({ member, score, ...inside });
       if (members.length === limit) return members;
     }
   }
+
   return members;
 }
 
@@ -461,6 +465,7 @@ function searchReply(found: readonly Found[], search: Search): Reply {
   const { withDistance, withScore, withPosition, area } = search;
   if (found.length === 0) return EMPTY_ARRAY;
   if (!withDistance && !withScore && !withPosition) return array(found.map(({ member }) => bulk(member)));
+
   return array(
     found.map(({ member, metres, score, position }) =>
       array([
@@ -504,7 +509,7 @@ const DEGREE_DIGITS = 6;
 
 /** A shape from the arguments, with lengths in metres, and the length in metres of the unit that replies use. */
 interface Area {
-  readonly shape: Shape;
+  readonly shape: GeoShape;
   readonly unit: number;
 }
 

@@ -11,7 +11,7 @@ export interface GeoPosition {
 }
 
 /** One of the 2^step × 2^step cells of the earth, counted from the west and from the south. */
-export interface Cell {
+export interface GeoCell {
   readonly step: number;
   readonly east: number;
   readonly north: number;
@@ -50,7 +50,7 @@ export function isOnMap({ longitude, latitude }: GeoPosition): boolean {
 }
 
 /** Returns the cell of a position; a position on the upper edge belongs to the cell beyond it. */
-export function cellAt(position: GeoPosition, step: number, latitudes = LATITUDES): Cell {
+export function cellAt(position: GeoPosition, step: number, latitudes = LATITUDES): GeoCell {
   return {
     step,
     east: stepsTo(position.longitude, LONGITUDES, step),
@@ -63,7 +63,7 @@ function stepsTo(degrees: number, { min, max }: Range, step: number): number {
 }
 
 /** Returns the cell that is the given number of cells away. At an edge of the map, the opposite edge follows. */
-export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: number): Cell {
+export function neighbour({ step, east, north }: GeoCell, byEast: number, byNorth: number): GeoCell {
   const mask = 2 ** step - 1;
   return {
     step,
@@ -72,7 +72,7 @@ export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: 
   };
 }
 
-export function areaOf({ step, east, north }: Cell): Area {
+export function areaOf({ step, east, north }: GeoCell): Area {
   return { longitude: rangeOf(east, LONGITUDES, step), latitude: rangeOf(north, LATITUDES, step) };
 }
 
@@ -83,7 +83,7 @@ function rangeOf(steps: number, { min, max }: Range, step: number): Range {
 }
 
 /** Returns the scores of the positions in a cell: `from` ≤ score < `to`. */
-export function scoresOf({ step, east, north }: Cell): { from: number; to: number } {
+export function scoresOf({ step, east, north }: GeoCell): { from: number; to: number } {
   const finer = 4 ** (STEP_MAX - step);
   const hi = interleaved(north >>> 16, east >>> 16) * TWO_32;
   const lo = interleaved(north & 0xffff, east & 0xffff);
@@ -107,7 +107,7 @@ function within({ min, max }: Range, degrees: number): number {
   return Math.max(min, Math.min(max, degrees));
 }
 
-function cellOf(score: number): Cell {
+function cellOf(score: number): GeoCell {
   const bits = unsigned64(score);
   const lo = Number(bits & 0xffff_ffffn);
   const hi = Number(bits >> 32n);

@@ -17,7 +17,7 @@ import {
   noEvents,
   secondArgument,
 } from "../../../../../daemon/store/events/event-rules.js";
-import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
+import type { Data, Typed } from "../../../../../daemon/store/keyspace/mutators.js";
 import { allLookedUp, family } from "../../../../../daemon/store/rows/command-row.js";
 import { streamsSearch } from "../../../../../daemon/store/rows/key-searches.js";
 import { none, read, write } from "../../../../../daemon/store/rows/key-spec.js";
@@ -27,6 +27,7 @@ import {
   addConsumer,
   createGroup,
   destroyGroup,
+  type GroupOfStream,
   markGroup,
   removeConsumer,
   setSkipped,
@@ -36,7 +37,7 @@ import { xack, xautoclaim, xclaim } from "./group-claims.js";
 import { xreadgroup } from "./group-reads.js";
 import { groupReadPeek } from "./new-entries.js";
 import { waitsForEntries, xreadgroupKeys } from "./read-options.js";
-import { edgeArgument, type GroupOfStream, idArgument, noGroup } from "./stream-arguments.js";
+import { idArgument, lastIdArgument, noGroup } from "./stream-arguments.js";
 import { addedConsumerEvents, removedConsumerEvents } from "./stream-events.js";
 import { xinfoConsumers, xinfoGroups, xpending } from "./stream-info.js";
 
@@ -241,14 +242,13 @@ const SETID_ARGUMENTS_MAX = 7;
 
 function xgroupCreate(data: Data, argv: readonly ByteString[]): Reply {
   const { mkstream, entriesRead } = groupOptions(argv, true);
-  const existing = data.getAs(Stream, argv[2]!)?.value;
+  const existing = data.getAs(Stream, argv[2]!);
   if (existing === undefined && !mkstream) throw noStream();
   if (argv.length > CREATE_ARGUMENTS_MAX) throw badArguments(argv);
   const name = argv[3]!;
-  const lastId = argv[4] === "$" ? (existing?.marks.lastId ?? 0n) : idArgument(argv[4]!);
-  if (existing?.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
-  const stream = existing ?? data.getOrPut(Stream, argv[2]!).value;
-  createGroup(data, stream, name, { lastId, entriesRead });
+  const lastId = argv[4] === "$" ? (existing?.value.marks.lastId ?? 0n) : idArgument(argv[4]!);
+  if (existing?.value.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
+  createGroup(data, existing ?? data.getOrPut(Stream, argv[2]!), name, { lastId, entriesRead });
   return OK;
 }
 
@@ -258,39 +258,40 @@ const createsStream = (argv: readonly ByteString[]): boolean =>
 
 function xgroupSetId(data: Data, argv: readonly ByteString[]): Reply {
   const { entriesRead } = groupOptions(argv, false);
-  const { stream, group } = groupOf(data, argv);
+  const source = groupOf(data, argv);
   if (argv.length > SETID_ARGUMENTS_MAX) throw badArguments(argv);
-  const lastId = argv[4] === "$" ? stream.marks.lastId : edgeArgument(argv[4]!);
-  markGroup(data, group, { lastId, entriesRead });
+
+  const lastId = argv[4] === "$" ? source.stream.marks.lastId : lastIdArgument(argv[4]!);
+  markGroup(data, source, { lastId, entriesRead });
   setSkipped(
     data,
-    group,
-    [...group.skipped].map(([from]) => [from, undefined]),
+    source,
+    [...source.group.skipped].map(([from]) => [from, undefined]),
   );
   return OK;
 }
 
 function xgroupDestroy(data: Data, argv: readonly ByteString[]): Reply {
-  const stream = streamOf(data, argv);
-  if (stream.group(argv[3]!) === undefined) return ZERO;
-  destroyGroup(data, stream, argv[3]!);
+  const entry = streamOf(data, argv);
+  if (entry.value.group(argv[3]!) === undefined) return ZERO;
+  destroyGroup(data, entry, argv[3]!);
   return ONE;
 }
 
 function xgroupCreateConsumer(data: Data, argv: readonly ByteString[]): Reply {
-  const { group } = groupOf(data, argv);
-  if (group.consumer(argv[4]!) !== undefined) return ZERO;
-  addConsumer(data, group, argv[4]!);
+  const source = groupOf(data, argv);
+  if (source.group.consumer(argv[4]!) !== undefined) return ZERO;
+  addConsumer(data, source, argv[4]!);
   return ONE;
 }
 
 /** Removes a consumer with its pending entries, and returns the number of these entries. */
 function xgroupDeleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
-  const { group } = groupOf(data, argv);
-  const consumer = group.consumer(argv[4]!);
+  const source = groupOf(data, argv);
+  const consumer = source.group.consumer(argv[4]!);
   if (consumer === undefined) return ZERO;
   const { size } = consumer.pending;
-  removeConsumer(data, group, consumer);
+  removeConsumer(data, source, consumer);
   return integer(size);
 }
 
@@ -312,6 +313,7 @@ function groupOptions(argv: readonly ByteString[], creates: boolean): GroupOptio
       entriesRead = value === -1n ? null : value;
     } else throw badArguments(argv);
   }
+
   return { mkstream, entriesRead };
 }
 
@@ -320,17 +322,17 @@ const badArguments = ([, subcommand]: readonly ByteString[]): CommandFailure =>
     `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand!)}'. Try XGROUP HELP.`,
   );
 
-function streamOf(data: Data, argv: readonly ByteString[]): Stream {
-  const stream = data.getAs(Stream, argv[2]!)?.value;
-  if (stream === undefined) throw noStream();
-  return stream;
+function streamOf(data: Data, argv: readonly ByteString[]): Typed<Stream> {
+  const entry = data.getAs(Stream, argv[2]!);
+  if (entry === undefined) throw noStream();
+  return entry;
 }
 
 function groupOf(data: Data, argv: readonly ByteString[]): GroupOfStream {
-  const stream = streamOf(data, argv);
-  const group = stream.group(argv[3]!);
+  const entry = streamOf(data, argv);
+  const group = entry.value.group(argv[3]!);
   if (group === undefined) throw noGroup(argv[2]!, argv[3]!);
-  return { stream, group };
+  return { entry, stream: entry.value, group };
 }
 
 const XGROUP_HELP = [

@@ -8,7 +8,7 @@ import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../../../protocol/reply.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
-import { markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
+import { type GroupOfStream, markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
 import {
   DELIVERIES_MAX,
   nextDeliveryCount,
@@ -22,7 +22,6 @@ import {
   streamIdText,
 } from "../../values/streams/stream-id.js";
 import {
-  type GroupOfStream,
   groupArgument,
   groupIfAny,
   idArgument,
@@ -52,19 +51,18 @@ const LOOKED_AT_STEPS = 50;
  * @throws BudgetExceeded
  */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
-  effort.produce(SORTED_MEMBER_STEPS);
-  effort.work(ANSWERED_STEPS + (entry?.fields.length ?? 0));
+  effort.countProduced(SORTED_MEMBER_STEPS);
+  effort.countSteps(ANSWERED_STEPS + (entry?.fields.length ?? 0));
 }
 
 export function xack(data: Data, argv: readonly ByteString[]): Reply {
-  const groupOfStream = groupIfAny(data, argv[1]!, argv[2]!);
-  if (groupOfStream === undefined) return ZERO;
-  const { group } = groupOfStream;
+  const source = groupIfAny(data, argv[1]!, argv[2]!);
+  if (source === undefined) return ZERO;
   // All ids are parsed before any entry is acknowledged.
   const ids = argv.length === 4 ? [idArgument(argv[3]!)] : new Set(argv.slice(3).map(idArgument));
   const changes: (readonly [StreamId, undefined])[] = [];
-  for (const id of ids) if (group.pending.get(id) !== undefined) changes.push([id, undefined]);
-  setPending(data, group, changes);
+  for (const id of ids) if (source.group.pending.get(id) !== undefined) changes.push([id, undefined]);
+  setPending(data, source, changes);
   return integer(changes.length);
 }
 
@@ -90,42 +88,48 @@ function transfersOf(choice: Choice): Transfer[] {
 }
 
 export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, taken }: Unit): Reply {
-  const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
+  const source = groupArgument(data, argv[1]!, argv[2]!);
+  const { stream, group } = source;
   const minIdle = minIdleArgument(argv[4]!, "XCLAIM");
   const options = claimOptions(argv, at);
-  if (options.lastId > group.marks.lastId) markGroup(data, group, { ...group.marks, lastId: options.lastId });
+  if (options.lastId > group.marks.lastId)
+    markGroup(data, source, { ...group.marks, lastId: options.lastId });
   const items: Reply[] = [];
   let last: Pending | undefined;
   const requested = options.ids.map((id): Transfer => ({ id, owner: undefined }));
-  if (choice !== undefined) dropDeleted(data, { stream, group }, options.ids);
+  if (choice !== undefined) dropDeleted(data, source, options.ids);
   for (const { id, owner } of choice === undefined ? requested : transfersOf(choice)) {
     const pending = group.pending.get(id);
     const entry = stream.find(id);
     countHandedOut(data, entry);
     if (entry === undefined) {
-      if (pending !== undefined) setPending(data, group, [[id, undefined]]);
+      if (pending !== undefined) setPending(data, source, [[id, undefined]]);
       continue;
     }
+
     const refuses = pending === undefined ? !options.force : isTooYoung(pending, at, minIdle);
     if (owner === undefined ? refuses : owner !== ownerOf(pending)) continue;
     taken?.push(streamIdText(id), ownerOf(pending));
+
     // A consumer that claims nothing is neither created nor recorded as seen.
-    const consumer = seenConsumer(data, group, argv[3]!);
+    const consumer = seenConsumer(data, source, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
     // The change is made before the next id is checked, because the same id may occur several times.
-    setPending(data, group, [[id, last]]);
+    setPending(data, source, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }
+
   return array(items);
 }
 
 /** Removes pending entries that the stream no longer has. */
-function dropDeleted(data: Data, { stream, group }: GroupOfStream, ids: readonly StreamId[]): void {
+function dropDeleted(data: Data, source: GroupOfStream, ids: readonly StreamId[]): void {
+  const { stream, group } = source;
   for (const id of ids) {
     if (group.pending.get(id) === undefined || stream.find(id) !== undefined) continue;
     countHandedOut(data, undefined);
-    setPending(data, group, [[id, undefined]]);
+    setPending(data, source, [[id, undefined]]);
   }
 }
 
@@ -141,7 +145,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], unit: Unit):
     choice === undefined
       ? claimIdle(data, claim, { start, minIdle, count: options.count }, unit)
       : claimChosen(data, claim, choice, at);
-  setPending(data, claim.group, claim.changes);
+  setPending(data, claim, claim.changes);
   return array([bulk(next), array(claim.items), array(claim.deleted)]);
 }
 
@@ -177,15 +181,18 @@ function claimIdle(
       next = id;
       break;
     }
+
     const entry = stream.find(id);
     if (entry !== undefined && isTooYoung(pending, at, minIdle)) {
-      data.effort.work(LOOKED_AT_STEPS);
+      data.effort.countSteps(LOOKED_AT_STEPS);
       continue;
     }
+
     if (taken !== undefined)
       transfers.push(streamIdText(id), entry === undefined ? ownerOfDeleted(pending) : ownerOf(pending));
     transfer(data, claim, { id, pending, entry }, at);
   }
+
   const cursor = streamIdText(next);
   taken?.push(cursor);
   if (taken !== undefined) for (const one of transfers) taken.push(one);
@@ -222,19 +229,16 @@ interface PendingEntry {
 }
 
 /** Transfers an entry to the consumer, or removes it from the pending entries if it was deleted. */
-function transfer(
-  data: Data,
-  { group, consumer: name, justId, items, deleted, changes }: AutoClaim,
-  { id, pending, entry }: PendingEntry,
-  at: number,
-): void {
+function transfer(data: Data, claim: AutoClaim, { id, pending, entry }: PendingEntry, at: number): void {
+  const { consumer: name, justId, items, deleted, changes } = claim;
   countHandedOut(data, entry);
   if (entry === undefined) {
     deleted.push(bulk(streamIdText(id)));
     changes.push([id, undefined]);
     return;
   }
-  const consumer = seenConsumer(data, group, name);
+
+  const consumer = seenConsumer(data, claim, name);
   const deliveries = justId ? pending.deliveries : nextDeliveryCount(pending.deliveries);
   changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
   items.push(claimedReply(entry, justId));
@@ -253,6 +257,7 @@ function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId:
     } else if (word === "JUSTID") justId = true;
     else throw syntaxError();
   }
+
   return { count, justId };
 }
 
@@ -293,6 +298,7 @@ function claimOptions(argv: readonly ByteString[], at: number): ClaimOptions {
     if (id === undefined) break;
     ids.push(id);
   }
+
   const reader = new OptionReader(argv, next);
   reader.read(at);
   const { force, justId, lastId } = reader;

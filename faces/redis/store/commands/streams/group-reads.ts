@@ -5,8 +5,16 @@ import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import { type Command, family } from "../../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
-import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../../../protocol/reply.js";
-import { markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
+import {
+  array,
+  bulk,
+  integer,
+  mapInPairs,
+  NIL_ARRAY,
+  ONE,
+  type Reply,
+} from "../../../../../protocol/reply.js";
+import { type GroupOfStream, markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
 import {
   type Consumer,
   nextDeliveryCount,
@@ -29,7 +37,7 @@ import {
   takeSkipped,
 } from "./new-entries.js";
 import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
-import { type GroupOfStream, groupArgument, idArgument } from "./stream-arguments.js";
+import { groupArgument, idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
 /** The id used for `>`, as in Redis. */
@@ -53,10 +61,11 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
     // A call may name a stream twice, and the second time delivers what the first time has left.
     if (unit.omitsChanges && options.keys.length === 1) continue;
     // A consumer that receives nothing is neither created nor recorded as seen.
-    const consumer = seenConsumer(data, source.group, options.consumer);
+    const consumer = seenConsumer(data, source, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
     replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
+
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
 }
 
@@ -91,11 +100,38 @@ export const XREADGROUP_PREVIEW = family("stream", {
   },
 })[0] as Command;
 
+/** The maximum number of entries that are counted. */
+const COUNTED_MAX = 256;
+
+/**
+ * A command that reports how many entries a call of XREADGROUP with the same arguments would deliver without COUNT, up
+ * to a maximum. The row is not in the command table.
+ */
+export const XREADGROUP_SIZE = family("stream", {
+  XREADGROUP: {
+    arity: -7,
+    flags: ["readonly"],
+    keys: xreadgroupKeys,
+    since: "5.0.0",
+    complexity: "O(1)",
+    summary: "Returns the number of entries that no consumer has received, up to a maximum.",
+    run: (data, argv) =>
+      integer(sourcesOf(data, groupReadOptions(argv)).reduce((sum, source) => sum + newEntries(source), 0)),
+  },
+})[0] as Command;
+
+/** Returns the number of entries that no consumer of a group has received, up to the maximum. */
+function newEntries({ stream, group }: Source): number {
+  let count = hasSkippedEntries(stream, group) ? 1 : 0;
+  for (const _ of stream.idsAfter(group.marks.lastId)) if (++count >= COUNTED_MAX) break;
+  return count;
+}
+
 /** @throws CommandFailure before anything has been changed */
 function sourcesOf(data: Data, { keys, ids, group: name }: GroupReadOptions): readonly Source[] {
   return keys.map((key, i) => {
-    const { stream, group } = groupArgument(data, key, name, " in XREADGROUP with GROUP option");
-    return { stream, group, key, after: afterArgument(ids[i] as ByteString) };
+    const { entry, stream, group } = groupArgument(data, key, name, " in XREADGROUP with GROUP option");
+    return { entry, stream, group, key, after: afterArgument(ids[i] as ByteString) };
   });
 }
 
@@ -114,7 +150,7 @@ function afterArgument(bytes: ByteString): StreamId {
  */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
   after !== NEW ||
-  (stream.topId !== undefined && stream.topId > group.marks.lastId) ||
+  (stream.lastEntryId !== undefined && stream.lastEntryId > group.marks.lastId) ||
   hasSkippedEntries(stream, group);
 
 /** The consumer, the number of entries and the options of a delivery. */
@@ -127,38 +163,44 @@ interface Receiver {
 }
 
 function handOut(
-  { stream, group }: Source,
+  source: Source,
   { skipped, next, apart }: NewEntries,
   { data, consumer, at, options }: Receiver,
 ): Reply {
+  const { stream, group } = source;
   const pending: Pending = { consumer, deliveredAt: at, deliveries: 1 };
   let { lastId, entriesRead } = group.marks;
   for (const { id } of skipped) {
-    takeSkipped(data, { stream, group }, id);
+    takeSkipped(data, source, id);
     entriesRead = readSkipped(stream, entriesRead);
   }
+
   for (const { id } of next) {
     lastId = id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
+
   for (const { id } of apart) {
-    addSkipped(data, { stream, group }, lastId + 1n, id - 1n);
+    addSkipped(data, source, lastId + 1n, id - 1n);
     lastId = id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
+
   const entries = skipped.length + apart.length === 0 ? next : [...skipped, ...next, ...apart];
-  markGroup(data, group, { lastId, entriesRead });
+  markGroup(data, source, { lastId, entriesRead });
   if (!options.noAck)
     setPending(
       data,
-      group,
+      source,
       entries.map(({ id }) => [id, pending]),
     );
+
   return array(entries.map(entryReply));
 }
 
 /** Returns entries that the consumer has received but not acknowledged; for deleted entries only the ids. */
-function handOutAgain({ stream, group, after }: Source, { data, consumer, at, options }: Receiver): Reply {
+function handOutAgain(source: Source, { data, consumer, at, options }: Receiver): Reply {
+  const { stream, after } = source;
   const items: Reply[] = [];
   const changes: [StreamId, Pending][] = [];
   for (const [id, pending] of consumer.pending.range(after + 1n, STREAM_ID_MAX)) {
@@ -172,6 +214,7 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
     }
     if (items.length === options.count) break;
   }
-  setPending(data, group, changes);
+
+  setPending(data, source, changes);
   return array(items);
 }

@@ -9,7 +9,7 @@ import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import type { ClaimPeek } from "../../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
-import { setSkipped } from "../../keyspace/stream-mutators.js";
+import { type GroupOfStream, setSkipped } from "../../keyspace/stream-mutators.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { Stream } from "../../values/streams/stream.js";
 import {
@@ -20,7 +20,7 @@ import {
 } from "../../values/streams/stream-id.js";
 import { countHandedOut } from "./group-claims.js";
 import { type GroupReadOptions, groupReadOptions } from "./read-options.js";
-import { type GroupOfStream, idIfAny } from "./stream-arguments.js";
+import { idIfAny } from "./stream-arguments.js";
 
 /** The entries that a call delivers, in order of their ids. */
 export interface NewEntries {
@@ -38,7 +38,8 @@ export const isEmpty = ({ skipped, next, apart }: NewEntries): boolean =>
 /** Finds all entries that no consumer has received, up to COUNT. */
 export function findAll(data: Data, source: GroupOfStream, count: number): NewEntries {
   const { stream, group } = source;
-  const [skipped, next]: [StreamEntry[], StreamEntry[]] = [[], []];
+  const skipped: StreamEntry[] = [];
+  const next: StreamEntry[] = [];
   const add = (entry: StreamEntry, to: StreamEntry[]): boolean => {
     countHandedOut(data, entry);
     to.push(entry);
@@ -59,14 +60,18 @@ export const groupReadPeek: ClaimPeek = {
   find: (stream, argv, peeked) => {
     const options = optionsIfValid(argv);
     if (options === null || options.ids.length > 1 || options.ids[0] !== ">") return null;
+
     const { group: name, count } = options;
     if (count > PEEKED_ENTRIES_MAX) return null;
+
     const group = stream instanceof Stream ? stream.group(name) : undefined;
     if (!(stream instanceof Stream) || group === undefined) return [];
     if (group.skipped.size > 0) return null;
+
     let undelivered = peeked.undelivered.get(name);
     if (undelivered === undefined)
       peeked.undelivered.set(name, (undelivered = stream.idsAfter(group.marks.lastId)));
+
     const taken: ByteString[] = ["0", "0"];
     for (let number = 1; count === 0 || number <= count; number++) {
       const { value: id, done } = undelivered.next();
@@ -74,6 +79,7 @@ export const groupReadPeek: ClaimPeek = {
       if (number > PEEKED_ENTRIES_MAX) return null;
       taken.push(streamIdText(id));
     }
+
     const size = taken.length - 2;
     if (size === 0) return [];
     taken[1] = String(size);
@@ -105,6 +111,7 @@ export function nextIfChosen(
     countHandedOut(data, entry);
     return { skipped: [], next: [entry], apart: [] };
   }
+
   return null;
 }
 
@@ -115,22 +122,28 @@ export function findChosen(
   chosen: readonly StreamId[],
 ): NewEntries {
   const { lastId } = group.marks;
-  const [skipped, next, apart]: [StreamEntry[], StreamEntry[], StreamEntry[]] = [[], [], []];
+  const skipped: StreamEntry[] = [];
+  const next: StreamEntry[] = [];
+  const apart: StreamEntry[] = [];
+
   for (const id of chosen) {
     // The remaining entries up to the last id have been received by other consumers, or acknowledged.
     if (id > lastId || group.skippedRange(id) === undefined) continue;
     const entry = stream.find(id);
     if (entry !== undefined) skipped.push(entry);
   }
+
   const later = chosen.filter((id) => id > lastId);
   for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
     if (entry.id !== later[next.length]) break;
     if (next.push(entry) === later.length) break;
   }
+
   for (const id of later.slice(next.length)) {
     const entry = stream.find(id);
     if (entry !== undefined) apart.push(entry);
   }
+
   for (const entries of [skipped, next, apart]) for (const entry of entries) countHandedOut(data, entry);
   return { skipped, next, apart };
 }
@@ -145,7 +158,8 @@ export function noteTaken(taken: ByteString[], index: number, { skipped, next }:
 export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId[]> {
   const byStream = new Map<number, readonly StreamId[]>();
   for (let at = 0; at < choice.length; ) {
-    const [stream, count] = [Number(choice[at]), Number(choice[at + 1])];
+    const stream = Number(choice[at]);
+    const count = Number(choice[at + 1]);
     const end = at + 2 + Math.max(count, 0);
     const ids = choice.slice(at + 2, end).map((text) => idIfAny(text) ?? 0n);
     // A daemon records them in this order; any other order has the same effect.
@@ -153,6 +167,7 @@ export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId
     byStream.set(stream, isAscending ? ids : [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)));
     at = end;
   }
+
   return byStream;
 }
 
@@ -170,14 +185,16 @@ function* skippedEntries({ stream, group }: GroupOfStream): Generator<StreamEntr
 }
 
 /** Records that a delivery skips the entries of a range, if there are any. */
-export function addSkipped(data: Data, { stream, group }: GroupOfStream, from: StreamId, to: StreamId): void {
-  if (hasEntries(stream, [from, to])) setSkipped(data, group, [[from, to]]);
+export function addSkipped(data: Data, source: GroupOfStream, from: StreamId, to: StreamId): void {
+  if (hasEntries(source.stream, [from, to])) setSkipped(data, source, [[from, to]]);
 }
 
 /** Records that an entry which was skipped is delivered. */
-export function takeSkipped(data: Data, { stream, group }: GroupOfStream, id: StreamId): void {
+export function takeSkipped(data: Data, source: GroupOfStream, id: StreamId): void {
+  const { stream, group } = source;
   const range = group.skippedRange(id);
   if (range === undefined) return;
+
   const [from, to] = range;
   const changes: [StreamId, StreamId | undefined][] = [[from, undefined]];
   const parts: Range[] = [
@@ -185,7 +202,7 @@ export function takeSkipped(data: Data, { stream, group }: GroupOfStream, id: St
     [id + 1n, to],
   ];
   for (const [first, last] of parts) if (hasEntries(stream, [first, last])) changes.push([first, last]);
-  setSkipped(data, group, changes);
+  setSkipped(data, source, changes);
 }
 
 function hasEntries(stream: Stream, [from, to]: Range): boolean {

@@ -50,8 +50,10 @@ function anyOptions(argv: readonly ByteString[], ofGroup: boolean): AnyOptions {
     if (isWord(word, "BLOCK") && more > 0) checkTimeout(argv[++i]!);
     else if (isWord(word, "COUNT") && more > 0) count = Math.max(0, indexArgument(argv[++i]!));
     else if (isWord(word, "STREAMS") && more > 0) {
+      // Everything that follows is keys and ids, whatever it is called, so no option can come later.
       if (more % 2 === 1) throw unbalanced();
-      const [keys, ids] = [argv.slice(i + 1, i + 1 + more / 2), argv.slice(i + 1 + more / 2)];
+      const keys = argv.slice(i + 1, i + 1 + more / 2);
+      const ids = argv.slice(i + 1 + more / 2);
       const [group = "", consumer = ""] = groupAt < 0 ? [] : [argv[groupAt + 1], argv[groupAt + 2]];
       return { count, keys, ids, group, consumer, noAck, groupAt };
     } else if (isWord(word, "GROUP") && more > 1) {
@@ -110,26 +112,29 @@ const isWord = (bytes: ByteString, word: string) =>
   bytes === word || (bytes.length === word.length && bytes.toUpperCase() === word);
 
 /** Maximum number of entries that a client receives after waiting for streams, if it did not specify COUNT. */
-const COUNT_DEFAULT = "1000";
+const COUNT_DEFAULT = 1000;
 
 /** The rule of waiting for entries. */
 export const waitsForEntries = (type: "stream" | "group"): WaitRule => ({
   isOptional: true,
   shapeOf: (argv, lastId) => {
     let timeout: ByteString | null = null;
-    let isCounted = false;
+    let count = 0;
     let at = 1;
     for (; at < argv.length && !isWord(argv[at]!, "STREAMS"); at += 1 + valuesOf(argv[at]!)) {
       if (isWord(argv[at]!, "BLOCK")) timeout = argv[at + 1] ?? null;
-      if (isWord(argv[at]!, "COUNT")) isCounted = Number(argv[at + 1]) > 0;
+      if (isWord(argv[at]!, "COUNT")) count = Number(argv[at + 1]);
     }
     if (timeout === null) return null;
-    const [first, streams] = [at + 1, (argv.length - at - 1) / 2];
+
+    const first = at + 1;
+    const streams = (argv.length - at - 1) / 2;
     const keys = argv.slice(first, first + streams);
     const ids = argv
       .slice(first + streams)
       .map((id, i) => (id === "$" && type === "stream" ? lastId(keys[i]!) : id));
-    const options = isCounted ? [] : ["COUNT", COUNT_DEFAULT];
+    const isCounted = count > 0;
+    const options = isCounted ? [] : ["COUNT", String(COUNT_DEFAULT)];
     const argvFor = (key: ByteString) => [
       ...argv.slice(0, at),
       ...options,
@@ -137,6 +142,8 @@ export const waitsForEntries = (type: "stream" | "group"): WaitRule => ({
       key,
       ids[keys.indexOf(key)]!,
     ];
-    return { type, keys, milliseconds: Number(timeout), argvFor };
+
+    const elementsMax = isCounted ? count : COUNT_DEFAULT;
+    return { type, keys, milliseconds: Number(timeout), elementsMax, argvFor };
   },
 });

@@ -35,7 +35,7 @@ const ENTRY_STEPS = 20;
 export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, count: number): Reply {
   const items: Reply[] = [];
   for (const entry of entries) {
-    effort.work(ENTRY_STEPS + entry.fields.length);
+    effort.countSteps(ENTRY_STEPS + entry.fields.length);
     items.push(entryReply(entry));
     if (items.length === count) break;
   }
@@ -51,9 +51,11 @@ export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean
     if (argv[i]!.toUpperCase() !== "COUNT" || argv[i + 1] === undefined) throw syntaxError();
     count = Math.max(0, indexArgument(argv[i + 1]!));
   }
+
   const value = data.getAs(Stream, argv[1]!)?.value;
   if (value === undefined) return EMPTY_ARRAY;
   if (count === 0) return NIL_ARRAY;
+
   return entriesReply(data, reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
 }
 
@@ -66,7 +68,7 @@ export function xread(data: Data, argv: readonly ByteString[]): Reply {
     return [value, afterArgument(ids[i]!, value)];
   });
   streams.forEach(([stream, after], i) => {
-    if (stream?.topId === undefined || stream.topId <= after) return;
+    if (stream?.lastEntryId === undefined || stream.lastEntryId <= after) return;
     replies.push(bulk(keys[i]!), entriesReply(data, stream.range(after + 1n, STREAM_ID_MAX), count));
   });
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);

@@ -174,6 +174,7 @@ export const streams = family("stream", {
 function xdel(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(Stream, argv[1]!);
   if (entry === undefined) return ZERO;
+
   const { marks } = entry.value;
   let { maxDeletedId } = marks;
   let removed = 0;
@@ -182,6 +183,7 @@ function xdel(data: Data, argv: readonly ByteString[]): Reply {
     if (id > maxDeletedId) maxDeletedId = id;
     removed++;
   }
+
   markStream(data, entry, { maxDeletedId });
   return integer(removed);
 }
@@ -200,13 +202,15 @@ function xsetid(data: Data, argv: readonly ByteString[]): Reply {
   const { entriesAdded, maxDeletedId } = setidOptions(argv, lastId);
   const entry = data.getAs(Stream, argv[1]!);
   if (entry === undefined) throw noSuchKey();
-  const { topId, size } = entry.value;
-  if (topId !== undefined) {
-    if (lastId < topId)
+
+  const { lastEntryId, size } = entry.value;
+  if (lastEntryId !== undefined) {
+    if (lastId < lastEntryId)
       throw custom("ERR The ID specified in XSETID is smaller than the target stream top item");
     if (entriesAdded !== undefined && entriesAdded < size)
       throw custom("ERR The entries_added specified in XSETID is smaller than the target stream length");
   }
+
   markStream(data, entry, {
     lastId,
     ...(entriesAdded === undefined ? {} : { entriesAdded }),
@@ -221,7 +225,8 @@ function setidOptions(
 ): { entriesAdded?: bigint; maxDeletedId: StreamId } {
   const options: { entriesAdded?: bigint; maxDeletedId: StreamId } = { maxDeletedId: 0n };
   for (let i = 3; i < argv.length; i += 2) {
-    const [word, value] = [argv[i]!.toUpperCase(), argv[i + 1]];
+    const word = argv[i]!.toUpperCase();
+    const value = argv[i + 1];
     if (value === undefined) throw syntaxError();
     if (word === "ENTRIESADDED") {
       options.entriesAdded = BigInt(integerArgument(value));
@@ -232,6 +237,7 @@ function setidOptions(
         throw custom("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
     } else throw syntaxError();
   }
+
   return options;
 }
 
@@ -248,13 +254,16 @@ function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { trimming, makesStream, requestedId, next } = trimOptions(argv, true);
   const fields = argv.slice(next);
   if (fields.length < 2 || fields.length % 2 === 1) throw wrongArity("xadd");
-  if (requestedId !== null && requestedId.id === 0n && !requestedId.chooses)
+  if (requestedId !== null && requestedId.id === 0n && !requestedId.hasAutoSeq)
     throw custom("ERR The ID specified in XADD must be greater than 0-0");
+
   const existing = data.getAs(Stream, argv[1]!);
   if (existing === undefined && !makesStream) return NIL;
+
   const lastId = existing?.value.marks.lastId ?? 0n;
   if (lastId === STREAM_ID_MAX)
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
+
   const id = requestedId === null ? nextId(lastId, unit) : resolvedId(lastId, requestedId);
   const entry = existing ?? data.getOrPut(Stream, argv[1]!);
   addEntry(data, entry, { id, fields });
@@ -262,8 +271,8 @@ function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return bulk(streamIdText(id));
 }
 
-function resolvedId(lastId: StreamId, { id, chooses, mayMove }: RequestedId): StreamId {
-  const isSameTime = chooses && msOf(id) === msOf(lastId);
+function resolvedId(lastId: StreamId, { id, hasAutoSeq, mayMove }: RequestedId): StreamId {
+  const isSameTime = hasAutoSeq && msOf(id) === msOf(lastId);
   if (mayMove && id <= lastId) return lastId + 1n;
   const newId = isSameTime && seqOf(lastId) < UINT64_MAX ? lastId + 1n : id;
   if (newId <= lastId)
@@ -300,5 +309,5 @@ function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
 function addWithId(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
   if (reply.kind !== "bulk") return null;
   const { requestedId, next } = trimOptions(argv, true);
-  return requestedId?.chooses === false ? null : argv.with(next - 1, `${reply.bytes}+`);
+  return requestedId?.hasAutoSeq === false ? null : argv.with(next - 1, `${reply.bytes}+`);
 }

@@ -4,6 +4,7 @@
  * not part of the state; the entries, the marks of deleted entries and the consumer groups are.
  */
 import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import { COMPLETE_ID, writerId } from "../../../../../daemon/store/keyspace/keyspace.js";
 import type { DigestMix } from "../../../../../daemon/store/values/digest-mix.js";
 import { REFERENCE, sampledBytes, textBytes } from "../../../../../daemon/store/values/memory-estimate.js";
 import {
@@ -20,8 +21,9 @@ import { type ConsumerGroup, readGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import { STREAM_ID_MAX, type StreamEntry, type StreamId, streamIdOfText, streamIdText } from "./stream-id.js";
 
-/** A block smaller than this is merged with the next one if the result has room left. */
+/** A block smaller than this is merged with the next one if the result has at most JOINED_MAX entries. */
 const BLOCK_MIN = BLOCK_MAX / 4;
+/** The maximum size of a merged block, which leaves room for more entries. */
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
 /** Bytes of an entry without its values: its id, which is a bigint, and its slots. */
@@ -29,7 +31,7 @@ const ENTRY_BYTES = 32 + 2 * REFERENCE;
 /** Bytes of an entry of a sealed block: its id, and its share of the data that the block stores for all entries. */
 const SEALED_ENTRY_BYTES = 8;
 
-/** Marks of a stream in addition to its entries. */
+/** The state of a stream in addition to its entries and groups. */
 export interface StreamMarks {
   /** Id of the last entry added, or the id that a command has set, or 0 if there is none. New ids are greater. */
   readonly lastId: StreamId;
@@ -50,6 +52,8 @@ export class Stream implements ObjectValue {
   #blocks: StreamBlock[] = [];
   #size = 0;
   marks: StreamMarks = NO_MARKS;
+  groupsWriterStart: ByteString = "";
+  groupsWriterIndex = COMPLETE_ID;
   /** The consumer groups by name, or null if the stream has never had a group, like most streams. */
   #groups: Map<ByteString, ConsumerGroup> | null = null;
 
@@ -73,7 +77,7 @@ export class Stream implements ObjectValue {
   }
 
   /** The id of the last entry, which may be smaller than the mark `lastId`. */
-  get topId(): StreamId | undefined {
+  get lastEntryId(): StreamId | undefined {
     return this.#blocks.at(-1)?.last;
   }
 
@@ -98,8 +102,8 @@ export class Stream implements ObjectValue {
     this.#size--;
   }
 
-  /** Returns an entry that may be stored: it keeps no neighbours alive. */
-  get(id: StreamId): StreamEntry | undefined {
+  /** Returns a copy of an entry, which may be stored: it keeps no neighbours alive. */
+  copyOf(id: StreamId): StreamEntry | undefined {
     const entry = this.find(id);
     return entry === undefined ? undefined : { id, fields: entry.fields.map(detached) };
   }
@@ -214,6 +218,10 @@ export class Stream implements ObjectValue {
     return old;
   }
 
+  /**
+   * Copies the stream. The groups of the copy have no writer of their own: the unit that copies becomes the key's last
+   * writer.
+   */
   clone(): Stream {
     const copy = new Stream();
     for (const [name, group] of this.#groups ?? []) copy.setGroup(name, group.clone());
@@ -224,9 +232,9 @@ export class Stream implements ObjectValue {
   }
 
   countCopy(effort: CopyEffort): void {
-    effort.produce(this.#size);
+    effort.countProduced(this.#size);
     for (const { pending, skipped, size } of this.groups)
-      effort.produce(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size));
+      effort.countProduced(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size));
   }
 
   canonical(): readonly unknown[] {
@@ -238,10 +246,11 @@ export class Stream implements ObjectValue {
       : [...marks, entries, this.groups.map((group) => group.canonical())];
   }
 
-  /** Consumer groups are left out, because changes to them do not change the key's last writer. */
+  /** Adds the marks and entries to a digest. Of the consumer groups, the key's digest contains the last writer. */
   addTo(digest: DigestMix): void {
     const { lastId, maxDeletedId, entriesAdded } = this.marks;
     digest.text(`${lastId} ${maxDeletedId} ${entriesAdded}`);
+    // The digest covers only the first entries: for odd salts, those at the end of the stream.
     const isForward = digest.salt % 2 === 0;
     const entries = isForward ? this.range(0n, STREAM_ID_MAX) : this.reverseRange(0n, STREAM_ID_MAX);
     for (const { id, fields } of digest.first(entries)) {
@@ -257,7 +266,8 @@ export class Stream implements ObjectValue {
   }
 
   get form(): "stream" | "stream-of-groups" {
-    return this.groupCount > 0 ? "stream-of-groups" : "stream";
+    // The writer remains after the last group was removed.
+    return this.groupCount > 0 || this.groupsWriterStart !== "" ? "stream-of-groups" : "stream";
   }
 
   *write(writer: ValueWriter): Generator<undefined> {
@@ -270,7 +280,9 @@ export class Stream implements ObjectValue {
       for (const field of fields) writer.bytes(field);
       if (writer.isFull) yield;
     }
-    if (this.groupCount === 0) return;
+
+    if (this.form === "stream") return;
+    writer.bytes(writerId(this.groupsWriterStart, this.groupsWriterIndex));
     writer.number(this.groupCount);
     for (const group of this.groups) yield* group.write(writer);
   }
@@ -279,13 +291,14 @@ export class Stream implements ObjectValue {
     let bytes = 0;
     for (const { fields } of this.range(0n, STREAM_ID_MAX)) {
       if (count-- === 0) break;
-      // Entries share their names.
+      // Entries share their names. Nearly all blocks of a stream with more than one are sealed.
       const values = fields.filter((_, i) => i % 2 === 1);
       bytes +=
         this.#size > BLOCK_MAX
           ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_ENTRY_BYTES)
           : ENTRY_BYTES + values.length * REFERENCE + textBytes(values);
     }
+
     return bytes;
   }
 
@@ -303,7 +316,8 @@ export class Stream implements ObjectValue {
 
   /** Merges a block with the next one if both are small enough. */
   #join(at: number): void {
-    const [block, next] = [this.#blocks[at], this.#blocks[at + 1]];
+    const block = this.#blocks[at];
+    const next = this.#blocks[at + 1];
     if (block === undefined || next === undefined || block.size + next.size > JOINED_MAX) return;
     block.append(next);
     this.#blocks.splice(at + 1, 1);
@@ -325,13 +339,17 @@ function* readStream(reader: ValueReader, size: number, hasGroups: boolean): Ste
   for (let index = 1; index <= size; index++) {
     const id = streamIdOfText(reader.bytes());
     const fields: ByteString[] = [];
-    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
+    for (let remaining = reader.number(); remaining > 0; remaining--) fields.push(reader.bytes());
     stream.push({ id, fields });
     if (index % ITEMS_PER_STEP === 0) yield;
   }
-  for (let left = hasGroups ? reader.number() : 0; left > 0; left--) {
+
+  if (!hasGroups) return stream;
+  stream.groupsWriterStart = reader.bytes();
+  for (let remaining = reader.number(); remaining > 0; remaining--) {
     const group = yield* readGroup(reader);
     stream.setGroup(group.name, group);
   }
+
   return stream;
 }

@@ -20,9 +20,10 @@ test("a join reserves the bytes of its pairs", () => {
       "error",
     );
   }
+
   let bytes = 0;
   const text = "select count(*) from t join u on t.a + u.a >= 0";
-  const memory = { take: (more: number) => void (bytes += more) };
+  const memory = { reserve: (more: number) => void (bytes += more) };
   const reply = database.execute(["SQL", "d", text], { ...unit(4), takesSteps: true, memory });
   assert.ok(reply instanceof SteppedReply);
   const steps = reply.steps();

@@ -7,8 +7,9 @@ import "../../../../../test/support/all-families.js";
 import { finish } from "../../../../../protocol/steps.js";
 import { compiled, condition, rowScope } from "../../../store/commands/compiled-expressions.js";
 import type { Evaluation } from "../../../store/commands/evaluation-context.js";
-import { answered } from "../../../store/commands/execute-query.js";
-import { naturallyJoined, ofJoin } from "../../../store/commands/joins.js";
+import { queryResult } from "../../../store/commands/execute-query.js";
+import { ofJoin } from "../../../store/commands/join-result.js";
+import { naturallyJoined } from "../../../store/commands/natural-join.js";
 import type { Relation } from "../../../store/commands/relation.js";
 import type { RelationRow } from "../../../store/commands/relation-row.js";
 import { selected } from "../../../store/commands/select-rows.js";
@@ -21,6 +22,7 @@ export function joinedAsWritten(select: Select, evaluation: Evaluation): Relatio
   const rowsOf = (each: Source) => sourceOf(select, each, evaluation);
   let relation = rowsOf(source as Source);
   const rights = joins.map((join) => rowsOf(join.source));
+
   for (const [i, join] of joins.entries()) {
     const right = rights[i] as Relation;
     relation =
@@ -30,8 +32,10 @@ export function joinedAsWritten(select: Select, evaluation: Evaluation): Relatio
     if (join.kind === "natural" && join.on !== null)
       relation = finish(selected(relation, join.on, evaluation));
   }
+
   if (where !== null) relation = finish(selected(relation, where, evaluation));
   if (fields === null) return relation;
+
   const scope = rowScope(relation.columns, evaluation);
   const values = fields.map(({ value }) =>
     compiled(value as Parameters<typeof compiled>[0], scope, evaluation),
@@ -45,7 +49,7 @@ export function joinedAsWritten(select: Select, evaluation: Evaluation): Relatio
 }
 
 const sourceOf = (select: Select, source: Source, evaluation: Evaluation): Relation =>
-  answered(
+  queryResult(
     { ...select, source, fields: null, joins: [], where: null },
     { ...evaluation, sources: new Sources() },
   );
@@ -55,12 +59,14 @@ const nulls = ({ columns }: Relation) => Array<null>(columns.length).fill(null);
 function joined(left: Relation, right: Relation, join: Join, evaluation: Evaluation): Relation {
   const scope = rowScope([...left.columns, ...right.columns], evaluation);
   const holds = join.on === null ? () => true : condition(join.on, scope, evaluation);
+
   const rows: RelationRow[] = [];
   const partners = new Set<RelationRow>();
   const unmatched: RelationRow[] = [];
   const keepsLeft = join.kind === "left" || join.kind === "full";
   // In the original form, left rows without a partner follow all pairs.
   const add = evaluation.form === "standard" ? rows : unmatched;
+
   for (const row of left.rows) {
     const found = right.rows.filter((other) => holds([...row, ...other]));
     for (const other of found) {
@@ -69,6 +75,7 @@ function joined(left: Relation, right: Relation, join: Join, evaluation: Evaluat
     }
     if (found.length === 0 && keepsLeft) add.push([...row, ...nulls(right)]);
   }
+
   rows.push(...unmatched);
   if (join.kind === "right" || join.kind === "full")
     for (const other of right.rows) if (!partners.has(other)) rows.push([...nulls(left), ...other]);

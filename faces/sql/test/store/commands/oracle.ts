@@ -31,7 +31,8 @@ export class Oracle {
       case "select":
         return this.#select(statement.select);
       case "set": {
-        const [left, right] = [this.#select(statement.left), this.#select(statement.right)];
+        const left = this.#select(statement.left);
+        const right = this.#select(statement.right);
         const inRight = (row: Row) => right.some((other) => same(row, other));
         if (statement.operator === "union") return once([...left, ...right]);
         return statement.operator === "except"
@@ -181,7 +182,8 @@ function ascending(one: Value, other: Value): number {
 function check(test: Test, row: Row, head: readonly Named[]): boolean {
   if (test.kind === "not") return !check(test.test, row, head);
   if (test.kind === "null") return (term(test.term, row, head) === null) !== test.not;
-  const [left, right] = [term(test.left, row, head), term(test.right, row, head)];
+  const left = term(test.left, row, head);
+  const right = term(test.right, row, head);
   if (left === null || right === null) return false;
   const [one, other] =
     typeof left === "string" && typeof right === "string"
@@ -212,7 +214,8 @@ function term(operand: Term, row: Row, head: readonly Named[]): Value {
   if (operand.kind === "bound") return operand.text;
   if (operand.kind === "column")
     return row[head.findIndex(({ of, name }) => name === operand.name && of === operand.of)] as Value;
-  const [one, other] = [amountOf(operand.left, row, head), amountOf(operand.right, row, head)];
+  const one = amountOf(operand.left, row, head);
+  const other = amountOf(operand.right, row, head);
   if (operand.sign === "+") return one + other;
   if (operand.sign === "-") return one - other;
   if (operand.sign === "*") return one * other;

@@ -34,7 +34,19 @@ function rows(statement: string): unknown {
   return result.kind === "rows" ? result.rows : assert.fail(`${statement}: ${JSON.stringify(result)}`);
 }
 
-const written = (value: number | string | null) => (typeof value === "string" ? `'${value}'` : String(value));
+/** Asserts that a statement fails with a message. */
+function assertRefused(statement: string, text: RegExp): void {
+  const result = outcome(statement);
+  assert.match(
+    result.kind === "error" ? result.text : `not an error: ${JSON.stringify(result)}`,
+    text,
+    statement,
+  );
+}
+
+/** Returns a value as an SQL literal. */
+const literalOf = (value: number | string | null) =>
+  typeof value === "string" ? `'${value}'` : String(value);
 
 test(`in finds the values of a query as it finds those of a list (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
@@ -43,29 +55,28 @@ test(`in finds the values of a query as it finds those of a list (seed ${seed})`
     random.oneOf([null, 0, 1, -1, 1.5, 2, 10, "", "1", "1.0", "01", "1.5", "-1", "x", "1e1"]);
   for (let run = 0; run < amount(25, 700); run++) {
     execute("delete from t", "delete from u");
-    const [some, list] = [random.between(1, 40), random.below(8)].map((length) =>
-      Array.from({ length }, value),
-    ) as [ReturnType<typeof value>[], ReturnType<typeof value>[]];
-    execute(`insert into t values ${some.map((each) => `(${written(each)})`).join(", ")}`);
-    if (list.length > 0)
-      execute(`insert into u values ${list.map((each) => `(${written(each)})`).join(", ")}`);
-    for (const operand of ["v", "v in (1, null)", written(value())])
+    const rowsOf = (values: readonly ReturnType<typeof value>[]) =>
+      values.map((listed) => `(${literalOf(listed)})`).join(", ");
+    execute(`insert into t values ${rowsOf(Array.from({ length: random.between(1, 40) }, value))}`);
+    const list = Array.from({ length: random.below(8) }, value);
+    if (list.length > 0) execute(`insert into u values ${rowsOf(list)}`);
+    for (const operand of ["v", "v in (1, null)", literalOf(value())])
       for (const not of ["", " not"]) {
-        const values = `${operand}${not} in (${list.map(written).join(", ")})`;
-        const query = `${operand}${not} in (select v from u)`;
+        const inList = `${operand}${not} in (${list.map(literalOf).join(", ")})`;
+        const inQuery = `${operand}${not} in (select v from u)`;
         for (const select of [
-          (test: string) => `v from t where ${test}`,
-          (test: string) => `v, ${test} x from t`,
+          (condition: string) => `v from t where ${condition}`,
+          (condition: string) => `v, ${condition} x from t`,
         ])
-          assert.deepEqual(rows(`select ${select(query)}`), rows(`select ${select(values)}`), values);
+          assert.deepEqual(rows(`select ${select(inQuery)}`), rows(`select ${select(inList)}`), inList);
       }
   }
 });
 
 test("two queries with the same values are one expression to group by", () => {
   execute("create table t (v number)", "insert into t values (1), (2), (3)");
-  const grouped = (one: string, other: string) =>
-    `select ${one} x, count(*) n from t group by ${other} order by 1`;
+  const grouped = (column: string, group: string) =>
+    `select ${column} x, count(*) n from t group by ${group} order by 1`;
   assert.deepEqual(rows(grouped("v in (select 1)", "v in (select v from t where v < 2)")), [
     [false, 2],
     [true, 1],
@@ -74,15 +85,6 @@ test("two queries with the same values are one expression to group by", () => {
   assert.match(different.kind === "error" ? different.text : "", /the column 'v' must be in group by/);
 });
 
-const refused = (statement: string, text: RegExp) => {
-  const result = outcome(statement);
-  assert.match(
-    result.kind === "error" ? result.text : `not an error: ${JSON.stringify(result)}`,
-    text,
-    statement,
-  );
-};
-
 test("a query that names columns of the query around it is executed for each row", () => {
   execute(
     "create table t (k number, v number)",
@@ -90,16 +92,17 @@ test("a query that names columns of the query around it is executed for each row
     "insert into t values (1, 1), (2, 2), (3, null), (4, 1)",
     "insert into u values (1, 10), (1, 11), (2, 20), (null, 5)",
   );
-  const ofRow = "u where u.k = t.k";
-  assert.deepEqual(rows(`select k from t where exists (select * from ${ofRow})`), [[1], [2]]);
-  assert.deepEqual(rows(`select k from t where not exists (select 1 from ${ofRow}) and k < 4`), [[3]]);
-  assert.deepEqual(rows(`select T.k, (select max(v) from ${ofRow}) m from t`), [
+
+  const matchingRows = "u where u.k = t.k";
+  assert.deepEqual(rows(`select k from t where exists (select * from ${matchingRows})`), [[1], [2]]);
+  assert.deepEqual(rows(`select k from t where not exists (select 1 from ${matchingRows}) and k < 4`), [[3]]);
+  assert.deepEqual(rows(`select T.k, (select max(v) from ${matchingRows}) m from t`), [
     [1, 11],
     [2, 20],
     [3, null],
     [4, null],
   ]);
-  assert.deepEqual(rows(`select * from t order by (select max(v) from ${ofRow}) desc, k desc`), [
+  assert.deepEqual(rows(`select * from t order by (select max(v) from ${matchingRows}) desc, k desc`), [
     [2, 2],
     [1, 1],
     [4, 1],
@@ -111,6 +114,7 @@ test("a query that names columns of the query around it is executed for each row
     [3, null],
     [4, false],
   ]);
+
   // Two levels: `x` names a row of the outermost query.
   const inner = "select 1 from t y where y.k = u.k and y.v = x.v";
   assert.deepEqual(rows(`select k from t x where exists (select 1 from u where exists (${inner}))`), [
@@ -122,28 +126,36 @@ test("a query that names columns of the query around it is executed for each row
     rows("select x.k from t x natural join t y where exists (select 1 from u where u.k = x.k)"),
     [[1], [2]],
   );
+
   execute("create view w as select k from t where exists (select 1 from u where u.k = t.k)");
   assert.deepEqual(rows("select k from t where exists (select 1 from w where w.k = t.v) order by 1"), [
     [1],
     [2],
     [4],
   ]);
-  refused(`select k from t where k = (select v from ${ofRow})`, /at most one row; this one has 2/);
-  refused("select k from t where exists (select 1 from u where u.k = x.k)", /there is no column 'x\.k'/);
-  refused(
+
+  assertRefused(
+    `select k from t where k = (select v from ${matchingRows})`,
+    /at most one row; this one has 2/,
+  );
+  assertRefused(
+    "select k from t where exists (select 1 from u where u.k = x.k)",
+    /there is no column 'x\.k'/,
+  );
+  assertRefused(
     "select k from t where k < 0 and exists (select nothing from u where u.k = t.k)",
     /no column 'nothing'/,
   );
-  refused(
+  assertRefused(
     "select 1 from t join u on exists (select 1 where t.k = 1)",
     /query in on cannot name t\.k.*in where/,
   );
-  refused(
-    `select v, (select 1 from ${ofRow}) x from t group by v`,
+  assertRefused(
+    `select v, (select 1 from ${matchingRows}) x from t group by v`,
     /query with groups cannot name t\.k.*write select x\.k/,
   );
-  refused("select (select max(t.k) from u) from t", /max in a query needs a column of that query/);
-  refused(
+  assertRefused("select (select max(t.k) from u) from t", /max in a query needs a column of that query/);
+  assertRefused(
     "select 1 union select 2 order by (select 1)",
     /expected: a column in order by; write select … from/,
   );
@@ -154,6 +166,7 @@ test("the queries of a change read the rows as they were before it", () => {
     "create table t (k number primary key, v number)",
     "insert into t values (1, 10), (2, 20), (3, 30)",
   );
+
   execute(
     "update t set v = (select sum(z.v) from t z where z.k <> t.k) where k in (select k from t where k < 3)",
   );
@@ -162,12 +175,14 @@ test("the queries of a change read the rows as they were before it", () => {
     [2, 40],
     [3, 30],
   ]);
+
   execute("update t set k = (select min(k) from t) - k where exists (select 1 from t z where z.v < t.v)");
   assert.deepEqual(rows("select * from t order by k"), [
     [-1, 40],
     [0, 50],
     [3, 30],
   ]);
+
   execute("delete from t where v > (select min(v) from t)");
   const next = (distance: number) => `(select max(k) from t) + ${distance}`;
   execute(
@@ -178,9 +193,10 @@ test("the queries of a change read the rows as they were before it", () => {
     [4, 1],
     [5, 2],
   ]);
-  refused("insert into t values ((select k from t z where z.k = t.k), 1)", /there is no column 't\.k'/);
-  refused("update t set v = (select v from t)", /at most one row; this one has 3/);
-  refused("update t set k = (select 7)", /there is already a row whose k is 7/);
+
+  assertRefused("insert into t values ((select k from t z where z.k = t.k), 1)", /there is no column 't\.k'/);
+  assertRefused("update t set v = (select v from t)", /at most one row; this one has 3/);
+  assertRefused("update t set k = (select 7)", /there is already a row whose k is 7/);
 });
 
 test("the rows of a query that is executed for each row count towards the limits of the statement", () => {
@@ -188,7 +204,7 @@ test("the rows of a query that is executed for each row count towards the limits
   execute(`insert into t values ${Array.from({ length: 2100 }, (_, i) => `(${i})`).join(", ")}`);
   // The length of the query counts, because it is planned for each row.
   const query = `select 1 from u where u.k = t.k${" ".repeat(40_000)}or u.k = 1`;
-  refused(`delete from t where exists (${query})`, /more than 20000000 rows would have to be checked/);
+  assertRefused(`delete from t where exists (${query})`, /more than 20000000 rows would have to be checked/);
   assert.deepEqual(rows("select count(*) from t"), [[2100]]);
   execute("update t set k = 1 where k > 1");
   // Rows with the same values share one result.
@@ -200,7 +216,7 @@ test("the rows of a query that is executed for each row count towards the limits
 function reservedFor(select: string): number {
   let bytes = 0;
   const memory = {
-    take: (more: number) => {
+    reserve: (more: number) => {
       bytes += more;
     },
   };
@@ -221,12 +237,13 @@ test("a query that is executed for each row reserves the memory of its largest e
     "select x.k from (select k + 1 k from u where u.k <> t.k) x order by k",
     "select k from u where u.k not in (select z.k from u z where z.k <> t.k) order by k",
   ]) {
-    const once = reservedFor(select.replace("t.k", "-1"));
-    const each = reservedFor(`select count(*) from t where exists (${select})`);
-    assert.ok(once > count && each < 10 * once, `${select}: ${each} bytes, once ${once}`);
+    const forOne = reservedFor(select.replace("t.k", "-1"));
+    const forAll = reservedFor(`select count(*) from t where exists (${select})`);
+    assert.ok(forOne > count && forAll < 10 * forOne, `${select}: ${forAll} bytes, once ${forOne}`);
   }
   // Results for further rows remain in memory.
   const values = (below: number) => `select z.k from u z where z.k <= t.k and z.k < ${below}`;
-  const [few, many] = [10, count].map((below) => reservedFor(`select 0 in (${values(below)}) x from t`));
-  assert.ok(few !== undefined && many !== undefined && many > 5 * few, `${few}, ${many} bytes`);
+  const reservedBelow = (below: number) => reservedFor(`select 0 in (${values(below)}) x from t`);
+  const [few, many] = [reservedBelow(10), reservedBelow(count)];
+  assert.ok(many > 5 * few, `${few}, ${many} bytes`);
 });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
 import { amount } from "../../../../../test/support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../../test/support/seeded-random.js";
-import type { Cell, Row } from "../../../store/values/cell.js";
+import type { Cell, TableRow } from "../../../store/values/cell.js";
 import {
   boundCell,
   type Domain,
@@ -30,7 +30,7 @@ test(`after any changes rows, indexes and inverses match an array (seed ${seed})
     const random = new SeededRandom(seed, run);
     const table = new Table([column("a"), column("b")]);
     const inverses: (() => void)[] = [];
-    const states: (readonly Row[])[] = [];
+    const states: (readonly TableRow[])[] = [];
     for (let change = 0; change < CHANGES; change++) {
       states.push([...table.rows]);
       inverses.push(randomChange(random, table));
@@ -53,7 +53,7 @@ test(`after any changes rows, indexes and inverses match an array (seed ${seed})
 
 /** Makes a random change. @returns a function that undoes it */
 function randomChange(random: SeededRandom, table: Table): () => void {
-  const row = (): Row => [random.oneOf(CELLS), random.oneOf(CELLS)];
+  const row = (): TableRow => [random.oneOf(CELLS), random.oneOf(CELLS)];
   const kind = random.below(10);
   const numbers = [...table.numbered()].map(([number]) => number);
   if (kind < 5 || numbers.length === 0) {
@@ -61,6 +61,7 @@ function randomChange(random: SeededRandom, table: Table): () => void {
     for (let remaining = count; remaining > 0; remaining--) table.push(row());
     return () => table.pop(count);
   }
+
   const part = random.oneOf([0.01, 0.5, 1]);
   const chosen = numbers.filter(() => random.chance(part));
   if (kind < 7) {
@@ -163,7 +164,7 @@ test("a read that searches texts for a number ignores changes made meanwhile, an
     for (let i = 0; i < rows; i++) table.push([textOf(i)]);
     table.index(0);
     const reading = table.reading();
-    const work = reading.equal(0, 3);
+    const work = reading.numbersOfEqual(0, 3);
     const expected = [...Array(rows).keys()].filter((i) => textOf(i) === "3");
     for (let step = 0; ; step++) {
       const { done, value } = work.next();

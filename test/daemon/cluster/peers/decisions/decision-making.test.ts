@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { ListHistory } from "../../../../../daemon/cluster/members/list-history.js";
 import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
-import type { Work } from "../../../../../daemon/net/process/background-work.js";
+import type { YieldingWork } from "../../../../../daemon/net/process/background-work.js";
+import { commandTable } from "../../../../../daemon/store/command-table.js";
 import { KeyRing } from "../../../../../daemon/store/key-ring.js";
 import { DecidedPatterns } from "../../../../../daemon/store/rights/decided-patterns.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
@@ -17,13 +18,16 @@ import {
 import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
+import { StoredVotes } from "../../../../../daemon/timeline/stored-votes.js";
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
 import {
   NO_PROMISES,
   readStoredPromises,
+  writeCertificate,
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../../protocol/members/decision-messages.js";
+import type { SignedList } from "../../../../../protocol/members/member-list.js";
 import {
   type Decision,
   readDecision,
@@ -69,6 +73,8 @@ function store(storage: MemoryStorage, one: Entry): void {
   storage.put([[writeOrderKey(orderKeyOf(one)), writeValue(one.body, one.signature)]]);
 }
 
+const UNREPORTED = { serial: () => 0, latestTaken: () => null };
+
 /** The members' median clock. This daemon's own clock is 1.9 s ahead of it. */
 const COMMON = AT + 2_000;
 const OWN_CLOCK = COMMON + 1_900;
@@ -78,26 +84,27 @@ function start(
   storage: MemoryStorage,
   prunedTo = -1,
   check: ClusterState["checkUnit"] = checkUnit,
-  others: Partial<Record<"timeline" | "cluster", object>> = {},
-): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
-  const works: Work[] = [];
+  others: Partial<Record<"timeline" | "cluster", object>> & { readonly clock?: { common: number } } = {},
+): { decisions: DecisionMaking; decided: DecidedUnits; votes: StoredVotes; works: YieldingWork[] } {
+  const works: YieldingWork[] = [];
   const window = { past: 30_000, future: 5_000 };
-  const decided = new DecidedUnits({
-    clock: () => OWN_CLOCK,
-    window,
-    hash: sha256,
-    storage,
-  } as unknown as TimelineParts);
+  const parts = { clock: () => OWN_CLOCK, window, hash: sha256, storage } as unknown as TimelineParts;
+  const decided = new DecidedUnits(parts);
+  const votes = new StoredVotes(parts);
+
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, sha256(PEER)] } };
   const cluster = {
     timeline: {
       decided,
+      votes,
+      failure: null,
       published: 0,
       hasFolded: () => true,
       isFolded: () => false,
       read: () => null,
       prunedTo,
       ring: new KeyRing({ hash: () => "" }),
+      holds: () => false,
       ...others.timeline,
     },
     lists: {
@@ -118,11 +125,26 @@ function start(
     random: () => 0,
     nextTurn: (step: () => void) => step(),
     members: new Map(),
-    slices: { add: (work: Work) => void works.push(work) },
+    slices: { add: (work: YieldingWork) => void works.push(work) },
     ...others.cluster,
   };
-  const members = { areLevel: () => false, commonClock: () => COMMON, stablePoint: () => 0, epoch: () => "" };
-  return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
+
+  const clock = others.clock ?? { common: COMMON };
+  const commonClock = () => clock.common;
+  const members = {
+    areLevel: () => false,
+    commonClock,
+    stablePoint: () => 0,
+    epoch: () => "",
+    ...UNREPORTED,
+  };
+
+  return {
+    decisions: new DecisionMaking(cluster as unknown as ClusterState, members),
+    decided,
+    votes,
+    works,
+  };
 }
 
 test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
@@ -145,7 +167,7 @@ test("a daemon votes only once it knows the decisions that were made before its 
 
   const { decisions, decided, works } = start(storage);
   decisions.tick();
-  const [work] = works as [Work];
+  const [work] = works as [YieldingWork];
   for (let before = storage.read; !work.next().done; before = storage.read) {
     assert.ok(storage.read - before < 100, "a step is short");
     decisions.tick();
@@ -174,6 +196,56 @@ test("a daemon votes under a list that follows one which no member has", () => {
   assert.equal(decisions.isPossible, true);
 });
 
+test("slots continue after the decisions of a restored backup, and any list of the new members may have decided", () => {
+  const list = {
+    hash: "l".repeat(32),
+    list: { number: 2, members: [OWN, sha256(PEER), sha256("away")], parents: ["p".repeat(32)] },
+    body: Buffer.alloc(1),
+    signature: Buffer.alloc(1),
+  } as unknown as SignedList;
+  const lost = { ...list, hash: "b".repeat(32) };
+
+  /** Starts a daemon with an old decision. @param by  the list that made it @param known  further known lists */
+  const started = (by: SignedList, known: readonly SignedList[]) => {
+    const storage = new MemoryStorage();
+    storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+    const head = { slot: 1, index: 0, count: 1, previous: null, at: 1_000, seq: 0, unit: null };
+    const body = writeDecision({ ...head, outcomes: ["applied"] });
+    const ballot = { list: 2, listHash: by.hash, round: 1, member: OWN, attempt: 0 };
+    const signature = writeCertificate({ ballot, path: [], votes: [] });
+    store(storage, withId({ id: "", body, signature, envelope: readEntryBody(body) }));
+
+    const history = new ListHistory(new MemoryStorage());
+    history.use([list]);
+    for (const one of known) history.add(one);
+    const lists = { isReporting: true, heads: [list], history, membership: { inForce: list } };
+    const members = new Map([[sha256(PEER), { status: {}, connection: { send: () => {} } }]]);
+    const { decisions, works } = start(storage, -1, checkUnit, { cluster: { lists, members } });
+    decisions.tick();
+    for (const work of works) while (!work.next().done);
+    decisions.listsChanged();
+    return { slot: decisions.last, obstacle: decisions.obstacle("u".repeat(32), OWN, 1, false) };
+  };
+
+  assert.equal(started(list, []).slot, 0, "without another list, old decisions are not read");
+  assert.deepEqual(started(list, [lost]), { slot: 1, obstacle: null });
+  const { slot, obstacle } = started(lost, [lost]);
+  assert.equal(slot, 1);
+  assert.match(obstacle ?? "", /earlier list/, "the numbers of a lost list mean nothing");
+});
+
+test("a daemon whose disk has failed takes no part in decisions", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  for (const failure of [null, "the disk is full"]) {
+    const { decisions, works } = start(storage, -1, checkUnit, { timeline: { failure } });
+    decisions.tick();
+    for (const work of works) while (!work.next().done);
+    decisions.tick();
+    assert.equal(decisions.isPossible, failure === null);
+  }
+});
+
 test("a member whose votes contradict each other is named until the next start", () => {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
@@ -190,16 +262,61 @@ test("a member whose votes contradict each other is named until the next start",
   assert.deepEqual([...decisions.contradicting], [peer]);
 });
 
-/** Starts a member of a list that has promised nothing. */
-function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): DecisionMaking {
+test("a member is named once whose votes for two decisions of a slot become part of the state", () => {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
-  const { decisions, works } = start(storage, prunedTo, check);
+
+  const certified = (at: number, voters: readonly string[]): Entry => {
+    const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcomes: ["applied"] } as const;
+    const unit = withId(entry(`unit ${at}`, 0, ["SET lock me NX"], { decide: true }));
+    const body = writeDecision({ ...head, unit });
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
+    const votes = voters.map((spki) => ({ spki, signature: "s" }));
+    const signature = writeCertificate({ ballot, path: [], votes });
+    return withId({ id: "", body, signature, envelope: readEntryBody(body) });
+  };
+
+  const entries = [certified(AT, [OWN, PEER]), certified(AT + 1, ["another key", PEER])];
+  const errors: object[] = [];
+  const warnings: object[] = [];
+  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+    cluster: {
+      log: { error: (fields: object) => errors.push(fields) },
+      notices: { warn: (_: string, fields: object) => warnings.push(fields) },
+    },
+  });
+  decisions.tick();
+  while (!works[0]?.next().done);
+
+  const [one, other] = entries as [Entry, Entry];
+  decided.recordDecisions([one]);
+  decided.recordDecisions([one]);
+  assert.deepEqual([...decisions.contradicting], []);
+  decided.recordDecisions([other]);
+  decided.recordDecisions([other]);
+  assert.deepEqual([...decisions.contradicting], [sha256(PEER)]);
+
+  assert.equal(errors.length, 1);
+  assert.deepEqual(warnings, [{ slot: 1 }, { slot: 1 }]);
+});
+
+/** Starts a member of a list that has promised nothing. */
+function startVoting(
+  prunedTo = -1,
+  check?: ClusterState["checkUnit"],
+  others?: Parameters<typeof start>[3],
+): DecisionMaking {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  const { decisions, works } = start(storage, prunedTo, check, others);
   decisions.tick();
   while (!works[0]?.next().done);
   decisions.tick();
   return decisions;
 }
+
+const messageOf = ({ body, signature }: Entry): Buffer =>
+  writeDecisionMessage({ kind: "unit", body, signature });
 
 test("a member keeps no unit whose date is too old for a proposal, whoever sends it", () => {
   const decisions = startVoting();
@@ -218,10 +335,12 @@ test("units count for the key that has signed them, also if a member sends them,
   const units = Array.from({ length: 2_049 }, (_, at) =>
     withId(entry("unit", at % 1_000, [`SET lock:${at} me NX`], { decide: true })),
   );
-  for (const [index, { id, body, signature }] of units.entries())
-    if (index % 2 === 0) decisions.submit(id, body, signature, false);
-    else decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
+
+  for (const [index, unit] of units.entries())
+    if (index % 2 === 0) decisions.submit(unit, false, () => true);
+    else decisions.receive(sha256(PEER), messageOf(unit));
   assert.equal(decisions.waiting, 2_048);
+
   const other = withId(entry("unit", 0, ["SET lock me NX"], { decide: true, key: "k".repeat(32) }));
   const share = /^the waiting units of its key would use more room/;
   assert.match(decisions.obstacle("next", (units[0] as Entry).envelope.key, 1, false) ?? "", share);
@@ -240,11 +359,13 @@ test("the signature of a waiting unit is verified once, and again in a proposal 
     verified.push(isVerified(checked.id, unit.signature));
     return checked;
   };
+
   const decisions = startVoting(-1, check);
   const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
   for (const copy of [signature, signature, Buffer.from("forged")])
     decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature: copy }));
   assert.deepEqual(verified, [false], "the copies do not wait");
+
   for (const copy of [signature, Buffer.from("forged")]) {
     const decision = {
       slot: 1,
@@ -263,6 +384,7 @@ test("the signature of a waiting unit is verified once, and again in a proposal 
       writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
   }
+
   assert.deepEqual(verified.slice(1), [true, false]);
 });
 
@@ -308,7 +430,7 @@ function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = J
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const peer = sha256(PEER);
   let now = 0;
-  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+  const { decisions, votes, works } = start(storage, -1, checkUnit, {
     timeline,
     cluster: {
       uptime: () => now,
@@ -336,12 +458,13 @@ function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = J
   decisions.receive(peer, writeDecisionMessage(message));
   now = 1_000;
   decisions.tick();
-  return readStoredPromises(decided.promises ?? assert.fail()).accepted !== null;
+  return readStoredPromises(votes.promises ?? assert.fail()).accepted !== null;
 }
 
 test("a member votes for decisions on different units that follow each other", () => {
   assert.ok(isVotedFor([{}]));
   assert.ok(isVotedFor([{}, {}, {}]));
+
   const { body, signature } = withId(entry("unit 0", 0, ["SET lock me NX"], { decide: true }));
   const previous = { at: AT, seq: 0, id: "p".repeat(32) };
   const refused: readonly Partial<Decision>[] = [
@@ -354,6 +477,7 @@ test("a member votes for decisions on different units that follow each other", (
     { at: AT + 1 },
   ];
   for (const change of refused) assert.ok(!isVotedFor([{}, change, {}]), JSON.stringify(change));
+
   assert.ok(!isVotedFor([{ count: 2 }]));
   assert.ok(
     !isVotedFor([{}, {}], { ...JUDGED, outcomesInTurn: () => [["applied"]] }),
@@ -379,64 +503,293 @@ const several = (...lines: readonly string[]): Submitted => ({ lines, multi: fal
 function startAlone(
   timeline: object,
   made: Entry[],
-): { decisions: DecisionMaking; submit: (...envelopes: readonly Submitted[]) => Promise<void> } {
+  clock = { common: COMMON },
+): {
+  decisions: DecisionMaking;
+  submit: (...envelopes: readonly Submitted[]) => Promise<void>;
+  proceed: () => Promise<void>;
+  leave: () => void;
+  record: (entry: Entry) => void;
+} {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
   const history = new ListHistory(storage);
   let now = 0;
   let units = 0;
+
+  const lists = {
+    isReporting: true,
+    isOutside: false,
+    heads: [list],
+    history,
+    membership: { inForce: list },
+  };
+
   const acceptDecisions = (entries: readonly Entry[]): void => {
     made.push(...entries);
-    decided.note(entries);
+    decided.recordDecisions(entries);
   };
+
   const { decisions, decided, works } = start(storage, -1, checkUnit, {
     timeline: { ...JUDGED, acceptDecisions, ...timeline },
     cluster: {
       uptime: () => now,
-      lists: { isReporting: true, heads: [list], history, membership: { inForce: list } },
+      lists,
       identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
     },
+    clock,
   });
   decisions.tick();
   while (!works[0]?.next().done);
-  const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
-    for (const one of envelopes) {
-      const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
-      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
-      decisions.submit(id, body, signature, false);
-    }
+
+  const proceed = async (): Promise<void> => {
     for (let turns = 0; turns < 40; turns++) {
       await nextTurn();
       now += 25;
       decisions.tick();
     }
   };
-  return { decisions, submit };
+  const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
+    for (const one of envelopes) {
+      const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
+      const unit = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
+      decisions.submit(unit, false, () => true);
+    }
+    await proceed();
+  };
+
+  /** Replaces the list by one that does not name the daemon. */
+  const leave = () => {
+    Object.assign(lists, { isReporting: false, isOutside: true });
+    decisions.listsChanged();
+  };
+
+  /** Makes an entry part of the state. */
+  const record = (one: Entry) => void decided.recordDecisions([one]);
+
+  return { decisions, submit, proceed, leave, record };
 }
+
+/** A key ring in which each key is that of a daemon or of a client, and the members decide on `d:*`. */
+const ringOf = (role: "daemon" | "write") => ({
+  find: () => ({ role }),
+  table: commandTable,
+  patterns: DecidedPatterns.NONE.with({ glob: "d:*", db: null, announcedAt: 1, isBegun: true }),
+});
+
+test("a decision on a daemon's envelope is dated after it, and waits until its date is reached", async () => {
+  for (const isOnlyHere of [false, true]) {
+    const made: Entry[] = [];
+    const clock = { common: COMMON };
+    const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
+    for (const ahead of [900, 100, 124, 0, 125]) {
+      const signed = entry(`unit ${ahead}`, COMMON - AT + ahead, ["INCR d:n"], { decide: ahead % 100 === 0 });
+      decisions.submit(withId(signed), isOnlyHere, () => true);
+    }
+    await proceed();
+    const dates = made.map(({ envelope }) =>
+      [envelope.decided?.signed?.at, envelope.at].map((at = 0) => at - COMMON),
+    );
+    assert.deepEqual(
+      dates.map(([signed]) => signed),
+      [100, 124, 0],
+      `${isOnlyHere}`,
+    );
+    assert.equal(decisions.waiting, 0, "no decision is needed on what cannot be proposed");
+    for (const [signed = 0, at = 0] of dates) assert.ok(at > signed && at <= 125, `${at}`);
+    clock.common += 776;
+    made.length = 0;
+    await proceed();
+    assert.deepEqual(
+      made.map(({ envelope }) => envelope.decided?.signed?.at),
+      [COMMON + 900, COMMON + 125],
+    );
+  }
+});
+
+test("a unit whose date is no longer reached, because the clock was set back, delays no other one", async () => {
+  const made: Entry[] = [];
+  const clock = { common: COMMON };
+  const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
+  const submit = (ahead: number): void =>
+    decisions.submit(withId(entry(`unit ${ahead}`, COMMON - AT + ahead, ["INCR d:n"])), true, () => true);
+  const dates = () => made.map(({ envelope: { decided } }) => (decided?.signed?.at ?? 0) - COMMON);
+  submit(124);
+  clock.common--;
+  submit(0);
+  await proceed();
+  assert.deepEqual([dates(), decisions.waiting], [[0], 1]);
+  clock.common++;
+  await proceed();
+  assert.deepEqual([dates(), decisions.waiting], [[0, 124], 0]);
+});
+
+test("a unit whose pattern is removed while it waits is given up, and one that requests a decision is not", async () => {
+  const ring = { ...ringOf("write") };
+  const { decisions, proceed } = startAlone({ ring, isFolded: () => false }, []);
+  const given: (readonly [key: string, isSent: boolean])[] = [];
+  const submit = (key: string, isOnlyHere: boolean, ahead = 0, decide = false): void => {
+    const unit = withId(entry(key, COMMON - AT + ahead, [`INCR d:${key}`], { decide }));
+    decisions.submit(unit, isOnlyHere, (isSent, reason) => {
+      assert.match(reason, /its pattern was removed/);
+      return given.push([key, isSent]) > 0;
+    });
+  };
+  submit("here", true);
+  submit("elsewhere", false);
+  submit("early", true, 9_000);
+  submit("requested", true, 0, true);
+  await proceed();
+  assert.deepEqual([given, decisions.waiting], [[], 3]);
+  ring.patterns = DecidedPatterns.NONE;
+  await proceed();
+  assert.deepEqual(given, [
+    ["here", false],
+    ["elsewhere", true],
+    ["early", false],
+  ]);
+  assert.equal(decisions.waiting, 1);
+});
+
+test("a unit that another daemon has recorded does not wait for a decision, and is not proposed", async () => {
+  const made: Entry[] = [];
+  const stored = new Set<string>();
+  const holds = ({ at, seq, id }: OrderKey) => stored.has(`${at} ${seq} ${id}`);
+  const { decisions, proceed, record } = startAlone({ ring: ringOf("write"), holds }, made);
+  const unitOf = (name: string): Entry => withId(entry(name, COMMON - AT, [`INCR d:${name}`]));
+  const store = ({ id, envelope: { at, seq } }: Entry) => stored.add(`${at} ${seq} ${id}`);
+
+  const [sent, submitted, later, known] = ["sent", "submitted", "later", "known"].map(unitOf) as [
+    Entry,
+    Entry,
+    Entry,
+    Entry,
+  ];
+  for (const one of [sent, submitted]) store(one);
+  decisions.receive(sha256(PEER), messageOf(sent));
+  decisions.submit(submitted, false, () => true);
+  assert.equal(decisions.waiting, 0, "it is part of the state when it arrives");
+
+  for (const one of [later, known]) decisions.submit(one, false, () => true);
+  assert.equal(decisions.waiting, 2);
+  // It is stored, but not yet part of the state.
+  for (const one of [later, known]) store(one);
+  await proceed();
+  assert.deepEqual([made, decisions.waiting], [[], 2]);
+  for (const one of [later, known]) record(one);
+  assert.equal(decisions.waiting, 0, "it becomes part of the state while it waits");
+  assert.ok(!decisions.isKnown(later.id));
+});
+
+test("clients of a daemon that is removed from the members are answered immediately", async () => {
+  const { decisions, proceed, leave } = startAlone({ ring: ringOf("write"), isFolded: () => false }, []);
+  const given: (readonly [key: string, isSent: boolean, mayArrive: boolean])[] = [];
+  const submit = (key: string, isOnlyHere: boolean, ahead = 0): void => {
+    const unit = withId(entry(key, COMMON - AT + ahead, [`INCR d:${key}`]));
+    decisions.submit(unit, isOnlyHere, (isSent, reason, mayArrive) => {
+      assert.match(reason, /no longer names it/);
+      return given.push([key, isSent, mayArrive]) > 0;
+    });
+  };
+  submit("here", true);
+  submit("elsewhere", false);
+  submit("early", true, 9_000);
+  await proceed();
+  assert.deepEqual([given, decisions.waiting], [[], 2]);
+
+  leave();
+  assert.deepEqual(given, [
+    ["here", false, false],
+    ["elsewhere", true, false],
+    ["early", false, false],
+  ]);
+  assert.equal(decisions.waiting, 0);
+  await proceed();
+  assert.equal(given.length, 3, "each client is answered once");
+});
+
+test("a unit that a member sends before its date is held, and refused if the clocks cannot differ by as much", () => {
+  const clock = { common: COMMON };
+  const decisions = startVoting(-1, checkUnit, { timeline: { ring: ringOf("daemon") }, clock });
+  const send = (ahead: number): Entry => {
+    const unit = withId(entry(`unit ${ahead}`, COMMON - AT + ahead, ["INCR d:n"], { decide: true }));
+    decisions.receive(sha256(PEER), messageOf(unit));
+    return unit;
+  };
+  const isKnown = ({ id, envelope }: Entry) => decisions.obstacle(id, envelope.key, 1, true) === null;
+  const ends = [124, 125, 4_124, 4_125].map((ahead) => isKnown(send(ahead)));
+  assert.deepEqual(ends, [true, true, true, false]);
+  assert.equal(decisions.waiting, 1);
+  clock.common += 4_000;
+  decisions.tick();
+  assert.equal(decisions.waiting, 3);
+});
+
+test("a client's envelope is placed at most 5 s before its date", async () => {
+  const made: Entry[] = [];
+  const clock = { common: COMMON };
+  const { decisions, proceed } = startAlone({ ring: ringOf("write") }, made, clock);
+
+  for (const [ahead, decide] of [
+    [5_125, false],
+    [5_126, false],
+    [9_000, true],
+  ] as const) {
+    decisions.submit(withId(entry("unit", COMMON - AT + ahead, ["INCR d:n"], { decide })), false, () => true);
+  }
+
+  const dates = () =>
+    made.splice(0).map(({ envelope: { decided, at } }) => [(decided?.signed?.at ?? 0) - COMMON, at - COMMON]);
+  await proceed();
+  assert.deepEqual(dates(), [
+    [5_125, 125],
+    [9_000, 125],
+  ]);
+
+  clock.common++;
+  await proceed();
+  assert.deepEqual(dates(), [[5_126, 126]]);
+});
+
+test("a member objects to a date before that of a daemon's envelope, and 5 s before that of a client's", () => {
+  const voted = (role: "daemon" | "write", signed: number, decide: boolean) => {
+    const { body, signature } = withId(entry("unit", signed, ["INCR d:n"], { decide }));
+    return isVotedFor([{ unit: { body, signature } }], { ...JUDGED, holds: () => false, ring: ringOf(role) });
+  };
+  // The decision is dated 1,000.
+  assert.deepEqual([voted("daemon", 999, true), voted("daemon", 1_000, true)], [true, false]);
+  assert.deepEqual([voted("daemon", 999, false), voted("daemon", 1_000, false)], [true, false]);
+  assert.deepEqual([voted("write", 6_000, false), voted("write", 6_001, false)], [true, false]);
+  assert.ok(voted("write", 6_001, true));
+});
 
 test("entries that are dated ahead delay only decisions on the keys that they change", async () => {
   const made: Entry[] = [];
-  const newest = { at: COMMON + 200, seq: 0 };
+  const newest = { at: COMMON + 100, seq: 0 };
   const isOnChanged = ({ envelope }: Entry) => envelope.commands.some(([, key]) => key === "changed");
   const isReached = ({ at, seq }: OrderKey) => at > newest.at || (at === newest.at && seq > newest.seq);
+
   const timeline = {
     newest,
     changesFrom: (position: OrderKey) => (isReached(position) ? null : isOnChanged),
   };
   const { decisions, submit } = startAlone(timeline, made);
   const dates = () => made.map(({ envelope: { at } }) => at - COMMON);
+
   await submit("SET changed me NX");
-  assert.deepEqual(dates(), [200], "the date is after that of all entries if it may be");
+  assert.deepEqual(dates(), [100], "the date is after that of all entries if it may be");
+
   made.length = 0;
   newest.at = COMMON + 1_900;
   await submit("SET changed other NX");
   assert.deepEqual(dates(), []);
   await submit(...Array.from({ length: 70 }, (_, index) => `SET lock:${index} me NX`));
   assert.equal(made.length, 70);
-  assert.ok(dates().every((ahead) => ahead >= 0 && ahead <= 250));
+  assert.ok(dates().every((ahead) => ahead >= 0 && ahead <= 125));
   assert.equal(decisions.waiting, 1);
-  newest.at = COMMON + 240;
+
+  newest.at = COMMON + 120;
   await submit("SET other me NX");
   assert.equal(decisions.waiting, 0, "its date is within reach");
 });
@@ -446,6 +799,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
   const history = new ListHistory(storage);
+
   const evaluated: string[][] = [];
   const made: Entry[] = [];
   const timeline = {
@@ -460,6 +814,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
       return known;
     },
   };
+
   const { decisions, works } = start(storage, -1, checkUnit, {
     timeline,
     cluster: {
@@ -469,11 +824,12 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   });
   decisions.tick();
   while (!works[0]?.next().done);
+
   for (let count = 0; count < 3; count++) {
-    const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
-    decisions.submit(id, body, signature, false);
+    decisions.submit(withId(entry("unit", count, ["SET lock me NX"], { decide: true })), false, () => true);
   }
   await until("the decisions on two of them", () => made.length >= 2);
+
   const ids = made.map(({ id }) => id);
   assert.deepEqual(ids, evaluated[1]);
   assert.notDeepEqual(ids, evaluated[0], "each contains their number");
@@ -504,6 +860,7 @@ test("a keeper proposes at most 1,024 commands, unless a single envelope has mor
     return proposedCommands(made);
   };
   const of = (...counts: readonly number[]) => proposed(...counts.map((count) => several(...sets(count))));
+
   assert.deepEqual(await of(256, 256, 256, 255, 1, 1), [1024, 1]);
   assert.deepEqual(await of(256, 256, 256, 256, 256), [1024, 256]);
   assert.deepEqual(await of(255, 256, 256, 256, 256), [1023, 256]);
@@ -534,12 +891,14 @@ test("a keeper proposes decisions with the outcomes of their units, each after t
         return outcomes;
       }),
   };
+
   const { submit } = startAlone(timeline, made);
   await submit(
     several("SET a v NX", "SET b v NX", "SET c v NX"),
     several("SET d v NX", "SET e v NX"),
     several("SET f v", "SET g v"),
   );
+
   assert.equal(made.length, 3);
   for (const [at, { id, body, envelope }] of made.entries()) {
     const { previous, count } = readDecision(body);
@@ -575,6 +934,7 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
   const unit = { body, signature };
   const isVoted = (outcomes: Decision["outcomes"], known: readonly (readonly string[])[]) =>
     isVotedFor([{ outcomes, unit }], { ...JUDGED, outcomesInTurn: () => known });
+
   const right = ["applied", "unmet", "applied"] as const;
   assert.ok(isVoted(right, [right]));
   for (const wrong of [
@@ -586,6 +946,7 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
     assert.ok(!isVoted(wrong, [right]), wrong.join());
     assert.ok(!isVoted(right, [wrong]), wrong.join());
   }
+
   for (const known of [[], [[]], [["applied"]], [["applied", "unmet"]]])
     assert.ok(!isVoted(right, known), JSON.stringify(known));
   for (const outcomes of [
@@ -624,6 +985,11 @@ test("a member votes for CLUSTER DECIDED only once each member knows the pattern
   assert.ok(isVoted(ringWith(true)), "it has begun already");
 });
 
+test("a member votes for the removal of a pattern that cannot begin", () => {
+  const { body, signature } = withId(entry("removes", 7, ["CLUSTER UNDECIDE d:*"], { decide: true }));
+  assert.ok(isVotedFor([{ unit: { body, signature } }], { ...JUDGED, ring: ringWith(false) }));
+});
+
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["keeper", JUDGED, AT + 1_000],
   ["clock", JUDGED, COMMON + 251],
@@ -642,6 +1008,7 @@ for (const [cause, timeline, at] of CAUSES)
     let now = 0;
     const lines: string[] = [];
     const peer = sha256(PEER);
+
     const { decisions, works } = start(storage, -1, checkUnit, {
       timeline,
       cluster: {
@@ -654,10 +1021,12 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     while (!works[0]?.next().done);
     decisions.tick();
+
     const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
     decisions.receive(peer, writeDecisionMessage({ kind: "unit", body, signature }));
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1_001, member: peer, attempt: 0 };
     decisions.tick();
+
     const requestAt = (time: number, round: number): void => {
       now = time;
       decisions.receive(
@@ -665,6 +1034,7 @@ for (const [cause, timeline, at] of CAUSES)
         writeDecisionMessage({ kind: "promise-request", ballot: { ...ballot, round } }),
       );
     };
+
     // The peer becomes the keeper, then this daemon, because the unit has waited for long, then the peer again.
     requestAt(9_000, 999);
     decisions.tick();
@@ -672,6 +1042,7 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     lines.length = 0;
     requestAt(11_000, ballot.round);
+
     const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcomes: ["applied"] } as const;
     const proposed = writeDecision({ ...head, unit: { body, signature } });
     const signed = { spki: PEER, signature: "s" };
@@ -680,6 +1051,7 @@ for (const [cause, timeline, at] of CAUSES)
       writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
     decisions.tick();
+
     assert.deepEqual(decisions.undecided, { milliseconds: 11_000, cause, members: [peer] });
     assert.deepEqual(lines.length, 1);
     assert.match(lines[0] ?? "", /^units wait for a decision: /);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Proposal } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
-import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
+import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/signature-checks.js";
 import {
   type Ballot,
   compareBallots,
@@ -13,6 +13,7 @@ import { amount, skipUnlessFull } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
 import { until } from "../../../../support/until.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
+import { suspend } from "./slow-members.js";
 
 const NAMES = ["a", "b", "c", "d", "e"];
 const KEYS = ["x", "y"];
@@ -69,6 +70,7 @@ test("two members that have lost their promises name each other, and vote again 
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
   await runFor(world, 1_000, () => clientActs(world));
+
   for (const member of [a, b]) {
     member.stop();
     member.loseDisk();
@@ -77,9 +79,11 @@ test("two members that have lost their promises name each other, and vote again 
   await runFor(world, 2_000, () => world.exchange());
   assert.deepEqual(a.decisions?.missingPromises, [b.id]);
   assert.deepEqual(b.decisions?.missingPromises, [a.id]);
+
   const cas = world.submit(c, members, "x");
   await runFor(world, 2_000, () => world.exchange());
   assert.ok(!world.decidedUnits.has(cas.id));
+
   a.stop();
   const d = world.add("d");
   const replaced = listOf(2, ["b", "c", "d"]);
@@ -111,6 +115,7 @@ test("the keeper votes only if the other members do not make the decision, and i
   world.trace = (from, _, message) => {
     if (message.kind === "vote") voters.add(from);
   };
+
   const decide = async (within: number): Promise<Member[]> => {
     voters.clear();
     const cas = world.submit(world.up[0] as Member, world.up, "x");
@@ -119,14 +124,17 @@ test("the keeper votes only if the other members do not make the decision, and i
     await world.scheduler.runUntil(world.scheduler.time + 500);
     return members.filter(({ id }) => voters.has(id));
   };
+
   await decide(2_000);
   const keeper = members[0]?.stored?.promised?.member;
   const others = members.filter(({ id }) => id !== keeper);
   const [slow] = others as [Member];
   const both = members.filter((member) => member !== slow);
   assert.deepEqual(await decide(20), others);
+
   slow.stop();
   assert.deepEqual(await decide(20), both, "the other one is down");
+
   slow.start();
   slow.receive = () => {};
   Object.assign(slow.decisions ?? assert.fail(), { tick: () => {} });
@@ -139,6 +147,7 @@ test("the keeper does not vote for decisions that the other members have made, w
   const [keeper, slow] = members as [Member, Member, Member];
   world.submit(keeper, [keeper], "x");
   await world.scheduler.runUntil(2_000);
+
   // The members act on messages only.
   for (const { decisions } of members) Object.assign(decisions ?? assert.fail(), { tick: () => {} });
   let votes = 0;
@@ -150,10 +159,51 @@ test("the keeper does not vote for decisions that the other members have made, w
     else if (to === keeper.id)
       world.scheduler.after(from === slow.id ? 20 : 1, null, () => keeper.receive(from, message));
   };
+
   const units = ["u", "v", "w"].map((key) => world.submit(keeper, [keeper], key));
   await world.scheduler.runUntil(world.scheduler.time + 500);
   for (const { id } of units) assert.ok(world.decidedUnits.has(id));
   assert.equal(votes, 0);
+});
+
+test("a unit that is decided does not wait again if its client sends it again", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a] = members as [Member];
+  const cas = world.submit(a, members, "x");
+  await runFor(world, 2_000, () => {});
+  assert.ok(a.decisionOn(cas.id) !== null);
+  assert.equal(a.decisions?.waiting, 0);
+  a.decisions?.submit(world.unitOf(cas));
+  assert.equal(a.decisions?.waiting, 0);
+});
+
+test("a keeper proposes only once its own promise is on its disk, although a majority has promised", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+
+  let proposals = 0;
+  world.trace = (from, _, message) => {
+    if (message.kind !== "propose") return;
+    proposals++;
+    const stored = world.members.get(from)?.stored?.promised ?? null;
+    assert.ok(compareBallots(stored, message.ballot) >= 0, "it has stored its promise");
+  };
+
+  a.decisions?.submit(world.unitOf(world.casOf(a, "first")));
+  await world.scheduler.runUntil(2_000);
+
+  // The promises of members that object are those for the next attempt, and arrive before the own one is stored.
+  world.syncEveryMs = 600;
+  const never = world.casOf(a, "never");
+  for (const member of [b, c]) member.objectsTo.add(never.id);
+  a.decisions?.submit(world.unitOf(never));
+  for (const key of ["u", "v", "w"]) {
+    await world.scheduler.runUntil(world.scheduler.time + 1_000);
+    a.decisions?.submit(world.unitOf(world.casOf(a, key)));
+  }
+
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(proposals > 5);
 });
 
 test("contended keys make progress with one of three members down", async () => {
@@ -192,6 +242,7 @@ for (const isDoubtedFirst of [true, false])
   test(`a unit that has to wait stops no other one, also if members have objected to ${isDoubtedFirst ? "it" : "one after it"}`, async () => {
     const { world, members } = worldOf(seed(), 3);
     const [a, b, c] = members as [Member, Member, Member];
+
     const doubted = world.casOf(a, "doubted");
     for (const member of [b, c]) member.objectsTo.add(doubted.id);
     const first = isDoubtedFirst ? doubted : world.casOf(a, "first");
@@ -199,9 +250,13 @@ for (const isDoubtedFirst of [true, false])
       world.overtaken.add(first.id);
       a.decisions?.submit(world.unitOf(first));
     }
+
     a.decisions?.submit(world.unitOf(doubted));
     await runFor(world, 1_000, () => {});
     world.overtaken.add(first.id);
+    // The last proposal with it may be on its way. The members object after 150 ms.
+    if (isDoubtedFirst) await runFor(world, 300, () => {});
+
     for (const member of [b, c]) member.objectsTo.clear();
     const next = world.submit(a, [a], "next");
     // Less than another member waits until it becomes the keeper.
@@ -210,6 +265,153 @@ for (const isDoubtedFirst of [true, false])
     if (!isDoubtedFirst) assert.ok(world.decidedUnits.has(doubted.id));
     assert.ok(!world.decidedUnits.has(first.id));
   });
+
+test("a unit whose date has become too old since members objected to it stops no other one of its key", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted", "app");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  // No unit is decided meanwhile, so that the last proposal remains possible.
+  await runFor(world, 31_000, () => {});
+
+  const next = world.submit(a, [a], "next", "app");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(next.id));
+  assert.ok(!world.decidedUnits.has(doubted.id));
+});
+
+test("a unit to which members have objected, and that cannot be proposed now, stops no other one of its key", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted", "app");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  await runFor(world, 1_000, () => {});
+  world.overtaken.add(doubted.id);
+  // The members object to the last proposal with it after 150 ms.
+  await runFor(world, 300, () => {});
+
+  const next = world.submit(a, [a], "next", "app");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(next.id));
+  assert.ok(!world.decidedUnits.has(doubted.id));
+});
+
+test("a unit does not wait because members have objected to another one several times", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  await runFor(world, 5_000, () => {});
+
+  const objectors = new Set<string>();
+  world.trace = (from, _, message) => {
+    if (message.kind === "promise" && message.objected.length > 0) objectors.add(from);
+  };
+  await until("both object again", () => objectors.size === 2, {
+    pause: () => world.scheduler.runUntil(world.scheduler.time + 1),
+  });
+  await world.scheduler.runUntil(world.scheduler.time + 20);
+  const next = world.submit(a, [a], "next");
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(world.decidedUnits.has(next.id));
+});
+
+test("a unit that the other members cannot read does not stop the next ones, and is decided when they can", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const first = world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(first.id));
+
+  const unreadable = world.casOf(a, "unreadable", "app");
+  for (const member of [b, c]) member.cannotRead.add(unreadable.id);
+  a.decisions?.submit(world.unitOf(unreadable));
+  const next = ["x", "y", "z"].map((key) => world.submit(a, [a], key, "app"));
+  // The other members have no units, so that none of them becomes the keeper.
+  await runFor(world, 12_000, () => {});
+  for (const { id } of next) assert.ok(world.decidedUnits.has(id));
+  for (let later = 0; later < 6; later++) {
+    const { id } = world.submit(a, [a], `later ${later}`, "app");
+    await runFor(world, 1_000, () => {});
+    assert.ok(world.decidedUnits.has(id), `later ${later}`);
+  }
+  assert.ok(!world.decidedUnits.has(unreadable.id));
+
+  for (const member of [b, c]) member.cannotRead.clear();
+  await runFor(world, 11_000, () => {});
+  assert.ok(world.decidedUnits.has(unreadable.id));
+});
+
+test("a keeper does not doubt the units of a proposal while the other members do not answer at all", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  let attempts = 0;
+  world.trace = (_, __, message) => {
+    if (message.kind === "promise-request" || message.kind === "propose")
+      attempts = Math.max(attempts, message.ballot.attempt);
+  };
+  suspend(world, [b, c], Number.POSITIVE_INFINITY);
+  const units = ["x", "y"].map((key) => world.submit(a, [a], key));
+  await runFor(world, 20_000, () => {});
+  for (const { processor } of [b, c]) world.scheduler.resume(processor);
+  await runFor(world, 2_000, () => {});
+  for (const { id } of units) assert.ok(world.decidedUnits.has(id));
+  assert.equal(attempts, 0);
+});
+
+test("members vote for each proposal although two of them are not connected, and do not count each other's votes", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  world.cut.add(b.id < c.id ? `${b.id}${c.id}` : `${c.id}${b.id}`);
+  let at = world.scheduler.time;
+  let decided = world.decidedUnits.size;
+  let idle = 0;
+  for (let step = 0; step < 3_000; step++) {
+    for (let unit = 0; unit < 3; unit++) world.submit(a, [a], `key ${world.units.size}`);
+    await world.scheduler.runUntil(world.scheduler.time + 1);
+    if (world.decidedUnits.size === decided) continue;
+    const pause = world.scheduler.time - at;
+    if (pause > 100) idle += pause;
+    at = world.scheduler.time;
+    decided = world.decidedUnits.size;
+  }
+  // If another member is the keeper, it may wait once until it repeats its proposal.
+  assert.ok(idle < 600, `${idle} ms without a decision`);
+});
+
+test("a unit is sent to a keeper once it has sent its first status, and does not replace it", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b] = members as [Member, Member, Member];
+  world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  world.unready.add(a.id);
+  const unit = world.casOf(b, "x");
+  b.decisions?.submit(world.unitOf(unit), true);
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  world.unready.clear();
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(world.decidedUnits.has(unit.id));
+  assert.equal(b.stored?.promised?.member, a.id);
+});
+
+test("a unit waits no longer, and is reported no longer, some time after its date has become too old", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted", "app");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  await runFor(world, 31_000, () => {});
+  assert.equal(a.decisions?.undecided?.cause, "objections");
+  await runFor(world, 90_000, () => {});
+  assert.deepEqual([a.decisions?.waiting, a.decisions?.undecided], [0, null]);
+});
 
 test("decisions continue without a pause while more units wait than members can decide in time", {
   skip: skipUnlessFull,
@@ -308,11 +510,13 @@ test("members send the keeper no units that it has from clients, although its pr
   const { world, members } = worldOf(seed(), 3);
   world.syncEveryMs = 60;
   world.together = 64;
+
   const act = () => {
     world.submit(members[0] as Member, members, "x");
     world.exchange();
   };
   await runFor(world, 3_000, act);
+
   let sent = 0;
   world.trace = (_from, _to, { kind }) => {
     if (kind === "unit") sent++;
@@ -384,6 +588,7 @@ test("a unit that no other member receives from its client is sent to the keeper
   world.submit(a, [a], "x");
   await runFor(world, 2_000, () => {});
   const [other] = members.filter(({ id }) => id !== keeperOf(a)) as [Member];
+
   const sentAfter = async (isOnlyHere: boolean): Promise<number> => {
     const cas = world.casOf(b, "y");
     let sentAt = Number.POSITIVE_INFINITY;
@@ -395,6 +600,7 @@ test("a unit that no other member receives from its client is sent to the keeper
     await runFor(world, 500, () => {});
     return sentAt - startedAt;
   };
+
   assert.equal(await sentAfter(true), 0);
   const delayed = await sentAfter(false);
   assert.ok(delayed >= 20 && delayed <= 50, `${delayed} ms`);
@@ -424,18 +630,23 @@ test("a member refuses no unit that is known there, although its key has used it
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
   c.stop();
+
   const proposed = world.casOf(b, "y");
   a.objectsTo.add(proposed.id);
   b.decisions?.submit(world.unitOf(proposed));
   const refused = world.casOf(b, "y");
   assert.equal(a.decisions?.obstacle(refused.id, "y", 1), null);
   await runFor(world, 500, () => {});
+
   b.stop();
   const waiting = world.submit(a, [a], "x", "y");
   for (let count = 1; count < 2048; count++) world.submit(a, [a], "x", "y");
   assert.equal(a.decisions.waiting, 2048);
   assert.equal(a.decisions.obstacle(waiting.id, "y", 1), null);
   assert.equal(a.decisions.obstacle(proposed.id, "y", 1), null, "it may still be decided");
+
+  const known = [waiting, proposed, refused].map(({ id }) => a.decisions?.isKnown(id));
+  assert.deepEqual(known, [true, true, false]);
   assert.match(a.decisions.obstacle(refused.id, "y", 1) ?? "", /^the waiting units of its key/);
 });
 
@@ -521,12 +732,14 @@ function isEvidence(names: readonly string[], keeper: string, voter: string): bo
     },
     () => ({ current: list, earlier: [], unknown: new Set() }),
   );
+
   const ballot: Ballot = { list: 1, listHash: list.hash, round: 1, member: idOf(keeper), attempt: 0 };
   const vote = { ballot, slot: proposal.slot, count: 1, root: proposal.root };
   const signed = (name: string, bytes: Buffer) => ({
     spki: `key of ${name}`,
     signature: signedBy(`key of ${name}`, bytes),
   });
+
   return checks.isEvidence(
     {
       vote: { ...vote, ...signed(voter, voteBytes(CLUSTER, vote)) },
@@ -597,6 +810,34 @@ for (const size of [3, 1, 2, 4, 5])
           world.cut.add([member.id, (world.pick(members) as Member).id].sort().join(""));
         else if (world.chance(0.05)) world.cut.clear();
       });
+      await expectProgress(world, members);
+      assert.deepEqual(world.contradicted, new Set());
+    }
+  });
+
+for (const size of [3, 5])
+  test(`${size} members decide although each of them cannot read some units, and does not agree to others`, async () => {
+    for (let run = 0; run < amount(1, 8); run++) {
+      const { world, members } = worldOf(seed() * 1000 + run, size);
+      world.faults = { loss: 0.02, repeat: 0.1, delayMs: 30 };
+      await runFor(world, 40_000, () => {
+        const member = world.pick(world.up) as Member;
+        const to = world.up.filter(() => world.chance(0.3));
+        if (world.chance(0.02)) {
+          const { id } = world.submit(member, to, world.pick(KEYS) as string);
+          for (const { cannotRead, objectsTo } of members) {
+            if (world.chance(0.1)) cannotRead.add(id);
+            if (world.chance(0.1)) objectsTo.add(id);
+          }
+        }
+        if (world.chance(0.1)) world.exchange();
+        if (member.isUp && world.up.length === size && world.chance(0.001)) member.stop();
+        else if (world.chance(0.01)) for (const one of members) if (!one.isUp) one.start();
+      });
+      const decided = world.decidedUnits.size;
+      assert.ok(decided > 10, `${decided} decisions`);
+      for (const { cannotRead, objectsTo } of members)
+        for (const units of [cannotRead, objectsTo]) units.clear();
       await expectProgress(world, members);
       assert.deepEqual(world.contradicted, new Set());
     }

@@ -5,103 +5,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount, some } from "../../../../support/amount.js";
-import { seed } from "../../../../support/seed.js";
-import { listOf, type Member, World } from "./simulated-members.js";
+import type { Member } from "./simulated-members.js";
+import { decideFor, type Scene, SLOWNESSES, type Slowness, sceneOf, suspend } from "./slow-members.js";
 
-const NAMES = ["a", "b", "c", "d", "e"];
-/** Milliseconds for which the members measure before a fault. */
-const WARM_UP_MS = 3_000;
-/** Milliseconds between two units of the clients. */
-const UNIT_EVERY_MS = 50;
 /** Milliseconds without a fault. */
-const QUIET_MS = amount(8_000, 100_000);
+const QUIET_MS = amount(5_000, 30_000);
 /** The number of worlds in which a fault happens. */
-const RUNS = amount(2, 20);
+const RUNS = amount(1, 6);
 /** Milliseconds for which a process is suspended, and for which the run then continues. */
 const SUSPENDED_MS = 3_000;
 const AFTER_MS = 5_000;
-
-/** What is slow in a world. */
-interface Slowness {
-  /** Returns the milliseconds that a disk takes to store something. */
-  readonly savingMs?: (world: World) => number;
-  /** The milliseconds that a message needs to each member. */
-  readonly latencyMs?: number;
-  /** Returns the milliseconds for which a processor does not run. It then runs for up to 150 ms. */
-  readonly stallMs?: (world: World) => number;
-  readonly warmUpMs?: number;
-}
-
-const between = (world: World, min: number, max: number): number => min + world.random.below(max - min);
-
-const SLOWNESSES: Readonly<Record<string, Slowness>> = {
-  "nothing is slow": {},
-  "disks take 10 to 20 ms": { savingMs: (world) => between(world, 10, 20) },
-  "disks take 150 to 250 ms": { savingMs: (world) => between(world, 150, 250) },
-  "round trips take 100 ms": { latencyMs: 50 },
-  "round trips take 500 ms": { latencyMs: 250 },
-  "processes run late, and disks are busy": {
-    savingMs: (world) => between(world, 2, world.chance(0.02) ? 600 : 20),
-    stallMs: (world) => between(world, 0, world.chance(0.02) ? 600 : 60),
-    warmUpMs: 20_000,
-  },
-};
-
-interface Scene {
-  readonly world: World;
-  readonly members: readonly Member[];
-}
-
-/** Starts the members of a list, and lets them decide for a while. */
-async function sceneOf(run: number, size: number, slowness: Slowness): Promise<Scene> {
-  const world = new World(seed() * 1_000 + run);
-  world.together = 64;
-  const { savingMs, latencyMs = 0, stallMs, warmUpMs = WARM_UP_MS } = slowness;
-  if (savingMs !== undefined) world.savingMs = () => savingMs(world);
-  world.latencyMs = latencyMs;
-  const names = NAMES.slice(0, size);
-  const members = names.map((name) => world.add(name));
-  for (const member of members) {
-    member.lists = [listOf(1, names)];
-    member.start();
-    if (stallMs !== undefined) stallAgainAndAgain(world, member, () => stallMs(world));
-  }
-  await decideFor(world, warmUpMs);
-  return { world, members };
-}
-
-function stallAgainAndAgain(
-  { scheduler, random }: World,
-  { processor }: Member,
-  stallMs: () => number,
-): void {
-  const stall = (): void => {
-    processor.busyUntil = Math.max(processor.busyUntil, scheduler.time + stallMs());
-    scheduler.after(processor.busyUntil - scheduler.time + random.below(150), null, stall);
-  };
-  scheduler.after(random.below(150), null, stall);
-}
-
-/**
- * Lets a client send units to all members for a time.
- * @returns the longest time without a decision, in milliseconds
- */
-async function decideFor(world: World, milliseconds: number): Promise<number> {
-  const { scheduler, decidedUnits } = world;
-  const end = scheduler.time + milliseconds;
-  let [longest, since, decided] = [0, scheduler.time, decidedUnits.size];
-  for (let nextAt = scheduler.time; scheduler.time < end; ) {
-    if (scheduler.time >= nextAt) {
-      world.submit(world.up[0] as Member, world.up, `key ${world.random.below(50)}`);
-      nextAt += UNIT_EVERY_MS;
-    }
-    await scheduler.runUntil(scheduler.time + 5);
-    if (decidedUnits.size > decided) since = scheduler.time;
-    decided = decidedUnits.size;
-    longest = Math.max(longest, scheduler.time - since);
-  }
-  return longest;
-}
 
 function keeperOf({ world, members }: Scene): Member {
   return members.find(({ id }) => id === world.keepers.at(-1)) ?? assert.fail("there is no keeper");
@@ -120,11 +33,6 @@ async function changesDuring(scene: Scene, act: () => Promise<unknown>): Promise
   return changesOf(scene).map((count, index) => count - (before[index] ?? 0));
 }
 
-/** Suspends members for a time, as SIGSTOP and SIGCONT do. */
-function suspend({ scheduler }: World, members: readonly Member[], milliseconds = SUSPENDED_MS): void {
-  for (const { processor } of members) processor.busyUntil = scheduler.time + milliseconds;
-}
-
 for (const [name, slowness] of Object.entries(SLOWNESSES))
   for (const size of some([3, 5]))
     test(`${size} members do not replace their keeper without a fault: ${name}`, async () => {
@@ -135,6 +43,30 @@ for (const [name, slowness] of Object.entries(SLOWNESSES))
         changes.map(() => 0),
       );
     });
+
+test("while members transfer a long envelope, they send it once, keep their keeper, and wait for answers", async () => {
+  const scene = await sceneOf(0, 3, SLOWNESSES["nothing is slow"] as Slowness);
+  const { world, members } = scene;
+  const [first] = members as [Member];
+  let proposals = 0;
+  world.trace = (_from, _to, { kind }) => void (proposals += Number(kind === "propose"));
+
+  // The members measure the round trips of short messages.
+  world.roundTripMs = () => 2;
+  world.latencyMs = 400;
+  world.doClientsWait = true;
+
+  const changes = await changesDuring(scene, async () => {
+    const { id } = world.submit(first, members, "k".repeat(5_000_000));
+    for (let ticks = 0; ticks < 100 && !world.decidedUnits.has(id); ticks++)
+      await world.scheduler.runUntil(world.scheduler.time + 25);
+    assert.ok(world.decidedUnits.has(id));
+  });
+
+  assert.deepEqual(changes, [0, 0, 0, 0]);
+  assert.equal(proposals, 2);
+  assert.deepEqual(world.givenUp, []);
+});
 
 /** The longest pauses in milliseconds after the keeper was killed, and after it has stopped with open connections. */
 const PAUSES: Readonly<Record<string, readonly [killed: number, stopped: number]>> = {
@@ -170,12 +102,12 @@ for (const [name, slowness] of Object.entries(SLOWNESSES))
       const [other] = members.filter((member) => member !== keeper) as [Member];
 
       const none = await changesDuring(scene, async () => {
-        suspend(world, [other]);
+        suspend(world, [other], SUSPENDED_MS);
         await decideFor(world, SUSPENDED_MS + AFTER_MS);
       });
       assert.deepEqual(none, [0, 0, 0, 0], `run ${run}, another member`);
       const once = await changesDuring(scene, async () => {
-        suspend(world, [keeper]);
+        suspend(world, [keeper], SUSPENDED_MS);
         await decideFor(world, SUSPENDED_MS + AFTER_MS);
       });
       assert.deepEqual(once, [1, 1, 1, 1], `run ${run}, the keeper`);
@@ -187,7 +119,7 @@ test("members that were all suspended keep their keeper, although their disks ar
     const scene = await sceneOf(run, 3, SLOWNESSES["disks take 150 to 250 ms"] as Slowness);
     const { world, members } = scene;
     const changes = await changesDuring(scene, async () => {
-      suspend(world, members);
+      suspend(world, members, SUSPENDED_MS);
       await decideFor(world, SUSPENDED_MS + AFTER_MS);
     });
     assert.deepEqual(changes, [0, 0, 0, 0], `run ${run}`);
@@ -203,13 +135,15 @@ test("a member that was suspended while it waited reads what has arrived before 
   // Each random time is the shortest.
   world.random.below = () => 0;
   await decideFor(world, 500);
+
   const changes = await changesDuring(scene, async () => {
     suspend(world, [keeper], Number.POSITIVE_INFINITY);
     world.submit(waiting, members, "x");
     await scheduler.runUntil(scheduler.time + 345);
-    suspend(world, [waiting]);
+    suspend(world, [waiting], SUSPENDED_MS);
     await decideFor(world, SUSPENDED_MS + AFTER_MS);
   });
+
   assert.deepEqual(changes.at(-1), 1);
   assert.equal(waiting.decisions?.keeperChanges, 1);
 });

@@ -6,6 +6,7 @@ import type {
   Proposal,
 } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
+import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { NO_PROMISES } from "../../../../../protocol/members/decision-messages.js";
 import { CLUSTER, listOf, type Member, World } from "./simulated-members.js";
 
@@ -42,16 +43,19 @@ test("a member that lost its disk votes only when it has the decisions that the 
   const { world, members } = threeMembers();
   const [a, b, c] = members;
   assert.ok(await decide(world, members));
+
   cutOff(world, c, true);
   assert.ok(await decide(world, [a, b]), "the second decision, which c does not receive");
   const [first, second] = [...a.entries.values()];
   assert.ok(first !== undefined && second !== undefined && !c.entries.has(second.id));
+
   b.stop();
   b.loseDisk();
   b.start();
   cutOff(world, c, false);
   await world.scheduler.runUntil(world.scheduler.time + 2_000);
   assert.deepEqual(new Set(b.decisions?.missingPromises), new Set([a.id, c.id]), "it has no decision yet");
+
   let requests = 0;
   world.trace = (from, _to, { kind }) => {
     if (from === b.id && kind === "promise-request") requests++;
@@ -59,6 +63,7 @@ test("a member that lost its disk votes only when it has the decisions that the 
   await world.scheduler.runUntil(world.scheduler.time + 2_000);
   assert.equal(requests, 0, "it does not disturb the others while it waits");
   world.trace = null;
+
   cutOff(world, a, true);
   b.add(first);
   assert.deepEqual(b.decisions?.missingPromises, [a.id], "only a has the second decision");
@@ -66,6 +71,7 @@ test("a member that lost its disk votes only when it has the decisions that the 
   for (const member of [b, c]) member.add(second);
   assert.ok(await decide(world, [b, c]));
   assert.deepEqual(b.decisions.missingPromises, []);
+
   cutOff(world, a, false);
   for (let count = 0; count < 100; count++) world.exchange();
   assert.ok(await decide(world, members));
@@ -78,12 +84,14 @@ test("a decision whose entry no member has is given up once all members have the
   for (let count = 0; count < 3; count++) assert.ok(await decide(world, [a, b]));
   const [, lost] = [...a.entries.values()];
   assert.ok(lost !== undefined);
+
   // Its entry is damaged at both members before the third one has received it.
   for (const member of [a, b]) member.entries.delete(lost.id);
   for (const entry of a.entries.values()) c.add(entry);
   assert.equal(c.decisions?.last.slot, 1);
   await world.scheduler.runUntil(world.scheduler.time + 30_000);
   assert.equal(c.decisions.last.slot, 1, "the others may have it");
+
   cutOff(world, c, false);
   // A client writes all the time, so that the members never have all entries in common.
   const until = async (end: number): Promise<void> => {
@@ -99,11 +107,48 @@ test("a decision whose entry no member has is given up once all members have the
       await world.scheduler.runUntil(world.scheduler.time + 500);
     }
   };
+
   await until(world.scheduler.time + 5_000);
   assert.equal(c.decisions.last.slot, 1, "they may be about to send it");
   await until(world.scheduler.time + 10_000);
   assert.equal(c.decisions.last.slot, 3);
   assert.ok(await decide(world, members));
+});
+
+test("members that restart after they pruned their last decision make further ones", async () => {
+  const { world, members } = threeMembers();
+  assert.ok(await decide(world, members));
+  const [a, b, c] = members;
+  for (const member of members) member.prunedTo = member.clock - 1;
+  assert.ok(await decide(world, members), "they know the pruned decision");
+
+  for (const member of members) member.prunedTo = member.clock - 1;
+  for (const member of members) member.stop();
+  for (const member of members) member.start();
+  assert.equal(a.decisions?.last.slot, 1, "only their votes remain of the second one");
+  assert.equal(a.decisions.openDate, a.stored?.accepted?.proposal.decisions[0].at);
+
+  assert.ok(await decide(world, members));
+  assert.deepEqual(
+    [a, b, c].map(({ decisions }) => [decisions?.last.slot, decisions?.openDate]),
+    [3, 3, 3].map((slot) => [slot, null]),
+  );
+});
+
+test("a member that has not pruned a decision for which it has not voted follows the votes of the others", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  assert.ok(await decide(world, members));
+  for (const member of [a, b]) member.prunedTo = member.clock - 1;
+  for (const member of members) member.stop();
+  c.stored = { promised: null, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
+  c.start();
+  const cas = world.submit(c, [c], "x");
+  for (const member of [a, b]) member.start();
+
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(world.decidedUnits.has(cas.id));
+  assert.equal(c.decisions?.last.slot, 2);
 });
 
 type Decided = Member["entries"] extends ReadonlyMap<string, infer Entry> ? Entry : never;
@@ -139,6 +184,29 @@ async function withPartOfProposal(
   }
   return { world, later };
 }
+
+test("a member knows up to which date it has all decisions", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  cutOff(world, c, true);
+  for (const key of ["x", "y", "z"]) {
+    world.submit(a, [a, b], key);
+    await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  }
+
+  const decided = [...a.entries.values()].map((entry) => ({ ...entry, at: entry.decision?.at ?? 0 }));
+  const [first, second, third] = decided;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+
+  const completeTo = () => c.decisions?.completeTo;
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+  c.add(first);
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+  c.add(third);
+  assert.equal(completeTo(), first.at);
+  c.add(second);
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+});
 
 test("a list of one member that has some decisions of a proposal continues after these", async () => {
   const { world, later } = await withPartOfProposal([]);
@@ -177,6 +245,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     verify: () => true,
     hash: (bytes) => bytes.toString("latin1"),
     uptime: () => now,
+    majorityTimeoutMs: PEERING_LIMITS.majorityTimeoutMs,
     random: () => 0,
     nextTurn: (step) => step(),
     roundTrip: () => null,
@@ -184,7 +253,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     isConnected: () => true,
     send: () => {},
     save: (_, then) => then(),
-    isDecided: () => false,
+    isPart: () => false,
     findDecision: () => null,
     areLevel: () => true,
     prunedTo: () => -1,
@@ -192,6 +261,8 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     latestDate: () => 1_000_000,
     judge: () => "yes",
     read: () => proposal,
+    isReady: () => true,
+    proposableTo: () => 1_000_000,
     unitHead: () => null,
     readUnit: () => null,
     decided: () => {},

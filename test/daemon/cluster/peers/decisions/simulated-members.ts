@@ -17,6 +17,7 @@ import type {
   WaitingUnit,
 } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
+import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { compareOrderKeys, type OrderKey } from "../../../../../daemon/timeline/entries/entry.js";
 import {
   type Ballot,
@@ -29,6 +30,7 @@ import { rootOf } from "../../../../../protocol/version-2/hash-tree.js";
 import { type Processor, Scheduler } from "../../../../simulation/scheduler.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
+import { until } from "../../../../support/until.js";
 
 const EPOCH = 1_700_000_000_000;
 export const CLUSTER = "c".repeat(32);
@@ -84,18 +86,35 @@ export interface Faults {
   readonly delayMs: number;
 }
 
-export const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
-export const casIn = (body: Buffer): Cas => JSON.parse(body.toString("latin1"));
+export const readDecision: (body: Buffer) => Decision = onceEach((body) =>
+  JSON.parse(body.toString("latin1")),
+);
+export const casIn: (body: Buffer) => Cas = onceEach((body) => JSON.parse(body.toString("latin1")));
+
+/** Returns a function that computes each result once, because all members receive the same objects. */
+function onceEach<From extends object, To>(compute: (from: From) => To): (from: From) => To {
+  const results = new WeakMap<From, { readonly result: To }>();
+  return (from) => {
+    let known = results.get(from);
+    if (known === undefined) {
+      known = { result: compute(from) };
+      results.set(from, known);
+    }
+    return known.result;
+  };
+}
 
 /** The signature of a unit that is not valid. Each other one is. */
 export const INVALID = Buffer.from("invalid");
 
-function proposedOf(decision: Decision): ProposedDecision {
+const proposedOf = onceEach((decision: Decision): ProposedDecision => {
   const text = JSON.stringify(decision);
   const { slot, index, count, previous, at, cas } = decision;
   const body = Buffer.from(text, "latin1");
   return { slot, index, count, previous, at, seq: 0, id: sha256(text), unit: cas?.id ?? null, body };
-}
+});
+
+const bodyOf = onceEach((cas: Cas): Buffer => Buffer.from(JSON.stringify(cas), "latin1"));
 
 function proposalOf(decisions: readonly Decision[]): Proposal {
   const [first, ...others] = decisions.map(proposedOf);
@@ -118,11 +137,14 @@ export class Member {
   /** When the last write to its disk ends: writes end in their order. */
   #writesUntil = 0;
   clockOffset = 0;
+  /** The date up to which its log has no entries any longer. They remain part of its state. */
   prunedTo = 0;
   /** Runs its ticks, and what it does when a message arrives or its disk has stored something. */
   readonly processor: Processor = { busyUntil: 0 };
   /** Units to which it objects, whatever their outcome. */
   readonly objectsTo = new Set<string>();
+  /** Units that it cannot read, so that it ignores them, and each proposal with one of them. */
+  readonly cannotRead = new Set<string>();
   #life = 0;
   readonly #world: World;
   readonly name: string;
@@ -147,7 +169,7 @@ export class Member {
     this.decisions = new Decisions(ports, this.stored);
     const voted = new Set(this.stored?.accepted?.proposal.decisions.map(({ id }) => id));
     for (const { id, decision, at, list } of this.entries.values())
-      if (decision !== null && (at > this.clock - NOTED_MS || voted.has(id)))
+      if (decision !== null && at > this.prunedTo && (at > this.clock - NOTED_MS || voted.has(id)))
         this.decisions.folded([{ decision: proposedOf(decision), list }]);
     this.#tick(life);
   }
@@ -179,7 +201,7 @@ export class Member {
 
   /** Adds an entry to the log and the state. */
   add(entry: Entry): void {
-    if (this.entries.has(entry.id)) return;
+    if (this.entries.has(entry.id) || entry.at <= this.prunedTo) return;
     this.entries.set(entry.id, entry);
     this.#write(() => this.#onDisk.set(entry.id, entry));
     if (entry.decision !== null)
@@ -206,7 +228,8 @@ export class Member {
   }
 
   decisionOn(unit: string): Entry | null {
-    return [...this.entries.values()].find(({ decision }) => decision?.cas?.id === unit) ?? null;
+    for (const entry of this.entries.values()) if (entry.decision?.cas?.id === unit) return entry;
+    return null;
   }
 
   #tick(life: number): void {
@@ -221,6 +244,7 @@ export class Member {
     const world = this.#world;
     const spki = `key of ${this.name}`;
     const isAlive = (): boolean => life === this.#life;
+
     return {
       own: { id: this.id, spki },
       cluster: CLUSTER,
@@ -230,6 +254,7 @@ export class Member {
         return signedBy(by, bytes) === signature;
       },
       hash: sha256,
+      majorityTimeoutMs: PEERING_LIMITS.majorityTimeoutMs,
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
       nextTurn: (step) =>
@@ -251,6 +276,7 @@ export class Member {
         return { current, earlier, unknown: new Set() };
       },
       isConnected: (id) => world.isConnected(this.id, id),
+      isReady: (id) => world.isReady(this.id, id),
       roundTrip: (id) => (world.isConnected(this.id, id) ? world.roundTripMs(this, id) : null),
       send: (to, message) => {
         if (isAlive()) world.send(this.id, to, message);
@@ -263,11 +289,11 @@ export class Member {
           then();
         });
       },
-      isDecided: (unit) => this.decisionOn(unit) !== null,
+      isPart: (unit) => this.decisionOn(unit) !== null,
       latestDate: () => this.clock + WINDOW_MS,
       findDecision: (orderKey) => {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
-        if (decision == null) return null;
+        if (decision == null || orderKey.at <= this.prunedTo) return null;
         const { slot, index, count, previous } = decision;
         return { slot, previous, endSlot: slot - index + count - 1, list };
       },
@@ -275,12 +301,19 @@ export class Member {
       prunedTo: () => this.prunedTo,
       propose: (units, last, bounds) => this.#propose(units, last, bounds),
       judge: (proposal) => this.#judge(proposal),
-      read: (bodies) => proposalOf(bodies.map(readDecision)),
+      read: (bodies) => {
+        const decisions = bodies.map(readDecision);
+        return decisions.some(({ cas }) => cas !== null && this.cannotRead.has(cas.id))
+          ? null
+          : proposalOf(decisions);
+      },
+      proposableTo: () => this.clock,
       unitHead: (body) => casIn(body),
       readUnit: (body, signature) => {
         world.verified++;
-        if (signature.equals(INVALID)) return null;
-        return world.unitOf(casIn(body), Buffer.from(signature));
+        const cas = casIn(body);
+        if (signature.equals(INVALID) || this.cannotRead.has(cas.id)) return null;
+        return world.unitOf(cas, Buffer.from(signature));
       },
       decided: (proposal, votes) => world.decided(this, proposal, votes),
       contradicted: (id) => {
@@ -350,6 +383,7 @@ export class Member {
       if (decision.previous !== null && compareOrderKeys(decision, decision.previous) <= 0) return later;
     if (proposed.some(({ at }) => at > this.clock + this.#world.aheadMs))
       return { notBefore: this.clock, objected: [] };
+
     const decisions = proposed.map(({ body }) => readDecision(body));
     if (decisions[0]?.cas === null) return "yes";
     const [first] = proposed;
@@ -360,12 +394,14 @@ export class Member {
         this.objectsTo.has(cas.id) || this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS,
     );
     if (wrong.length > 0) return { notBefore: 0, objected: wrong };
+
     const newest = (cas: Cas): number => this.newestOn(cas.key);
     const changed = objected((cas) => newest(cas) >= first.at);
     if (changed.length > 0) {
       const dates = changed.map((index) => newest(decisions[index]?.cas as Cas));
       return { notBefore: 1 + Math.max(...dates), objected: changed };
     }
+
     const other = objected(
       (cas, index) => this.#holds(cas, decisions.slice(0, index), first) !== decisions[index]?.isApplied,
     );
@@ -400,6 +436,8 @@ export class World {
   syncEveryMs = 0;
   /** Milliseconds that each message needs in addition to `faults.delayMs`. */
   latencyMs = 0;
+  /** The ids of members that are connected, and have not sent their first status yet: messages to them are lost. */
+  readonly unready = new Set<string>();
   /** Pairs of members without a connection. */
   readonly cut = new Set<string>();
   /** The ids of units that have to wait, because later entries have changed their keys. */
@@ -411,6 +449,10 @@ export class World {
   readonly keepers: string[] = [];
   #lastTurn = "";
   readonly decidedUnits = new Map<string, Decision>();
+  /** Whether a client waits for each unit at each member to which it is submitted. */
+  doClientsWait = false;
+  /** The units whose clients no longer wait at a member, because no majority answers. */
+  readonly givenUp: { readonly member: Member; readonly unit: string; readonly isSent: boolean }[] = [];
   #count = 0;
 
   constructor(seed: number) {
@@ -440,17 +482,26 @@ export class World {
   }
 
   isConnected(one: string, other: string): boolean {
-    return this.members.get(other)?.isUp === true && !this.cut.has(pair(one, other));
+    return this.members.get(other)?.isUp === true && !this.isCut(one, other);
+  }
+
+  /** Whether messages between two members arrive. */
+  isReady(one: string, other: string): boolean {
+    return this.isConnected(one, other) && !this.unready.has(one) && !this.unready.has(other);
+  }
+
+  isCut(one: string, other: string): boolean {
+    return this.cut.size > 0 && this.cut.has(pair(one, other));
   }
 
   send(from: string, to: string, message: DecisionMessage): void {
     const { loss, repeat } = this.faults;
-    if (!this.isConnected(from, to) || this.chance(loss)) return;
+    if (!this.isReady(from, to) || this.chance(loss)) return;
     this.trace?.(from, to, message);
     const receiver = this.members.get(to);
     for (let copies = this.chance(repeat) ? 2 : 1; copies > 0; copies--)
       this.scheduler.after(this.#delay(1), receiver?.processor ?? null, () => {
-        if (!this.cut.has(pair(from, to))) receiver?.receive(from, message);
+        if (!this.isCut(from, to)) receiver?.receive(from, message);
       });
   }
 
@@ -468,8 +519,9 @@ export class World {
   }
 
   unitOf(cas: Cas, signature = Buffer.alloc(0)): WaitingUnit {
-    const body = Buffer.from(JSON.stringify(cas), "latin1");
-    return { id: cas.id, caller: cas.caller, body, signature, until: this.scheduler.time + WINDOW_MS };
+    const body = bodyOf(cas);
+    const until = this.scheduler.time + WINDOW_MS;
+    return { id: cas.id, caller: cas.caller, body, signature, earliest: 0, until };
   }
 
   /** A client reads a key at one member, and signs a unit on it. Each key has a client of its own by default. */
@@ -484,9 +536,17 @@ export class World {
   submit(at: Member, to: readonly Member[], key: string, caller = key): Cas {
     const cas = this.casOf(at, key, caller);
     for (const member of to)
-      if (member.processor.busyUntil <= this.scheduler.time) member.decisions?.submit(this.unitOf(cas));
-      else this.scheduler.after(0, member.processor, () => member.decisions?.submit(this.unitOf(cas)));
+      if (member.processor.busyUntil <= this.scheduler.time) this.#submitTo(member, cas);
+      else this.scheduler.after(0, member.processor, () => this.#submitTo(member, cas));
     return cas;
+  }
+
+  #submitTo(member: Member, cas: Cas): void {
+    const giveUp = (isSent: boolean) => {
+      this.givenUp.push({ member, unit: cas.id, isSent });
+      return true;
+    };
+    member.decisions?.submit(this.unitOf(cas), false, this.doClientsWait ? giveUp : null);
   }
 
   /** A plain write at one member, which spreads. */
@@ -502,7 +562,8 @@ export class World {
   exchange(share = 1): void {
     const [one, other] = [this.pick(this.up), this.pick(this.up)];
     if (one === undefined || other === undefined || !this.isConnected(one.id, other.id)) return;
-    for (const entry of one.entries.values()) if (this.chance(share)) other.add(entry);
+    for (const entry of one.entries.values())
+      if (entry.at > one.prunedTo && this.chance(share)) other.add(entry);
   }
 
   pick<Item>(items: readonly Item[]): Item | undefined {
@@ -567,3 +628,31 @@ export const listOf = (number: number, names: readonly string[]): VotingList => 
   hash: sha256(`list ${number}`),
   members: new Set(names.map(idOf)),
 });
+
+/**
+ * Starts three members on one list, of which the first one is the keeper.
+ * @param together  the maximum number of units that one proposal decides
+ */
+export async function startThree(
+  seed: number,
+  together: number,
+): Promise<{ world: World; members: readonly [Member, Member, Member] }> {
+  const world = new World(seed);
+  world.together = together;
+  const names = ["a", "b", "c"];
+  const members = names.map((name) => world.add(name)) as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, names)];
+    member.start();
+  }
+
+  const first = world.submit(members[0], [members[0]], "first");
+  await runUntil(world, "the first unit is decided everywhere", () =>
+    members.every((member) => member.decisionOn(first.id) !== null && member.decisions?.waiting === 0),
+  );
+  return { world, members };
+}
+
+/** Runs in steps of a millisecond until a condition holds. */
+export const runUntil = (world: World, what: string, holds: () => boolean): Promise<unknown> =>
+  until(what, holds, { pause: () => world.scheduler.runUntil(world.scheduler.time + 1) });

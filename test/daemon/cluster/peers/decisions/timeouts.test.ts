@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Timeouts } from "../../../../../daemon/cluster/peers/decisions/timeouts.js";
+import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { idOf, listOf } from "./simulated-members.js";
 
 const TICK_MS = 25;
@@ -9,11 +10,15 @@ const TICK_MS = 25;
 /** The timeouts of the member `a` of a list, with the round trips to the other ones. */
 class Measuring {
   now = 0;
-  readonly timeouts = new Timeouts(() => this.now);
+  readonly timeouts: Timeouts;
   readonly #list;
   readonly #roundTrip;
 
-  constructor(trips: Readonly<Record<string, number | null>> = { b: 1, c: 1 }) {
+  constructor(
+    trips: Readonly<Record<string, number | null>> = { b: 1, c: 1 },
+    majorityTimeoutMs: number = PEERING_LIMITS.majorityTimeoutMs,
+  ) {
+    this.timeouts = new Timeouts(() => this.now, majorityTimeoutMs);
     const byId = new Map(Object.entries(trips).map(([name, trip]) => [idOf(name), trip]));
     this.#list = listOf(1, ["a", ...Object.keys(trips)]);
     this.#roundTrip = (id: string): number | null => byId.get(id) ?? null;
@@ -40,12 +45,12 @@ class Measuring {
   }
 
   get all(): number[] {
-    const { patienceMs, rankMs, repeatMs, objectAfterMs, leaveMs } = this.timeouts;
-    return [patienceMs, rankMs, repeatMs, objectAfterMs, leaveMs].map(Math.round);
+    const { patienceMs, rankMs, repeatMs, objectAfterMs, leaveMs, answerMs } = this.timeouts;
+    return [patienceMs, rankMs, repeatMs, objectAfterMs, leaveMs, answerMs].map(Math.round);
   }
 }
 
-const SHORTEST = [400, 60, 250, 150, 10];
+const SHORTEST = [400, 60, 250, 150, 10, 600];
 
 test("each timeout has a minimum, with which a fast machine works", () => {
   const measuring = new Measuring();
@@ -60,7 +65,7 @@ test("each timeout has a maximum, however long everything takes", () => {
   const measuring = new Measuring({ b: 60_000, c: 60_000 });
   measuring.run(30_000, 5_000);
   measuring.save(60_000, 3);
-  assert.deepEqual(measuring.all, [6_400, 600, 2_000, 1_000, 50]);
+  assert.deepEqual(measuring.all, [6_400, 600, 2_000, 1_000, 50, 1_500]);
 });
 
 test("one write counts as the longest one, and the others as the mean, which are forgotten", () => {
@@ -115,6 +120,36 @@ test("the delay of ticks counts, up to a limit, also if other calls are made bet
     busy.run(20, 1);
   }
   assert.ok(busy.timeouts.patienceMs >= 1_000, `${busy.timeouts.patienceMs}`);
+});
+
+test("members have one and a half times as long to answer as the longest answer or round trip took", () => {
+  const measuring = new Measuring({ b: 0, c: 0 });
+  const { timeouts } = measuring;
+  for (const [milliseconds, expected] of [
+    [300, 600],
+    [800, 1_200],
+    [1_001, 1_200],
+    [1_000, 1_500],
+  ] as const) {
+    timeouts.answered(milliseconds);
+    assert.equal(timeouts.answerMs, expected, `${milliseconds}`);
+  }
+
+  measuring.run(600_000);
+  assert.equal(timeouts.answerMs, 600);
+
+  const slow = new Measuring({ b: 600, c: 600 });
+  slow.run(1_000);
+  assert.equal(Math.round(slow.timeouts.answerMs), 900);
+});
+
+test("members have at least the time of --majority-timeout to answer, which may exceed the usual maximum", () => {
+  for (const milliseconds of [100, 600, 15_000]) {
+    const { timeouts } = new Measuring({}, milliseconds);
+    assert.equal(timeouts.answerMs, milliseconds);
+    timeouts.answered(1_000);
+    assert.equal(timeouts.answerMs, Math.max(milliseconds, 1_500));
+  }
 });
 
 test("at most four intervals between two ticks count as waiting", () => {

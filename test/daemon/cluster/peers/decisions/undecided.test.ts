@@ -58,6 +58,46 @@ test("without a majority, a member names the missing members until decisions are
   assert.equal(a.decisions?.undecided, null);
 });
 
+test("members name the lost one of an earlier list, and not each other, until a list leaves it out", async () => {
+  const world = new World(seed());
+  const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => world.add(name)) as [
+    Member,
+    Member,
+    Member,
+    Member,
+  ];
+  const first = listOf(1, ["a", "b", "c"]);
+  for (const member of [a, b, c]) {
+    member.lists = [first];
+    member.start();
+  }
+  await runFor(world, 2_000, [a, b, c]);
+  b.stop();
+  c.stop();
+
+  // d replaces b. c may have decided with b.
+  for (const member of [a, d]) member.lists = [first, listOf(2, ["a", "c", "d"])];
+  d.start();
+  for (const entry of a.entries.values()) d.add(entry);
+  await runFor(world, 40_000, [a, d]);
+  for (const member of [a, d]) {
+    expectCause(member, "earlier-list", ["c"]);
+    assert.match(
+      member.decisions?.obstacle("unit", "key", 1) ?? "",
+      /earlier list/,
+      "no client waits in vain",
+    );
+    assert.deepEqual(member.decisions?.disturbing, []);
+  }
+
+  for (const member of [a, d]) member.lists = [first, listOf(2, ["a", "c", "d"]), listOf(3, ["a", "d"])];
+  await runFor(world, 40_000, [a, d]);
+  for (const member of [a, d]) {
+    assert.equal(member.decisions?.undecided, null);
+    assert.deepEqual(member.decisions.disturbing, []);
+  }
+});
+
 test("it is no longer reported some time after the last unit was given up", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
@@ -69,6 +109,22 @@ test("it is no longer reported some time after the last unit was given up", asyn
   expectCause(a, "no-majority", ["b", "c"]);
   await world.scheduler.runUntil(100_000);
   assert.equal(a.decisions.undecided, null);
+});
+
+test("nothing is reported after a short silence of the members in which all units were given up", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  await runFor(world, 1_000, members);
+  for (const { id } of [b, c]) world.unready.add(id);
+  let given = 0;
+  a.decisions?.submit(world.unitOf(world.casOf(a, "x")), true, () => ++given > 0);
+  await world.scheduler.runUntil(world.scheduler.time + 2_000);
+  assert.equal(given, 1);
+  world.unready.clear();
+  for (let second = 0; second < 30; second++) {
+    await world.scheduler.runUntil(world.scheduler.time + 1_000);
+    assert.deepEqual([a.decisions?.waiting, a.decisions?.undecided], [0, null]);
+  }
 });
 
 test("the keeper names the members that object, and these name the keeper", async () => {
@@ -111,10 +167,12 @@ test("a keeper names the member whose decisions it is missing", async () => {
   a.lists = [alone];
   a.start();
   await runFor(world, 1_000, [a]);
+
   for (const member of [a, b, c]) member.lists = [alone, listOf(2, NAMES)];
   // The other members do not receive its decisions.
   b.start();
   c.start();
+
   const causes = new Set<UndecidedCause | undefined>();
   while (!causes.has("decisions") && world.scheduler.time < 60_000) {
     await runFor(world, 500, [b]);
@@ -128,6 +186,7 @@ test("a member names a keeper that does nothing", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
   await runFor(world, 500, [c]);
+
   // The keeper receives nothing, and takes the right to propose again and again.
   c.receive = () => {};
   a.stop();
@@ -140,6 +199,7 @@ test("a member names a keeper that does nothing", async () => {
       });
     world.scheduler.after(10, null, repeat);
   };
+
   repeat();
   await runFor(world, 60_000, [b]);
   assert.ok(b.decisions?.undecided !== null);
@@ -151,15 +211,18 @@ test("a member that has promised a round above the date reports it, because the 
   const [a, b, c] = members;
   c.stop();
   a.stop();
+
   const promised = { list: 1, listHash: LIST.hash, round: 2 ** 47, member: c.id, attempt: 0 };
   a.stored = { promised, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
   a.start();
+
   await runFor(world, 12_000, [a, b]);
   assert.equal(world.decidedUnits.size, 0);
   const { cause, members: named } = a.decisions?.undecided ?? {};
   assert.equal(cause, "round-ahead");
   assert.equal(named?.length, 1);
   expectCause(b, "promises", ["a"]);
+
   // A new list begins the rounds again.
   for (const member of [a, b, c]) member.lists = [LIST, listOf(2, NAMES)];
   await runFor(world, 3_000, [a, b]);

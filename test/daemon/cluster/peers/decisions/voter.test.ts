@@ -7,13 +7,18 @@ import type {
 } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { Timeouts } from "../../../../../daemon/cluster/peers/decisions/timeouts.js";
 import { Voter } from "../../../../../daemon/cluster/peers/decisions/voter.js";
+import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { NO_PROMISES } from "../../../../../protocol/members/decision-messages.js";
 
 /** Starts a voter that follows the decisions of some slots. @returns the slots that it stores */
 function storedSlots(state: VoterState | null, slots: readonly number[]): number[] {
   const stored: number[] = [];
   const ports = { save: ({ last }: VoterState) => void stored.push(last.slot) };
-  const voter = new Voter(ports as Partial<DecisionPorts> as DecisionPorts, new Timeouts(() => 0), state);
+  const voter = new Voter(
+    ports as Partial<DecisionPorts> as DecisionPorts,
+    new Timeouts(() => 0, PEERING_LIMITS.majorityTimeoutMs),
+    state,
+  );
   for (const slot of slots)
     voter.follow({ slot, orderKey: { at: slot, seq: 0, id: "i".repeat(32) }, list: 1 });
   return stored;

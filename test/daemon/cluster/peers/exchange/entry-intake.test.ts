@@ -12,7 +12,7 @@ import type {
   SignatureThreads,
 } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
-import { BackgroundWork, type Work } from "../../../../../daemon/net/process/background-work.js";
+import { BackgroundWork, type YieldingWork } from "../../../../../daemon/net/process/background-work.js";
 import type { Entry } from "../../../../../daemon/timeline/entries/entry.js";
 import { writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { sha256 } from "../../../../simulation/signatures.js";
@@ -42,12 +42,12 @@ const sender: Sender = {
 interface Pushed {
   /** Returns the number of recorded entries. */
   readonly recorded: () => number;
-  readonly handover: { adoptions: number };
+  readonly snapshotTransfer: { adoptions: number };
   readonly timeline: { state: string };
   /** Returns how often entries may have been missed. */
   readonly missed: () => number;
   readonly batch: IncomingBatch;
-  readonly work: Work;
+  readonly work: YieldingWork;
 }
 
 /**
@@ -58,10 +58,12 @@ interface Pushed {
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});
-  const handover = { adoptions: 0 };
-  timeline.handover = handover as FakeTimeline["handover"] & object;
+  const snapshotTransfer = { adoptions: 0 };
+  timeline.snapshotTransfer = snapshotTransfer as FakeTimeline["snapshotTransfer"] & object;
+
   const entries = Array.from({ length: count }, (_, i) => entryOf(i, ["SET", "k", value]));
   const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
+
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const cluster = double<ClusterState>({
     timeline: timeline.real,
@@ -70,10 +72,11 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     signatureThreads,
     ...clocks,
     checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
-    slices: new BackgroundWork({ ...clocks, defer: soon, milliseconds: 1 }),
+    slices: new BackgroundWork({ ...clocks, defer: soon, turnMs: 1 }),
   });
   const intake = new EntryIntake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
+
   const packed = writeEntries(entries);
   let missed = 0;
   const message = {
@@ -84,10 +87,11 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     entries: packed,
   } as const;
   const work = intake.push(message, { ...sender, missed: () => void missed++ }, batch);
+
   return {
     work,
     batch,
-    handover,
+    snapshotTransfer,
     timeline,
     missed: () => missed,
     recorded: () => [...timeline.storage.orderKeys(null, null)].length,
@@ -99,10 +103,10 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
  * @param between  called during the verification
  * @returns the number of recorded entries
  */
-function takenBeside(between: (handover: { adoptions: number }) => void): number {
-  const { work, batch, handover, recorded } = push(ENTRIES);
+function takenBeside(between: (snapshotTransfer: { adoptions: number }) => void): number {
+  const { work, batch, snapshotTransfer, recorded } = push(ENTRIES);
   assert.equal(work.next().done, false);
-  between(handover);
+  between(snapshotTransfer);
   while (work.next().done !== true);
   assert.ok(batch.isRead, "the member is notified that it is processed");
   return recorded();
@@ -114,7 +118,7 @@ test("entries that were verified before the adoption of a snapshot are not recor
     ENTRIES,
   );
   assert.equal(
-    takenBeside((handover) => handover.adoptions++),
+    takenBeside((snapshotTransfer) => snapshotTransfer.adoptions++),
     0,
   );
 });
@@ -122,7 +126,7 @@ test("entries that were verified before the adoption of a snapshot are not recor
 test("entries that are dropped because of the adoption of a snapshot are reported as missed", () => {
   for (const change of [
     () => {},
-    ({ handover }: Pushed) => void handover.adoptions++,
+    ({ snapshotTransfer }: Pushed) => void snapshotTransfer.adoptions++,
     ({ timeline }: Pushed) => void (timeline.state = "catching-up"),
   ]) {
     const pushed = push(ENTRIES);
@@ -159,7 +163,7 @@ test("a long push waits for the threads that check its signatures, and its entri
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
-  const slices = new BackgroundWork({ uptime: () => 0, defer: soon, milliseconds: 1 });
+  const slices = new BackgroundWork({ uptime: () => 0, defer: soon, turnMs: 1 });
   slices.add(work);
   await nextTurn();
   assert.equal(answers.length, 4, "all parts are requested at the same time");
@@ -173,7 +177,7 @@ test("a long push waits for the threads that check its signatures, and its entri
 test("cleared work does not continue when the threads answer", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
-  const slices = new BackgroundWork({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
+  const slices = new BackgroundWork({ uptime: () => 0, defer: (step) => step(), turnMs: 1 });
   slices.add(work);
   slices.clear();
   for (const answer of answers) answer();
@@ -183,9 +187,9 @@ test("cleared work does not continue when the threads answer", async () => {
 
 test("results that threads return after the adoption of a snapshot are not used", async () => {
   const { threads, answers } = threadsOf();
-  const { work, recorded, handover, batch } = push(MANY, threads);
+  const { work, recorded, snapshotTransfer, batch } = push(MANY, threads);
   const waits = work.next().value;
-  handover.adoptions++;
+  snapshotTransfer.adoptions++;
   for (const answer of answers) answer();
   await waits;
   while (work.next().done !== true);

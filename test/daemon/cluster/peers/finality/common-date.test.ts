@@ -30,12 +30,12 @@ class Scene {
   constructor() {
     const scene = this;
     const timeline = {
-      decided: { openDate: Number.POSITIVE_INFINITY },
+      votes: { openDate: Number.POSITIVE_INFINITY },
       get published() {
         return EPOCH + scene.now;
       },
       index: { digestUpTo: () => EMPTY },
-      handover: { retainFrom: (date: number) => void (this.retainsFrom = date) },
+      snapshotTransfer: { retainFrom: (date: number) => void (this.retainsFrom = date) },
     } as unknown as Timeline;
     const cluster = double<ClusterState>({
       timeline,

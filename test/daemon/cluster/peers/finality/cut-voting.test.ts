@@ -54,7 +54,8 @@ class Scene {
   constructor(votes: Buffer | null = null) {
     const scene = this;
     this.votes = votes;
-    const handover = {
+
+    const snapshotTransfer = {
       get cuts() {
         return scene.cuts;
       },
@@ -70,14 +71,15 @@ class Scene {
         scene.wanted++;
         scene.wantedAfter = after;
       },
-    } as unknown as Timeline["handover"];
+    } as unknown as Timeline["snapshotTransfer"];
     const timeline = {
-      handover,
+      snapshotTransfer,
       published: Number.POSITIVE_INFINITY,
       get prunedTo() {
         return scene.prunedTo;
       },
     } as unknown as Timeline;
+
     const note = (_: object, text: string) => void this.errors.push(text);
     const member: ConnectedMember = {
       id: idOf("b"),
@@ -95,6 +97,7 @@ class Scene {
         return scene.isCatchingUp;
       },
     };
+
     const cluster = double<ClusterState>({
       timeline,
       cluster: CLUSTER,
@@ -121,6 +124,7 @@ class Scene {
         return scene.commonDate;
       },
     });
+
     this.voting = new CutVoting(cluster, common, (id) => void this.guilty.push(id));
     this.voting.start();
   }
@@ -139,7 +143,7 @@ const AT = EPOCH - 5000;
 
 /** Returns a vote, or null if none is known. */
 const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
-  voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
+  voting.votesFrom(idOf(name), at).find((vote) => vote.at === at) ?? null;
 
 test("a cut is signed once all connected members have the same entries up to it, and is sent when it is on the disk", () => {
   const scene = new Scene();
@@ -233,7 +237,7 @@ test("a member that signs two states of one date has proved its guilt; a forger 
   scene.receiveVotes(voteOf("b", cutOf(AT, "another")));
   assert.deepEqual(scene.guilty, [idOf("b")]);
   scene.receiveVotes(voteOf("b", cutOf(AT + 1)), voteOf("b", cutOf(AT)));
-  assert.deepEqual(scene.voting.from(idOf("b"), 0), [], "its votes are worthless");
+  assert.deepEqual(scene.voting.votesFrom(idOf("b"), 0), [], "its votes are worthless");
   assert.match(scene.errors[0] as string, /two states of one date/);
 });
 
@@ -242,17 +246,20 @@ test("proofs of guilt are stored together with votes, survive a restart, and are
   scene.cuts = [cutOf(AT)];
   scene.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
   scene.pass();
+
   const again = new Scene(scene.votes);
   assert.deepEqual(again.guilty, [idOf("b")]);
   assert.notEqual(signedBy(again, "c", AT), null);
   again.receiveVotes(voteOf("b", cutOf(AT)));
   assert.equal(signedBy(again, "b", AT), null);
+
   const names = Array.from({ length: 100 }, (_, i) => `liar${i}`);
   again.electorate = { ids: new Set(names.map(idOf)), others: names.length };
   for (const name of names) {
     again.now += 1000;
     again.receiveVotes(voteOf(name, cutOf(AT)), voteOf(name, cutOf(AT, "another")));
   }
+
   again.pass();
   const last = new Scene(again.votes);
   assert.deepEqual(last.guilty, names.slice(-PROOFS_MAX).map(idOf));
@@ -281,10 +288,12 @@ test("a daemon requests snapshots for a member that remains out of date at growi
     for (const end = scene.now + ms; scene.now < end; ) scene.pass();
     return scene.wanted - before;
   };
+
   assert.equal(wantedIn(PEERING_LIMITS.catchUpStuckMs), 0);
   assert.equal(wantedIn(4000), 1);
   assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
   assert.ok(wantedIn(3_600_000) <= 12);
+
   // A member that reconnects repeatedly does not cause more snapshots.
   for (let i = 0; i < 10; i++) {
     scene.isCatchingUp = i % 2 > 0;
@@ -299,6 +308,7 @@ test("a snapshot requested for a member that remains out of date has a date that
     for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
     return scene.wantedAfter;
   };
+
   const own = new Scene();
   own.cuts = [cutOf(AT)];
   own.pass();
@@ -306,6 +316,7 @@ test("a snapshot requested for a member that remains out of date has a date that
   assert.equal(wantedAfter(own), AT, "the date is after those that were signed here");
   assert.equal(wantedAfter(new Scene(own.votes)), AT, "a restart does not change this");
   assert.equal(wantedAfter(new Scene()), -1);
+
   const others = new Scene();
   others.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(

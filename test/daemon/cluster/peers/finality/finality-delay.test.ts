@@ -44,6 +44,7 @@ class Scene {
   constructor() {
     const scene = this;
     const total = (set: string) => ({ count: set === "data" ? scene.entries : 0, sum: "" });
+
     const cluster = double<ClusterState>({
       get state() {
         return scene.state as "live";
@@ -59,7 +60,7 @@ class Scene {
         get published() {
           return scene.published;
         },
-        decided: {
+        votes: {
           get openDate() {
             return scene.openDate;
           },
@@ -69,6 +70,7 @@ class Scene {
       },
       uptime: () => scene.now,
     });
+
     this.delay = new FinalityDelay(cluster, {
       stable: {
         get value() {
@@ -151,6 +153,21 @@ for (const [cause, members, happen] of causes)
     scene.expect(cause, members, true);
   });
 
+test("entries that a new member receives are progress, although its status was not known at first", () => {
+  const scene = new Scene();
+  scene.entries = 1_000;
+  const joining = scene.member(C);
+  joining.list = null;
+  joining.status = null;
+  scene.run(1_000);
+  const status = { watermark: 0, data: 0 };
+  joining.status = status;
+  scene.run(200_000, () => status.data++);
+  scene.expect("list", [C], false);
+  scene.run(61_000);
+  scene.expect("list", [C], true);
+});
+
 test("while all dates are later, finality waits for the members whose entries differ, or for their reports", () => {
   const scene = new Scene();
   scene.stable = EPOCH;
@@ -179,6 +196,7 @@ test("a member that catches up makes progress while it misses fewer entries than
   b.isCatchingUp = true;
   scene.entries = 1_000;
   let received = 0;
+
   // New writes arrive at both all the time.
   scene.run(1_000_000, () => {
     scene.entries += 7;
@@ -187,6 +205,7 @@ test("a member that catches up makes progress while it misses fewer entries than
     b.status = { watermark: 0, data: received };
   });
   scene.expect("catching-up", [B], false);
+
   scene.run(301_000, () => {
     scene.entries += 7;
     received += scene.now % 2_000 === 0 ? 14 : 0;
@@ -242,10 +261,12 @@ test("both daemons of a pair report what they wait for while one is down, return
   assert.ok(a !== undefined);
   world.run(20_000);
   assert.equal(a.peering.finalityDelay?.isOverdue, false);
+
   world.kill("b");
   world.run(130_000);
   const away = a.peering.finalityDelay;
   assert.deepEqual([away?.cause, away?.members, away?.isOverdue], ["away", [B], true]);
+
   const b = world.add("b", { peers: ["a"] });
   world.runUntil(() => b.peering.state === "live");
   world.run(1_000);

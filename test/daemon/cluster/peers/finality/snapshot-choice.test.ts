@@ -3,10 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../../daemon/cluster/peers/finality/cut-voting.js";
 import type { MissingEntries } from "../../../../../daemon/cluster/peers/finality/missing-entries.js";
-import {
-  SnapshotChoice,
-  SnapshotTaking,
-} from "../../../../../daemon/cluster/peers/finality/snapshot-taking.js";
+import { SnapshotChoice } from "../../../../../daemon/cluster/peers/finality/snapshot-choice.js";
+import { SnapshotTaking } from "../../../../../daemon/cluster/peers/finality/snapshot-taking.js";
 import type {
   ClusterState,
   ConnectedMember,
@@ -45,27 +43,28 @@ function chosen(
     readonly taken?: readonly number[];
   } = {},
 ): number | undefined {
-  const handover = { cuts: base === null ? [] : [base] };
+  const snapshotTransfer = { cuts: base === null ? [] : [base] };
   const cluster = double<ClusterState>({
     timeline: {
       prunedTo: base?.at ?? -1,
-      handover,
+      snapshotTransfer,
       index: new DigestIndex(),
     } as unknown as Timeline,
     clock: () => EPOCH,
     limits: PEERING_LIMITS,
-    order,
+    adoptionOrder: order,
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
-    beganEmpty: false,
+    hasBegunEmpty: false,
     // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
   });
+
   const missingEntries = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
-    from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
+    votesFrom: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
     agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
     haveSigned: () => false,
   });
@@ -73,6 +72,7 @@ function chosen(
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
   });
+
   const choice = new SnapshotChoice(cluster, { missing: missingEntries, voting, taking });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
@@ -105,12 +105,13 @@ test("a daemon that remains out of date adopts each of two agreed snapshots only
 /** Returns a transfer that has received a complete snapshot. @param adopt  called to adopt the snapshot */
 function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boolean): SnapshotTaking {
   const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
-  const handover = {
+  const snapshotTransfer = {
     stage: () => staged,
     adopt: (_staged: object, _agreed: object, owner: AdoptionHandlers) => adopt(owner),
   };
+
   const cluster = double<ClusterState>({
-    timeline: { handover } as unknown as Timeline,
+    timeline: { snapshotTransfer } as unknown as Timeline,
     uptime: () => 0,
     limits: PEERING_LIMITS,
     log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -118,11 +119,12 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
       return isServing() ? "live" : "catching-up";
     },
   });
+
   const taking = new SnapshotTaking(cluster, () => {});
   const sender = { id: "b", connection: { remote: "b", send: () => {} } };
   taking.tick(0, [{ sender, agreed: voteOf(FIRST) }]);
   const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
-  taking.part(sender, { ...part, bytes: Buffer.alloc(1) });
+  taking.receivePart(sender, { ...part, bytes: Buffer.alloc(1) });
   return taking;
 }
 

@@ -10,7 +10,8 @@ import {
   type ComparedMember,
   StateComparing,
 } from "../../../../../daemon/cluster/peers/state/state-comparing.js";
-import type { OwnMessage, StateSumsMessage } from "../../../../../protocol/members/member-messages.js";
+import type { OwnMessage } from "../../../../../protocol/members/member-messages.js";
+import type { StateSumsMessage } from "../../../../../protocol/members/state-messages.js";
 import { double } from "../../../../support/double.js";
 
 const { compareEveryMs, compareIdleMs } = PEERING_LIMITS;

@@ -29,7 +29,7 @@ function longList(): Database {
 test("elements that are gone cost no walk, also between other writes", () => {
   const database = longList();
   // A walk of half the list for each claim would take over 40 million steps.
-  database.tryOut(2_000_000, (records) => {
+  database.runAndUndo(2_000_000, (records) => {
     for (let i = 0; i < CLAIMS; i++) {
       assert.equal(run(database, ["LPOP", "l"], [`gone${i}`], records), "nil");
       run(database, ["RPUSH", "l", `new${i}`], undefined, records);
@@ -42,7 +42,7 @@ test("elements that are gone cost no walk, also between other writes", () => {
 test("elements behind a late one are taken without a walk", () => {
   const database = longList();
   run(database, ["LPUSH", "l", "late"]);
-  database.tryOut(1_000_000, (records) => {
+  database.runAndUndo(1_000_000, (records) => {
     for (let i = 0; i < CLAIMS; i++)
       assert.equal(run(database, ["LPOP", "l"], [`e${i}`], records), `"e${i}"`);
     assert.equal(run(database, ["LRANGE", "l", "0", "1"]), `["late" "e${CLAIMS}"]`);

@@ -22,7 +22,11 @@ const nameOf = (length: number) => String.fromCharCode(...Array.from({ length },
 function halfSipHash(name: string, wordRounds: number, lastRounds: number): number {
   const rotated = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
   const v = Int32Array.of(KEY[0], KEY[1], 0x6c796765 ^ KEY[0], 0x74656462 ^ KEY[1]) as unknown as number[];
-  const [a, b, c, d] = [0, 1, 2, 3] as const;
+  const a = 0 as const;
+  const b = 1 as const;
+  const c = 2 as const;
+  const d = 3 as const;
+
   const add = (to: 0 | 1 | 2 | 3, from: 0 | 1 | 2 | 3, bits: number) => {
     v[to] = v[to]! + v[from]!;
     v[from] = rotated(v[from]!, bits) ^ v[to]!;
@@ -37,6 +41,7 @@ function halfSipHash(name: string, wordRounds: number, lastRounds: number): numb
       v[c] = rotated(v[c]!, 16);
     }
   };
+
   const bytes = Buffer.alloc((name.length >> 2) * 4 + 4);
   bytes.write(name, "latin1");
   bytes[bytes.length - 1] = name.length;
@@ -46,6 +51,7 @@ function halfSipHash(name: string, wordRounds: number, lastRounds: number): numb
     run(wordRounds);
     v[a] = v[a]! ^ word;
   }
+
   v[c] = v[c]! ^ 0xff;
   run(lastRounds);
   return v[b]! ^ v[d]!;

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom, seedOfRun } from "../../../../../../test/support/seeded-random.js";
-import { type Consumer, IdMap, sharedPending } from "../../../../store/values/streams/consumer-group.js";
+import { type Consumer, sharedPending } from "../../../../store/values/streams/consumer-group.js";
+import { IdMap } from "../../../../store/values/streams/id-map.js";
 import { STREAM_ID_MAX } from "../../../../store/values/streams/stream-id.js";
 
 const seed = seedOfRun();
@@ -17,11 +18,13 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
   const map = new IdMap<number>();
   const model = new Map<bigint, number>();
   const sorted = () => [...model].sort(([a], [b]) => (a < b ? -1 : 1));
+
   for (let step = 0; step < STEPS; step++) {
     // The map first grows at the end, then shrinks near the beginning, then changes at random.
     const phase = Math.floor((3 * step) / STEPS);
     const id = phase === 0 && random.chance(0.9) ? BigInt(step) : BigInt(random.below(IDS));
     const adds = random.chance([0.9, 0.2, 0.5][phase] as number);
+
     if (adds) assert.equal(map.set(id, step), model.get(id));
     else assert.equal(map.delete(id), model.get(id));
     if (adds) model.set(id, step);
@@ -29,11 +32,14 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
     assert.equal(map.size, model.size);
     assert.equal(map.get(id), model.get(id));
     if (step % 500 !== 0) continue;
+
     const all = sorted();
     assert.deepEqual([...map], all);
     assert.equal(map.firstId, all[0]?.[0]);
     assert.equal(map.lastId, all.at(-1)?.[0]);
-    const [from, to] = [BigInt(random.below(IDS)), BigInt(random.below(IDS))];
+
+    const from = BigInt(random.below(IDS));
+    const to = BigInt(random.below(IDS));
     assert.deepEqual(
       [...map.range(from, to)],
       all.filter(([one]) => one >= from && one <= to),
@@ -43,7 +49,8 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
 });
 
 test("a delivery is shared only with an equal one", () => {
-  const [consumer, other] = [{}, {}] as [Consumer, Consumer];
+  const consumer = {} as Consumer;
+  const other = {} as Consumer;
   const last = { consumer, deliveredAt: 1, deliveries: 1 };
   assert.equal(sharedPending({ ...last }, last), last);
   for (const change of [{ consumer: other }, { deliveredAt: 2 }, { deliveries: 2 }]) {

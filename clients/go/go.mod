@@ -1,0 +1,3 @@
+module dbsyncd.example/go
+
+go 1.19

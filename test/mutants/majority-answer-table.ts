@@ -1,0 +1,208 @@
+/** Mutants of the rules by which a daemon refuses what would wait for a decision, because no majority answers. */
+import type { Mutant } from "./mutant.js";
+
+const ANSWERS = "test/daemon/cluster/peers/decisions/majority-answers.test.js";
+const TIMEOUTS = "test/daemon/cluster/peers/decisions/timeouts.test.js";
+const MEMBER_ANSWERS = "test/daemon/cluster/replica/member-answers.test.js";
+const WAITING_UNITS = "test/daemon/cluster/peers/decisions/waiting-units.test.js";
+const DECISIONS = "daemon/cluster/peers/decisions/decisions.js";
+const ROUNDS = "daemon/cluster/peers/decisions/majority-answers.js";
+
+export const majorityAnswerMutants: readonly Mutant[] = [
+  {
+    name: "majority answers: silence is never noticed",
+    file: ROUNDS,
+    find: "this.#isSilent = true;",
+    replace: "",
+    test: ANSWERS,
+  },
+  {
+    name: "decisions: a client waits for a unit that is too old for a proposal",
+    file: DECISIONS,
+    find: "unit.giveUp?.(isSent, reason, mayArrive);",
+    replace: "",
+    test: WAITING_UNITS,
+  },
+  {
+    name: "decisions: clients of a member that is removed wait for decisions",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#voting?.dropAll(REMOVED);",
+    replace: ";",
+    test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
+    name: "decisions: after a removal, units that are too early for a proposal wait",
+    file: DECISIONS,
+    find: "[...this.#units.values(), ...this.#earlyUnits.values()]",
+    replace: "[...this.#units.values()]",
+    test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
+    name: "decisions: a client that waits anyway waits although its decision cannot arrive",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "isPatient && mayArrive && isWaiting",
+    replace: "isPatient && isWaiting",
+    test: MEMBER_ANSWERS,
+  },
+  {
+    name: "decisions: a client stops waiting although a proposal of its unit is known",
+    file: DECISIONS,
+    find: "now < unit.until + PROPOSED_WAIT_MS && this.#isProposed(unit.id)",
+    replace: "false",
+    test: WAITING_UNITS,
+  },
+  {
+    name: "majority answers: members that answer, but decide slowly, count as silent",
+    file: ROUNDS,
+    find: "if (round === null || number !== this.#number)",
+    replace: "if (true)",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: after a fault, silence is noticed late",
+    file: ROUNDS,
+    find: "this.#nextAt = round.sentAt + REQUEST_AFTER_MS;",
+    replace: "this.#nextAt = round.sentAt + this.#timeouts.repeatMs;",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: the time in which this process did not run counts",
+    file: ROUNDS,
+    find: "Math.min(round.since + stopped, now)",
+    replace: "round.since",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: what has arrived is not read before a majority counts as silent",
+    file: ROUNDS,
+    find: "round.overSince !== null && now - round.overSince >= READ_MS",
+    replace: "round.overSince !== null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: silence is not noticed while units are too early for a proposal",
+    file: DECISIONS,
+    find: "this.#units.size + this.#earlyUnits.size === 0 ? null",
+    replace: "this.#units.size === 0 ? null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: clients wait whose units are too early for a proposal",
+    file: DECISIONS,
+    find: "[...this.#units, ...this.#earlyUnits])\n            if (unit.giveUp",
+    replace: "this.#units)\n            if (unit.giveUp",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: silence does not end without waiting units",
+    file: ROUNDS,
+    find: "waited === null && !this.#isSilent",
+    replace: "waited === null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: requests are sent once",
+    file: ROUNDS,
+    find: "now - round.sentAt < repeatMs",
+    replace: "true",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a member that connects receives the request only when it is repeated",
+    file: DECISIONS,
+    find: "if (!before.has(id))",
+    replace: "if (false)",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: requests are sent although nothing waits",
+    file: DECISIONS,
+    find: "this.#units.size + this.#earlyUnits.size === 0 ? null : now - this.#progressAt",
+    replace: "now - this.#progressAt",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: the only member of a list waits for others",
+    file: DECISIONS,
+    find: "if (members.size === 1)",
+    replace: "if (false)",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a member answers although it does not vote",
+    file: DECISIONS,
+    find: "this.#voter.isAmnesic || this.#lists() === null",
+    replace: "this.#lists() === null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: further units wait during the silence",
+    file: DECISIONS,
+    find: "return this.#answers.isSilent ? SILENT : null;",
+    replace: "return null;",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a unit that was sent counts as without effect",
+    file: DECISIONS,
+    find: "=> !isOnlyHere || isProposed || sentTo !== null",
+    replace: "=> !isOnlyHere || isProposed",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a unit that was proposed counts as without effect",
+    file: DECISIONS,
+    find: "=> !isOnlyHere || isProposed || sentTo !== null",
+    replace: "=> !isOnlyHere || sentTo !== null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a unit that its client has sent to others counts as without effect",
+    file: DECISIONS,
+    find: "=> !isOnlyHere || isProposed || sentTo !== null",
+    replace: "=> isProposed || sentTo !== null",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a unit is proposed after its client has received an error",
+    file: DECISIONS,
+    find: "SILENT, true) === true)\n                this.#removeUnit(id);",
+    replace: "SILENT, true) === true)\n                ;",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: a unit is dropped although its client still waits",
+    file: DECISIONS,
+    find: "if (unit.giveUp?.(mayBeElsewhere(unit), SILENT, true) === true)",
+    replace: "unit.giveUp?.(mayBeElsewhere(unit), SILENT, true);",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: the client that sends a unit again is not answered",
+    file: DECISIONS,
+    find: "known.giveUp = giveUp ?? known.giveUp;",
+    replace: ";",
+    test: ANSWERS,
+  },
+  {
+    name: "majority answers: members that were slow before have no more time",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "ANSWER_SLACK * longest",
+    replace: "longest",
+    test: TIMEOUTS,
+  },
+  {
+    name: "majority answers: an answer after a fault is measured",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "milliseconds <= ANSWER_MEASURED_MS",
+    replace: "true",
+    test: TIMEOUTS,
+  },
+  {
+    name: "majority answers: a command that may take effect is answered as without effect",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "if (!isSent)",
+    replace: "",
+    test: MEMBER_ANSWERS,
+  },
+];
