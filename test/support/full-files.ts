@@ -130,6 +130,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/php-session-locks.test",
   "test/system/portable-answers.test",
   "test/system/races-and-kills.test",
+  "test/system/races.test",
   "test/system/redis-errors.test",
   "test/system/redis-mirror.test",
   "test/system/refused-join.test",

@@ -13,7 +13,7 @@ import { ask } from "../../faces/memcached/test/memcached-lines.js";
 import { runDbsync } from "../client/child.js";
 import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
-import { amount, isFull } from "../support/amount.js";
+import { amount, isFull, skipUnlessFull } from "../support/amount.js";
 import { pause } from "../support/pause.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, valueOfReply } from "../support/redis-connection.js";
@@ -89,14 +89,26 @@ after(async () => {
   await trio?.[Symbol.asyncDispose]();
 });
 
-test("writes that clients sign without decide are refused between the two steps, and decided afterwards", async () => {
+/** Waits until all daemons decide on plain writes. @returns their answers until then */
+async function untilBegun(): Promise<ReadonlySet<string>> {
   const seen = new Set<string>();
   await trio.until("the pattern has begun", async () => {
     const answers = await Promise.all(DAEMONS.map((index) => plainWrite(index, `d:begun:${index}`)));
     for (const answer of answers) seen.add(answer);
     return answers.every((answer) => answer === "ok");
   });
-  assert.ok(seen.has("needs-decision"));
+  return seen;
+}
+
+// The time between the two steps may be too short for a write.
+test("writes that clients sign without decide are refused between the two steps", {
+  skip: skipUnlessFull,
+}, async () => {
+  assert.ok((await untilBegun()).has("needs-decision"));
+});
+
+test("writes that clients sign without decide are decided once the pattern has begun", async () => {
+  await untilBegun();
   await using client = trio.client();
   for (let n = 1; n <= amount(3, 100); n++)
     assert.equal(await client.call(["INCR", "d:signed"], { policy: "majority" }), n);
@@ -276,7 +288,8 @@ test("a pipeline of decided and other commands takes effect in the order in whic
   }
 });
 
-test("1,000 decided commands of one connection take few envelopes", async () => {
+// Each ballot of a keeper that replaces a slow one takes slots, too.
+test("1,000 decided commands of one connection take few envelopes", { skip: skipUnlessFull }, async () => {
   using connection = await RedisConnection.open(await respPort(trio, 0));
   const slots = async () => {
     const port = await trio.daemon(0).portOf("/healthz and /metrics");
@@ -379,7 +392,10 @@ for (const queue of isFull ? QUEUES : QUEUES.slice(0, 1))
     await trio.until("it decides again", async () => (await at(2).incr("d:restarted")) > 0);
   });
 
-test("without a majority decided keys are refused soon, and other keys are not", async () => {
+// A busy machine may take longer than five seconds for a refusal.
+test("without a majority decided keys are refused soon, and other keys are not", {
+  skip: skipUnlessFull,
+}, async () => {
   await Promise.all([1, 2].map((index) => trio.end(index, "SIGKILL")));
   const redis = at(0);
   await trio.until("the daemon knows it", async () => {
