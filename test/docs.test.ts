@@ -10,7 +10,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -21,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
+import { documents, readDocument } from "./support/documents.js";
 import { freePort } from "./support/free-port.js";
 import { LISTENER_NAMES } from "./support/installed-options.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
@@ -29,21 +29,6 @@ import { skipWithout } from "./support/requirements.js";
 const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
   bin: Record<string, string>;
 };
-const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
-const documents = ownFiles().filter((name) => /^([^/]+|docs\/[^/]+|[a-z]+\/README)\.md$/.test(name));
-
-/** Returns the anchors of a document's headings, to which links can lead. */
-function anchorsOf(document: string): Set<string> {
-  const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
-  return new Set(
-    headings.map((text) =>
-      text
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
-}
 
 /** Returns the blocks of a language, in order. */
 function blocks(document: string, language: string): string[] {
@@ -341,46 +326,4 @@ test("every page with blocks of commands is run by a test", () => {
       !["README.md", "CONTRIBUTING.md", "docs/tour.md", "docs/first-contact.md"].includes(name),
   );
   for (const name of others) assert.deepEqual(blocks(readDocument(name), "sh"), [], name);
-});
-
-test("links between documents lead to existing files and headings", () => {
-  for (const name of documents)
-    for (const [, target = "", heading] of readDocument(name).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
-      const path = target === "" ? name : join(dirname(name), target);
-      assert.ok(existsSync(join(repositoryRoot, path)), `${name} links to ${target}`);
-      if (heading === undefined || !path.endsWith(".md")) continue;
-      assert.ok(anchorsOf(readDocument(path)).has(heading), `${name} links to ${path}#${heading}`);
-    }
-});
-
-test("the index of the decisions lists each page with its title", () => {
-  const folder = join(repositoryRoot, "docs/decisions");
-  const pages = readdirSync(folder).filter((name) => /^\d/.test(name));
-  const rows = pages.sort().map((name) => {
-    const [, number, title] = /^# (\d+)\. (.*)$/m.exec(readDocument(`docs/decisions/${name}`)) ?? [];
-    return `| ${number} | [${title}](${name}) |`;
-  });
-  const index = readDocument("docs/decisions/README.md");
-  assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
-});
-
-test("SECURITY.md names only existing tests of each attacker", () => {
-  const [, table = ""] = readDocument("SECURITY.md").split("| tested by |");
-  const cells = [...table.matchAll(/^\| .* \| ((?:test|faces)\/[^|]*) \|$/gm)].map(([, cell = ""]) => cell);
-  assert.ok(cells.length >= 10);
-  for (const group of cells.flatMap((cell) => cell.split("; "))) {
-    const [first = "", ...others] = group.split(", ");
-    for (const path of [first, ...others.map((name) => join(dirname(first), name))])
-      assert.ok(
-        [path, `${path}.test.ts`].some((file) => existsSync(join(repositoryRoot, file))),
-        `SECURITY.md names ${path}`,
-      );
-  }
-});
-
-test("docs/architecture.md names only existing files", () => {
-  const named = [...readDocument("docs/architecture.md").matchAll(/`([\w/-]+\/[\w-]+\.ts)`/g)];
-  const paths = named.map(([, path = ""]) => path);
-  assert.ok(paths.length > 30);
-  for (const path of paths) assert.ok(existsSync(join(repositoryRoot, path)), path);
 });

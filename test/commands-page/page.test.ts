@@ -1,10 +1,7 @@
-/** Tests that docs/commands.md agrees with the tables, for every command of redis-server. */
+/** Tests that docs/commands.md agrees with the tables, for every command of Redis. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findCommand } from "../../daemon/store/command-table.js";
-import { RedisConnection } from "../support/redis-connection.js";
-import { startRedis } from "../support/redis-server.js";
-import { skipWithout } from "../support/requirements.js";
 import { DIFFERENCES } from "./differences.js";
 import { redisCommands } from "./page.js";
 import { reasonAgainst, UNSUPPORTED } from "./unsupported.js";
@@ -22,13 +19,4 @@ test("each reason and each difference belongs to a command of Redis", () => {
   for (const name of Object.keys(DIFFERENCES)) {
     assert.ok(names.includes(name.toLowerCase()) && findCommand(name) !== undefined, name);
   }
-});
-
-test("redisCommands returns the names of redis-server", { skip: skipWithout("redis-server") }, async () => {
-  await using server = await startRedis();
-  using redis = await RedisConnection.open(server.port);
-  const reply = await redis.call("COMMAND", "LIST");
-  const names =
-    reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
-  assert.deepEqual(redisCommands().toSorted(), names.toSorted());
 });
