@@ -1,11 +1,12 @@
 /**
  * `node run-files.js MS LANES FILE…`: runs test files, each for at most MS milliseconds, LANES in parallel. This
- * process leads a process group. If a file hangs and is killed, the servers that it started are killed as well. If
- * only a few files fail, they run again, one at a time. The parent receives a message if a test has failed.
+ * process leads a process group. If a file hangs and is killed, the servers that it started are killed as well. The
+ * files that fail run again, alone. If all of them then pass, the run passes, and the parent receives a line for each
+ * failure.
  */
-import { existsSync } from "node:fs";
 import { run, type TestsStream } from "node:test";
 import { sourcePath, TestReport } from "./support/test-report.js";
+import { membersOf } from "./support/together.js";
 
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
@@ -23,8 +24,11 @@ const silence = setTimeout(() => {
 }, 1.5 * limit).unref();
 const resetSilence = () => void silence.refresh();
 
-/** The maximum number of failed files that run again. If more files fail, the cause is not a busy machine. */
-const AGAIN_MAX = 3;
+/** How often a failed file must pass alone so that its failure does not fail the run. */
+const PASSES = 2;
+
+/** The number of files that fail again after which no further file runs again: the failures are not due to the load. */
+const FAILED_AGAIN_MAX = 3;
 
 const print = (text: string): void => void process.stdout.write(text);
 
@@ -41,26 +45,58 @@ async function runAll(paths: readonly string[], concurrency: number): Promise<Te
   return report;
 }
 
-/** Returns whether failed files run again. A file that only defines tests for others would pass without a test. */
-function mayRunAgain({ failedFiles, hasHung }: TestReport): boolean {
-  const isTest = (file: string) => /\.test\.m?js$/.test(file) && existsSync(file);
-  return failedFiles.length <= AGAIN_MAX && !hasHung && failedFiles.every(isTest);
+/** Returns the files to run again: a process that did not end says nothing about any of its files. */
+function filesToRepeat(report: TestReport): string[] {
+  return report.failedProcesses.flatMap(({ program, hasEnded }) => {
+    const members = membersOf(program);
+    const failed = members.filter((file) => report.hasFailed(file));
+    return hasEnded && failed.length > 0 ? failed : members;
+  });
+}
+
+/** Runs a file alone until it has failed once or passed often enough. @returns the report of its last run */
+async function repeat(file: string): Promise<TestReport> {
+  for (let run = 1; ; run++) {
+    const report = await runAll([file], 1);
+    if (run === PASSES || report.failedProcesses.length > 0) return report;
+  }
+}
+
+/** Runs files again, one at a time. @returns the reports of those that failed again, by file */
+async function repeatAll(failed: readonly string[]): Promise<ReadonlyMap<string, TestReport>> {
+  print(`\nRunning again, alone, ${PASSES} times each: ${failed.map(sourcePath).join(", ")}\n`);
+  const failedAgain = new Map<string, TestReport>();
+  for (const file of failed) {
+    const report = await repeat(file);
+    if (report.failedProcesses.length > 0) failedAgain.set(file, report);
+    // Each further file could hang as long.
+    if (report.hasHung || failedAgain.size === FAILED_AGAIN_MAX) break;
+  }
+  return failedAgain;
+}
+
+/** Sends lines to the parent, if it has a channel. The process may exit afterwards. */
+async function send(lines: readonly string[]): Promise<void> {
+  if (process.send === undefined) return;
+  await new Promise((sent) => process.send?.(lines, undefined, undefined, sent));
 }
 
 /** Runs the files. @returns the text to print last */
 async function main(): Promise<string> {
   const first = await runAll(files, Number(lanes));
   const text = first.longest() + first.failures();
-  if (first.failedFiles.length === 0) return text;
-  process.send?.("A test has failed.");
-  if (mayRunAgain(first)) {
-    print(`\nRunning again, alone: ${first.failedFiles.map(sourcePath).join(", ")}\n`);
-    const second = await runAll(first.failedFiles, 1);
-    if (second.failedFiles.length === 0)
-      return `${text}\nThese tests failed in the parallel run and passed when they ran again, alone. The test or the tested code has a race:\n${first.failedNames()}`;
+  if (first.failedProcesses.length === 0) return text;
+
+  const failedAgain = await repeatAll(filesToRepeat(first));
+  if (failedAgain.size === 0) {
+    await send(first.flakes());
+    return `${text}\nThese tests failed in the parallel run and passed ${PASSES} times alone. The test or the tested code has a race.\n`;
   }
   process.exitCode = 1;
-  return text;
+  const names = [...failedAgain.keys()].map(sourcePath).join(", ");
+  // The first run has printed why, except for the files of a process that crashed.
+  const causes = [...failedAgain].map(([file, report]) => (first.hasFailed(file) ? "" : report.failures()));
+  return `${text}\nFailed again, alone: ${names}\n${causes.join("")}`;
 }
 
 const last = await main();

@@ -8,10 +8,7 @@ import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
-import { skipUnlessFull } from "./support/amount.js";
-import { testFiles } from "./support/chosen-files.js";
-import { FULL_ONLY } from "./support/full-files.js";
+import { describe, test } from "node:test";
 import { buildRoot } from "./support/repository.js";
 import { together } from "./support/together.js";
 import { until } from "./support/until.js";
@@ -19,7 +16,7 @@ import { until } from "./support/until.js";
 /** The variables of this process, without those that decide what a run of the tests does. */
 const OUTER: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(
-    ([name]) => !/^(NODE_TEST_CONTEXT|CI|DBSYNC_(INSTALL|FULL|FULL_FILES|PART))$/.test(name),
+    ([name]) => !/^(NODE_TEST_CONTEXT|CI|DBSYNC_(INSTALL|FULL))$/.test(name),
   ),
 );
 
@@ -41,7 +38,7 @@ function makeRepository(above: string) {
   return { folder, run };
 }
 
-test("a word in the name of a parent folder selects no test file, and a file that a test leaves fails the run", () => {
+test("a word in the name of a parent folder selects no test file, and a file that a test leaves is named", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
   const { folder, run } = makeRepository(above);
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
@@ -50,18 +47,11 @@ test("a word in the name of a parent folder selects no test file, and a file tha
   assert.match(byFolder.stderr, /No path of a test file contains system\./);
   const byFile = run(["daemon/store/"]);
   assert.equal(byFile.status, 0, byFile.stderr);
-  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE);
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_AND_FAILS_ONCE);
   const leaving = run(["daemon/store/"]);
-  assert.equal(leaving.status, 1, leaving.stdout);
-  assert.match(leaving.stderr, /Tests have left files in the temporary folder\. .*: left-behind$/m);
-  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_WHEN_FAILING);
-  const failing = run(["daemon/store/"]);
-  assert.equal(failing.status, 0, failing.stdout);
-  assert.match(
-    failing.stderr,
-    /Tests of this run failed, so they may have left these files.*: left-behind$/m,
-  );
-  assert.match(failing.stdout, /passed when they ran again, alone/);
+  assert.equal(leaving.status, 0, leaving.stdout);
+  assert.match(leaving.stderr, /^LEFT in the temporary folder, .*: left-behind\. /m);
+  assert.match(leaving.stdout, /\nFLAKE empty\.test\.js > leaves, load \d+\n$/);
   rmSync(above, { recursive: true });
 });
 
@@ -85,42 +75,16 @@ test("without the programs that the tests use, a run prints how to install them;
   rmSync(above, { recursive: true });
 });
 
-test("a file of a shared process that fails only in full runs again in full", {
-  skip: skipUnlessFull,
-}, () => {
-  const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
-  const { folder, run } = makeRepository(above);
-  mkdirSync(join(folder, "test/libraries/python/pymongo-4"), { recursive: true });
-  const inFull = (text: string) => `
-    import { test } from "node:test";
-    import { isFull } from "../../support/amount.js";
-    test("one", () => { if (isFull) { ${text} } });
-  `;
-  // More files than processes, so that they share them. One part of the files runs in full.
-  for (let i = 10; i < 60; i++)
-    writeFileSync(join(folder, `test/daemon/store/${i}.test.js`), inFull(i < 12 ? FAILS_IN_FULL : ""));
-  const { status, stdout } = run(["daemon/store/"], { DBSYNC_FULL: "1", DBSYNC_PART: "0" });
-  assert.match(stdout, /Running again, alone: 1[01]\.test\.js\n/);
-  assert.equal(status, 1, stdout);
-  rmSync(above, { recursive: true });
-});
-
-const FAILS_IN_FULL = 'throw new Error("in full");';
-
-const LEAVES_A_FILE_WHEN_FAILING = `
+const LEAVES_A_FILE_AND_FAILS_ONCE = `
   import { existsSync, writeFileSync } from "node:fs";
   import { tmpdir } from "node:os";
-  const file = tmpdir() + "/left-behind";
-  if (!existsSync(file)) {
+  import { test } from "node:test";
+  test("leaves", () => {
+    const file = tmpdir() + "/left-behind";
+    if (existsSync(file)) return;
     writeFileSync(file, "");
     throw new Error("this once");
-  }
-`;
-
-const LEAVES_A_FILE = `
-  import { writeFileSync } from "node:fs";
-  import { tmpdir } from "node:os";
-  writeFileSync(tmpdir() + "/left-behind", "");
+  });
 `;
 
 /** A test file that starts a child process, prints its id and hangs. */
@@ -135,35 +99,11 @@ const HANGING = `
 /** Milliseconds until the file is killed. A busy machine must have started it by then. */
 const LIMIT = "10000";
 
-test("every path in full-files.ts matches a test file", () => {
-  const files = testFiles(buildRoot);
-  assert.deepEqual(
-    FULL_ONLY.filter((words) => !files.some((file) => file.startsWith(words))),
-    [],
-  );
-});
-
-test("the runner kills a hanging file and the processes that it started", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
-  const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
-  writeFileSync(file, HANGING);
-  const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), LIMIT, "1", file], {
-    env: { ...OUTER, PID_FILE: pidFile },
-    detached: true,
-    stdio: "ignore",
-  });
-  const [code] = await once(runner, "exit");
-  assert.equal(code, 1);
-  const pid = Number(readFileSync(pidFile, "utf8"));
-  assert.doesNotThrow(() => process.kill(pid, 0), "the child still runs");
-  process.kill(-runner.pid!, "SIGKILL");
-  await until("the child has ended", () => !isAlive(pid));
-  rmSync(folder, { recursive: true });
-});
-
 interface RunResult {
   readonly status: number | null;
   readonly output: string;
+  /** The lines for failures that did not repeat. */
+  readonly flakes: readonly string[];
 }
 
 /** Runs test files with the given texts. @param isShared  whether they share a process */
@@ -180,28 +120,90 @@ async function runFiles(texts: readonly string[], { isShared = false } = {}): Pr
   });
   const programs = isShared ? together(files, { folder, lanes: 1 }) : files;
   const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...programs];
-  const runner = spawn(process.execPath, args, { env: OUTER, stdio: ["ignore", "pipe", "inherit"] });
+  const runner = spawn(process.execPath, args, { env: OUTER, stdio: ["ignore", "pipe", "inherit", "ipc"] });
   let output = "";
-  runner.stdout.setEncoding("utf8").on("data", (text: string) => {
+  runner.stdout!.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  const [status] = (await once(runner, "close")) as [number | null];
+  let flakes: readonly string[] = [];
+  runner.on("message", (lines) => {
+    flakes = lines as readonly string[];
+  });
+  const [[status]] = (await Promise.all([once(runner, "close"), once(runner, "disconnect")])) as [
+    [number | null],
+    unknown,
+  ];
   rmSync(folder, { recursive: true });
-  return { status, output };
+  return { status, output, flakes };
 }
 
 const PASSES = 'test("passes", () => {});';
 const FAILS = 'test("fails", () => { throw new Error("as ever"); });';
 const CRASHES = 'console.error("the reason"); process.exit(3);';
-const FAILS_ONCE =
-  'test("fails once", () => { if (fs.existsSync(mark)) return; fs.writeFileSync(mark, ""); throw new Error("this once"); });';
+const CRASHES_ONCE = `
+  test("crashes", () => { if (!fs.existsSync(mark)) { fs.writeFileSync(mark, ""); process.exit(3); } });
+`;
+// The runner must not take the text of an error for a hang.
+const FAILS_ONCE = `
+  test("fails once", () => {
+    if (fs.existsSync(mark)) return;
+    fs.writeFileSync(mark, "");
+    throw new Error("timeout, this once");
+  });
+`;
+/** Fails in its first and its third run. */
+const FAILS_TWICE = `
+  test("fails twice", () => {
+    fs.appendFileSync(mark, "+");
+    if (fs.statSync(mark).size % 2 === 1) throw new Error("every second time");
+  });
+`;
+const RUNS_TESTS_OF_ANOTHER_FILE = `
+  const cases = new URL("cases.mjs", import.meta.url);
+  fs.writeFileSync(cases, ${JSON.stringify(`
+    import { test } from "node:test"; import fs from "node:fs";
+    export function define(mark) { ${FAILS_ONCE} }
+  `)});
+  (await import(cases)).define(mark);
+`;
 
 test("a file that fails in the parallel run and passes alone is reported, and does not fail the run", async () => {
-  const { status, output } = await runFiles([PASSES, FAILS_ONCE]);
+  const { status, output, flakes } = await runFiles([PASSES, FAILS_ONCE]);
   assert.equal(status, 0, output);
-  assert.match(output, /Error: this once/);
-  assert.match(output, /Running again, alone: file-1\.test\.mjs/);
-  assert.match(output, /passed when they ran again, alone.*\n {2}file-1\.test\.mjs: fails once/);
+  assert.match(output, /Error: timeout, this once/);
+  assert.match(output, /Running again, alone, 2 times each: file-1\.test\.mjs\n/);
+  assert.match(output, /passed 2 times alone/);
+  assert.match(flakes.join("\n"), /^FLAKE file-1\.test\.mjs > fails once, load \d+$/);
+});
+
+test("a file runs again alone that runs tests which another file defines", async () => {
+  const { status, flakes } = await runFiles([PASSES, RUNS_TESTS_OF_ANOTHER_FILE]);
+  assert.equal(status, 0);
+  assert.match(flakes.join("\n"), /^FLAKE cases\.mjs > fails once, load \d+$/);
+});
+
+test("however many files fail once, the run passes", async () => {
+  const { status, output, flakes } = await runFiles(Array<string>(5).fill(FAILS_ONCE));
+  assert.equal(status, 0, output);
+  assert.equal(flakes.length, 5);
+});
+
+test("a file that fails, passes and fails again fails the run", async () => {
+  const { status, output, flakes } = await runFiles([FAILS_TWICE]);
+  assert.equal(status, 1, output);
+  assert.match(output, /\nFailed again, alone: file-0\.test\.mjs\n/);
+  assert.deepEqual(flakes, []);
+});
+
+test("when a shared process crashes, its files run again one by one", async () => {
+  const once = await runFiles([PASSES, CRASHES_ONCE], { isShared: true });
+  assert.equal(once.status, 0, once.output);
+  assert.match(once.output, /alone, 2 times each: file-0\.test\.mjs, file-1\.test\.mjs\n/);
+  assert.match(once.flakes.join("\n"), /^FLAKE file-0\.test\.mjs, file-1\.test\.mjs, load \d+$/);
+  const always = await runFiles([PASSES, `${PASSES} ${CRASHES}`, FAILS], { isShared: true });
+  assert.equal(always.status, 1, always.output);
+  assert.match(always.output, /\nFailed again, alone: file-1\.test\.mjs, file-2\.test\.mjs\n/);
+  assert.match(always.output, /^✖ file-1\.test\.mjs\n.*\(exit code 3\)\n {2}the reason\n/m);
 });
 
 test("files that share a process run their tests when all files are loaded", async () => {
@@ -220,30 +222,50 @@ test("files that share a process have their own hooks, and a failure names its f
   const { status, output } = await runFiles([counts(3), FAILS_ONCE, counts(5)], { isShared: true });
   assert.equal(status, 0, output);
   assert.match(output, /^✔ counts \(/m, "as in a file of its own");
-  assert.match(output, /^✖ file-1\.test\.mjs > fails once\n {2}Error: this once\n/m);
-  assert.match(output, /Running again, alone: file-1\.test\.mjs/);
+  assert.match(output, /^✖ file-1\.test\.mjs > fails once\n {2}Error: timeout, this once\n/m);
+  assert.match(output, /Running again, alone, 2 times each: file-1\.test\.mjs\n/);
   const unreadable = await runFiles([PASSES, 'throw new Error("at its start");'], { isShared: true });
   assert.equal(unreadable.status, 1, unreadable.output);
   assert.match(unreadable.output, /^✖ file-1\.test\.mjs\n.*at its start/m);
 });
 
-test("if a file hangs, the tests that have not ended are named", async () => {
-  const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
-  const [{ status, output }, keepsAlive] = await Promise.all([
-    runFiles([`${PASSES} ${hangs}`, PASSES]),
-    runFiles([`${PASSES} setInterval(() => {}, 1000);`]),
-  ]);
-  assert.equal(status, 1, output);
-  assert.match(output, /\nThese tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
-  assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
-  const inTime = await runFiles([
-    'test("takes too long", { timeout: 100 }, () => new Promise((end) => setTimeout(end, 500)));',
-  ]);
-  assert.match(inTime.output, /takes too long/);
-  assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
+describe("a file that hangs", { concurrency: true }, () => {
+  test("is killed with the processes that it started", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
+    const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
+    writeFileSync(file, HANGING);
+    const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), LIMIT, "1", file], {
+      env: { ...OUTER, PID_FILE: pidFile },
+      detached: true,
+      stdio: "ignore",
+    });
+    const [code] = await once(runner, "exit");
+    assert.equal(code, 1);
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    assert.doesNotThrow(() => process.kill(pid, 0), "the child still runs");
+    process.kill(-runner.pid!, "SIGKILL");
+    await until("the child has ended", () => !isAlive(pid));
+    rmSync(folder, { recursive: true });
+  });
+
+  test("is reported with the tests that have not ended", async () => {
+    const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
+    const [{ status, output }, keepsAlive] = await Promise.all([
+      runFiles([`${PASSES} ${hangs}`, PASSES]),
+      runFiles([`${PASSES} setInterval(() => {}, 1000);`]),
+    ]);
+    assert.equal(status, 1, output);
+    assert.match(output, /\nThese tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
+    assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
+    const inTime = await runFiles([
+      'test("takes too long", { timeout: 100 }, () => new Promise((end) => setTimeout(end, 500)));',
+    ]);
+    assert.match(inTime.output, /takes too long/);
+    assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
+  });
 });
 
-test("a file that fails twice fails the run, and so do many files that each fail once", async () => {
+test("a file that fails twice fails the run", async () => {
   const twice = await runFiles([`${PASSES} console.error("a warning");`, FAILS, FAILS_ONCE, CRASHES]);
   assert.equal(twice.status, 1, twice.output);
   assert.doesNotMatch(twice.output, /race/);
@@ -254,9 +276,9 @@ test("a file that fails twice fails the run, and so do many files that each fail
     twice.output,
     /^✖ file-1\.test\.mjs > fails\n {2}Error: as ever\n {6}at .*file-1\.test\.mjs:2:/m,
   );
-  const many = await runFiles([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
+  const many = await runFiles([FAILS, FAILS, FAILS, FAILS]);
   assert.equal(many.status, 1, many.output);
-  assert.doesNotMatch(many.output, /Running again/);
+  assert.match(many.output, /\nFailed again, alone: (file-\d\.test\.mjs(, )?){3}\n/);
 });
 
 test("files that share a process are listed by their own names", async () => {

@@ -1,14 +1,14 @@
 /**
  * `npm test`: installs the missing requirements of the tests or prints how to, then runs every test file.
  * `npm test -- store system` runs the files whose path contains one of the words. DBSYNC_FULL=1 runs
- * everything in full; with a number in DBSYNC_PART too, only a third of the files runs in full, and the others as
- * without DBSYNC_FULL.
+ * everything in full.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { amount, isFull } from "./support/amount.js";
+import { isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
 import { installLibraries, installPackages } from "./support/install-packages.js";
 import { isLong, plannedFiles } from "./support/planned-files.js";
@@ -22,8 +22,11 @@ import { together } from "./support/together.js";
  */
 const FILE_MS_MAX = 1_500_000;
 
-/** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
-const LANES = availableParallelism() + amount(3, 4);
+/**
+ * The number of parallel processes. Many test files mostly wait, so it exceeds the number of processors. With more
+ * processes, a daemon of a test would have so little of a processor that its own time limits are reached.
+ */
+const LANES = availableParallelism() + 1;
 
 /**
  * The flags of V8 for the processes of the tests, unless they run in full: it optimizes a function after about seven
@@ -49,68 +52,61 @@ function main(words: readonly string[]): void {
     process.exitCode = 1;
     return;
   }
-  const pathsOf = (paths: readonly string[]) => paths.map((path) => join(buildRoot, path));
+
   const chosen = chosenFiles(testFiles(buildRoot), words);
-  const { inFull, usual } = plannedFiles(chosen, {
-    isFull,
-    part: process.env["DBSYNC_PART"],
-    areNamed: words.length > 0,
-  });
-  if (inFull.length + usual.length === 0) {
+  const planned = plannedFiles(chosen, { isFull, areNamed: words.length > 0 });
+  if (planned.length === 0) {
     console.error(`No path of a test file contains ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }
+
   // The temporary folder of all tests. A test that leaves a file there is found, and the file does not remain.
   const scratch = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
   // Some tests run programs as another user, who has to reach their folders, but not to list them.
   chmodSync(scratch, 0o711);
   process.env["TMPDIR"] = scratch;
-  const programsOf = (files: readonly string[], name: string, inFull: boolean) => ({
-    long: pathsOf(files.filter((file) => isLong(file, { inFull }))),
-    shared: together(pathsOf(files.filter((file) => !isLong(file, { inFull }))), {
-      folder: scratch,
-      lanes: LANES,
-      name,
-    }),
-  });
-  const first = programsOf(inFull, "together", isFull);
-  const others = programsOf(usual, "together-usual", false);
-  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...pathsOf(inFull), ...first.shared].join("\n");
+
+  const pathsOf = (files: readonly string[]) => files.map((path) => join(buildRoot, path));
+  const isFirst = (file: string) => isLong(file, { isFull });
+  const others = pathsOf(planned.filter((file) => !isFirst(file)));
   // Long files start first. Otherwise one of them would run alone at the end.
-  const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
-  const count = inFull.length + usual.length;
-  console.log(`Running the test files (${count}), at most ${LANES} at the same time. Next: the failures.`);
-  runFiles(paths, ({ hasFailed }) => {
-    reportLeftFiles(scratch, hasFailed);
+  const programs = [
+    ...pathsOf(planned.filter(isFirst)),
+    ...together(others, { folder: scratch, lanes: LANES }),
+  ];
+  console.log(
+    `Running the test files (${planned.length}), at most ${LANES} at the same time. Next: the failures.`,
+  );
+
+  runFiles(programs, (flakes) => {
+    reportLeftFiles(scratch);
     rmSync(scratch, { recursive: true });
+    const hasFailed = process.exitCode !== 0 || flakes.length > 0;
     // The failures remain the last lines.
     if (words.length === 0 && !hasFailed) console.log(HOW_TO_RUN_MORE);
+    for (const flake of flakes) console.log(flake);
   });
 }
 
 /** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
-const NOT_LEFT = /^(together(-usual)?-\d+\.mjs|node-compile-cache)$/;
+const NOT_LEFT = /^(together-\d+\.mjs|node-compile-cache)$/;
 
-/**
- * Reports the files that the tests have left in the temporary folder. They fail the run unless a test has failed, which
- * may be why they are left, even if the test passed when it ran again.
- */
-function reportLeftFiles(scratch: string, hasFailed: boolean): void {
+/** Prints the names of the files that the tests have left in the temporary folder. They do not fail the run. */
+function reportLeftFiles(scratch: string): void {
   const left = readdirSync(scratch).filter((name) => !NOT_LEFT.test(name));
-  if (left.length === 0) return;
-  if (!hasFailed) process.exitCode = 1;
-  const reason = hasFailed
-    ? "Tests of this run failed, so they may have left these files in the temporary folder"
-    : "Tests have left files in the temporary folder. Remove them in the tests";
-  console.error(`${reason}: ${left.join(", ")}`);
+  if (left.length > 0)
+    console.error(
+      `LEFT in the temporary folder, by tests of this run: ${left.join(", ")}. Remove them in the tests.`,
+    );
 }
 
 /**
  * Runs the files in a process group. All processes of the group end with its leader, or when this process is
- * terminated.
+ * terminated. The exit code of this process becomes the leader's.
+ * @param ended  receives a line for each failure of a file that then passed alone
  */
-function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: boolean }) => void): void {
+function runFiles(files: readonly string[], ended: (flakes: readonly string[]) => void): void {
   const program = join(buildRoot, "test/run-files.js");
   // Node passes the flags to the processes of the tests.
   const args = [...V8_FLAGS, program, String(FILE_MS_MAX), String(LANES), ...files];
@@ -118,8 +114,6 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: true,
   });
-  let hasFailed = false;
-  leader.once("message", () => (hasFailed = true));
   const endGroup = () => {
     try {
       process.kill(-leader.pid!, "SIGKILL");
@@ -128,10 +122,18 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
     }
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);
-  leader.once("exit", (code) => {
+
+  let flakes: readonly string[] = [];
+  leader.on("message", (lines) => {
+    flakes = lines as readonly string[];
+  });
+  // The message may arrive after the exit, but not after the channel has closed.
+  const closed = once(leader, "disconnect");
+  leader.once("exit", async (code) => {
     endGroup();
     process.exitCode = code ?? 1;
-    ended({ hasFailed: hasFailed || code !== 0 });
+    await closed;
+    ended(flakes);
   });
 }
 
@@ -141,11 +143,11 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
  */
 function installMissing(): boolean {
   console.log("Looking for the programs that the tests use. Next: the tests.");
-  const stillMissing = installPackages(requirements.filter(isOfThisRun), "The tests also use");
+  const missing = installPackages(requirements.filter(isOfThisRun), "The tests also use");
   const haveNode = !isFull || haveNodeLibraries();
   // One of the packages contains pip.
   const havePython = !isFull || havePymongo();
-  const isComplete = stillMissing.length === 0 && haveNode && havePython;
+  const isComplete = missing.length === 0 && haveNode && havePython;
   if (!isComplete)
     console.error(
       process.env["CI"]

@@ -1,14 +1,7 @@
 /** Settings that decide how much of a long test runs. */
 
-/** The files that run in full, if only a part of them does (test/run.ts): paths of compiled files, one per line. */
-const filesInFull = process.env["DBSYNC_FULL_FILES"]?.split("\n");
-
-/**
- * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, a third of the
- * files does.
- */
-export const isFull: boolean =
-  Boolean(process.env["DBSYNC_FULL"]) && (filesInFull?.includes(process.argv[1] ?? "") ?? true);
+/** Whether everything runs, as with DBSYNC_FULL=1 and in `npm run explore`. */
+export const isFull = Boolean(process.env["DBSYNC_FULL"]);
 
 /**
  * Returns the amount (a count, a size or a duration) for this kind of run.

@@ -105,7 +105,7 @@ test("an installation that fails prints the command, and the requirement remains
 function skipWithout(name: string, variables: NodeJS.ProcessEnv) {
   const module = new URL("./requirements.js", import.meta.url).href;
   const script = `import { skipWithout } from "${module}"; console.log(skipWithout("${name}"));`;
-  const { DBSYNC_FULL_FILES: _, DBSYNC_FULL: __, CI: ___, ...env } = process.env;
+  const { DBSYNC_FULL: _, CI: __, ...env } = process.env;
   return spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
     env: { ...env, PATH: scratchFolder("empty-path"), ...variables },
     encoding: "utf8",

@@ -1,8 +1,5 @@
-/** Decides which test files run, in which order, and which of them in full. */
+/** Decides which test files run, and in which order. */
 import { isFullOnly } from "./full-files.js";
-
-/** With DBSYNC_PART, one of this number of files runs in full. */
-const PARTS = 3;
 
 /**
  * The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end
@@ -60,34 +57,20 @@ const LONG_IN_FULL = [
 /**
  * Returns whether a file is among the long ones, which have their own process and start first.
  * @param file  its path
- * @param run.inFull  whether it runs in full
  */
-export const isLong = (file: string, run: { readonly inFull: boolean }): boolean =>
-  [...LONG, ...(run.inFull ? LONG_IN_FULL : [])].some((words) => file.startsWith(words));
+export const isLong = (file: string, { isFull }: Pick<Settings, "isFull">): boolean =>
+  [...LONG, ...(isFull ? LONG_IN_FULL : [])].some((words) => file.startsWith(words));
 
 export interface Settings {
   /** Whether DBSYNC_FULL is set. */
   readonly isFull: boolean;
-  /** The number in DBSYNC_PART: with it, only one part of the files runs in full. */
-  readonly part: string | undefined;
   /** Whether the developer has named the files, so that those of full runs are not omitted. */
   readonly areNamed: boolean;
 }
 
-export interface PlannedFiles {
-  /** The files that run as DBSYNC_FULL says. Long files are first. */
-  readonly inFull: readonly string[];
-  /** The other files of a run with DBSYNC_PART, which run as without DBSYNC_FULL. */
-  readonly usual: readonly string[];
-}
-
-/** Returns the files that run, of those chosen. @param chosen  paths from the root of the build */
-export function plannedFiles(chosen: readonly string[], { isFull, part, areNamed }: Settings): PlannedFiles {
+/** Returns the files that run, the long ones first. @param chosen  paths from the root of the build */
+export function plannedFiles(chosen: readonly string[], { isFull, areNamed }: Settings): readonly string[] {
   const long = [...LONG, ...LONG_IN_FULL].flatMap((words) => chosen.filter((file) => file.startsWith(words)));
   const inOrder = [...new Set([...long, ...chosen])];
-  const isUsual = (file: string) => areNamed || !isFullOnly(file);
-  if (!isFull || part === undefined) return { inFull: isFull ? inOrder : inOrder.filter(isUsual), usual: [] };
-  // Neighbours take about as long as each other, so all parts do.
-  const inFull = new Set(inOrder.filter((_, index) => (index + Number(part)) % PARTS === 0));
-  return { inFull: [...inFull], usual: inOrder.filter((file) => !inFull.has(file) && isUsual(file)) };
+  return inOrder.filter((file) => isFull || areNamed || !isFullOnly(file));
 }

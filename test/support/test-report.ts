@@ -1,9 +1,11 @@
 /** Prints the events of a test run: a line for each test, and each failure once, at the end, with its file. */
+import { loadavg } from "node:os";
 import { basename, isAbsolute, join, relative } from "node:path";
 import type { TestsStream } from "node:test";
 import { inspect } from "node:util";
 import { repositoryRoot } from "./repository.js";
 import { withSourceLines } from "./source-lines.js";
+import { membersOf } from "./together.js";
 
 /** The number of files in the list of the longest files. */
 const LISTED = 10;
@@ -19,9 +21,19 @@ const STDERR_WAIT_MS = 2_000;
 
 /** A test that failed. */
 interface Failure {
-  /** The names of the test and the tests that contain it, the outermost first. */
+  /** The names of the test and the tests that contain it, the outermost first. Empty if the process itself failed. */
   readonly names: readonly string[];
   readonly error: unknown;
+  /** The load average of the last minute when the failure was reported. */
+  readonly load: number;
+}
+
+/** A process that failed. */
+export interface FailedProcess {
+  /** The path of the file that it ran: a test file, or the program of a group of them. */
+  readonly program: string;
+  /** Whether all its tests ended, and some of them failed. Otherwise the process crashed or was killed. */
+  readonly hasEnded: boolean;
 }
 
 interface PlacedEvent {
@@ -53,6 +65,7 @@ export class TestReport {
   readonly #tests = new Map<string, number>();
   /** The duration of each process in milliseconds, by the file that it runs. Several short files share a process. */
   readonly #processes = new Map<string, number>();
+  readonly #failedProcesses: FailedProcess[] = [];
   /** The end of what each process has written to stderr, by the file that it runs. */
   readonly #stderr = new Map<string, string>();
   /** The text on stderr that is not printed yet, by the file that the process runs. */
@@ -69,7 +82,7 @@ export class TestReport {
    */
   #suiteOf: string | undefined;
   readonly #print: (text: string) => void;
-  /** Whether a test or a file exceeded its time limit. Then no file runs again, since it would probably hang again. */
+  /** Whether the runner ended a test or a file that exceeded its time limit. */
   hasHung = false;
   /** Whether the process of a file has not ended. */
   isFileRunning = false;
@@ -78,9 +91,13 @@ export class TestReport {
     this.#print = print;
   }
 
-  /** The paths of the files that failed. */
-  get failedFiles(): readonly string[] {
-    return [...this.#failures.keys()];
+  get failedProcesses(): readonly FailedProcess[] {
+    return this.#failedProcesses;
+  }
+
+  /** Returns whether a test failed that a file defines. */
+  hasFailed(file: string): boolean {
+    return this.#failures.has(file);
   }
 
   /** Prints the events of a run as they arrive. */
@@ -91,7 +108,7 @@ export class TestReport {
         if (!isFile(event) && !isSuiteOfFile(event)) this.#running.add(placeOf(event));
       })
       .on("test:complete", (event) => {
-        if (isFile(event)) this.#processes.set(event.file!, event.details.duration_ms);
+        if (isFile(event)) this.#endProcess(event as TestEvent);
         else this.#running.delete(placeOf(event));
       })
       .on("test:pass", (event) => this.#end(event as TestEvent))
@@ -108,6 +125,12 @@ export class TestReport {
         if (message.startsWith("Error: ")) this.#strayErrors.push(message);
         this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`);
       });
+  }
+
+  #endProcess({ file, details: { duration_ms, error } }: TestEvent): void {
+    this.#processes.set(file!, duration_ms);
+    if (error === undefined) return;
+    this.#failedProcesses.push({ program: file!, hasEnded: error.failureType === "subtestsFailed" });
   }
 
   #printLater(file: string, message: string): void {
@@ -151,14 +174,16 @@ export class TestReport {
         `${indent}${markOf(event)} ${name} (${details.duration_ms.toFixed(0)} ms)${noteOf(event)}\n`,
       );
     if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
-    if (/timeout|timed out/i.test(String(error.cause))) {
+    // Many errors of the product have "timeout" in their texts, so only the runner can know that something hangs.
+    if (error.failureType === "testTimeoutFailure") {
       this.hasHung = true;
       this.isFileRunning ||= isOfFile;
     }
     if (isOfFile) this.#printStderr(file, OUTPUT_LENGTH_MAX);
     const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
     const failure = isOfFile ? endOf(error) : (error.cause ?? error);
-    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure }]);
+    const [load = 0] = loadavg();
+    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure, load }]);
   }
 
   /** Returns the text of all failures, each with its file. */
@@ -185,14 +210,18 @@ export class TestReport {
     return `\nThese tests have not ended:\n${[...this.#running].map((place) => `  ${place}\n`).join("")}`;
   }
 
-  /** Returns a line for each failed file, with the names of its failed tests. */
-  failedNames(): string {
-    return [...this.#failures]
-      .map(
-        ([file, failures]) =>
-          `  ${sourcePath(file)}: ${failures.map(({ names }) => names.at(-1)).join(", ")}\n`,
-      )
-      .join("");
+  /**
+   * Returns a line for each failed test: its file, its names, and the load of the machine when it failed. For a shared
+   * process that crashed, the line names its files.
+   */
+  flakes(): readonly string[] {
+    return [...this.#failures].flatMap(([file, failures]) =>
+      failures.map(({ names, load }) => {
+        const files = names.length === 0 ? membersOf(file) : [file];
+        const place = [files.map(sourcePath).join(", "), ...names].join(" > ");
+        return `FLAKE ${place}, load ${load.toFixed(0)}`;
+      }),
+    );
   }
 
   /** Returns the list of the files that took the longest time. */

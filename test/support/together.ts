@@ -30,8 +30,6 @@ export interface Sharing {
   readonly folder: string;
   /** The number of parallel processes. */
   readonly lanes: number;
-  /** The beginning of the names of these programs. */
-  readonly name?: string;
 }
 
 /**
@@ -39,7 +37,7 @@ export interface Sharing {
  * -- WORD`) show that no file depends on another.
  * @param files  as absolute paths
  */
-export function together(files: readonly string[], { folder, lanes, name = "together" }: Sharing): string[] {
+export function together(files: readonly string[], { folder, lanes }: Sharing): string[] {
   const texts = new Map(files.map((file) => [file, readFileSync(file, "utf8")]));
   const sharing = files.filter((file) => !ALONE.test(texts.get(file)!));
   const isWaiting = (file: string) => WAITING.test(texts.get(file)!);
@@ -51,7 +49,7 @@ export function together(files: readonly string[], { folder, lanes, name = "toge
     ),
   ];
   const alone = files.filter((file) => !sharing.includes(file));
-  return [...groups.map((members, i) => program(members, join(folder, `${name}-${i + 1}.mjs`))), ...alone];
+  return [...groups.map((members, i) => program(members, join(folder, `together-${i + 1}.mjs`))), ...alone];
 }
 
 /** Distributes files over groups: at least one per lane, so that no lane is without work at the end. */
@@ -70,4 +68,10 @@ function program(members: readonly string[], path: string): string {
   if (only !== undefined && members.length === 1) return only;
   writeFileSync(path, `import { addSuites } from "${SUITES}";\naddSuites(${JSON.stringify(members)});\n`);
   return path;
+}
+
+/** Returns the files that a program runs: those of its group, or the program itself if it is a test file. */
+export function membersOf(path: string): readonly string[] {
+  const [, members] = /^addSuites\((\[.*\])\);$/m.exec(readFileSync(path, "utf8")) ?? [];
+  return members === undefined ? [path] : (JSON.parse(members) as string[]);
 }
