@@ -6,6 +6,7 @@ import { isFullOnly } from "./full-files.js";
  * of a run.
  */
 const LONG = [
+  "test/simulation/worlds.test",
   "test/docs.test",
   "test/site/",
   "test/system/active-active",
