@@ -72,6 +72,12 @@ test("without the programs that the tests use, a run prints how to install them;
   assert.equal(inCi.status, 1, inCi.stdout);
   assert.match(inCi.stderr, /In CI, no test is skipped for this reason/);
   assert.doesNotMatch(inCi.stdout, /^Running/m);
+
+  for (const name of ["apt-get", "sudo"])
+    writeFileSync(join(above, name), "#!/bin/sh\nexit 100\n", { mode: 0o755 });
+  const withoutNetwork = run(["daemon/store/"], { PATH: above, CI: "true" });
+  assert.equal(withoutNetwork.status, 75, withoutNetwork.stdout);
+  assert.doesNotMatch(withoutNetwork.stdout, /^Running/m);
   rmSync(above, { recursive: true });
 });
 

@@ -22,6 +22,9 @@ import { together } from "./support/together.js";
  */
 const FILE_MS_MAX = 1_500_000;
 
+/** The exit code in CI if a package could not be downloaded, as in sysexits.h: the same run may pass later. */
+const DOWNLOAD_FAILED = 75;
+
 /**
  * The number of parallel processes. Many test files mostly wait, so it exceeds the number of processors. With more
  * processes, a daemon of a test would have so little of a processor that its own time limits are reached.
@@ -46,10 +49,10 @@ These were the usual tests. There are more:
   npm run chaos -- --rounds 32         whether the units that the members decide are linearizable, under all faults`;
 
 function main(words: readonly string[]): void {
-  const isComplete = installMissing();
+  const { isComplete, hasDownloadFailed } = installMissing();
   forgetSettings();
   if (!isComplete && process.env["CI"]) {
-    process.exitCode = 1;
+    process.exitCode = hasDownloadFailed ? DOWNLOAD_FAILED : 1;
     return;
   }
 
@@ -139,11 +142,14 @@ function runFiles(files: readonly string[], ended: (flakes: readonly string[]) =
 
 /**
  * Installs the missing requirements if this process may install, and otherwise prints how to.
- * @returns whether everything is available afterwards
+ * @returns whether everything is available afterwards, and whether a package could not be downloaded
  */
-function installMissing(): boolean {
+function installMissing() {
   console.log("Looking for the programs that the tests use. Next: the tests.");
-  const missing = installPackages(requirements.filter(isOfThisRun), "The tests also use");
+  const { missing, hasDownloadFailed } = installPackages(
+    requirements.filter(isOfThisRun),
+    "The tests also use",
+  );
   const haveNode = !isFull || haveNodeLibraries();
   // One of the packages contains pip.
   const havePython = !isFull || havePymongo();
@@ -154,7 +160,7 @@ function installMissing(): boolean {
         ? "In CI, no test is skipped for this reason: no test runs."
         : "The tests that use them are skipped.",
     );
-  return isComplete;
+  return { isComplete, hasDownloadFailed };
 }
 
 /**

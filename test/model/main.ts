@@ -75,7 +75,7 @@ function summaryOf({ search }: Search, { states, depth, trace }: Outcome): strin
 }
 
 async function main(): Promise<void> {
-  if (installPackages(PROGRAMS, "The models need").length > 0) {
+  if (installPackages(PROGRAMS, "The models need").missing.length > 0) {
     process.exitCode = 1;
     return;
   }

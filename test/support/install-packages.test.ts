@@ -66,7 +66,7 @@ for (const situation of situations)
   test(situation.name, (t) => {
     const { missing, installer, commands, printed } = machine(t, situation);
     const { prefix } = situation;
-    const stillMissing = installPackages([missing, missing], "The tests also use", installer);
+    const { missing: stillMissing } = installPackages([missing, missing], "The tests also use", installer);
     const haveLibraries = installLibraries("libraries", LIBRARIES, installer);
     assert.match(printed[0]!, /^The tests also use .*spectrum \(colours\)/);
     if (prefix === null) {
@@ -83,7 +83,7 @@ for (const situation of situations)
     assert.deepEqual(stillMissing, []);
     assert.equal(haveLibraries, true);
     assert.deepEqual(commands, [
-      `${apt} update -q`,
+      `${apt} update -q -o APT::Update::Error-Mode=any`,
       `${apt} install -qy --no-install-recommends spectrum`,
       LIBRARIES.join(" "),
     ]);
@@ -93,13 +93,22 @@ for (const situation of situations)
     ]);
   });
 
-test("an installation that fails prints the command, and the requirement remains missing", (t) => {
-  const { missing, installer, printed } = machine(t, { name: "", uid: 0, prefix: [] });
-  const failing = { ...installer, run: () => false };
-  assert.deepEqual(installPackages([missing], "The models need", failing), [missing]);
-  assert.equal(printed.at(-1), `Missing. To install on Debian or Ubuntu: ${COMMAND}`);
-  assert.equal(installLibraries("libraries", LIBRARIES, failing), false);
-});
+for (const [reason, failing, hasDownloadFailed] of [
+  ["the lists of packages cannot be downloaded", /update|install -qy/, true],
+  ["a package cannot be downloaded", /install -qy (?!.*--simulate)/, true],
+  ["a package cannot be configured", /install -qy (?!.*--(simulate|download-only))/, false],
+  ["apt-get knows no such package", /install -qy/, false],
+] as const)
+  test(`if ${reason}, the command is printed, and the requirement remains missing`, (t) => {
+    const { missing, installer, printed } = machine(t, { name: "", uid: 0, prefix: [] });
+    const run = (command: readonly string[]) => !failing.test(command.join(" "));
+    assert.deepEqual(installPackages([missing], "The models need", { ...installer, run }), {
+      missing: [missing],
+      hasDownloadFailed,
+    });
+    assert.equal(printed.at(-1), `Missing. To install on Debian or Ubuntu: ${COMMAND}`);
+    assert.equal(installLibraries("libraries", LIBRARIES, { ...installer, run: () => false }), false);
+  });
 
 /** Runs skipWithout in a process whose PATH contains nothing. */
 function skipWithout(name: string, variables: NodeJS.ProcessEnv) {

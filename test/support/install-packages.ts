@@ -13,6 +13,14 @@ export interface Installer {
   readonly run: (command: readonly string[]) => boolean;
 }
 
+/** What an installation has achieved. */
+export interface Installation {
+  /** The requirements that are still missing. */
+  readonly missing: readonly Requirement[];
+  /** Whether a download failed, so that the same installation may succeed later. */
+  readonly hasDownloadFailed: boolean;
+}
+
 const thisProcess: Installer = { uid: process.getuid?.(), env: process.env, run: succeeds };
 
 /** Returns whether the process installs what is missing, and does not only print how. */
@@ -22,32 +30,36 @@ const mayInstall = ({ uid, env }: Installer): boolean =>
 /**
  * Installs the packages of the missing requirements with apt-get, or prints the command.
  * @param users  the subject of the printed sentence
- * @returns the requirements that are still missing
  */
 export function installPackages(
   requirements: readonly Requirement[],
   users: string,
   installer: Installer = thisProcess,
-): readonly Requirement[] {
+): Installation {
   const missing = requirements.filter((requirement) => !isThere(requirement));
-  if (missing.length === 0) return [];
+  if (missing.length === 0) return { missing, hasDownloadFailed: false };
   console.log(`${users} ${missing.map(describe).join(", ")}.`);
-  if (mayInstall(installer)) installWithApt(packagesOf(missing), installer);
+  const hasDownloadFailed = mayInstall(installer) && installWithApt(packagesOf(missing), installer);
 
   const stillMissing = missing.filter((requirement) => !isThere(requirement));
   if (stillMissing.length > 0) {
     const install = ["sudo", "apt-get", "install", "--no-install-recommends", ...packagesOf(stillMissing)];
     console.error(`Missing. To install on Debian or Ubuntu: ${install.join(" ")}`);
   }
-  return stillMissing;
+  return { missing: stillMissing, hasDownloadFailed };
 }
 
-function installWithApt(packages: readonly string[], { uid, env, run }: Installer): void {
-  if (!isOnPath("apt-get", env["PATH"])) return;
-  const prefix = uid === 0 ? [] : ["sudo", "-n"];
+/** Installs packages. @returns whether a download failed */
+function installWithApt(packages: readonly string[], { uid, env, run }: Installer): boolean {
+  if (!isOnPath("apt-get", env["PATH"])) return false;
+  const apt = [...(uid === 0 ? [] : ["sudo", "-n"]), "apt-get"];
   console.log(`Installing with apt-get: ${packages.join(" ")}`);
-  run([...prefix, "apt-get", "update", "-q"]);
-  run([...prefix, "apt-get", "install", "-qy", "--no-install-recommends", ...packages]);
+  const isUpdated = run([...apt, "update", "-q", "-o", "APT::Update::Error-Mode=any"]);
+  const install = [...apt, "install", "-qy", "--no-install-recommends"];
+  if (run([...install, ...packages])) return false;
+  // With the current lists, apt-get can plan the installation of each package that exists.
+  const arePlanned = run([...install, "--simulate", ...packages]);
+  return !isUpdated || (arePlanned && !run([...install, "--download-only", ...packages]));
 }
 
 /**
