@@ -1,12 +1,8 @@
 /**
- * `npm run core [-- NAME… --seconds N]`: proves in a copy of the tree that faces and tools can be removed. First it
+ * `npm run core [-- NAME…]`: proves in a copy of the tree that faces and tools can be removed. First it
  * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then, for each face and
  * tool in daemon/faces.ts (or each one named), it removes this one and those that import it, compiles the rest, and
  * starts the programs.
- *
- * With --seconds, it runs no more tests of the core after about that time, and prints what it omitted. A hash of the
- * tree determines where it begins, so that different commits run different tests. It still compiles every build, and
- * starts those without one face.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -25,7 +21,6 @@ import { parseArgs } from "node:util";
 import { testFiles } from "../support/chosen-files.js";
 import { BUNDLES } from "../support/make-bundles.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
-import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { FACE_FOLDERS, FACE_LIST, planRemoval, type Removal } from "./removal.js";
 
@@ -33,28 +28,20 @@ import { FACE_FOLDERS, FACE_LIST, planRemoval, type Removal } from "./removal.js
 const COPIED = /^((protocol|keys|client|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
 /** Matches the tests of the core, as source files and as compiled files. */
 const CORE_TEST = /^test\/(daemon|client|keys|protocol)\/.*\.test\.[jt]s$/;
-/** The number of test files that run before the time is checked again. */
-const BATCH = 16;
 /** The time after which a test file is considered hung. */
 const FILE_MS_MAX = 300_000;
 const LANES = 4;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
-  options: { seconds: { type: "string" }, help: { type: "boolean" } },
+  options: { help: { type: "boolean" } },
   allowPositionals: true,
 });
 if (values.help) {
-  console.log(
-    "npm run core [-- NAME… --seconds N]: removes faces and tools from a copy of the tree, and tests the rest",
-  );
+  console.log("npm run core [-- NAME…]: removes faces and tools from a copy of the tree, and tests the rest");
   process.exit();
 }
-const startedAt = performance.now();
-const limit = secondsOption(values.seconds);
-const elapsed = () => performance.now() - startedAt;
 const failures: string[] = [];
-const omitted: string[] = [];
 
 const unknown = positionals.filter((name) => !FACE_FOLDERS.has(name));
 if (unknown.length > 0) {
@@ -73,8 +60,6 @@ try {
 } finally {
   rmSync(copy, { recursive: true });
 }
-if (omitted.length > 0)
-  console.log(`Omitted after ${Math.round(elapsed() / 1000)} s: ${omitted.join(", ")}.`);
 for (const failure of failures) console.error(`FAILED: ${failure}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
@@ -145,23 +130,12 @@ function makePrograms(): void {
 /** Runs the tests of the core that need nothing that was removed. `without` has moved the others away. */
 function runCoreTests(name: string, { dependents }: Removal): void {
   const root = join(copy, "dist");
-  const files = rotatedByTree(
-    testFiles(root).filter((file) => CORE_TEST.test(file)),
-    limit,
-  );
-  let ran = 0;
-  while (ran < files.length && elapsed() < limit) {
-    const batch = files.slice(ran, ran + BATCH);
-    ran += batch.length;
-    const paths = batch.map((file) => join(root, file));
-    if (!run([join(root, "test/run-files.js"), String(FILE_MS_MAX), String(LANES), ...paths]))
-      failures.push(`without ${name}, tests of the core fail: ${batch.join(" ")}`);
-  }
+  const files = testFiles(root).filter((file) => CORE_TEST.test(file));
+  const paths = files.map((file) => join(root, file));
+  if (!run([join(root, "test/run-files.js"), String(FILE_MS_MAX), String(LANES), ...paths]))
+    failures.push(`without ${name}, tests of the core fail`);
   const others = dependents.filter((file) => CORE_TEST.test(file));
-  console.log(
-    `  ran ${ran} of ${files.length} test files of the core; ${others.length} more need what was removed`,
-  );
-  if (ran < files.length) omitted.push(`${files.length - ran} test files of the core`);
+  console.log(`  ran ${files.length} test files of the core; ${others.length} more need what was removed`);
 }
 
 function runSmokeTest(name: string, { options }: Removal): void {

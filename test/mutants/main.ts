@@ -3,9 +3,6 @@
  * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
  * after a full run of the tests. It assumes that the tests pass, and does not run them without a mutant.
  *
- * With --seconds, it begins no mutant after about that time; a hash of the tree determines where it begins, so that
- * different commits try different mutants.
- *
  * With --random, it tries random mutants instead (random/random-mutants.ts).
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
@@ -17,7 +14,6 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildRoot } from "../support/repository.js";
-import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
@@ -56,13 +52,11 @@ interface Detection {
 const { values, positionals } = parseArgs({
   options: {
     tested: { type: "boolean", default: false },
-    seconds: { type: "string" },
     random: { type: "string" },
     seed: { type: "string" },
   },
   allowPositionals: true,
 });
-const limit = secondsOption(values.seconds);
 
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
@@ -232,12 +226,10 @@ async function main(words: readonly string[]): Promise<void> {
   const stale = chosen.map(staleness).filter((text) => text !== null);
   for (const text of stale) console.error(text);
   // The last mutants in the table start servers and take the longest time, so they run first.
-  const queue = rotatedByTree(chosen.filter((mutant) => staleness(mutant) === null).reverse(), limit);
+  const queue = chosen.filter((mutant) => staleness(mutant) === null).reverse();
   let alive = stale.length;
-  const begunAt = performance.now();
   const work = async () => {
-    while (queue.length > 0 && performance.now() - begunAt < limit) {
-      const mutant = queue.shift() as Mutant;
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const startedAt = performance.now();
       const detection = await tryMutant(mutant);
       if (detection === null || UNFIT.test(detection.problem)) alive++;
@@ -248,10 +240,8 @@ async function main(words: readonly string[]): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
-  const omitted = queue.length === 0 ? "" : `; ${queue.length} were not tried in this run`;
-  const tried = chosen.length - queue.length;
-  console.log(`${tried - alive} of ${tried} mutants were detected${omitted}`);
-  if (alive > 0 || unsound.size > 0 || tried === 0) process.exitCode = 1;
+  console.log(`${chosen.length - alive} of ${chosen.length} mutants were detected`);
+  if (alive > 0 || unsound.size > 0 || chosen.length === 0) process.exitCode = 1;
 }
 
 process.once("exit", () => {
