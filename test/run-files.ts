@@ -6,7 +6,6 @@
  */
 import { run, type TestsStream } from "node:test";
 import { sourcePath, TestReport } from "./support/test-report.js";
-import { membersOf } from "./support/together.js";
 
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
@@ -45,20 +44,11 @@ async function runAll(paths: readonly string[], concurrency: number): Promise<Te
   return report;
 }
 
-/** Returns the files to run again: a process that did not end says nothing about any of its files. */
-function filesToRepeat(report: TestReport): string[] {
-  return report.failedProcesses.flatMap(({ program, hasEnded }) => {
-    const members = membersOf(program);
-    const failed = members.filter((file) => report.hasFailed(file));
-    return hasEnded && failed.length > 0 ? failed : members;
-  });
-}
-
 /** Runs a file alone until it has failed once or passed often enough. @returns the report of its last run */
 async function repeat(file: string): Promise<TestReport> {
   for (let run = 1; ; run++) {
     const report = await runAll([file], 1);
-    if (run === PASSES || report.failedProcesses.length > 0) return report;
+    if (run === PASSES || report.hasFailed) return report;
   }
 }
 
@@ -68,7 +58,7 @@ async function repeatAll(failed: readonly string[]): Promise<ReadonlyMap<string,
   const failedAgain = new Map<string, TestReport>();
   for (const file of failed) {
     const report = await repeat(file);
-    if (report.failedProcesses.length > 0) failedAgain.set(file, report);
+    if (report.hasFailed) failedAgain.set(file, report);
     // Each further file could hang as long.
     if (report.hasHung || failedAgain.size === FAILED_AGAIN_MAX) break;
   }
@@ -85,18 +75,20 @@ async function send(lines: readonly string[]): Promise<void> {
 async function main(): Promise<string> {
   const first = await runAll(files, Number(lanes));
   const text = first.longest() + first.failures();
-  if (first.failedProcesses.length === 0) return text;
+  if (!first.hasFailed) return text;
 
-  const failedAgain = await repeatAll(filesToRepeat(first));
-  if (failedAgain.size === 0) {
+  const failed = files.flatMap((program) => first.failedFilesOf(program));
+  const failedAgain = await repeatAll(failed);
+  // Without a file, nothing shows that the failure was one of the load.
+  if (failed.length > 0 && failedAgain.size === 0) {
     await send(first.flakes());
     return `${text}\nThese tests failed in the parallel run and passed ${PASSES} times alone. The test or the tested code has a race.\n`;
   }
   process.exitCode = 1;
   const names = [...failedAgain.keys()].map(sourcePath).join(", ");
-  // The first run has printed why, except for the files of a process that crashed.
-  const causes = [...failedAgain].map(([file, report]) => (first.hasFailed(file) ? "" : report.failures()));
-  return `${text}\nFailed again, alone: ${names}\n${causes.join("")}`;
+  // For the other files, the first run has printed why.
+  const causes = [...failedAgain.values()].filter((report) => !first.includesFailuresOf(report));
+  return `${text}\nFailed again, alone: ${names}\n${causes.map((report) => report.failures()).join("")}`;
 }
 
 const last = await main();

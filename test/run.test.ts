@@ -157,6 +157,18 @@ const FAILS_ONCE = `
     throw new Error("timeout, this once");
   });
 `;
+const HANGS_ONCE = `
+  test("hangs once", () => {
+    if (fs.existsSync(mark)) return;
+    fs.writeFileSync(mark, "");
+    return new Promise(() => void setInterval(() => {}, 1000));
+  });
+`;
+/** An error after the end of the test that caused it. */
+const STRAY = `
+  test("ends", () => void setTimeout(() => { throw new Error("stray"); }, 100));
+  test("waits", () => new Promise((end) => setTimeout(end, 500)));
+`;
 /** Fails in its first and its third run. */
 const FAILS_TWICE = `
   test("fails twice", () => {
@@ -185,7 +197,10 @@ test("a file that fails in the parallel run and passes alone is reported, and do
 test("a file runs again alone that runs tests which another file defines", async () => {
   const { status, flakes } = await runFiles([PASSES, RUNS_TESTS_OF_ANOTHER_FILE]);
   assert.equal(status, 0);
-  assert.match(flakes.join("\n"), /^FLAKE cases\.mjs > fails once, load \d+$/);
+  assert.match(
+    flakes.join("\n"),
+    /^FLAKE cases\.mjs > fails once, load \d+\nFLAKE file-1\.test\.mjs, load \d+$/,
+  );
 });
 
 test("however many files fail once, the run passes", async () => {
@@ -211,6 +226,28 @@ test("when a shared process crashes, its files run again one by one", async () =
   assert.match(always.output, /\nFailed again, alone: file-1\.test\.mjs, file-2\.test\.mjs\n/);
   assert.match(always.output, /^✖ file-1\.test\.mjs\n.*\(exit code 3\)\n {2}the reason\n/m);
 });
+
+test("files of a shared process run again that a crash or an error of no test conceals", async () => {
+  const crashes = `test("crashes", async () => { await new Promise((end) => setTimeout(end, 500)); ${CRASHES} });`;
+  const { status, output } = await runFiles([FAILS_ONCE, crashes, FAILS], { isShared: true });
+  assert.equal(status, 1, output);
+  assert.match(output, /\nFailed again, alone: file-1\.test\.mjs, file-2\.test\.mjs\n/);
+  assert.match(output, /^✖ together-1\.mjs\n.*\(exit code 3\)/m);
+  const stray = await runFiles([FAILS_ONCE, STRAY], { isShared: true });
+  assert.equal(stray.status, 1, stray.output);
+  assert.match(stray.output, /\nFailed again, alone: file-1\.test\.mjs\n/);
+});
+
+for (const isShared of [false, true])
+  test(`a failure counts that the exit code does not show, with a process that is ${isShared ? "shared" : "not shared"}`, async () => {
+    const inHook = 'import { after } from "node:test"; after(() => { throw new Error("in a hook"); });';
+    const hidden = 'process.on("exit", () => { process.exitCode = 0; });';
+    for (const text of [`${PASSES} ${inHook}`, `${FAILS} ${hidden}`]) {
+      const { status, output } = await runFiles([PASSES, text], { isShared });
+      assert.equal(status, 1, output);
+      assert.match(output, /\nFailed again, alone: file-1\.test\.mjs\n/);
+    }
+  });
 
 test("files that share a process run their tests when all files are loaded", async () => {
   const loads = "await new Promise((loaded) => setTimeout(loaded, 50));";
@@ -268,6 +305,12 @@ describe("a file that hangs", { concurrency: true }, () => {
     ]);
     assert.match(inTime.output, /takes too long/);
     assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
+  });
+
+  test("runs again, alone", async () => {
+    const { status, output, flakes } = await runFiles([HANGS_ONCE, PASSES]);
+    assert.equal(status, 0, output);
+    assert.match(flakes.join("\n"), /^FLAKE file-0\.test\.mjs, load \d+$/);
   });
 });
 

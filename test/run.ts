@@ -84,7 +84,8 @@ function main(words: readonly string[]): void {
 
   runFiles(programs, (flakes) => {
     reportLeftFiles(scratch);
-    rmSync(scratch, { recursive: true });
+    // A server that was just killed may still write.
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     const hasFailed = process.exitCode !== 0 || flakes.length > 0;
     // The failures remain the last lines.
     if (words.length === 0 && !hasFailed) console.log(HOW_TO_RUN_MORE);

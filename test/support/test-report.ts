@@ -28,14 +28,6 @@ interface Failure {
   readonly load: number;
 }
 
-/** A process that failed. */
-export interface FailedProcess {
-  /** The path of the file that it ran: a test file, or the program of a group of them. */
-  readonly program: string;
-  /** Whether all its tests ended, and some of them failed. Otherwise the process crashed or was killed. */
-  readonly hasEnded: boolean;
-}
-
 interface PlacedEvent {
   readonly name: string;
   /** The number of tests and suites that contain the test. */
@@ -65,7 +57,12 @@ export class TestReport {
   readonly #tests = new Map<string, number>();
   /** The duration of each process in milliseconds, by the file that it runs. Several short files share a process. */
   readonly #processes = new Map<string, number>();
-  readonly #failedProcesses: FailedProcess[] = [];
+  /** The files whose processes failed, among them the programs of groups. */
+  readonly #failedProcesses = new Set<string>();
+  /** The files whose suites have ended in a shared process. */
+  readonly #endedSuites = new Set<string>();
+  /** The load average of the last minute when a test failed, by the place of the test. */
+  readonly #loads = new Map<string, number>();
   /** The end of what each process has written to stderr, by the file that it runs. */
   readonly #stderr = new Map<string, string>();
   /** The text on stderr that is not printed yet, by the file that the process runs. */
@@ -91,13 +88,35 @@ export class TestReport {
     this.#print = print;
   }
 
-  get failedProcesses(): readonly FailedProcess[] {
-    return this.#failedProcesses;
+  /** Whether a test, a hook or a process failed. A process can fail without a test, and a hook without its process. */
+  get hasFailed(): boolean {
+    return this.#failures.size > 0 || this.#failedProcesses.size > 0;
   }
 
-  /** Returns whether a test failed that a file defines. */
-  hasFailed(file: string): boolean {
-    return this.#failures.has(file);
+  /**
+   * Returns the files of a process that failed. If the process crashed, or has an error that belongs to no test, or
+   * failed without a test of its files, these are all its files.
+   * @param program  the file that it ran: a test file, or the program of a group of them
+   */
+  failedFilesOf(program: string): readonly string[] {
+    const files = membersOf(program);
+    const failed = files.filter((file) => this.#failures.has(file));
+    if (!this.#failedProcesses.has(program)) return failed;
+
+    const hasCrashed = this.#failures.has(program) || files.some((file) => !this.#endedSuites.has(file));
+    return hasCrashed || this.#strayErrors.length > 0 || failed.length === 0 ? files : failed;
+  }
+
+  /** Returns whether everything that failed in another run also failed in this one. */
+  includesFailuresOf(other: TestReport): boolean {
+    const own = new Set(this.#failedPlaces());
+    return other.#failedPlaces().every((place) => own.has(place));
+  }
+
+  #failedPlaces(): readonly string[] {
+    return [...this.#failures].flatMap(([file, failures]) =>
+      failures.map(({ names }) => [file, ...names].join(" > ")),
+    );
   }
 
   /** Prints the events of a run as they arrive. */
@@ -107,10 +126,7 @@ export class TestReport {
       .on("test:dequeue", (event) => {
         if (!isFile(event) && !isSuiteOfFile(event)) this.#running.add(placeOf(event));
       })
-      .on("test:complete", (event) => {
-        if (isFile(event)) this.#endProcess(event as TestEvent);
-        else this.#running.delete(placeOf(event));
-      })
+      .on("test:complete", (event) => this.#complete(event as TestEvent))
       .on("test:pass", (event) => this.#end(event as TestEvent))
       .on("test:fail", (event) => this.#end(event as TestEvent))
       .on("test:stdout", ({ message }) => this.#print(message))
@@ -127,10 +143,22 @@ export class TestReport {
       });
   }
 
-  #endProcess({ file, details: { duration_ms, error } }: TestEvent): void {
-    this.#processes.set(file!, duration_ms);
+  /** Node reports that a test has completed at once, and its result when the tests before it have theirs. */
+  #complete(event: TestEvent): void {
+    const { duration_ms, error } = event.details;
+    if (error !== undefined) this.#loads.set(placeOf(event), loadavg()[0] ?? 0);
+    if (isSuiteOfFile(event)) this.#endedSuites.add(event.name);
+    if (!isFile(event)) {
+      this.#running.delete(placeOf(event));
+      return;
+    }
+    const file = event.file!;
+    this.#processes.set(file, duration_ms);
     if (error === undefined) return;
-    this.#failedProcesses.push({ program: file!, hasEnded: error.failureType === "subtestsFailed" });
+    this.#failedProcesses.add(file);
+    // Node reports a crash as the failure of a file only if no test of the file failed before.
+    if (error.failureType === "subtestsFailed" && hasCrashed(error))
+      this.#add(file, { names: [], error: endOf(error), load: this.#loadAt(event) });
   }
 
   #printLater(file: string, message: string): void {
@@ -182,8 +210,15 @@ export class TestReport {
     if (isOfFile) this.#printStderr(file, OUTPUT_LENGTH_MAX);
     const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
     const failure = isOfFile ? endOf(error) : (error.cause ?? error);
-    const [load = 0] = loadavg();
-    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure, load }]);
+    this.#add(file, { names, error: failure, load: this.#loadAt(inProcess) });
+  }
+
+  #add(file: string, failure: Failure): void {
+    this.#failures.set(file, [...(this.#failures.get(file) ?? []), failure]);
+  }
+
+  #loadAt(event: PlacedEvent): number {
+    return this.#loads.get(placeOf(event)) ?? 0;
   }
 
   /** Returns the text of all failures, each with its file. */
@@ -211,17 +246,23 @@ export class TestReport {
   }
 
   /**
-   * Returns a line for each failed test: its file, its names, and the load of the machine when it failed. For a shared
-   * process that crashed, the line names its files.
+   * Returns a line for each failure: its file, the names of its test, and the load of the machine when it failed. For a
+   * process that failed without a failed test, the line names the files that it ran.
    */
   flakes(): readonly string[] {
-    return [...this.#failures].flatMap(([file, failures]) =>
-      failures.map(({ names, load }) => {
-        const files = names.length === 0 ? membersOf(file) : [file];
-        const place = [files.map(sourcePath).join(", "), ...names].join(" > ");
-        return `FLAKE ${place}, load ${load.toFixed(0)}`;
-      }),
-    );
+    const line = (file: string, { names, load }: Pick<Failure, "names" | "load">) => {
+      const files = names.length === 0 ? membersOf(file) : [file];
+      return `FLAKE ${[files.map(sourcePath).join(", "), ...names].join(" > ")}, load ${load.toFixed(0)}`;
+    };
+    const hasFailure = (program: string) =>
+      [program, ...membersOf(program)].some((file) => this.#failures.has(file));
+    const others = [...this.#failedProcesses].filter((program) => !hasFailure(program));
+    return [
+      ...[...this.#failures].flatMap(([file, failures]) => failures.map((failure) => line(file, failure))),
+      ...others.map((file) =>
+        line(file, { names: [], load: this.#loadAt({ name: file, nesting: 0, file }) }),
+      ),
+    ];
   }
 
   /** Returns the list of the files that took the longest time. */
@@ -253,6 +294,10 @@ function endOf({ cause, exitCode, signal }: NonNullable<TestEvent["details"]["er
   if (signal) return `${text} (ended by ${signal})`;
   return typeof exitCode === "number" ? `${text} (exit code ${exitCode})` : text;
 }
+
+/** Returns whether a process did not end by itself, with the exit code of failed tests. */
+const hasCrashed = ({ exitCode, signal }: NonNullable<TestEvent["details"]["error"]>): boolean =>
+  Boolean(signal) || (typeof exitCode === "number" && exitCode !== 1);
 
 function markOf({ details, skip }: TestEvent): string {
   if (details.error !== undefined) return "✖";
