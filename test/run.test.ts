@@ -272,6 +272,9 @@ test("files that share a process have their own hooks, and a failure names its f
   assert.match(unreadable.output, /^✖ file-1\.test\.mjs\n.*at its start/m);
 });
 
+/** Node 24 ends a test that takes too long, but not a file that the test keeps alive: run-files.ts ends the run. */
+const skipOnNode24 = Number.parseInt(process.versions.node, 10) >= 24 && "Node 24 ends no file that hangs";
+
 describe("a file that hangs", { concurrency: true }, () => {
   test("is killed with the processes that it started", async () => {
     const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
@@ -291,7 +294,7 @@ describe("a file that hangs", { concurrency: true }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("is reported with the tests that have not ended", async () => {
+  test("is reported with the tests that have not ended", { skip: skipOnNode24 }, async () => {
     const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
     const [{ status, output }, keepsAlive] = await Promise.all([
       runFiles([`${PASSES} ${hangs}`, PASSES]),
@@ -307,7 +310,7 @@ describe("a file that hangs", { concurrency: true }, () => {
     assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
   });
 
-  test("runs again, alone", async () => {
+  test("runs again, alone", { skip: skipOnNode24 }, async () => {
     const { status, output, flakes } = await runFiles([HANGS_ONCE, PASSES]);
     assert.equal(status, 0, output);
     assert.match(flakes.join("\n"), /^FLAKE file-0\.test\.mjs, load \d+$/);
