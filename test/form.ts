@@ -2,14 +2,12 @@
  * `npm run form`: checks what needs no running daemon: the types of the dashboard's page, format and rules, and the
  * tests that compare files with each other. Prints all problems in one list. The build has checked the other types.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { run } from "node:test";
+import { run as runTests } from "node:test";
 import { testFiles } from "./support/chosen-files.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
+import { run } from "./support/run-program.js";
 import { TestReport } from "./support/test-report.js";
 
 /** The beginnings of the paths of the tests. */
@@ -34,13 +32,8 @@ const TESTS = [
 /** Runs a package's program. @returns what it prints if it fails; otherwise an empty text */
 async function problemsOf(program: string, ...args: readonly string[]): Promise<string> {
   const path = join(repositoryRoot, "node_modules", ".bin", program);
-  const child = spawn(path, args, { cwd: repositoryRoot, stdio: ["ignore", "pipe", "pipe"] });
-  const [output, errors, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close"),
-  ]);
-  return code === 0 ? "" : `\n✖ ${[program, ...args].join(" ")}\n${output}${errors}`;
+  const { code, stdout, stderr } = await run(path, args, { cwd: repositoryRoot });
+  return code === 0 ? "" : `\n✖ ${[program, ...args].join(" ")}\n${stdout}${stderr}`;
 }
 
 /** Runs the tests. @returns their failures */
@@ -50,14 +43,11 @@ async function failures(): Promise<string> {
   if (missing.length > 0) return `\n✖ test/form.ts lists no test file: ${missing.join(", ")}\n`;
   const files = all.filter((file) => TESTS.some((path) => file.startsWith(path)));
   const report = new TestReport(() => {});
-  const stream = run({
+  const stream = runTests({
     files: files.map((file) => join(buildRoot, file)),
     concurrency: availableParallelism(),
   });
-  report.follow(stream);
-  // The stream ends only if it is read.
-  stream.resume();
-  await once(stream, "end");
+  await report.follow(stream);
   return report.failures();
 }
 

@@ -35,12 +35,9 @@ const print = (text: string): void => void process.stdout.write(text);
 async function runAll(paths: readonly string[], concurrency: number): Promise<TestReport> {
   const report = new TestReport(print);
   const stream = run({ files: [...paths], concurrency, timeout: limit }) as TestsStream;
-  report.follow(stream);
   stream.on("test:dequeue", resetSilence).on("test:complete", resetSilence);
   reports.push(report);
-  // The stream ends only if it is read.
-  stream.resume();
-  await new Promise((ended) => stream.on("end", ended));
+  await report.follow(stream);
   return report;
 }
 
@@ -78,9 +75,14 @@ async function main(): Promise<string> {
   if (!first.hasFailed) return text;
 
   const failed = files.flatMap((program) => first.failedFilesOf(program));
+  if (failed.length === 0) {
+    // The failure belongs to no file that could run again.
+    process.exitCode = 1;
+    return text;
+  }
+
   const failedAgain = await repeatAll(failed);
-  // Without a file, nothing shows that the failure was one of the load.
-  if (failed.length > 0 && failedAgain.size === 0) {
+  if (failedAgain.size === 0) {
     await send(first.flakes());
     return `${text}\nThese tests failed in the parallel run and passed ${PASSES} times alone. The test or the tested code has a race.\n`;
   }

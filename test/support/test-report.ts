@@ -1,4 +1,5 @@
 /** Prints the events of a test run: a line for each test, and each failure once, at the end, with its file. */
+import { once } from "node:events";
 import { loadavg } from "node:os";
 import { basename, isAbsolute, join, relative } from "node:path";
 import type { TestsStream } from "node:test";
@@ -24,7 +25,7 @@ interface Failure {
   /** The names of the test and the tests that contain it, the outermost first. Empty if the process itself failed. */
   readonly names: readonly string[];
   readonly error: unknown;
-  /** The load average of the last minute when the failure was reported. */
+  /** The load average of the last minute when the test failed. */
   readonly load: number;
 }
 
@@ -119,8 +120,8 @@ export class TestReport {
     );
   }
 
-  /** Prints the events of a run as they arrive. */
-  follow(stream: TestsStream): void {
+  /** Prints the events of a run as they arrive, until its end. */
+  async follow(stream: TestsStream): Promise<void> {
     stream
       .on("test:start", (event) => this.#start(event))
       .on("test:dequeue", (event) => {
@@ -141,6 +142,9 @@ export class TestReport {
         if (message.startsWith("Error: ")) this.#strayErrors.push(message);
         this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`);
       });
+    // The stream ends only if it is read.
+    stream.resume();
+    await once(stream, "end");
   }
 
   /** Node reports that a test has completed at once, and its result when the tests before it have theirs. */
