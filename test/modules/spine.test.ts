@@ -14,8 +14,8 @@ const FILE = /`([\w/-]+\/[\w-]+\.ts)`/g;
 const SIZE = /(\d+) files(?: and| with|,) ([\d,]+) lines/g;
 /** The maxima for a daemon without peers, and for all. */
 const MAXIMA = [
-  { files: 25, lines: 8500 },
-  { files: 35, lines: 14_000 },
+  { files: 25, lines: 7_800 },
+  { files: 35, lines: 13_000 },
 ];
 /** The share by which the stated number of lines may differ from the actual one. */
 const TOLERANCE = 0.03;
@@ -48,8 +48,9 @@ test("the files to read first are as many, and as long, as docs/architecture.md 
   assert.equal(filesIn(first).length, stated[0]?.files);
 });
 
+/** Returns the number of a file's lines that are to be read: not the empty ones, so that paragraphs cost nothing. */
 function linesOf(file: string): number {
   const text = texts.get(file);
   assert.ok(text !== undefined, `${file} does not exist`);
-  return text.split("\n").length - 1;
+  return text.split("\n").filter((line) => line !== "").length;
 }
