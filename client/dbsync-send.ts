@@ -207,6 +207,7 @@ function dropOne(): void {
 function nameOf(settings: Settings): string {
   const { servers, authorities, key, passphrase, cluster, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);
+
   return JSON.stringify([
     addresses,
     authorities?.ca.toString("latin1") ?? null,

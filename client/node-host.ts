@@ -64,6 +64,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
     const { servers: addresses, cluster, keepalive } = this.#settings;
     const { isSession = false, trace = null, warn = () => {} } = this.#options;
     this.#timer = timer;
+
     this.#outbox = new Outbox({
       owner: this,
       environment,

@@ -211,12 +211,14 @@ export class OutboxClient implements CallingClient {
     const isMulti = options.envelope?.multi === true;
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, labelOf(inputs, isMulti));
     if (options.signal?.aborted) throw abortedCall(options.signal, labelOf(inputs, isMulti));
+
     const now = this.#environment.now();
     const isOwn = traceparent === undefined || options.traceparent !== null;
     const settings = isOwn ? options : { ...options, traceparent };
     this.#host.check(inputs, settings, now);
     if (isMulti && !(Array.isArray(inputs) && inputs.length > 0 && inputs.length <= UNIT_COMMANDS_MAX))
       throw new DbsyncError("bad-command", `multi accepts 1 to ${UNIT_COMMANDS_MAX} commands`);
+
     const bytes = inputBytes(inputs, isMulti);
     const kind = isMulti
       ? unitKindOf(inputs as readonly CommandInput[])

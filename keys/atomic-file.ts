@@ -35,6 +35,7 @@ export function stage(path: string, text: string | Uint8Array, mode: number): st
     dirname(path),
     `.${basename(path)}.${randomBytes(STAGED_NAME_BYTES).toString("hex")}.tmp`,
   );
+
   const descriptor = openSync(staged, "wx", 0o600);
   try {
     writeFileSync(descriptor, text);

@@ -46,6 +46,7 @@ export function loadCertificatePair(files: CertificateFiles): CertificatePair {
   const own = chain[0] as X509Certificate;
   const key = privateKeyIn(files.key, keyFile.blocks);
   requireMatch(files, chain, key.object);
+
   return {
     certificatePem: certificateFile.blocks.map(({ text }) => text).join(""),
     keyPem: key.text,
@@ -93,6 +94,7 @@ function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certific
       `${file} contains ${other} instead of a certificate. Correct the path, or ${MAKE_ONE}`,
     );
   }
+
   return certificates.map(({ text }) => {
     try {
       return new X509Certificate(text ?? "");
@@ -114,6 +116,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
       `${file} contains ${found}; expected the private key of the certificate. Correct the path.`,
     );
   }
+
   if (isEncrypted(block)) {
     const legacy = needsLegacyProvider(block) ? "-provider legacy -provider default " : "";
     throw new CertificateError(
@@ -121,6 +124,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
         `Make a copy without one: openssl pkey ${legacy}-in ${shellWord(file)} -out tls-key.pem`,
     );
   }
+
   const text = block.text ?? "";
   try {
     return { text, object: createPrivateKey(text) };

@@ -61,6 +61,7 @@ export async function makeCertificate(options: {
   const pki = forgePki();
   const key = options.key ?? (await newKey());
   const notAfter = new Date(now + days * DAY_MS);
+
   const certificate = pki.createCertificate();
   certificate.publicKey = pki.publicKeyFromPem(
     createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
@@ -68,6 +69,7 @@ export async function makeCertificate(options: {
   certificate.serialNumber = newSerial();
   certificate.validity.notBefore = new Date(now - BACKDATE_MS);
   certificate.validity.notAfter = notAfter;
+
   const subject = [
     { name: "commonName", value: names.find(({ length }) => length <= MAX_COMMON_NAME) ?? "dbsyncd" },
   ];
@@ -80,11 +82,13 @@ export async function makeCertificate(options: {
     { name: "subjectAltName", altNames: names.map(alternativeName) },
     { name: "subjectKeyIdentifier" },
   ]);
+
   const asn1 = forgeAsn1();
   const toBeSigned = () => Buffer.from(asn1.toDer(certificate.tbsCertificate).getBytes(), "latin1");
   const signer = { sign: () => sign("sha256", toBeSigned(), key).toString("latin1") };
   certificate.sign(signer as unknown as Parameters<typeof certificate.sign>[0], forgeSha256().create());
   const der = Buffer.from(asn1.toDer(pki.certificateToAsn1(certificate)).getBytes(), "latin1");
+
   return {
     keyPem: encodePem("PRIVATE KEY", key.export({ type: "pkcs8", format: "der" })),
     certificatePem: encodePem("CERTIFICATE", der),

@@ -41,6 +41,7 @@ export async function generateKeyPair(options: {
     type === "ed25519"
       ? await promisify(generate)("ed25519")
       : await promisify(generate)("rsa", { modulusLength: bits, publicExponent: RSA_EXPONENT });
+
   const cipher = passphrase === undefined ? {} : { cipher: "aes-256-cbc", passphrase };
   return {
     privatePem: encodePem(

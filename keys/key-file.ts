@@ -101,14 +101,17 @@ function readBlock(
     "file" in source
       ? readKeyFile(source.file, origin.due)
       : { bytes: typeof source.pem === "string" ? Buffer.from(source.pem) : source.pem, warnings: [] };
+
   if (bytes.length === 0) throw new KeyFileError("empty", origin);
   if (hasEscapedLines(bytes)) throw new KeyFileError("escaped-lines", origin);
+
   const blocks = pemBlocks(bytes);
   const block = blocks[0];
   if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), origin);
   if (blocks.length > 1) {
     throw new KeyFileError("several", origin, { detail: blocks.map(({ label }) => label).join(", ") });
   }
+
   const content = contentOf(block.label);
   if (content === origin.due && isOneLine(block)) throw new KeyFileError("one-line", origin);
   if (content === origin.due) return { block, warnings };

@@ -89,6 +89,7 @@ export async function keygen(argv: readonly string[], streams: KeygenStreams): P
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
     throw error;
   }
+
   try {
     await run(options, streams);
     return EXIT_OK;
@@ -153,10 +154,12 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
     passphraseFile?: string;
     force?: boolean;
   }>();
+
   const type = KEY_TYPES.find((type) => type === parsed.type) ?? KEY_TYPES[0];
   if (type !== "rsa" && program.getOptionValueSource("bits") === "cli") {
     program.error(`error: option '--bits' is for RSA keys; a key of type ${type} has only one size`);
   }
+
   return {
     type,
     bits: KEY_BITS.find((bits) => String(bits) === parsed.bits) ?? KEY_BITS[0],
@@ -174,6 +177,7 @@ function certificateOptions(program: Command): CertificateOptions | null {
   const parsed = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
   const isSet = (name: string) => program.getOptionValueSource(name) === "cli";
   const isCertificate = parsed.certificate === true;
+
   const others = isCertificate ? ["type", "bits", "passphraseFile"] : ["san", "days", "keepKey"];
   const other = program.options.find(
     (option) => others.includes(option.attributeName()) && isSet(option.attributeName()),
@@ -183,12 +187,14 @@ function certificateOptions(program: Command): CertificateOptions | null {
       `error: option '${other.long}' ${isCertificate ? "cannot be combined with" : "requires"} '--certificate'`,
     );
   }
+
   if (!isCertificate) return null;
   if (parsed.san === undefined) {
     program.error(
       "error: option '--certificate' requires the daemon's names: --san db1.example.org,10.0.0.1",
     );
   }
+
   const { san: names = [], days, keepKey = false, out, name = null, force = false } = parsed;
   return { names, days, keepKey, out, name, force };
 }
@@ -223,15 +229,18 @@ async function run(options: Options, streams: KeygenStreams): Promise<void> {
     streams.stdout.write(await writeCertificate(options.certificate));
     return;
   }
+
   const passphrase = options.passphraseFile === null ? null : readPassphraseFile(options.passphraseFile);
   for (const warning of passphrase?.warnings ?? []) {
     streams.stderr.write(`dbsync-keygen: warning: ${warning}\n`);
   }
+
   const paths = keyPairPaths(options.out, options.name);
   prepareKeyPairFiles(paths, options);
   if (options.type === "rsa" && options.bits > KEY_BITS[0] && streams.stderr.isTTY === true) {
     streams.stderr.write(`Generating a key of ${options.bits} bits; this can take several seconds …\n`);
   }
+
   const pair = await generateKeyPair({ ...options, passphrase: passphrase?.passphrase });
   writeKeyPair(pair, paths, options);
   streams.stdout.write(summary(options, paths, pair.fingerprint));
@@ -315,6 +324,7 @@ async function writeCertificate(options: CertificateOptions): Promise<string> {
     privateFile: join(options.out, `${prefix}tls-key.pem`),
     publicFile: join(options.out, `${prefix}tls-cert.pem`),
   };
+
   const key = options.keepKey ? loadCertificateKey(paths.privateFile) : null;
   if (key === null) prepareKeyPairFiles(paths, options);
   const made = await makeCertificate({ names: options.names, days: options.days, key, now: Date.now() });
@@ -428,9 +438,11 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
     { path: paths.privateFile, text: pair.privatePem, mode: PRIVATE_MODE },
     { path: paths.publicFile, text: pair.publicPem, mode: PUBLIC_MODE },
   ];
+
   const staged: { from: string; path: string }[] = [];
   const placed: string[] = [];
   let path = paths.privateFile;
+
   try {
     for (const file of files) {
       path = file.path;

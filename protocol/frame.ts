@@ -93,11 +93,13 @@ export class FrameParser {
         at = this.#readUsualHeader(chunk, at) || this.#readHeader(chunk, at);
         if (this.#missing !== 0) continue;
       }
+
       const end = Math.min(chunk.length, at + this.#missing);
       const part = chunk.subarray(at, end);
       this.#missing -= end - at;
       this.#offset += end - at;
       at = end;
+
       const unfinished = this.unfinished;
       if (this.#missing === 0 && unfinished.length === 0) payloads.push(part);
       else unfinished.append(part, part.length, unfinished.length + part.length + this.#missing);
@@ -116,6 +118,7 @@ export class FrameParser {
     if (this.version !== 2 || this.#headerChars > 0) return 0;
     for (let i = 0; i < TAGS[2].length; i++) if (chunk[start + i] !== TAGS[2].charCodeAt(i)) return 0;
     const digits = start + TAGS[2].length;
+
     let at = digits;
     let length = 0;
     for (; chunk[at] !== COLON; at++) {
@@ -123,6 +126,7 @@ export class FrameParser {
       if (digit < 0 || digit > 9 || at - digits >= MAX_LENGTH_CHARS || chunk[digits] === ZERO) return 0;
       length = length * 10 + digit;
     }
+
     if (length === 0 || length > this.#maxPayloadBytes) return 0;
     this.#offset += at + 1 - start;
     this.#missing = length;

@@ -67,6 +67,7 @@ function requiresAbsence(argv: Argv): boolean | null {
 export function implicitCondition(argv: Argv): ImplicitCondition | null {
   const [name = "", key = "", field = ""] = argv;
   const counted = { expected: 0, applied: ONE, unmet: ZERO } as const;
+
   switch (upperCase(name)) {
     case "SETNX":
       return { check: ["EXISTS", key], unconditional: ["SET", ...argv.slice(1)], ...counted };

@@ -10,6 +10,7 @@ export function nearestName(typed: string, names: Iterable<string>): string | nu
   const typedLetters = lettersOf(typed);
   let nearest: string | null = null;
   let fewestMistakes = MISTAKES_MAX + 1;
+
   for (const name of names) {
     const letters = lettersOf(name);
     if (Math.abs(letters.length - typedLetters.length) >= fewestMistakes) continue;
@@ -41,6 +42,7 @@ function mistakesBetween(one: string, other: string): number {
   let before: number[] = [];
   let last: number[] = [];
   let row = Array.from({ length: other.length + 1 }, (_, column) => column);
+
   for (let i = 1; i <= one.length; i++) {
     [before, last, row] = [last, row, [i]];
     for (let j = 1; j <= other.length; j++) {

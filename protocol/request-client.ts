@@ -128,6 +128,7 @@ export class RequestClient<Answer> {
     const parts: Answer[] = [];
     let [hasLast, wake] = [false, () => {}];
     let failure: ConnectionEnd | null = null;
+
     this.#send(request, {
       take(part) {
         parts.push(part);
@@ -141,6 +142,7 @@ export class RequestClient<Answer> {
         wake();
       },
     });
+
     try {
       for (;;) {
         if (parts.length === 0) {

@@ -60,6 +60,7 @@ export function inTurns<A>(
 ): A | Promise<A> {
   const first = runTurn(work, uptime, milliseconds);
   if (first !== null) return first.value;
+
   return new Promise<A>((resolve, reject) => {
     const next = () => {
       if (isWanted?.() === false) return;
@@ -104,6 +105,7 @@ export function* sortedInSteps<Item>(
     for (const item of items.slice(from, from + step).sort(compare)) sorted.push(item);
     if (step > 1 || from % STEP_ITEMS === 0) yield;
   }
+
   for (let width = step; width < sorted.length; width *= 2) {
     const merged: Item[] = [];
     for (let from = 0; from < sorted.length; from += 2 * width)

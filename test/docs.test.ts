@@ -45,6 +45,7 @@ function userFolder(): string {
   mkdirSync(join(modules, "dbsyncd"));
   cpSync(join(repositoryRoot, "package.json"), join(modules, "dbsyncd/package.json"));
   symlinkSync(buildRoot, join(modules, "dbsyncd/dist"));
+
   for (const [name, path] of Object.entries(manifest.bin)) {
     const program = join(buildRoot, path.replace(/^dist\//, ""));
     chmodSync(program, 0o755);
@@ -139,12 +140,14 @@ function runScript(
     ...more,
     npm_config_update_notifier: "false",
   };
+
   const child = spawn("timeout", [...limit, "bash", "-euo", "pipefail", "-c", script], {
     cwd,
     env,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk));
   return new Promise((resolve) => {
@@ -182,27 +185,32 @@ const unmeasured = (output: string): string =>
 test("the first two command lines of README.md work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
+
   const copy = mkdtempSync(join(tmpdir(), "dbsync-copy-"));
   for (const file of ownFiles()) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(repositoryRoot, file), join(copy, file));
   }
+
   const start = await runScript("npm install --no-audit --no-fund && npm start -- --once", copy);
   assert.equal(start.code, 0, start.output);
   assert.match(
     start.output,
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
   );
+
   const [, shown = ""] = /^```\n( {2}INCR [\s\S]*?)^```$/m.exec(readDocument("README.md")) ?? [];
   assert.match(shown, /is stopped/);
   assert.ok(
     unmeasured(start.output).includes(unmeasured(shown)),
     `${start.output}\ndoes not contain\n${shown}`,
   );
+
   // From here on, the dependencies of the copy are installed.
   const page = await runScript(DASHBOARD_OF_START, copy);
   assert.equal(page.code, 0, page.output);
   assert.match(page.output, /^200 dbsync$/m);
+
   const tested = await runScript("npm test -- protocol/frame", copy);
   assert.equal(tested.code, 0, tested.output);
   assert.match(tested.output, /pass [1-9]/);
@@ -235,23 +243,28 @@ test("the tour and its programs, and the program of client/README.md, work line 
 }, async () => {
   const { document } = await withFreePorts(readDocument("docs/tour.md"));
   const folder = userFolder();
+
   const [first = "", second = ""] = blocks(document, "js");
   const others = blocks(readDocument("client/README.md"), "js");
   const programs = [`${first}${second}`, ...others].map(printing);
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
+
   const tour = blocks(document, "sh").map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
   // The last block stops the daemons that the programs need.
   const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
+
   const { code, output } = await runScript(askingNpxOnce(script), folder, {
     DBSYNCD_PORT: String(await freePort()),
   });
   assert.equal(code, 0, output);
+
   for (const [, port] of document.matchAll(/^npx dbsyncd .*?(?:-p|--resp|--json) (\d+)/gm))
     assert.ok(
       await isFree(Number(port)),
       `the last block of docs/tour.md does not stop the daemon on port ${port}`,
     );
+
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
     printed.map((line) => JSON.parse(line.slice(PRINTED.length)) as unknown),

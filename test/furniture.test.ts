@@ -97,6 +97,7 @@ test("the README quotes the figures that bench/RESULTS.md shows", () => {
     const perSecond = cells(name)[7] ?? Number.NaN;
     return (Math.round(perSecond / 100) * 100).toLocaleString("en");
   };
+
   const shown = [
     "dbsyncd, RSA, --fsync always, first",
     "Redis, appendfsync always",
@@ -108,15 +109,18 @@ test("the README quotes the figures that bench/RESULTS.md shows", () => {
       read("README.md"),
     ) ?? [];
   assert.deepEqual(quoted.split(" | "), shown);
+
   const [, created = ""] =
     /^\| keys created if absent per second, durable, 64 in flight ¹⁰ \| (.*) \| not m/m.exec(
       read("README.md"),
     ) ?? [];
   const creates = ["dbsyncd, RSA, --fsync always, create", "etcd, 3 members, create"].map(shownOf);
   assert.deepEqual(created.replaceAll("not measured | ", "").split(" | ").slice(0, 2), creates);
+
   const [, thousands] =
     /With 64 calls in flight, the client makes (\d+),000 calls per/.exec(read("README.md")) ?? [];
   assert.equal(Number(thousands), Math.round((cells("dbsyncSend, 64 in")[1] ?? Number.NaN) / 1000));
+
   const [, cpu] =
     /needs ([\d.]+) s of CPU time until it has answered its first call/.exec(read("README.md")) ?? [];
   const [, start] = /^\| dbsyncd --data, until .*\n\| {2}\| 24 \| [\d.]+ \| ([\d.]+) \|/m.exec(results) ?? [];

@@ -71,18 +71,22 @@ before(() => {
     cpSync(join(repositoryRoot, name), join(source, name), { recursive: true });
   }
   cpSync(buildRoot, join(source, "dist"), { recursive: true });
+
   // docs/docker.md creates these files in this folder, and examples/browser others.
   for (const name of ["production/private.pem", "production/cluster.secret", "browser/root-private.pem"])
     writeFileSync(join(source, "examples", name), "");
+
   // npm runs prepack and postpack around the packing. The copy is built already.
   const original = readFileSync(join(source, "package.json"), "utf8");
   changeManifest("hide", source);
   const printed = npm(["pack", "--json", "--ignore-scripts"], source);
   changeManifest("show", source);
   assert.equal(readFileSync(join(source, "package.json"), "utf8"), original);
+
   const [report] = JSON.parse(printed) as [{ filename: string; files: { path: string }[] }];
   packedFiles = report.files.map(({ path }) => path);
   packed = join(source, report.filename);
+
   mkdirSync(join(scratch, "user"));
   writeFileSync(join(scratch, "user/package.json"), "{}");
   npm(["install", "--no-audit", "--no-fund", "--prefer-offline", packed], join(scratch, "user"));
@@ -109,6 +113,7 @@ test("the package contains programs, the library and documents, but no keys, tes
   assert.ok(packedFiles.includes("dist/types/client/public-api.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
   for (const face of FACE_NAMES) assert.ok(packedFiles.includes(`faces/${face}/README.md`), face);
+
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
   const named = readme.matchAll(/(?:\]\((?!https?:)|^(?:sh|php|python3) )([^)#\s]+)/gm);
   for (const [, name = ""] of named)
@@ -116,10 +121,12 @@ test("the package contains programs, the library and documents, but no keys, tes
       packedFiles.some((file) => file === name || file.startsWith(`${name}/`)),
       `README names ${name}`,
     );
+
   const stray = packedFiles.filter((file) =>
     /\.pem$|\.secret$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
   );
   assert.deepEqual(stray, []);
+
   // Other declarations describe the inside of the programs, which are bundled.
   assert.deepEqual(
     packedFiles.filter((file) => /\.d\.c?ts$/.test(file) && !file.startsWith("dist/types/")),
@@ -226,13 +233,16 @@ test("the Debian package, installed into an empty root, has programs, manual pag
   const umask = process.umask(0o077);
   const file = makeDebianPackage(packed, scratch);
   process.umask(umask);
+
   const root = join(scratch, "root");
   const dpkg = (...args: string[]) => execFileSync("dpkg-deb", args, { encoding: "utf8" });
   dpkg("--extract", file, root);
+
   assert.match(dpkg("--field", file, "Depends"), /^nodejs \(>= 20\.19\)$/m);
   assert.match(dpkg("--ctrl-tarfile", file), /conffiles/);
   const closed = dpkg("--contents", file).match(/^(?:d(?!rwxr-xr-x)|-(?!rw[-x]r-[-x]r-[-x])).*$/gm);
   assert.deepEqual(closed, null, "a umask closes no file of the package");
+
   for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
     const { status, stdout, stderr } = spawnSync(join(root, "usr/bin", program), ["--version"], {
       encoding: "utf8",

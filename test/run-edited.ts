@@ -28,6 +28,7 @@ async function main(args: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
+
   const paths = files.map((file) => join(buildRoot, file));
   console.log(`Running ${files.join(", ")}`);
   if (edited.some((file) => !isOfTests(file)) && usesBundles(paths, buildRoot)) await bundle();

@@ -42,9 +42,11 @@ test("a word in the name of a parent folder selects no test file, and a file tha
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
   const { folder, run } = makeRepository(above);
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
+
   const byFolder = run(["system"]);
   assert.equal(byFolder.status, 2, byFolder.stdout);
   assert.match(byFolder.stderr, /No path of a test file contains system\./);
+
   const byFile = run(["daemon/store/"]);
   assert.equal(byFile.status, 0, byFile.stderr);
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_AND_FAILS_ONCE);
@@ -124,6 +126,7 @@ async function runFiles(texts: readonly string[], { isShared = false } = {}): Pr
     );
     return file;
   });
+
   const programs = isShared ? together(files, { folder, lanes: 1 }) : files;
   const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...programs];
   const runner = spawn(process.execPath, args, { env: OUTER, stdio: ["ignore", "pipe", "inherit", "ipc"] });

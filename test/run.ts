@@ -125,6 +125,7 @@ function runFiles(files: readonly string[], ended: (flakes: readonly string[]) =
       // The group no longer has any process.
     }
   };
+
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);
 
   let flakes: readonly string[] = [];

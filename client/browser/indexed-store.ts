@@ -110,6 +110,7 @@ export class IndexedStore<Value> {
       resultOf(store.getAllKeys(range)),
       resultOf(store.getAll(range)) as Promise<Value[]>,
     ]);
+
     for (const [index, value] of values.entries())
       if (isReadable(value)) {
         store.delete(names[index]);

@@ -28,6 +28,7 @@ export class FrameParser {
         this.malformed = new MalformedFrame("expected complete frames", at);
         return payloads;
       }
+
       payloads.push(message.subarray(start, end));
       at = end;
     }

@@ -39,6 +39,7 @@ export function createClient(options: BrowserOptions): BrowserClient {
     makeSocket,
     ...call
   } = options;
+
   const servers = readServers(serverList);
   const defaults = {
     timeout: TIMEOUT_MS_MAX,
@@ -51,12 +52,14 @@ export function createClient(options: BrowserOptions): BrowserClient {
   const base = { ...defaults, buffers: false, servers };
   const identity = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
   const settings = { ...base, ...readCallOptions(call as object, base), ...identity, changed, recovered };
+
   const page = new WebPage(
     settings,
     new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
   );
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => page.retry());
+
   const client = new OutboxClient(settings, page);
   for (const name of ["outbox", "unkept", "daemons"] as const)
     Object.defineProperty(client, name, { get: () => page[name] });
@@ -88,6 +91,7 @@ function addressOf(entry: string): Address | null {
   } catch {
     return null;
   }
+
   const { protocol, hostname, port } = url;
   const isSecure = protocol === "wss:";
   url.hash = "";

@@ -157,6 +157,7 @@ export class StoredEnvelopes {
       };
       this.#hold(this.#owner, held).catch(reject);
     });
+
     this.#channel = new BroadcastChannel(this.#prefix);
     this.#channel.onmessage = ({ data }: { data: string }) => this.#await(store, data);
     return store;
@@ -174,6 +175,7 @@ export class StoredEnvelopes {
   async #adopt(store: IndexedStore<StoredEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
     if (this.#closing.signal.aborted) return;
+
     const found = await store.rename(`${this.#prefix}${owner}/`, this.#isReadable, this.#newName);
     if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, stored] of found) {
@@ -218,6 +220,7 @@ export class StoredEnvelopes {
         reject: (error) => end(null, error as DbsyncError),
       });
     });
+
     const batch = { commandKind: company, options, envelope: { ...envelope, message } };
     return this.#outbox.resume(pending, batch, now);
   }
@@ -237,6 +240,7 @@ export class StoredEnvelopes {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const { environment } = this.#page;
     const ahead = environment.wallClock() - environment.now();
+
     return {
       format: FORMAT,
       company: commandKind,

@@ -31,6 +31,7 @@ export async function makeKey(): Promise<WebKey> {
   const { subtle } = globalThis.crypto;
   if (subtle === undefined)
     throw new DbsyncError("bad-key", "no WebCrypto: open the page over https, or from localhost");
+
   let problem: unknown;
   for (const algorithm of ALGORITHMS) {
     try {
@@ -49,6 +50,7 @@ export async function openKey(name: string): Promise<WebKey> {
   const store = await IndexedStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
     throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });
   });
+
   try {
     const stored = await store.get(name);
     if (stored !== undefined) return stored;

@@ -111,6 +111,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     const size = sizeOf(bytes);
     if (size > BYTES_MAX) throw new DbsyncError("bad-command", tooLong(size, BYTES_MAX));
     if (!this.hasRoomFor(1, size)) throw new DbsyncError("busy", `${this.#held.size} calls wait`);
+
     const since = this.environment.wallClock();
     const until = since + settings.timeout;
     const release = this.hold({ command: inputs, since, until, isRecovered: false }, size);
@@ -223,11 +224,13 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   async #load(): Promise<Outbox> {
     const { servers: addresses, cluster, keyName } = this.#settings;
     const [timer, opened] = this.#client as Parameters<ClientHost["open"]>;
+
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = keyName === null ? null : loaded(import("./stored-envelopes.js"));
     // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
     // as unhandled.
     Promise.allSettled([loading, storing]);
+
     const sealer = await this.sealer();
     const { Outbox } = await loading;
     const outbox = new Outbox({
@@ -247,6 +250,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });
+
     this.#outbox = outbox;
     opened(outbox);
     if (storing !== null) this.#storedEnvelopes = this.#openStore(storing, outbox);

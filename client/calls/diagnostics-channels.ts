@@ -63,6 +63,7 @@ export function tracedCall<Result>(message: CallMessage, run: () => Promise<Resu
 export function publishOutcome(sending: Sending, now: number): void {
   // For a version 1 daemon, the outcome of each delivery has already been published.
   if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
+
   const { address, batch, failure, writtenAt } = sending;
   const { envelope, units } = batch;
   const message: OutcomeMessage = {

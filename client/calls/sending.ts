@@ -269,6 +269,7 @@ export class InFlightEnvelopes {
     sending.writtenAt = now;
     sending.writes++;
     this.#sendings.add(sending);
+
     if (doesWait(sending)) this.#waitingBytes += message.length;
     else {
       this.#due.add(sending);

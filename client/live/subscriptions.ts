@@ -76,6 +76,7 @@ export class Listening {
     signal: AbortSignal | undefined,
   ): EventQueue<Event> {
     if (signal?.aborted) throw abortedCall(signal, "");
+
     const queue = new EventQueue<Event>((left) => {
       if (signal !== undefined) removeAbortListener(signal, aborted);
       this.#live.forget(left);
@@ -85,6 +86,7 @@ export class Listening {
       queue.fail(abortedCall(signal as AbortSignal, ""));
       this.#live.forget(queue);
     };
+
     if (signal !== undefined) onAbort(signal, aborted);
     this.#live.listen(subscription, queue);
     return queue;
@@ -243,6 +245,7 @@ export class Live {
         }
       return;
     }
+
     const isOfKeys = reason === "keys";
     const detail = isOfKeys ? "all keys may have changed" : "messages of other daemons may be missing";
     const gap = this.#gap(isOfKeys ? "keys" : "members", detail);
@@ -252,18 +255,21 @@ export class Live {
   lost(detail: string): void {
     const servers = this.#servers;
     const gap = this.#gap("lost", detail);
+
     const failed = this.#connection as LiveConnection;
     // A daemon that sends a hello and then refuses requests counts as unreachable.
     const wasOpen = failed.hasAnswered;
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
+
     // Give up if all servers have been tried and this server's reason for its refusal is permanent.
     const refusal = this.#failures >= servers.length ? finalRefusal(detail, failed.address.text) : null;
     if (refusal !== null) {
       this.#failAll(refusal);
       return;
     }
+
     if (wasOpen || this.#failures >= servers.length) this.#reportLoss(gap);
     this.#connectLater(detail);
   }
@@ -282,6 +288,7 @@ export class Live {
       this.#connect();
       return;
     }
+
     this.#failures = 0;
     const environment = this.#environment;
     this.#backoff.failed({ stage: "connect", detail }, environment.now(), environment.random());
@@ -329,11 +336,13 @@ export class Live {
     this.#failures = 0;
     this.#hasReportedLoss = false;
     this.#backoff.succeeded();
+
     if (!this.#listeners.has(listener)) return;
     if (reply.kind !== "error") {
       listener.queue.push({ type: "open", server: address.text });
       return;
     }
+
     this.#remove(listener);
     listener.queue.fail(
       new DbsyncError("reply", `${address.text}: ${reply.text}`, { command: listener.word }),

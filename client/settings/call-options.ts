@@ -76,6 +76,7 @@ export function readCallOptions(
   // The value may be an argument of a command, which messages must not show.
   if (typeof options !== "object" || options === null) throw badSecret("options", ALLOWED_VALUES.callOptions);
   checkOptions(options, CALL_OPTIONS, CALL_CHECKS);
+
   return {
     timeout: timeoutFor(options, base.timeout),
     policy: options.policy === undefined ? base.policy : policyFor(options.policy, base.servers),

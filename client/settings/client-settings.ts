@@ -109,10 +109,12 @@ const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
 export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
   const values: SendOptions = typeof options === "string" ? { servers: options } : options;
   checkOptions(values, SEND_OPTIONS, CHECKS, SECRETS);
+
   // The other settings of dbsync.ini and of the environment belong to the servers named there.
   const found = values.servers === undefined ? defaults() : null;
   const servers = found?.servers ?? parseServers(values.servers);
   const key = (values.key === undefined ? defaults().signkey : values.key) || null;
+
   return {
     servers,
     authorities: authoritiesFor(servers, values.ca, defaults),

@@ -66,6 +66,7 @@ export function readDefaults(sources: DefaultSources): Defaults {
   } = sources.variables;
   // If the environment names servers and a key, no ini file is read, because its cluster belongs to other servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(sources);
+
   return {
     ...readServers(servers, ini),
     ...readSignkey(signkey, ini),
@@ -90,9 +91,11 @@ function readKeepaliveAndFormat(ini: FoundIni | null): { keepalive: boolean; for
       "bad-config",
       `${ini?.file}: dbsync.${name} is ${JSON.stringify(value)}, allowed: ${allowed}`,
     );
+
   const isKeepalive = ON.includes(keepalive.toLowerCase());
   if (!isKeepalive && !OFF.includes(keepalive.toLowerCase()))
     throw fail("keepalive", keepalive, "1 or 0, On or Off");
+
   const known = FORMATS.find((each) => each === format);
   if (known === undefined) throw fail("format", format, FORMATS.join(" or "));
   return { keepalive: isKeepalive, format: known };
@@ -207,10 +210,12 @@ export function parseIni(text: string, file: string): IniSettings {
     if (line === "" || line.startsWith(";") || /^\[[^\]]*\]\s*(;.*)?$/.test(line)) continue;
     const fail = (problem: string) => new DbsyncError("bad-config", `${file}, line ${index + 1}: ${problem}`);
     if (line.startsWith("#")) throw fail("a comment begins with ;, not with #");
+
     const equals = line.indexOf("=");
     if (equals < 1) throw fail(`expected "name = value", found ${JSON.stringify(line)}`);
     const name = line.slice(0, equals).trim();
     if (FOREIGN.includes(name)) continue;
+
     const known = SETTINGS.find((setting) => name === setting || name === `dbsync.${setting}`);
     if (known === undefined) {
       throw fail(

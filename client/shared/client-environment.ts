@@ -100,6 +100,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
     socket.unref();
     events.opened();
   });
+
   let isFirst = true;
   socket.on("data", (chunk: Buffer) => {
     if (isFirst && isTlsAlert(chunk)) {
@@ -110,6 +111,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
     isFirst = false;
     events.received(chunk);
   });
+
   return socket;
 }
 
@@ -122,6 +124,7 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
     socket.destroy();
     closed(error);
   };
+
   const socket = connectTls(endpoint, {
     secured() {
       stage = "open";
@@ -135,12 +138,14 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
     const isExplained = stage !== "tls" || error?.stage !== undefined;
     events.closed(isExplained ? error : { message: handshakeFailure(error), stage: "tls" });
   });
+
   socket.on("connect", () => {
     socket.unref();
     socket.setNoDelay(true);
     stage = "tls";
     overdue = setTimeout(() => fail({ message: HANDSHAKE_TIMEOUT, stage: "tls" }), HANDSHAKE_MS).unref();
   });
+
   socket.on("data", (chunk: Buffer) => events.received(chunk));
   return socket;
 }

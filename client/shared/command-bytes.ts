@@ -96,6 +96,7 @@ export function textArguments(command: CommandInput): string | readonly string[]
     if (exactBytesOfText(command) === null) throw badCommand(command, `the line is ${HALF_CHARACTER}`);
     return command;
   }
+
   if (!Array.isArray(command)) throw notACommand(command);
   return command.map((argument, index) => {
     if (typeof argument === "string")

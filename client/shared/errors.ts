@@ -66,13 +66,16 @@ export class DbsyncError extends Error {
     const { command = "" } = extra;
     const title = command === "" ? CODES[code] : `${CODES[code]} (${command})`;
     const head = detail === "" ? title : `${title}: ${detail}`;
+
     // The daemon's text describes the failure of a command completely.
     const described = [...describeOutcomes(outcomes), ...appliedNote(outcomes, extra.isRead === true)];
     const lines = code === "reply" ? [] : described.map((line) => `\n  ${line}`);
+
     super(
       head + (lines.length > 0 ? `:${lines.join("")}` : ""),
       extra.cause === undefined ? {} : { cause: extra.cause },
     );
+
     this.code = code;
     this.command = command === "" ? null : command;
     this.outcomes = outcomes;

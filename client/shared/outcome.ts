@@ -80,6 +80,7 @@ export function outcomeOf(
   // People read the outcomes of an error, so they are text even if the caller requests bytes.
   const format = of.format === "bytes" && shape !== "outcomes" ? "text" : of.format;
   const ms = Math.max(0, report.at - startedAt);
+
   if (report.ok) {
     const bytes = shape === "outcomes" ? report.values : report.values.map(legible);
     const values = format === "bytes" ? bytes : bytes.map(textOfBytes);
@@ -87,6 +88,7 @@ export function outcomeOf(
     const flags = report.flags === "" ? [] : report.flags.split(" ");
     return { address, status: "ok", value: valueText(bytes, format), values, version, flags, ms };
   }
+
   const effect = report.written && !isRead ? "unknown" : "not-applied";
   return { address, status: "failed", stage: report.stage, detail: report.detail, effect, ms };
 }

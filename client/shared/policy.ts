@@ -103,6 +103,7 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   let miss: Answer | null = null;
   let catchingUp: Answer | null = null;
   let misses = 0;
+
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
@@ -141,6 +142,7 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   const groups: Report[][] = [];
   let answered = 0;
   let late = 0;
+
   for (const report of reports) {
     if (report === null || !(report.ok || report.stage === "reply")) continue;
     answered++;
@@ -152,10 +154,12 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
     if (group === undefined) groups.push([report]);
     else group.push(report);
   }
+
   const group = groups.find(({ length }) => 2 * length > reports.length);
   const report = group?.[0];
   if (report !== undefined)
     return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
+
   if (isSilent(reports) && !final) return WAIT;
   if (answered === 0) return failure(reports);
   if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
@@ -201,6 +205,7 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
     const isContradicted = [...outcomes.values()].some((one) => one !== agreed && one.complete !== null);
     return judgeAgreed(agreed, isContradicted, final || silent === 0);
   }
+
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
   // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive
   // first.

@@ -79,6 +79,7 @@ function isTextList(servers: unknown): servers is readonly string[] {
 function parseList(servers: unknown, option: string): readonly Address[] {
   const list: readonly unknown[] = Array.isArray(servers) ? servers : [servers];
   const found = new Map<string, Address>();
+
   for (const entry of list) {
     if (typeof entry !== "string") throw badOption(option, servers, FORMS);
     for (const part of entry.split(",")) {
@@ -97,6 +98,7 @@ function parseList(servers: unknown, option: string): readonly Address[] {
       found.set(name, same ?? address);
     }
   }
+
   if (found.size === 0) throw badOption(option, servers, `at least one server: ${FORMS}`);
   if (found.size > SERVERS_MAX)
     throw badOption(option, `a list of ${found.size}`, `at most ${SERVERS_MAX} servers`);

@@ -25,6 +25,7 @@ export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerA
       `The form is ${scheme}://host or ${scheme}://host:port (default port ${port}), optionally with user:password@ before the host; with TLS ${scheme}s://…`,
     );
   }
+
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? port : Number(url.port),

@@ -35,6 +35,7 @@ export function connectTls(
   const session = sessions.get(tls);
   // A session may be resumed only once (RFC 8446, C.4).
   sessions.delete(tls);
+
   const socket = connect({
     host,
     port,
@@ -45,6 +46,7 @@ export function connectTls(
     ...(tls.authorities === null ? {} : { ca: tls.authorities }),
     ...(session === undefined ? {} : { session }),
   });
+
   let isProven = false;
   let offered: Buffer | null = null;
   socket.on("session", (latest: Buffer) => {
@@ -61,6 +63,7 @@ export function connectTls(
     if (offered !== null) sessions.set(tls, offered);
     handlers.secured(socket);
   });
+
   return socket;
 }
 
@@ -149,6 +152,7 @@ export function isTlsAlert(chunk: Buffer): boolean {
 export function readAuthorities(ca: string | Buffer, option: string): string {
   const source = ca.toString();
   const isText = source.includes("-----BEGIN");
+
   let text = source;
   try {
     if (!isText) text = readFileSync(source, "utf8");
@@ -160,6 +164,7 @@ export function readAuthorities(ca: string | Buffer, option: string): string {
       error,
     );
   }
+
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     if (blocks.length === 0) throw new Error("no certificate");

@@ -190,6 +190,7 @@ export class LegacyLink {
     sending.state = "separate";
     sending.deliveries ??= [];
     sending.openDeliveries++;
+
     const frame = this.#frames.of(call);
     if (typeof frame === "string") {
       const report = { ok: false, stage: "version-1", detail: frame, written: false, at: now } as const;
@@ -201,6 +202,7 @@ export class LegacyLink {
     const bytes = frame.length + size;
     const delivery = { sending, call, address, frame, bytes, deadline, writtenAt: -1, report: null };
     sending.deliveries.push(delivery);
+
     this.#sweep(now);
     if (!insist && this.isBackingOff(now)) {
       const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
@@ -217,6 +219,7 @@ export class LegacyLink {
     this.#sweep(now);
     const connection = this.#connection;
     const written = this.#written;
+
     if (connection?.state === "connecting" && this.#connectBy <= now) {
       connection.close();
       this.lost("connect", NOT_CONNECTED, true, now);

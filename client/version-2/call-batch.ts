@@ -145,6 +145,7 @@ export class CallBatch implements SentBatch {
       return;
     }
     if (units !== this.units) throw reader.malformed("expected one reply for each unit of the envelope");
+
     const replies: PlainReply[] = [];
     const flags: ByteString[] = [];
     try {
@@ -156,6 +157,7 @@ export class CallBatch implements SentBatch {
     } catch (problem) {
       throw problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem));
     }
+
     sending.storeReplies(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;
@@ -270,6 +272,7 @@ export class CallBatch implements SentBatch {
     if (call === undefined || !isOpen(call)) return;
     const isOver = now >= call.deadline;
     const reports = isOver ? this.#reports(index, now, "timeout") : this.#reports(index, now, null);
+
     const { shape, settings } = call;
     if (shape === "outcomes") {
       if (reports.includes(null)) return;
@@ -278,6 +281,7 @@ export class CallBatch implements SentBatch {
       call.resolve({ outcomes: this.#outcomes(call, end) });
       return;
     }
+
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
     const verdict = judge(this.#ruleOf(settings), reports, final, refusers);

@@ -75,9 +75,11 @@ export class ClusterVotes {
       link.greetAgain(now);
     }
     if (this.cluster !== refused) return false;
+
     const links = this.#links;
     const supporters = [...this.#votes.values()].filter((vote) => vote === refused).length;
     if (2 * supporters > links.length) return false;
+
     this.cluster = "";
     this.#decideBy = Number.POSITIVE_INFINITY;
     if (this.#votes.has(link)) this.#lingerUntil(now + CLUSTER_LINGER_MS);
@@ -97,6 +99,7 @@ export class ClusterVotes {
       this.conflict = choice.kind === "conflict" ? choice.detail : null;
       if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#adopt(choice.cluster);
     }
+
     for (const link of this.#links) {
       const vote = this.#votes.get(link);
       link.isForeign = vote !== undefined && vote !== this.cluster;

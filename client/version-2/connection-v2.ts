@@ -116,6 +116,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
     this.hasReceived = true;
+
     // An exception while parsing is caused by the received bytes, and ends only this connection.
     let isReading = true;
     try {

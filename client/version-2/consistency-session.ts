@@ -82,10 +82,12 @@ export class ConsistencySession {
     clearNamed(this.#missed, daemon, envelope.after);
     clearNamed(this.#undecided, daemon, envelope.after);
     if (batch.isRead) return;
+
     const { at, seq, id } = envelope;
     const last = this.lastWrite;
     if (last === null || at > last.at || (at === last.at && seq > last.seq))
       this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
+
     if (!this.#isOn || batch.commandKind !== "writes") return;
     clearAt(this.#missed, daemon, envelope);
     clearAt(this.#undecided, daemon, envelope);

@@ -215,6 +215,7 @@ export class DaemonLink implements ConnectionV2Owner {
     else if (this.isGreetingAgain && now >= this.#greetedAgainAt + CONNECT_MS)
       this.#lose("lost", "another hello was not answered", now);
     else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
+
     this.#expire(now);
     if (this.#queue.length > 0) this.ensureConnected(now, false);
     this.#pump(now);
@@ -266,10 +267,12 @@ export class DaemonLink implements ConnectionV2Owner {
       if (this.state === "greeting") this.#lose("refused", this.#connectionRefusal, now);
       return;
     }
+
     this.lastAnswerAt = now;
     const isProven = message.kind !== "result" || this.#answered(sending, message, now);
     this.#inFlight.remove(sending);
     if (!isProven) this.#handlers.notProven(sending, now);
+
     if (message.kind !== "refused") return;
     this.#clock.update(this, message.clock, sending.writtenAt, now);
     if (message.newest !== undefined) this.#clock.seen(message.newest);
@@ -317,12 +320,14 @@ export class DaemonLink implements ConnectionV2Owner {
       this.#lose("refused", problem, now);
       return;
     }
+
     this.#takesTrace = hello.knows.includes(KNOWS_TRACE);
     this.#hasSpoken = true;
     this.#isUncertain = false;
     this.legacy?.ruleOut();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
+
     const sentAt = this.isGreetingAgain ? this.#greetedAgainAt : (this.#connection?.since ?? now);
     this.#greetedAgainAt = -1;
     this.#hasPeers = (hello.members ?? 0) > 0;
@@ -414,6 +419,7 @@ export class DaemonLink implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
+
     if (this.#queue.length > 0 && this.legacy?.isEmpty === false) {
       // Envelopes must not overtake the commands that are still in flight on the legacy link.
       this.#timer.wakeBy(now + DRAIN_MS);
@@ -424,6 +430,7 @@ export class DaemonLink implements ConnectionV2Owner {
       if (this.state !== "speaking" || this.isGreetingAgain) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
+
     while (this.#inFlight.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;

@@ -68,6 +68,7 @@ export class Fleet {
     this.#live = parts.live;
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.session = new ConsistencySession(addresses.length, settings.isSession);
+
     const all: DaemonLink[] = [];
     const { clock, session } = this;
     const handlers: LinkHandlers = {
@@ -84,6 +85,7 @@ export class Fleet {
       all.push(new DaemonLink({ ...shared, address, legacy }));
     }
     this.links = all;
+
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, timer);
@@ -259,6 +261,7 @@ export class Fleet {
   readonly #refused = (link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void => {
     const { code, sentence, effect } = message;
     const detail = `${code}: ${sentence}`;
+
     // If the envelope was also written to an earlier connection that was lost, the daemon may have applied it then,
     // although it refuses the envelope now.
     const written = effect === "unknown" || sending.writes > 1;
@@ -266,6 +269,7 @@ export class Fleet {
     const { batch } = sending;
     sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
     const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isConfigured;
+
     const maySignAgain =
       (sending.hasRefusedDate || isForCluster) &&
       (batch.isRead || !failure.written) &&
@@ -276,6 +280,7 @@ export class Fleet {
       sending.state = "waiting";
       this.#held.hold(batch, now);
     } else batch.failed(sending, failure);
+
     if (isForCluster && this.votes.handleRefusal(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
     this.session.failed(sending.index, batch, now);
     this.#held.reconsider(batch, now);

@@ -132,6 +132,7 @@ export class Outbox {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.add(batch, call, now);
+
     if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
       this.#changed(now);
@@ -318,11 +319,13 @@ export class Outbox {
     // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
     if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
     batch.signatures++;
+
     if (isIdle && sealer.seal !== null) {
       batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
       this.#offer(batch, now);
       return;
     }
+
     this.#isSigning = true;
     sealer.sealAsync(draft.bytes).then(
       (seal) => {

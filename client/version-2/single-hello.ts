@@ -110,12 +110,14 @@ class Greeter implements ConnectionV2Owner {
     // Assume that the daemon read its clock in the middle of the round trip. It sends whole milliseconds, so the exact
     // time was half a millisecond later on average.
     const clockDifference = hello.clock + 0.5 - (this.#sentWall + roundTrip / 2);
+
     if (this.#best === null || roundTrip < this.#best.roundTrip)
       this.#best = { kind: "hello", hello, connecting: this.#connecting, roundTrip, clockDifference };
     if (++this.#answers === HELLOS) {
       this.#end(this.#best);
       return;
     }
+
     this.#sentAt = this.#environment.now();
     this.#sentWall = this.#environment.wallClock();
     this.#connection.greet();

@@ -202,6 +202,7 @@ export class SessionV2 implements Session {
   serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose> {
     const isFirst = !this.#hasServed;
     this.#hasServed = true;
+
     let message: ClientMessage;
     try {
       message = readClientMessage(payload);
@@ -210,12 +211,14 @@ export class SessionV2 implements Session {
       if (problem instanceof OtherProtocol) return this.#otherProtocol(problem.found);
       throw problem;
     }
+
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
       this.isOnlyHere = message.role === "client" && message.members === 0;
       return isMember ? { kind: "members-hello", hello: message } : this.#hello();
     }
     if (message.kind === "listen") return this.#listen(message);
+
     const { body, wait, traceparent } = message;
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
@@ -223,10 +226,12 @@ export class SessionV2 implements Session {
     const answer = pipeline.handleEnvelope(message, this.#replyBytesMax, null, this);
     const worked = environment.uptime() - startedAt;
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
+
     if (!(answer instanceof Promise)) {
       observer.answered(worked);
       return this.#frameOf(answer, body);
     }
+
     // A pending request that does not wait for other daemons has passed a check that proves the client's right. For
     // other requests, the answer proves it.
     this.isProven ||= wait === undefined;
@@ -293,6 +298,7 @@ export class SessionV2 implements Session {
     const { signers, recording } = pipeline;
     const { members } = recording;
     const { state } = condition();
+
     const knows = [
       signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED,
       ...(events === null ? [] : [KNOWS_LISTEN]),
@@ -316,6 +322,7 @@ export class SessionV2 implements Session {
       const head = { id, daemon, clock: environment.clock(), newest: pipeline.recording.newest, units };
       return writeFrame(writeResult(head, replies), PROTOCOL);
     }
+
     const { code, detail } = answer;
     const { refusals, observer } = this.#server.host;
     refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });

@@ -112,14 +112,17 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (command === null) return NOT_A_SUBSCRIPTION;
     const { db } = envelope;
     const names = argv.slice(1);
+
     if (!command.subscribes) {
       for (const name of names) this.#unsubscribe({ command, db, name });
       return integer(this.#subscriptions.size);
     }
+
     if (command.target === "keys" && this.#sources.keys === null) return NO_KEYS;
     const denial = ring === null ? null : this.#denial(argv, command, ring, envelope.at);
     if (denial !== null) return denial;
     if (this.#subscriptions.size + names.length > SUBSCRIPTIONS_MAX) return TOO_MANY;
+
     for (const name of names) this.#subscribe({ command, db, name });
     return integer(this.#subscriptions.size);
   }
@@ -200,10 +203,12 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     const { signers, acceptsUnsigned } = this.#server.service.pipeline;
     const ring = signers?.ring ?? null;
     if (before === null && ring === null) return acceptsUnsigned || this.#end();
+
     const record = before === null ? undefined : ring?.find(before.id);
     const now = this.#server.host.environment.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
     if (record === before) return true;
+
     this.#record = record;
     for (const { command, name } of this.#subscriptions.values())
       if (this.#denial([command.name, name], command, ring, now) !== null) return this.#end();

@@ -34,6 +34,7 @@ export function applyConfigFile(program: Command, table: OptionTable, file: stri
         2,
       );
     }
+
     const attribute = attributeOf(row);
     const source = program.getOptionValueSource(attribute);
     const parsed = parseValue(row, value, { location, folder: dirname(file) });

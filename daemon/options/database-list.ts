@@ -81,6 +81,7 @@ function parseSidecar(text: string): SidecarSpecification {
 function parseSpecification(text: string): BackendSpecification {
   if (text === "memory") return { kind: "memory", name: "memory" };
   if (/^rediss?:\/\//.test(text)) return parseRedisUrl(text);
+
   const match = /^redis:(?:\[([^\]]+)\]|([^:[\]/@]+)):(\d{1,5})$/.exec(text);
   if (match !== null) {
     const host = (match[1] ?? match[2]) as string;
@@ -93,6 +94,7 @@ function parseSpecification(text: string): BackendSpecification {
       tls: false,
     });
   }
+
   const type = /^[^:]*/.exec(text)?.[0] ?? "";
   if (text === "") throw new RangeError(`A database is missing. Expected ${FORMS}.`);
   if (type !== "redis")
@@ -104,11 +106,13 @@ function parseRedisUrl(text: string): RedisSpecification {
   const shown = text.replace(/\/\/[^@]*@/, "//***@");
   if (!URL.canParse(text))
     throw new RangeError(`"${shown}" is not a URL such as redis://user:password@host:6379/0.`);
+
   const url = new URL(text);
   const path = /^\/?(\d{0,4})$/.exec(url.pathname);
   if (url.hostname === "" || path === null || url.search !== "" || url.hash !== "") {
     throw new RangeError(`"${shown}" is not redis://user:password@host:port/number.`);
   }
+
   return redis({
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? DEFAULT_PORT : parsePort(url.port, shown),

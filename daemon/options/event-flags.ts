@@ -24,9 +24,11 @@ export function parseEventFlags(text: string): EventFlags {
   const named = new Set(text.replaceAll("A", EVENT_CLASSES));
   if ([...named].some((letter) => !KNOWN.includes(letter)))
     throw new RangeError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+
   const chosen = (letters: string) => [...letters].filter((letter) => named.has(letter)).join("");
   const classes = chosen(EVENT_CLASSES);
   const shown = classes === EVENT_CLASSES ? "A" : classes + chosen(NEW_KEYS);
+
   return {
     text: shown + chosen(MARKS) + chosen(MISSED_KEYS),
     classes: new Set(chosen(EVENT_CLASSES + NEW_KEYS + MISSED_KEYS)),

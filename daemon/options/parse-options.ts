@@ -74,6 +74,7 @@ export function optionProgram({ faces, version, everything, print }: ProgramOpti
     .showSuggestionAfterError(false)
     .configureOutput({ writeOut: print, writeErr: () => {} })
     .allowExcessArguments(false);
+
   for (const { heading, rows } of program.table.sections) {
     for (const row of Object.values(rows)) {
       const option = optionOf(row);
@@ -82,6 +83,7 @@ export function optionProgram({ faces, version, everything, print }: ProgramOpti
     }
     if (heading === null) for (const option of actions()) program.addOption(option);
   }
+
   return program.addHelpText("after", EXIT_CODES + EXAMPLES + (everything ? "" : MORE));
 }
 
@@ -127,6 +129,7 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
       problem.code === "commander.unknownOption" ? suggestion(program, message) : misplaced(program, argv);
     throw new StartError(`${message}${hint}\nSee dbsyncd --help, or dbsyncd --help-all for all options.`, 2);
   }
+
   refuseMisspelt(program, env);
   // Commander would treat any value of a switch's variable as true.
   for (const option of program.options) {
@@ -194,6 +197,7 @@ function refuseMisspelt(program: Command, env: NodeJS.ProcessEnv): void {
     if (!name.startsWith(PREFIX) || names.includes(name)) continue;
     const instead = insteadOf(name.slice(PREFIX.length).toLowerCase().replaceAll("_", "-"));
     if (instead !== null) throw new StartError(`${name} is set, but there is no such option. ${instead}`, 2);
+
     const meant = nearestName(
       name.slice(PREFIX.length),
       names.map((known) => known.slice(PREFIX.length)),

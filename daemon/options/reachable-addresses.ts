@@ -28,6 +28,7 @@ export function refuseOpen(address: string, settings: Settings): void {
         "Accept only signed commands (-s public.pem, made by dbsync-keygen), or permit this with --allow-unsigned.",
       2,
     );
+
   if (settings.requireTls && tlsFilesOf(settings) === null)
     throw new StartError(
       `${address} can be reached from other machines, and --require-tls requires TLS there. ` +

@@ -59,12 +59,14 @@ export function settingsOf(program: OptionProgram): Settings {
   const { compat } = values;
   const isShared = values.peers.length > 0 || values.order !== null;
   const defaultV1 = isShared ? "off" : values.data === null ? "local" : "gateway";
+
   const settings: Settings = {
     ...withLimits(values, program),
     v1: values.v1 ?? defaultV1,
     differences: compat === null ? [] : differencesOf(chosenOf(program)),
     table,
   };
+
   validateTls(settings);
   for (const { checkOptions } of faces) checkOptions?.(settings, table.userListeners);
   validate(settings);
@@ -120,6 +122,7 @@ function validateMemory(settings: Settings): void {
     fail(
       "--maxmemory limits the database in this daemon's memory: leave it out, and set the limit on the server of -d.",
     );
+
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))
     fail(

@@ -36,6 +36,7 @@ export function refuseSamePlaces(settings: Settings): void {
     ["-p", { address: bind, port }],
     ...table.listeners.map((name) => [`--${name}`, values[name] as ListenAddress | null] as const),
   ];
+
   for (const [at, [flag, address]] of addresses.entries()) {
     const other = addresses
       .slice(0, at)
@@ -60,18 +61,22 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   const { data, fsync, peers, v1, require } = settings;
   if (require === "v2" && chosesV1 && v1 !== "off")
     fail(`--require v2 and --v1 ${v1} cannot be used together.`);
+
   if (data === null && fsync !== "always") fail("--fsync needs a data folder: add --data DIR.");
   if (data === null && settings.retain !== Number.POSITIVE_INFINITY)
     fail("--retain needs a data folder: add --data DIR. In memory the limit is --max-timeline-bytes.");
+
   if (settings.clusterSecret !== null && peers.length === 0)
     fail("--cluster-secret is for daemons with peers: add --peer host:port, or leave it out.");
   if (settings.adopt !== null && peers.length === 0)
     fail("--adopt names a member, but no peers are set: add --peer, or leave it out.");
+
   if (!hasTimeline(settings)) {
     if (v1 === "gateway")
       fail("--v1 gateway records commands, which needs --data, --peer or --order. Without them use local.");
     return;
   }
+
   const flag = settings.order !== null ? "--order" : data === null ? "--peer" : "--data";
   if (!canWrite)
     throw new NoWriters(
@@ -79,6 +84,7 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
         "clients the daemon signs.",
       2,
     );
+
   validateMirror(settings, flag);
   if (v1 === "local")
     fail(
@@ -91,6 +97,7 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
       "--fsync never with --peer: peers would receive writes that this daemon could lose in a crash. Use always, or interval=100.",
     );
   refuseUnprovedPeers(settings);
+
   const { past, future } = settings.window;
   if (settings.limits.tailSeconds < past + future)
     fail(
@@ -107,6 +114,7 @@ function validateMirror({ compat, database, order }: Settings, flag: string): vo
     fail(
       `${flag} stores the data in the daemon and cannot use a Redis server as its database: leave out --compat ${compat}, or ${flag}.`,
     );
+
   const [redis, ...others] = database.filter(({ kind }) => kind !== "memory");
   if (redis === undefined) return;
   if (redis.kind !== "redis" || order !== null)

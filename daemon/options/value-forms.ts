@@ -135,6 +135,7 @@ export function list<Item>({ parse, format, check }: ListParts<Item>): Form<read
     check(items);
     return items;
   };
+
   return {
     prepare: (option) =>
       option.argParser((value: string, before?: readonly Item[]) =>

@@ -58,6 +58,7 @@ export class Daemon implements Service {
     const settings = this.#settings;
     const { differences } = settings;
     if (differences.length > 0) this.#log.warn(`Differences from php-dbsync: ${differences.join("; ")}.`);
+
     const wired = await wire(this.#options, this.#components);
     this.#wired = wired;
     try {
@@ -66,13 +67,16 @@ export class Daemon implements Service {
       await this.stop();
       throw problem;
     }
+
     this.#phase = "running";
     const { id, listener, opened, pipeline, stateLog, pin } = wired;
     const { address, port } = listener.address;
     const { cluster } = this;
+
     for (const face of opened) face.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
+
     const isClosed = !pipeline.acceptsUnsigned;
     stateLog.started(firstStep(settings, { address, port, isClosed, pin: pin() }));
   }
@@ -110,16 +114,19 @@ export class Daemon implements Service {
   async reload(settings: Settings): Promise<void> {
     if (this.#wired === null) return;
     const before = this.#settings;
+
     if (isSigned(before) !== isSigned(settings)) {
       throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
     }
     if ((tlsFilesOf(before) === null) !== (tlsFilesOf(settings) === null)) {
       throw new StartError("tls-cert: turning TLS on or off needs a restart.", 2);
     }
+
     await this.#components.reload(settings);
     for (const name of restartNames(before, settings)) {
       this.#log.warn({ name }, "this setting has changed, but the old value applies until a restart");
     }
+
     this.#log.level = settings.logLevel;
     this.#settings = reloaded(before, settings);
     this.#log.info("configuration and keys read again");

@@ -58,15 +58,18 @@ async function run(
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
   const growYoungGeneration = boundYoungGeneration(engineOptions());
   const { logLevel, logFormat } = settings;
+
   const daemon = await runService(
     { logLevel, logFormat, crashText: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
     (log, shutDown) => new Daemon({ ...build, settings, environment: realEnvironment, known, log, shutDown }),
   );
+
   // V8 uses compiled code only with the flags with which it was written: those at the start.
   growYoungGeneration();
   writeCompileCache();
   // Optimizing the code of the start, which runs once, would take more time than it saves.
   compileEarly(engineOptions());
+
   hangUps.handle(() =>
     reload(daemon.service, build.faces).catch((problem) => {
       // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.
@@ -104,17 +107,20 @@ export async function readCommandLine(
     printed += breakHelp(text);
   };
   const program = optionProgram({ faces, version, everything: false, print });
+
   try {
     parseArguments(program, argv, env);
   } catch (problem) {
     if (!(problem instanceof CommanderError)) throw problem;
     return { kind: "print", text: printed };
   }
+
   const { checkConfig, helpAll } = program.opts<Actions>();
   if (helpAll) {
     optionProgram({ faces, version, everything: true, print }).outputHelp();
     return { kind: "print", text: printed };
   }
+
   await applyNamedFile(program);
   const settings = settingsOf(program);
   if (!checkConfig) return { kind: "run", settings };
@@ -156,14 +162,17 @@ async function checkAllFiles(settings: Settings, faces: readonly Face[]): Promis
     const { loadSigners } = await import("../engine/trust/load-signers.js");
     loadSigners(settings, pino({ level: "silent" }));
   }
+
   if (settings.clusterSecret !== null) {
     const { loadClusterSecret } = await import("../engine/trust/cluster-secret.js");
     loadClusterSecret(settings, pino({ level: "silent" }));
   }
+
   const tls = tlsFilesOf(settings);
   if (tls !== null) {
     const { readPair } = await import("../engine/trust/tls-certificate.js");
     readPair(tls);
   }
+
   for (const { checkFiles } of faces) await checkFiles?.(settings);
 }

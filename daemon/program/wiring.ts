@@ -76,6 +76,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
   const address = await bindAddressOf(settings);
   const { gate, pin } = await addGate(options, components);
   const figureServer = await addFigureServer(options, components);
+
   const isRecorded = signers !== null && hasTimeline(settings);
   const made = isRecorded
     ? []
@@ -93,6 +94,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
   addDatabases(settings, backends, components);
   if (replica !== null) await addMirror(options, replica, components);
   const memory = addMemory(options, backends, components);
+
   const pipeline: Pipeline = new Pipeline({
     signers,
     memory,
@@ -127,6 +129,7 @@ export async function wire(options: BuildOptions, components: Components): Promi
     named,
     budget: new ByteBudget(settings.limits, (isBounded) => memory.garbage.change("answers", isBounded)),
   };
+
   const listeners = await addListeners({ ...options, ...own }, address, components);
   const stateLog = new StateLog(condition, log);
   components.add({ service: stateLog });
@@ -141,6 +144,7 @@ async function addListeners(
 ): Promise<Pick<Wired, "listener" | "opened">> {
   const { settings, pipeline, replica, faces } = core;
   const { limits } = settings;
+
   const service: DbsyncService = {
     ...core,
     events: isOwnMemory(settings)
@@ -150,12 +154,14 @@ async function addListeners(
     takesVersion1: settings.require === "v1" && settings.v1 !== "off",
     members: replica?.takeMember ?? null,
   };
+
   const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
   const opened: OpenedFace[] = [];
   for (const { open } of faces) {
     const face = (await open?.(core, service, faces)) ?? null;
     if (face !== null) opened.push(face);
   }
+
   const all = [listener, ...opened.flatMap((face) => [...face.listeners.values()])];
   components.add({
     service: {
@@ -181,6 +187,7 @@ async function addListeners(
       };
     },
   });
+
   for (const { figures } of opened) components.add({ figures });
   return { listener, opened };
 }

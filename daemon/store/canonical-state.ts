@@ -74,5 +74,6 @@ export function digestOfEntry(db: number, { key, value, expire, writer }: KeyEnt
     mix.begin(value.size);
     value.addTo(mix);
   }
+
   return mix.digest;
 }

@@ -78,9 +78,11 @@ export class KeyRing implements Ring {
     const known = this.#records.get(id);
     if (known?.role === role) return known;
     if (known !== undefined) throw custom(`ERR the same key has two roles, ${known.role} and ${role}`);
+
     const acl = new Acl(RIGHTS[role], this.#table);
     const facts = readSpki(spki);
     if (this.isFull) throw full();
+
     return this.#put({
       id,
       spki,
@@ -150,6 +152,7 @@ export class KeyRing implements Ring {
       }
     }
     if (acl.isUnlimited || this.#mayDecide(record, unit)) return null;
+
     for (const argv of unit) {
       const historyCommand = commandOfPast(argv);
       const denial =
@@ -157,8 +160,10 @@ export class KeyRing implements Ring {
       if (denial !== null) return denial;
     }
     if (conditions === null) return null;
+
     const forbidden = conditions.find(({ key }) => !acl.mayRead(key));
     if (forbidden === undefined) return null;
+
     return error(`NOPERM this key may not read key '${echoed(forbidden.key)}' of "if": no rule allows it`);
   }
 
@@ -172,10 +177,13 @@ export class KeyRing implements Ring {
   introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
     const [argv] = unit;
     if (argv === undefined || unit.length !== 1 || !isKeyCommand(argv)) return null;
+
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure || command.name !== "CLUSTER|ADD" || this.#hasRoots()) return null;
+
     const known = this.#records.get(key);
     if (known !== undefined && known.role !== "daemon") return null;
+
     try {
       const spki = spkiOfText(argv[2] as ByteString);
       if (this.#hash(spki) !== key) return null;
@@ -201,8 +209,10 @@ export class KeyRing implements Ring {
   execute(argv: readonly ByteString[], unit: Omit<KeyUnit, "signer">, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const run = keyHandlers.get(command.name);
     if (run === undefined) throw new Error(`${command.name} is not a command on keys`);
+
     try {
       const { at, db, id, isDecided = false } = unit;
       return run(this, argv, { at, db, id, signer, isDecided });
@@ -256,6 +266,7 @@ export class KeyRing implements Ring {
       throw custom("ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules");
     }
     if (this.isFull) throw full();
+
     return this.#put({
       id,
       spki,
@@ -289,11 +300,13 @@ export class KeyRing implements Ring {
       throw custom(
         `ERR the current version of the semantics is ${this.semantics}: only version ${next} can follow, not ${number}`,
       );
+
     this.semantics = number;
     this.changes++;
     const table = this.known.table(number);
     this.table = table;
     if (table === null || table === this.#table) return;
+
     this.#table = table;
     for (const record of this.#records.values()) this.#put({ ...record, acl: new Acl(record.rules, table) });
   }

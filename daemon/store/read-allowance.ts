@@ -123,6 +123,7 @@ export class FoldedReads {
     this.#index = index;
     this.#step = step;
     if (this.#count.isExceeded) return unitReadsExceeded().reply;
+
     const { reply, steps } = run();
     this.#count.add(steps, argv, reply);
     return reply;
@@ -151,9 +152,11 @@ export function allowanceOf({ command, argv, db }: Reads, keyspaces: readonly Ke
         for (const entry of found) if (entry !== undefined) entries.set(entry, entry.key);
       }
   }
+
   for (const [{ value, expire }, key] of entries) {
     if (typeof value !== "string") steps += READ_STEPS_PER_ELEMENT * value.size;
     steps += READ_STEPS_PER_BYTE * estimatedBytes(key, value, expire, SAMPLED_ELEMENTS);
   }
+
   return steps;
 }

@@ -46,9 +46,11 @@ export function refusalOf(
   const { key, at, commands, conditions, needsDaemon } = unit;
   const record = signer ?? ring.introduction(commands, key, at);
   if (record === null) return UNKNOWN;
+
   const state = validity(record, at);
   if (state !== "valid") return INVALID[state];
   if (needsDaemon && record.role !== "daemon") return NOT_A_DAEMON;
+
   for (const argv of commands) {
     const mistake = connectionMistake(argv);
     if (mistake !== null) return mistake;
@@ -56,6 +58,7 @@ export function refusalOf(
   const options = table === undefined ? { conditions } : { conditions, table };
   const denial = ring.judge(record, commands, options);
   if (denial === null || !isDenied(denial)) return denial;
+
   return ring.introduction(commands, key, at) === null ? denial : null;
 }
 

@@ -142,6 +142,7 @@ export class BackgroundRefold {
       this.#fail(new Error(NO_BEGINNING), failed);
       return;
     }
+
     const refold = new Refold({
       ...this.#parts,
       ...plan,
@@ -155,7 +156,9 @@ export class BackgroundRefold {
         this.#onDamaged(orderKey);
       },
     });
+
     this.#refold = refold;
+
     let reportAt = uptime() + PROGRESS_EVERY_MS;
     const step = (): void => {
       if (this.#isStopped) return;
@@ -176,6 +179,7 @@ export class BackgroundRefold {
         }
         return;
       }
+
       if (uptime() >= reportAt) {
         reportAt = uptime() + PROGRESS_EVERY_MS;
         log.info({ entries: refold.entries }, "folding the timeline");
@@ -199,6 +203,7 @@ export class BackgroundRefold {
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
+
     const newCommands = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_PER_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
@@ -212,6 +217,7 @@ export class BackgroundRefold {
       this.#parts.soon(() => this.#mergeMissed(fold, plan, left, done));
       return;
     }
+
     this.#isRunning = false;
     this.#refold = null;
     done(fold);
@@ -224,7 +230,9 @@ export class BackgroundRefold {
       commands += envelope.commands.length;
       return i > 0 && commands > max;
     });
+
     const taken = this.#missed.splice(0, beyond < 0 ? this.#missed.length : beyond);
+
     this.#missedCommands = 0;
     this.#missedFrom = Number.POSITIVE_INFINITY;
     for (const entry of this.#missed) this.#countMissed(entry);

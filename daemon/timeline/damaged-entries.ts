@@ -84,9 +84,11 @@ export class DamagedEntries {
     const outcomes = await inTurns(this.#copyAll(orderKeys, store), this.#parts);
     const isKept = await isSynced(store);
     if (this.#later.isStopped) return;
+
     // In the meantime members may have sent some of the entries again, or the daemon may have begun a refold.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
     if (removable.length === 0) return;
+
     const staying = new Map<ByteString, "intact" | "uncopied">();
     for (const orderKey of removable) {
       const outcome = outcomes.get(orderKey.id) as Outcome;
@@ -94,6 +96,7 @@ export class DamagedEntries {
       if (stays !== null) staying.set(orderKey.id, stays);
       this.#report(orderKey, stays === null ? outcome : { stays });
     }
+
     this.#staying = staying;
     this.#remove(removable);
   }

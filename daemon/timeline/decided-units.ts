@@ -128,6 +128,7 @@ export class DecidedUnits {
           next = Buffer.from(orderKey);
           break;
         }
+
         const parts = readValue(value);
         if (parts === null || !isDecision(parts.body)) continue;
         const [body, signature] = [Buffer.from(parts.body), Buffer.from(parts.signature)];

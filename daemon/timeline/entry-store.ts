@@ -68,6 +68,7 @@ export class EntryStore {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;
+
     // Reading the entry again marks it as damaged. Members then send it again; otherwise no snapshot could ever be
     // made.
     const onDamaged = (orderKey: OrderKey): void => void this.read(orderKey);
@@ -103,6 +104,7 @@ export class EntryStore {
     const { storage } = this.#parts;
     storage.remove(dropped, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
+
     this.prunedTo = cutAt;
     this.#takeDamagedUpTo(cutAt);
     for (const orderKey of dropped.map((bytes) => readOrderKey(bytes))) {
@@ -115,12 +117,14 @@ export class EntryStore {
   /** Removes some of the pruned entries. @returns whether there may be more */
   removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
+
     const { storage } = this.#parts;
     const orderKeys: Buffer[] = [];
     for (const orderKey of storage.orderKeys(null, firstOrderKeyBytes(this.prunedTo + 1))) {
       if (orderKeys.length === max) break;
       orderKeys.push(Buffer.from(orderKey));
     }
+
     storage.remove(orderKeys);
     this.#isRemoving = true;
     // A disk that has failed accepts no more writes.

@@ -101,6 +101,7 @@ export class Recalls {
       throw new RecallFailure(
         `${RECALLS_MAX} other requests for history are running: try again when they are done`,
       );
+
     const running = this.#running;
     return await new Promise<Recalled>((resolve, reject) => {
       running.add(reject);
@@ -124,6 +125,7 @@ export class Recalls {
       throw new RecallFailure(message);
     });
     if (!isWanted()) throw new RecallFailure(STOPPED);
+
     const endsAt = this.#clock.uptime() + RECALL_MS_MAX;
     const beginnings = this.#beginnings(plan.from);
     for (let attempt = 0; ; attempt++) {
@@ -157,6 +159,7 @@ export class Recalls {
 
   #refold({ until, begun, found }: RecallPlan, from: number | null) {
     let damaged = 0;
+
     const refold = new Refold({
       ...this.#beginning,
       storage: this.#storage,
@@ -173,6 +176,7 @@ export class Recalls {
         damaged++;
       },
     });
+
     return { refold, damaged: () => damaged };
   }
 

@@ -75,6 +75,7 @@ export class LateMerges {
   #mergeSome(fold: Fold, late: readonly Entry[]): void {
     const { uptime, handlers } = this.#parts;
     const { waiting } = this.#folding;
+
     const startedAt = uptime();
     const before = fold.redoneCommands;
     const answered = this.#folding.merge(late);
@@ -82,10 +83,12 @@ export class LateMerges {
       this.#refold();
       return;
     }
+
     waiting.takeLate(late.length);
     const endedAt = uptime();
     const redone = fold.redoneCommands - before;
     if (redone > 0) waiting.merged(startedAt, endedAt);
+
     handlers.folded(late, appliedOf(fold, answered));
     this.#redoneEach = waiting.lateSize > 0 ? redone / late.length : 0;
     this.#pace(uptime() - startedAt, { commands: commandsOf(late), redone });
@@ -116,11 +119,13 @@ export class LateMerges {
     const { uptime, log } = this.#parts;
     const { refolding, waiting } = this.#folding;
     this.#redoneEach = 0;
+
     const late = waiting.takeForRefold();
     const startedAt = uptime();
     const { plan, entries } = this.#planRefold(late);
     this.#folding.raise(plan.tailEnd);
     log.info({ entries: late.length }, "late entries: folding again");
+
     const done = (fold: Fold) => {
       this.#replace(fold, plan, entries);
       waiting.refolded();
@@ -137,11 +142,13 @@ export class LateMerges {
   undoUnflushed(undone: () => void): void {
     const { soon, log } = this.#parts;
     const { refolding } = this.#folding;
+
     if (refolding.isRunning) {
       // Its result will include the entries too.
       soon(() => this.undoUnflushed(undone));
       return;
     }
+
     const { plan, entries } = this.#planRefold([]);
     const done = (fold: Fold) => {
       this.#replace(fold, plan, entries);

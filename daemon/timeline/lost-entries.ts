@@ -84,23 +84,28 @@ export async function findEntriesToDrop(
   const { openDeadLetters } = parts;
   const max = openDeadLetters === null ? REPORTED_MAX : DEAD_LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
+
   const found = entriesMissingInSnapshot(entryStore.index, received.index, {
     cutAt,
     prunedTo: entryStore.prunedTo,
     max,
   });
   const { count, orderKeys, possible } = await inTurns(found, parts);
+
   const missing = orderKeys.map(writeOrderKey);
   const doubtful = possible.orderKeys.map(writeOrderKey);
   const read = (group: readonly Buffer[]) => readFirst(group, parts);
+
   // Store the certainly lost entries first, because the space may not suffice for all entries.
   const groups = [
     { reason: "missing", group: missing },
     { reason: "unknown-key", group: unknown },
     { reason: "possible", group: doubtful },
   ] as const;
+
   const deadLetters = openDeadLetters === null ? null : openDeadLetters(cutAt);
   const mark = deadLetters === null ? null : await storeAll(parts, deadLetters, groups);
+
   const orphans: FoundOrphans = {
     count,
     entries: read(missing),
@@ -189,6 +194,7 @@ function* findUnverifiable(
     for (const unit of signed.naming) ring.named.addOf(unit);
     return true;
   };
+
   let next: Buffer | null = firstOrderKeyBytes(after + 1);
   while (next !== null) {
     const from: Buffer = next;
@@ -200,6 +206,7 @@ function* findUnverifiable(
         next = orderKey;
         break;
       }
+
       const entry = viewEntry(readOrderKey(orderKey), value, hash);
       if (entry === null) damaged.push(orderKey);
       else {
@@ -209,6 +216,7 @@ function* findUnverifiable(
     }
     yield;
   }
+
   // The entry that names a key may come after an entry signed with that key, or may itself be signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
@@ -280,9 +288,11 @@ export function* entriesMissingInSnapshot(
       count++;
       if (certain.length < max) certain.push(readOrderKey(orderKey));
     }
+
   const add = (found: OrderKey[], orderKeys: readonly OrderKey[]) => {
     for (const orderKey of orderKeys) if (found.length < max) found.push(orderKey);
   };
+
   const ids = yield* ListedIds.of(snapshot);
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
@@ -292,6 +302,7 @@ export function* entriesMissingInSnapshot(
     add(certain, newer.missing);
     if (!isDecided) possibleCount += older.count - (missing - newer.missingCount);
   }
+
   return { count, orderKeys: certain, possible: { count: possibleCount, orderKeys: possible } };
 }
 
@@ -319,6 +330,7 @@ function* compare(
   const newer: OrderKey[] = [];
   let [listed, notListed] = [0, 0];
   let single: OrderKey | null = null;
+
   yield* walk.visit(range, (orderKey) => {
     const at = dateOf(orderKey);
     if (at > cutAt) return;
@@ -332,11 +344,13 @@ function* compare(
     if (older.length < max) older.push(readOrderKey(orderKey));
     if (BigInt.asUintN(64, own.low - shortIdOf(orderKey)) === snapshot.low) single = readOrderKey(orderKey);
   });
+
   const excess = own.count - snapshot.count;
   // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
   const missing = Math.max(notListed, excess, excess === 0 ? 1 : 0);
   const rest = { missing, newer: { missingCount: notListed, missing: newer } };
   const count = Math.max(own.count - listed, 0);
+
   if (excess === 1 && notListed === 0 && single !== null)
     return { ...rest, older: { count, missing: [single] }, isDecided: true };
   return { ...rest, older: { count, missing: older }, isDecided: missing - notListed >= count };
@@ -381,10 +395,12 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
   const end = Math.floor((cutAt + 1) / 1000);
   const found: Range[] = [];
   let from = 0;
+
   for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
     const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
     // The coarser sums are compared only up to the second from which the finer sums are complete.
     if (finer <= from) continue;
+
     const seconds = LEVEL_SECONDS[level] as number;
     const [ownRanges, snapshotRanges] = [
       yield* ownRows(own, "data", level, from, finer),
@@ -398,6 +414,7 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
     }
     from = finer;
   }
+
   const last = yield* lastOf(own, snapshot, cutAt);
   if (last.own.count > 0 && !isSame(last.own, last.snapshot)) found.push(last);
   return found;
@@ -408,6 +425,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
   const second = Math.floor((cutAt + 1) / 1000);
   const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
   const end = firstOrderKeyBytes(cutAt + 1);
+
   let count = 0;
   let low = 0n;
   yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (orderKey) => {
@@ -415,6 +433,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
     count++;
     low += shortIdOf(orderKey);
   });
+
   const ownSum = { count, low: BigInt.asUintN(64, low) };
   return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };
 }

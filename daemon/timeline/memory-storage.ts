@@ -91,6 +91,7 @@ export class MemoryStorage implements Storage {
     for (const orderKey of orderKeys) {
       const second = this.#seconds.get(secondOf(orderKey));
       if (second === undefined) continue;
+
       const prefix = bytesOf(orderKey);
       const i = firstFrom(this.#sorted(second), prefix);
       if (!second.records[i]?.startsWith(prefix)) continue;
@@ -149,6 +150,7 @@ export class MemoryStorage implements Storage {
     const end = to === null ? null : bytesOf(to);
     let next = from === null ? "" : bytesOf(from);
     let number = from === null ? this.#order[0] : this.#order[firstFrom(this.#order, secondOf(from))];
+
     while (number !== undefined) {
       const records = this.#sorted(this.#seconds.get(number) as Second).slice();
       for (let i = firstFrom(records, next); i < records.length; i++) {
@@ -156,6 +158,7 @@ export class MemoryStorage implements Storage {
         if (end !== null && record >= end) return;
         yield record;
       }
+
       next = bytesOf(firstOrderKeyBytes((number + 1) * 1000));
       number = this.#order[firstFrom(this.#order, number + 1)];
     }

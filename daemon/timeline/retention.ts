@@ -49,23 +49,28 @@ export class Retention {
     const { retainMs, retainBytes } = limits;
     // Without a limit the size is not needed, and querying the file system at each tick would be a waste.
     const bytes = retainBytes === Number.POSITIVE_INFINITY ? 0 : storage.bytes;
+
     const { making } = this.#entryStore;
     // Start a snapshot early, so that entries can be pruned in time.
     making?.beginIfTime(cutAt, bytes > retainBytes / 2, finalTo);
+
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
     const end = isOverfull ? Number.POSITIVE_INFINITY : retainsFrom;
     const isFree = isAlone || isOverfull;
     const isFull = bytes > retainBytes;
+
     const base =
       (isFull
         ? making?.nextBase(isFree)
         : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ?? null;
+
     // Prune exactly up to a snapshot, so that entries that arrive later can be folded from that snapshot.
     if (base !== null && base < end && base <= cutAt && base > this.#entryStore.prunedTo) {
       making?.setBase(base);
       this.#entryStore.prune(base);
       this.#isRemoving = true;
     }
+
     if (this.#isRemoving && this.#entryStore.prunedTo >= 0)
       this.#isRemoving = this.#entryStore.removePruned(ENTRIES_PER_TICK);
   }

@@ -70,15 +70,19 @@ export class ServingFold {
     const { making } = entryStore;
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
+
     const newest = last === null ? 0 : readOrderKey(last).at;
     const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
     const until = Math.max(tailEnd, this.dates.foldUntil, this.#watermark.takenTo);
+
     const found = (entry: Entry) => {
       if (entry.envelope.at > tailEnd) entryStore.found(entry);
       making?.grown(1);
     };
+
     const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
+
     entryStore.index = index;
     const unreadable = refolding.takeUnreadable();
     if (unreadable.size > 0) forgotten.noteLost();

@@ -179,6 +179,7 @@ export class SnapshotTransfer {
     const folding = this.#folding;
     const received = await inTurns(this.#check(arrived), this.#parts);
     if (!handlers.isWanted()) throw new Error("it is no longer needed");
+
     let toDrop: EntriesToDrop | null = null;
     try {
       await this.#making.expect(staged.cutAt);
@@ -193,6 +194,7 @@ export class SnapshotTransfer {
       folding.isOpen = true;
       throw problem;
     }
+
     try {
       await this.#begin(staged, toDrop, handlers);
     } catch (problem) {
@@ -219,9 +221,11 @@ export class SnapshotTransfer {
     const { cutAt } = staged;
     const { entryStore } = this.#folding;
     const { orphans, deadLetters, dropped, marks } = toDrop;
+
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await entryStore.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
+
     // Do not settle earlier: after a crash before this point, only the previous snapshot matches the entries on disk.
     staged.settle();
     deadLetters?.settle();

@@ -89,6 +89,7 @@ export class StateDigests {
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
     const buckets = powerOfTwo(keys / shares / KEYS_PER_BUCKET, BUCKETS_MIN, BUCKETS_MAX);
     const sums = new Uint32Array(buckets);
+
     for (const [db, keyspace] of database.keyspaces.entries())
       yield* eachKey(keyspace, (entry) => {
         const hash = hashOfKey(db, entry.key, salt);
@@ -96,6 +97,7 @@ export class StateDigests {
         const bucket = bucketOf(hash, buckets);
         sums[bucket] = (sums[bucket] as number) + digestOfEntry(db, entry, salt).low;
       });
+
     // A sum may happen to equal the number that means unknown.
     for (const [bucket, sum] of sums.entries()) if (sum === UNCOMPARED) sums[bucket] = 0;
     yield* this.#excludeChanged({ at, salt }, sums);
@@ -108,6 +110,7 @@ export class StateDigests {
         from,
         ENTRIES_PER_STEP,
       );
+
       if (changesDatabase) sums.fill(UNCOMPARED);
       for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
       from = next;
@@ -149,16 +152,19 @@ export class StateDigests {
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
     const changed = new Set<string>();
+
     for (let from: OrderKey | null = firstOrderKey(at); from !== null; ) {
       const {
         keys: some,
         changesDatabase,
         next,
       }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_PER_STEP);
+
       if (changesDatabase) return null;
       for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
       from = next;
     }
+
     return changed;
   }
 }

@@ -78,11 +78,13 @@ export class Timeline {
     this.#watermark = new Watermark(parts, this.#failure, this.decided);
     this.#entryStore = new EntryStore(parts, this.#failure);
     this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);
+
     const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
     this.#dates = dates;
     this.#refolding = refolding;
+
     this.#retention = new Retention(parts, this.#entryStore);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
     this.handover = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
@@ -195,14 +197,17 @@ export class Timeline {
   accept(entry: Entry, between: BetweenUnits | null = null, isOnlyHere = true): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
+
     const orderKey = orderKeyOf(entry);
     if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (this.#isTooOld(orderKey)) return { kind: "too-old" };
+
     const { limits, isAlone } = this.#parts;
     const decides = () => isOnlyHere && isAlone();
     const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, decides, between);
     const merged = typeof admitted === "string" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || typeof merged === "string") return { kind: merged ?? "too-old" };
+
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
@@ -233,16 +238,19 @@ export class Timeline {
     );
     const [first] = entries;
     if (first === undefined) return;
+
     const { isServing, fold } = this.#folding;
     const isLate =
       first.envelope.at <= fold.cutAt ||
       !isServing ||
       entries.some((entry) => !this.hasCode(entry) || !this.prepare(entry));
+
     const merged = isLate ? null : this.#folding.merge(entries);
     if (merged === null) {
       this.receive(entries, own);
       return;
     }
+
     // The votes are on the disks of a majority, so that no answer waits for these entries.
     this.#store(entries, null, false)?.catch(() => {});
     this.#parts.handlers.folded(entries, merged);
@@ -287,6 +295,7 @@ export class Timeline {
     // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
     this.#store(added, from)?.catch(() => {});
+
     // Nothing more is folded before the next start, which folds the entries on disk.
     if (this.#folding.fold.missingCode !== null) return added;
     this.waiting.add(unfolded, this.#dates.foldUntil);
@@ -321,11 +330,13 @@ export class Timeline {
       this.#folding.cut();
       return;
     }
+
     this.waiting.addLate(this.waiting.takeUntil(this.#dates.foldUntil));
     this.#late.run();
     this.#folding.cut();
     this.#folding.fold.dropExpired(EXPIRED_PER_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
+
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
       ...limitToEnd(this.#folding.fold, this.#dates.finalTo),

@@ -213,11 +213,13 @@ export class UnfoldedEntries {
   postponesRefold(uptime: number, date: number): boolean {
     const isFirst = this.#postponed === null;
     this.#postponed ??= { since: uptime, date, arrived: 0 };
+
     const isCalm = !isFirst && this.#postponed.arrived === 0;
     if (isCalm || uptime - this.#postponed.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
       this.#postponed = null;
       return false;
     }
+
     this.#postponed.arrived = 0;
     this.#mergesFrom = uptime + CALM_MS;
     return true;

@@ -68,8 +68,10 @@ export class Watermark {
     const { storage, isJoining } = this.#parts;
     const value = Math.min(this.value, Math.max(this.published, this.#decided.openDate - 1));
     if (this.#isWriting || this.published === value || isJoining()) return;
+
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(value));
+
     this.#isWriting = true;
     storage.put([], [["watermark", bytes]]);
     storage.synced().then(() => {

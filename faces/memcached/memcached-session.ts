@@ -100,6 +100,7 @@ export class MemcachedSession {
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
+
     const written = answerForm(request);
     if (written === null) return answer;
     return answer instanceof Promise ? answer.then(written) : written(answer);
@@ -181,6 +182,7 @@ export class MemcachedSession {
       if ("kind" in called) return called;
       calls.push(called);
     }
+
     // The writers are read in the same unit: they identify the change of the expiry time.
     calls.push({ command: WRITERS, argv: [WRITERS.name, ...keys] });
     const reply = await this.#host.path.executeTogether(calls, [], this.#sender);
@@ -201,6 +203,7 @@ export class MemcachedSession {
       // A request may name a long value many times. Stop at the limit, so that the complete answer is never in memory.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
+
     return `${items}END\r\n`;
   }
 
@@ -339,6 +342,7 @@ export class MemcachedSession {
       s: () => String(item?.data.length),
       t: () => secondsOf(ttl),
     };
+
     const shown = item === null ? flags.filter((flag) => /^[Okb]/.test(flag)) : flags;
     const words = shown.map((flag) => ` ${flag}${fields[flag]?.() ?? ""}`).join("");
     if (item === null) return isQuiet ? "" : `EN${words}\r\n`;
@@ -349,10 +353,12 @@ export class MemcachedSession {
   #flush(delay: number): string | Promise<string> {
     const called = this.commands.permitted(["FLUSHDB"]);
     if ("kind" in called) return answerOf(called, () => "");
+
     const { now } = this.#sender;
     const ms = delay > 0 ? dateOf(delay, now) - now : 0;
     this.#delayedFlush.cancel();
     if (ms <= 0) return this.#deleteItems();
+
     // The user's rights may change in the meantime, so they are checked again.
     this.#delayedFlush.schedule(ms, () => {
       this.commands.userSession.renew();
@@ -369,6 +375,7 @@ export class MemcachedSession {
       const argv = ["SCAN", cursor, "TYPE", "string", "COUNT", count];
       const page = await path.execute(SCAN, argv, this.#sender);
       if (page.kind === "error") return answerOf(page, () => "");
+
       const [next, found] = itemsOf(page);
       const keys = itemsOf(found).map(bytesOf);
       // Through a sidecar, a page contains all keys.
@@ -377,6 +384,7 @@ export class MemcachedSession {
         const reply = await path.execute(DEL, ["DEL", ...some], this.#sender);
         if (reply.kind === "error") return answerOf(reply, () => "");
       }
+
       cursor = bytesOf(next);
       if (cursor === "0") return "OK\r\n";
       // Other clients are served between the steps.
@@ -405,6 +413,7 @@ export class MemcachedSession {
       });
     }
     if (about !== "") return "ERROR\r\n";
+
     return this.#run(["DBSIZE"], (reply) => {
       return statisticsOf({
         pid: process.pid,
@@ -434,9 +443,11 @@ export class MemcachedSession {
   ): string | Promise<string> {
     const values = this.commands.permitted(["MGET", ...keys]);
     if ("kind" in values) return answerOf(values, () => "");
+
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const calls = more === undefined ? [writers, values] : [writers, values, more];
     const reply = this.#host.path.executeTogether(calls, [], this.#sender);
+
     const read = (all: Reply): string | Promise<string> => {
       const [writers, values, third] = itemsOf(all);
       const problem = [all, writers, values, third].find((one) => one?.kind === "error");
@@ -444,6 +455,7 @@ export class MemcachedSession {
         ? answered(itemsOf(values), itemsOf(writers), third)
         : answerOf(problem, () => "");
     };
+
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
@@ -468,16 +480,19 @@ export class MemcachedSession {
   ): string | Promise<string> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
+
     const key = argv[1] ?? "";
     const conditions = writer === null ? [] : [{ db: this.#sender.db, key, writer }];
     const writers = { command: WRITERS, argv: [WRITERS.name, key] };
     const calls = withNumber ? [called, writers] : [called];
     const reply = this.#host.path.executeTogether(calls, conditions, this.#sender, isDecided);
+
     const ofOne = (all: Reply) => {
       if (all.kind === "nil-array") return answered(null, "");
       const [first = all, writers] = itemsOf(all);
       return answerOf(first, (settled) => answered(settled, bytesOf(itemsOf(writers)[0])));
     };
+
     return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
   }
 }
@@ -515,6 +530,7 @@ const asMemcached = (answer: string): string => (answer.startsWith(TOO_MUCH) ? T
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
 const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+
 /** The maximum number of seconds that memcached returns: its clients store them in 32 bits. */
 const SECONDS_MAX = 2 ** 31 - 1;
 
@@ -526,6 +542,7 @@ const secondsOf = (ttl: Reply | undefined): string => {
   const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
   return String(ms < 0 ? -1 : Math.min(SECONDS_MAX, Math.ceil(ms / 1000)));
 };
+
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;
 
 /** The maximum delay of a timer of Node.js in milliseconds. */

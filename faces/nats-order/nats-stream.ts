@@ -126,6 +126,7 @@ export class NatsStream implements OrderStream {
   async publish(name: ByteString | null, data: Buffer): Promise<Published> {
     const link = this.#link;
     if (link === null) return notStored(this.trouble ?? "not connected", false);
+
     const options = name === null ? {} : { msgID: Buffer.from(name, "latin1").toString("base64url") };
     try {
       const { seq, duplicate } = await link.client.publish(this.#subject, data, {
@@ -150,6 +151,7 @@ export class NatsStream implements OrderStream {
       const problem = reader.connected(facts);
       this.#isLocating = false;
       if (problem !== null) throw new Unreadable(problem);
+
       const reading = new StreamReading(connection, reader, this.#environment, this.#log);
       await reading.start(manager, this.#address.stream);
       const client = jetstream(connection, { timeout: PUBLISH_MS });
@@ -196,8 +198,10 @@ export class NatsStream implements OrderStream {
       if (unmet !== null) throw new StartError(`--order: ${unmet}`, 1);
       return found;
     }
+
     // A new, empty stream would hide from starting daemons that the writes are lost.
     if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} no longer exists`);
+
     const others = await namesOf(manager);
     const made = await manager.streams.add({
       name,
@@ -241,6 +245,7 @@ export class NatsStream implements OrderStream {
       message,
     );
     if (this.#isStopped) return;
+
     this.#cancel = this.#environment.setTimer(AGAIN_MS * this.#environment.random(), () => {
       this.#open().catch((again: Error) => this.#failed(again));
     });
@@ -253,9 +258,11 @@ export class NatsStream implements OrderStream {
   async #requestState(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
+
     const { next } = this.#reader;
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
+
     const isMisfit = info !== null && unmetRequirement(info.config, this.#subject) !== null;
     // The stream has lost messages that this daemon has read, or its configuration allows such a loss. Close the
     // connection: the next attempt to connect reports the problem.
@@ -268,6 +275,7 @@ export class NatsStream implements OrderStream {
       const last = Math.max(facts.last, this.#reader.next - 1);
       if (this.#reader.connected({ ...facts, last }) !== null) void link.connection.close().catch(() => {});
     }
+
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
     if (this.#isLocating)

@@ -44,15 +44,18 @@ export function checkOrderOptions({ order, orderCredentials, peers, fsync, retai
     if (orderCredentials !== null) fail("--order-credentials needs --order: add --order, or leave it out.");
     return;
   }
+
   if (peers.length > 0)
     fail(
       "--order and --peer cannot be used together: either the stream orders the writes and sends them to all daemons, or the " +
         "daemons do this by dates. Leave one out.",
     );
+
   if (fsync !== "always" || retain !== Number.POSITIVE_INFINITY)
     fail(
       "--fsync and --retain are for a timeline in the data folder; with --order the stream stores the writes. Leave them out.",
     );
+
   if (window.past > ORDER_WINDOW.past || window.future > ORDER_WINDOW.future)
     fail(
       `--window with --order is at most ${formatDateWindow(ORDER_WINDOW)}: daemons do not apply envelopes whose dates differ more from the stream's clock.`,

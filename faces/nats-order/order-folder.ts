@@ -62,6 +62,7 @@ export class OrderFolder {
         `--data ${data}: it contains a timeline, which --order cannot continue: specify a new folder.`,
         2,
       );
+
     const folder = orderFolder(data);
     try {
       const hasFormat = checkFolderFormat(folder);
@@ -74,6 +75,7 @@ export class OrderFolder {
       if (!(problem instanceof FolderInUse)) throw problem;
       throw new StartError(`--data: ${problem.message}.`, 1);
     }
+
     this.#firstStream = readFirstStream(folder);
     if (this.#firstStream !== null && this.#firstStream.name !== order.stream)
       throw new StartError(
@@ -126,6 +128,7 @@ export class OrderFolder {
     const { settings, signers } = this.#context;
     const { data, limits, orderCredentials: credentials } = settings;
     if (data === null || this.#worker !== null || seq - this.#seq < limits.snapshotEntries) return;
+
     this.#seq = seq;
     const keys = [...signers.makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label }));
     const folder = orderFolder(data);
@@ -187,6 +190,7 @@ function readFirstStream(folder: string): FirstStream | null {
     if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
     if (!(problem instanceof SyntaxError)) throw problem;
   }
+
   throw new StartError(
     `${file}: it is damaged. Remove it if the stream that --order names is the right one.`,
     1,

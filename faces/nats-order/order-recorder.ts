@@ -152,6 +152,7 @@ export class OrderRecorder extends RecordingBase {
   record(entry: Entry): Recorded | RefusedEnvelope {
     const outcome = this.#add(entry, this.#order.backend.changes.senders);
     if (!(outcome instanceof Promise)) return outcome;
+
     let answers: readonly UnitAnswer[] = [];
     const flushed = outcome.then((answer) => {
       if (isRefusal(answer)) throw new NotTaken(answer);
@@ -293,11 +294,13 @@ class WaitingEntries {
     if (before !== undefined) return before.outcome;
     if (this.#waiting.size >= WAITING_MAX || this.#bytes >= WAITING_BYTES_MAX)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
+
     const data = writeValue(entry.body, entry.signature);
     const { facts } = this.#order.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
     if (data.length > facts.maxBytes)
       return notApplied(id, refused("order-too-long", `${data.length} bytes, more than ${facts.maxBytes}`));
+
     const waiting = this.#begin(entry, senders, data);
     void this.#send(waiting);
     return waiting.outcome;
@@ -348,6 +351,7 @@ class WaitingEntries {
     const { stream, environment } = this.#order;
     const { entry, data } = waiting;
     const wasOut = waiting.isOut;
+
     // From here on the entry may be in the stream.
     waiting.isOut = false;
     const from = environment.uptime();
@@ -358,6 +362,7 @@ class WaitingEntries {
       if (published.isRepeated) this.#repeated(waiting, published.seq);
       return;
     }
+
     if (published.kind === "not-stored") {
       waiting.isOut = wasOut;
       if (wasOut && !(published.isPassing && environment.uptime() < waiting.until)) {
@@ -365,6 +370,7 @@ class WaitingEntries {
         return;
       }
     }
+
     environment.setTimer(AGAIN_MS, () => {
       if (this.#isWaiting(waiting)) void this.#send(waiting);
     });

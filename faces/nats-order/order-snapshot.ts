@@ -68,6 +68,7 @@ export function readOrderSnapshot(
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
     throw new StartError("--data: the state in it was made with other keys or another --cluster-name.", 2);
+
   const { at, seq, message, mark } = head;
   const ids = new OrderedIds(head.floor ?? undefined);
   for (let left = head.ids; left > 0; left--) ids.add(...reader.id());
@@ -76,6 +77,7 @@ export function readOrderSnapshot(
   for (const { date, entry } of ringEntries)
     for (const unit of unitsOf(datedAt(date, entry), databases))
       if (unit.kind === "ring") applyToRing(unit, ring);
+
   const state: StreamState = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
   return { state, created: head.created };
 }
@@ -98,6 +100,7 @@ function* factsOf(
   const length = Buffer.alloc(4);
   length.writeUInt32BE(text.length);
   yield Buffer.concat([length, text]);
+
   let rows: Buffer[] = [];
   for (const [id, at] of ids.all()) {
     const row = Buffer.alloc(ID_ROW_BYTES);
@@ -107,6 +110,7 @@ function* factsOf(
     yield Buffer.concat(rows);
     rows = [];
   }
+
   if (rows.length > 0) yield Buffer.concat(rows);
   for (const { date, entry } of ringEntries) {
     const value = writeValue(entry.body, entry.signature);
@@ -187,5 +191,6 @@ export function newestIn(
       );
     }
   }
+
   return { state: empty, created: null };
 }

@@ -82,6 +82,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     this.#folder = new OrderFolder(context, order);
     const { state, created } = this.#folder.load();
     this.#created = created;
+
     // Messages are checked with the key ring at their position. A signature that was verified here is not verified
     // again.
     const check = entryCheck(signers, null, (id, signature) => this.recording.waiting.has(id, signature));
@@ -195,9 +196,11 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "reading the stream cannot continue");
+
     // Stop here permanently: no snapshot will include this message, so a newer release, or one with the code, can begin
     // with the snapshot before it and apply the message.
     if (ordered.kind === "stopped" || reason !== null) return void (this.failure = this.#lost = reason);
+
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;
@@ -206,6 +209,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
       watcher?.([entry.envelope], true);
       if (isRingEntry(entry.envelope)) this.#logRingChange(entry);
     } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#logSkipped(message.seq, ordered.reason);
+
     this.#notify();
     this.#folder.passed(message.seq, this.#created ?? "");
   }

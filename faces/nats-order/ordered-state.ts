@@ -185,6 +185,7 @@ export class OrderedState {
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
     if ("stored" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
+
     const refusal = checkDate(entry.envelope.at, at, this.#ids.floor);
     // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
     // by this leader's clock may be in time by the clock of the next leader.
@@ -195,6 +196,7 @@ export class OrderedState {
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     if (!hasCode(this.#fold, entry)) return STOPPED;
+
     this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }

@@ -35,6 +35,7 @@ async function redisOf(
     const { redisCluster } = await import("./redis-cluster.js");
     return redisCluster({ ...parts, specification });
   }
+
   const { redisSentinel } = await import("./redis-sentinel.js");
   return redisSentinel({ ...parts, specification });
 }

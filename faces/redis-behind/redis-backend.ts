@@ -159,8 +159,10 @@ export async function sendScans(
     if ("kind" in own) return own;
     all.push(own);
   }
+
   const outcome = await send(all);
   if (outcome.kind !== "array") return outcome;
+
   return array(outcome.items.map((reply, i) => (isScan(commands[i] as Argv) ? markedIn(reply) : reply)));
 }
 

@@ -100,6 +100,7 @@ class ClusterFinder implements ServerFinder {
           run: () => rule.run(this.#masterLinks, argv),
         };
     }
+
     return keys.length === 0 ? ALL : oneSlotOf(keys);
   }
 
@@ -195,16 +196,19 @@ class ClusterFinder implements ServerFinder {
   async #requestSlots(link: RedisLink): Promise<void> {
     const outcome = await Promise.race([link.request(["CLUSTER", "SLOTS"]), this.#silence()]);
     if (this.#isStopped || outcome === null || outcome.kind === "failed") return;
+
     const ranges = readSlots(outcome, link.address);
     if (ranges.length === 0) {
       this.#lastReply = `${addressText(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
       return;
     }
+
     this.#owners.fill(null);
     for (const { first, last, master } of ranges) {
       this.#linkTo(master);
       this.#owners.fill(addressText(master), first, last + 1);
     }
+
     this.#masters = [...new Set(ranges.map(({ master }) => addressText(master)))];
     this.#closeUnusedLinks();
   }

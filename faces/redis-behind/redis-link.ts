@@ -158,6 +158,7 @@ export class RedisLink {
       redis.disconnect();
       return this.failure("database-down", reason === "" ? sentenceOf(problem) : reason);
     }
+
     const outcome = worstOf(await Promise.all(all.map((argv) => this.#send(redis, argv))));
     const unconfirmed = this.#isToConfirm(all) && isReply(outcome) ? await this.#wait(redis) : null;
     redis.disconnect();
@@ -221,6 +222,7 @@ export class RedisLink {
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
+
     const confirmed =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";
     const reason = outcome.kind === "error" ? outcome.text : confirmed;
@@ -230,6 +232,7 @@ export class RedisLink {
   #outcomeOfProblem(redis: Redis, problem: unknown): Outcome {
     if (!(problem instanceof Error)) throw problem;
     if (problem.name === "ReplyError") return error(bytesOfText(problem.message));
+
     if (problem.message === TIMED_OUT) {
       // Close the connection, because replies come in order and the later commands would have to wait too. A new
       // connection may work.
@@ -237,8 +240,10 @@ export class RedisLink {
       redis.stream.destroy();
       return this.failure("database-timeout", TIMED_OUT.toLowerCase());
     }
+
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.failure("database-down", this.lastError);
+
     // Do not report the message of ioredis in this case, because it only mentions an option of ioredis.
     const isAborted = problem.name === "MaxRetriesPerRequestError";
     return this.failure("database-lost", isAborted ? this.lastError : sentenceOf(problem));

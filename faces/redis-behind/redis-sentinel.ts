@@ -126,6 +126,7 @@ class SentinelFinder implements ServerFinder {
     const outcome = await sentinel.request(["SENTINEL", "MASTER", master]);
     if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not reply");
     if (this.#isStopped || outcome.kind === "failed") return;
+
     const facts = factsIn(outcome);
     const [host, port, epoch] = [
       facts.get("ip"),
@@ -136,12 +137,14 @@ class SentinelFinder implements ServerFinder {
       this.#take({ host, port }, epoch);
       return;
     }
+
     const text = outcome.kind === "error" ? outcome.text : "it is not a sentinel";
     // A sentinel without its own password may use the password of the servers.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
       this.#replies.set(sentinel, text);
       return;
     }
+
     const login = await sentinel.request(["AUTH", ...(username === null ? [] : [username]), password]);
     if (login.kind === "error") this.#replies.set(sentinel, login.text);
   }
@@ -151,6 +154,7 @@ class SentinelFinder implements ServerFinder {
     const isSame = before !== null && addressText(before.address) === addressText(address);
     // Keep the known master until a reply with a higher epoch names another one.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
+
     this.#epoch = epoch;
     this.#isMaster = false;
     before?.stop();
@@ -169,8 +173,10 @@ class SentinelFinder implements ServerFinder {
     if (this.#isStopped || link !== this.#master) return;
     this.#isMaster = false;
     if (!isUp) return this.#querySentinels();
+
     const outcome = await link.request(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
+
     const [role] = outcome.kind === "array" ? outcome.items : [];
     // If the user may not run ROLE, assume a master. If that is wrong, a later READONLY error shows it.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);

@@ -146,6 +146,7 @@ export class RedisGroupBackend implements Backend {
         askAddress = redirection?.kind === "ask" ? redirection.address : null;
         if (redirection !== null) this.#finder.redirected(redirection, link);
       }
+
       if (this.#isStopped || this.#environment.uptime() >= until)
         return lateFailure(this.#finder, route, reply);
       await this.#pause();

@@ -51,6 +51,7 @@ export async function compareKeys(
     for (const key of unreadable) total.unreadable.push(key);
     total.bytes += bytes;
   }
+
   return total;
 }
 
@@ -75,6 +76,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: Compa
     keys.push(key);
     commands.push(...commandsOf(key, expected !== null));
   }
+
   return { keys, commands };
 }
 
@@ -96,6 +98,7 @@ function compareAll(
     if (outcome === "different") different.push(key);
     if (outcome === "unreadable") unreadable.push(key);
   }
+
   return { different, unreadable, bytes };
 }
 
@@ -285,12 +288,14 @@ export class Comparing {
     if (this.#comparison === null && now >= this.#dueAt) this.begin("scheduled", false);
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
+
     if (comparison.isDone) {
       this.#drainedAt ??= this.#handled + this.#context.dirty.size;
       if (this.#handled >= this.#drainedAt) this.#end(comparison);
       return 0;
     }
     if (now < this.#sliceAt) return this.#sliceAt - now;
+
     const comparedKeys = await comparison.step(connections);
     if (!comparison.isUrgent) this.#sliceAt = now + (comparedKeys * SECOND_MS) / compareRate;
     return Math.max(0, this.#sliceAt - now);
@@ -435,6 +440,7 @@ class Comparison {
         slice.push(key);
       }
     }
+
     return slice;
   }
 

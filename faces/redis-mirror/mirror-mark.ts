@@ -47,6 +47,7 @@ function formatOf(text: string): number | null {
 export function parseMark(text: string): MirrorMark | null {
   const match = formatOf(text) === FORMAT ? FORM.exec(text) : null;
   if (match === null) return null;
+
   const [cluster, daemon, run, batch, at, seq, folded] = match.slice(1) as [
     ...[string, string, string, string, string, string, string],
   ];
@@ -93,6 +94,7 @@ export function checkMark(text: string | null, isEmpty: boolean, context: MarkCo
   const { written, takesOver } = context;
   const hasBegun = written.length > 0 && !written.includes(null);
   if (text !== null && written.includes(text)) return { kind: "same" };
+
   if (text === null) {
     if (hasBegun)
       return compare("the mark is missing: Redis was emptied, or restored from an earlier dump", true);
@@ -104,6 +106,7 @@ export function checkMark(text: string | null, isEmpty: boolean, context: MarkCo
         "it has keys but no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
     };
   }
+
   const mark = parseMark(text);
   if (mark?.daemon !== context.daemon || mark.cluster !== context.cluster) {
     if (takesOver) return compare("it was taken over", false);
@@ -111,6 +114,7 @@ export function checkMark(text: string | null, isEmpty: boolean, context: MarkCo
   }
   if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
   if (mark.folded !== "" && mark.folded === context.folded) return { kind: "same" };
+
   const reason =
     mark.folded === ""
       ? "the daemon stopped before Redis was up to date"
@@ -129,6 +133,7 @@ function refusalOf(text: string, mark: MirrorMark | null, { cluster }: MarkConte
     );
   if (mark === null)
     return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
+
   const whose = mark.cluster === cluster ? "" : " of another cluster";
   return (
     `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon its own Redis or, if that daemon ` +

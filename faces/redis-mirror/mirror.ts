@@ -3,7 +3,6 @@
  * the fold never waits for it. The mirror records the names of changed keys, and later writes their current values.
  * When the content of Redis is uncertain, it compares all keys.
  */
-
 import { completeSums, type FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
 import type { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -215,6 +214,7 @@ export class Mirror implements Service, FoldMirror {
     };
     const verdict = checkMark(text, (await connections.keyCounts()).length === 0, markContext);
     if (verdict.kind === "refused") throw new Refused(verdict.reason);
+
     this.#takesOver = false;
     if (verdict.kind === "same") {
       // Compare all keys slowly, to find changes that other clients made while the daemon was disconnected.
@@ -223,6 +223,7 @@ export class Mirror implements Service, FoldMirror {
       this.#isMarkDue = true;
       return;
     }
+
     if (verdict.isAlarm) this.#log.alarm(verdict.reason);
     this.#comparing.begin(verdict.reason, true);
     const outcome = await this.#write(connections, new Map(), text);
@@ -237,6 +238,7 @@ export class Mirror implements Service, FoldMirror {
       this.#dirty.begin();
       this.#comparing.begin(lost, true);
     }
+
     const isFull = await this.#writeSome(connections);
     if (this.#foreign.size > 0) await this.#compareForeignKeys(connections);
     const pause = await this.#comparing.step(connections);
@@ -283,12 +285,14 @@ export class Mirror implements Service, FoldMirror {
       this.#marks = [from, to];
       const outcome = await writeBatch(connections, writable, { from, to });
       if (outcome.kind === "moved") throw new Error("its mark is not the last one that was written");
+
       if (outcome.kind === "refused") {
         this.#marks = [from];
         this.#dirty.add(batch.keys());
         this.#isMarkDue = true;
         return outcome;
       }
+
       this.#marks = [to];
       this.#level = level;
       this.#trouble = null;

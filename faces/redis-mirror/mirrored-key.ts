@@ -116,11 +116,14 @@ export function compareKey(
     const isExpiring = found.expire > 0 && found.expire <= now;
     return found.dump === null || isExpiring ? "same" : "different";
   }
+
   const { expire } = expected;
   if (found.dump === null) return expire > 0 && expire <= now + CLOCK_SLACK_MS ? "same" : "different";
   if (Math.max(0, found.expire) !== expire) return "different";
+
   const value = valueOfDump(found.dump);
   if (value === null) return "unreadable";
+
   return isSameValue(expected.value, value) ? "same" : "different";
 }
 

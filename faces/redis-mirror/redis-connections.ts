@@ -55,6 +55,7 @@ export class RedisConnections {
         onEnded();
       });
     }
+
     // ioredis emits this event for messages on every channel. On this channel a message is a list of keys, or nil.
     this.#receiving.on("messageBuffer", (_: Buffer, keys: unknown) => {
       onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);

@@ -200,12 +200,14 @@ class RespDialect extends Dialect<Argv> {
     if (tracking.size > 0) tracking.sendDeferred();
     const argv = this.#waitingCommand ?? this.parser.next();
     if (argv === null) return null;
+
     this.#waitingCommand = argv;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
       this.isRequestWaiting = true;
       pause.hold(this.#resume);
       return null;
     }
+
     if (pending > 0 && !this.#mayRunAhead(argv, pending)) return null;
     this.#waitingCommand = null;
     return argv;
@@ -241,6 +243,7 @@ class RespDialect extends Dialect<Argv> {
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, argv, isMuted);
     if (isMuted) return "";
+
     if (reply.kind === "error") this.#errors++;
     return this.#answer(reply);
   }
@@ -258,6 +261,7 @@ class RespDialect extends Dialect<Argv> {
         awaited.answered(settled ?? OK);
       });
     }
+
     awaited.isMuted = isMuted;
     return awaited;
   }
@@ -353,6 +357,7 @@ export class SharedOutput {
       if (at === value.length) return isAccepted;
       head = "";
     }
+
     return socket.write(head + value.substring(at) + after, "latin1");
   }
 }

@@ -205,6 +205,7 @@ export class SentinelAnswers {
       sentinel_simulate_failure_flags: 0,
     };
     if (current === null) return common;
+
     const address = nameOf(current, host);
     const counts = `slaves=${others.length},sentinels=${sentinels.length + 1}`;
     return { ...common, master0: `name=${this.#server.listedName},status=ok,address=${address},${counts}` };

@@ -156,15 +156,18 @@ function routeOf(argv: Argv): { readonly title: string; readonly handler: Handle
   const isContainer = CONTAINERS.has(first);
   const second = isContainer ? argv[1]?.toUpperCase() : undefined;
   if (isContainer && second === undefined) throw wrongArity(first.toLowerCase());
+
   const key = isContainer ? `${first}|${second}` : first;
   const route = ROUTES.get(key);
   if (route === undefined) {
     if (isContainer) throw unknownSubcommand(first, argv[1] as ByteString);
     throw unknownCommand(argv);
   }
+
   const { arity, handler } = route;
   const title = key.toLowerCase();
   if (arity < 0 ? argv.length < -arity : argv.length !== arity) throw wrongArity(title);
+
   return { title, handler };
 }
 

@@ -39,9 +39,11 @@ export class SwitchMessages {
     if (before !== null && before.id !== current?.id && named.ageOf(before.id) > 2 * SERVICE_EVERY_MS)
       this.#send("+sdown", (name, host) => `master ${name} ${textOf(before, host)}`);
     if (current === null) return;
+
     const last = this.#last;
     this.#last = current;
     if (last === null) return;
+
     this.#send("+switch-master", (name, host) => {
       const [from, to] = [textOf(last, host), textOf(current, host)];
       return from === to ? null : `${name} ${from} ${to}`;

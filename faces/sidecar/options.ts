@@ -89,16 +89,19 @@ export function checkSidecarOptions(settings: Settings): void {
       fail(`--${sidecarOption} is for a daemon that signs for clients: add -d dbsync:host:port,host:port.`);
     return;
   }
+
   if (settings.key === null)
     fail(
       "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
         "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
     );
+
   if (hasKeys(settings))
     fail(
       "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
         "out -s and --root-key, or -d.",
     );
+
   if (hasTimeline(settings))
     fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
   refuseOwnAddress(settings);

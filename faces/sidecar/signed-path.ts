@@ -121,6 +121,7 @@ export class SignedPath implements CommandPath {
       );
       return { kind: "array", items };
     };
+
     const argvs = calls.map(({ command, argv }) => sentAs(command, argv));
     return this.#promised(made, (reply) => this.#carrier.sendTogether(argvs, conditions, sender, reply));
   }
@@ -215,12 +216,14 @@ function singlePageScan(argv: readonly ByteString[], cursor: number): readonly B
   // In a transaction, replace such a cursor by an invalid one, so that the daemons refuse the command.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
   if (argv.length <= cursor || options.length % 2 !== 0) return argv;
+
   const otherOptions: ByteString[] = [];
   for (let at = 0; at < options.length; at += 2) {
     const [name, value] = [options[at] as ByteString, options[at + 1] as ByteString];
     if (name.toUpperCase() !== "COUNT") otherOptions.push(name, value);
     else if (!COUNT.test(value)) return argv;
   }
+
   return [...argv.slice(0, cursor + 1), ...otherOptions, "COUNT", ALL];
 }
 

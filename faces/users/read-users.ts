@@ -55,6 +55,7 @@ export function readUsersAgain(before: Users, settings: ListenerSettings & Pick<
 export function requirePasswords(users: Users, settings: ListenerSettings): void {
   const open = users.withoutPassword;
   if (open === null || settings.allowAnonymous) return;
+
   for (const name of settings.table.userListeners) {
     const address = settings[name]?.address;
     if (address === undefined || isLoopback(address) === true) continue;

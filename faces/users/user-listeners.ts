@@ -58,8 +58,10 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
   for (const name of settings.table.userListeners) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
+
     const face = userFaces.get(name);
     if (face === undefined) throw missingFace(`--${name}`);
+
     const Listener = await face.load();
     const own = {
       limits: settings.limits,
@@ -69,6 +71,7 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
     const daemon = daemonInterfaceOf(core, name, listeners);
     listeners.add(name, new Listener({ ...core, ...listenAddress, ...own, daemon }));
   }
+
   return listeners;
 }
 
@@ -198,10 +201,12 @@ async function pathOf({ settings, backends, path, replica, pipeline }: Core): Pr
     };
     return new RecordedPath(backend, gateway, localUnits, connected);
   }
+
   const [backend] = backends;
   if (path !== null) return await path();
   if (!(backend instanceof MemoryBackend))
     throw new StartError(`${allUserListeners(settings, "and")} need the database in memory.`, 2);
+
   return new LocalPath(backend, localUnits);
 }
 

@@ -3,7 +3,6 @@
  * checks of a command's permission and memory use are made here, and each listener reports a denial with the errors of
  * its own protocol.
  */
-
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { AclRefusal } from "../../daemon/store/rights/acl.js";
 import { forbiddenChannel } from "../../daemon/store/rights/patterns.js";

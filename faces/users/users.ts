@@ -175,6 +175,7 @@ function readUsers(file: string | null, secrets: PasswordSecrets | null): Map<By
       throw new StartError(`--acl-file ${file}, line ${index + 1}: ${reason}.`, 2);
     }
   }
+
   return users;
 }
 

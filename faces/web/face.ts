@@ -11,6 +11,7 @@ export const web: Face = {
   async open(core, service) {
     const { ws, wsOrigins, limits } = core.settings;
     if (ws === null) return null;
+
     const { WsListener } = await loadWith("ws", "--ws", () => import("./ws-listener.js"));
     const listener = new WsListener({ ...core, limits }, service, { ws, wsOrigins });
     return {

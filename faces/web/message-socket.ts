@@ -184,6 +184,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
         this.failure = problem;
         read.push(NOTHING);
       }
+
       this.#read = null;
       for (const data of read) this.emit("data", data);
       return true;

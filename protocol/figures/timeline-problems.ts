@@ -102,6 +102,7 @@ export function diagnose(
 ): Diagnosis {
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
   const subject = { ...timeline, others, now, isStarting };
+
   const members = timeline.members.filter(
     (member) =>
       isOther(member) &&
@@ -129,6 +130,7 @@ export function diagnose(
     ...cases.flatMap((member) => problemsBy(OF_MEMBER, member, { member: member.address, isOfMember: true })),
     ...problemsBy(OF_DATA, subject),
   ];
+
   return {
     problems: found.filter(({ severity }) => severity === "problem"),
     remarks: found.filter(({ severity }) => severity === "remark" || severity === "note"),
@@ -1079,10 +1081,12 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
     invalidIndexes: report.invalidIndexes.map((invalid) => ({ ...invalid, index: "…", key: HIDDEN_KEY })),
   };
+
   const { problems, remarks, progress } = diagnose(withConclusions(hidden), { others: [], now });
   const { authorize } = report;
   const isOwnKey = (fix: string) =>
     authorize !== null && authorize !== FOREIGN_KEY && fix.endsWith(` ${authorize}`);
+
   return [...problems, ...remarks, ...progress].map((problem) => ({
     ...problem,
     member: problem.member.replace(ID, "…"),

@@ -138,6 +138,7 @@ class JsonReader {
       this.#blanks();
       if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#unexpected();
       const name = this.#string();
+
       this.#blanks();
       if (this.#text.charCodeAt(this.#at) !== 0x3a) throw this.#unexpected();
       this.#at++;
@@ -149,6 +150,7 @@ class JsonReader {
   #list(): JsonValue[] {
     const list: JsonValue[] = [];
     if (this.#open(0x5d, 0x7d)) return list;
+
     const first = this.#value();
     list.push(first);
     const shape = first instanceof JsonObject && this.#text[this.#at] === "," ? shapeOf(first.names) : null;
@@ -233,9 +235,11 @@ class JsonReader {
       this.#at += 2;
       return plain;
     }
+
     const unit = letter === "u" ? this.#unit(this.#at) : undefined;
     if (unit === undefined) throw new MalformedJson("syntax");
     this.#at += 6;
+
     if (unit < 0xd800 || unit > 0xdfff) return String.fromCharCode(unit);
     const low = this.#text.startsWith("\\u", this.#at) ? this.#unit(this.#at) : undefined;
     if (unit > 0xdbff || low === undefined || low < 0xdc00 || low > 0xdfff) throw new MalformedJson("utf16");

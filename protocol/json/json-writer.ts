@@ -127,6 +127,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
     if (NOT_PLAIN.test(window)) return [phpFormOf(bytes)];
     yield;
   }
+
   const pieces: string[] = [];
   for (let from = 0; from < bytes.length; ) {
     const to = characterEnd(bytes, from + TRIED_CHARS_MAX);

@@ -59,6 +59,7 @@ export function readCutVotes(packed: Buffer, max = Number.POSITIVE_INFINITY): Cu
     offset = end;
     return part;
   };
+
   while (offset < packed.length) {
     if (offset + HEAD_BYTES > packed.length) return null;
     const [at, bytes] = [packed.readBigUInt64BE(offset), packed.readBigUInt64BE(offset + 8)];

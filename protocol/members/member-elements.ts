@@ -111,6 +111,7 @@ export function readOrderKeys(reader: RespReader): PackedOrderKey[] {
     throw reader.malformed(`expected order keys of ${ENTRY_ORDER_KEY_BYTES} bytes`);
   if (bytes.length > ORDER_KEYS_MAX * ENTRY_ORDER_KEY_BYTES)
     throw reader.malformed(`expected at most ${ORDER_KEYS_MAX} order keys`);
+
   const orderKeys: PackedOrderKey[] = [];
   for (let start = 0; start < bytes.length; start += ENTRY_ORDER_KEY_BYTES) {
     const at = bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
@@ -144,6 +145,7 @@ export function writeEntries(entries: readonly PackedEntry[]): Buffer {
 export function readEntries(bytes: Buffer): PackedEntry[] | null {
   const entries: PackedEntry[] = [];
   let at = 0;
+
   while (at < bytes.length) {
     if (at + ENTRY_HEAD_BYTES > bytes.length) return null;
     const signatureBytes = bytes.readUInt16BE(at);

@@ -56,6 +56,7 @@ export function parseMemberList(text: string): MemberList | string {
   if (text.length > LIST_BYTES_MAX) return `a list has at most ${LIST_BYTES_MAX} bytes`;
   const parts = LINES.exec(text);
   if (parts === null) return "these are not the lines of a member list";
+
   const [, cluster, number, ...groups] = parts as unknown as [string, string, string, string, string, string];
   const [parents, members, removed] = groups.map(hashesOf) as [ByteString[], ByteString[], ByteString[]];
   const list: MemberList = {
@@ -65,6 +66,7 @@ export function parseMemberList(text: string): MemberList | string {
     members,
     removed,
   };
+
   const problem = problemOf(list);
   if (problem !== null) return problem;
   return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
@@ -144,12 +146,14 @@ export function successionProblem(
 ): string | null {
   const problem = problemOf(list);
   if (problem !== null) return problem;
+
   if (list.cluster !== cluster) return "it belongs to another cluster";
   if (parents.some((parent) => parent.cluster !== cluster)) return "a parent belongs to another cluster";
   if (parents.length !== list.parents.length) return "a parent is not known";
   // Members that found a list again, because a daemon was lost, name what they have signed before as left out.
   if (parents.length === 0) return null;
   if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
+
   const members = new Set(list.members);
   const removed = removedAfter(parents, members);
   if (list.members.some((id) => removed.has(id))) return RETURNS;
@@ -203,6 +207,7 @@ export function listAfter(
   const lists = newestFirst.map(({ list }) => list);
   const removed = removedAfter(lists, members);
   if ([...members].some((id) => removed.has(id))) return RETURNS;
+
   const list: MemberList = {
     cluster,
     number: numberAfter(lists),
@@ -270,6 +275,7 @@ export function takeList<List extends KnownList>(
     (head) => head.hash === hash || head.list.parents.includes(hash) || accountsFor(head.list, list),
   );
   if (isOld) return "old";
+
   const parents = heads.filter((head) => list.parents.includes(head.hash));
   const problem =
     parents.length === list.parents.length
@@ -280,6 +286,7 @@ export function takeList<List extends KnownList>(
         )
       : problemOfOrphan(list, cluster);
   if (problem !== null) return { problem };
+
   const kept = heads.filter((head) => !parents.includes(head) && !accountsFor(list, head.list));
   if (kept.length >= HEADS_MAX) return { problem: "too many parallel lists" };
   return { heads: [...kept, received] };

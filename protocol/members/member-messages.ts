@@ -156,6 +156,7 @@ export function writeMemberMessage(message: OwnMessage): Buffer {
   const elements = elementsOf(message);
   const parts: Element[] = [`*${elements.length}\r\n`];
   for (const element of elements) parts.push(`$${element.length}\r\n`, element, "\r\n");
+
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = `ds2:${length}:`;
   const frame = Buffer.allocUnsafe(head.length + length);

@@ -12,13 +12,16 @@ const FIXED_MAX = 1e21;
 export function formatDouble(value: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0" : String(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+
   const [mantissa = "", exponent = "0"] = roundedToEven(Math.abs(value)).split("e");
   const sign = value < 0 ? "-" : "";
   const power = Number(exponent);
+
   if (power < -4 || power >= DIGITS) {
     const exponentDigits = String(Math.abs(power)).padStart(2, "0");
     return `${sign}${trimZeros(mantissa)}e${power < 0 ? "-" : "+"}${exponentDigits}`;
   }
+
   const digits = mantissa.replace(".", "");
   if (power < 0) return `${sign}${trimZeros(`0.${"0".repeat(-power - 1)}${digits}`)}`;
   return `${sign}${trimZeros(`${digits.slice(0, power + 1)}.${digits.slice(power + 1)}`)}`;

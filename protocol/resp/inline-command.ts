@@ -70,6 +70,7 @@ function readArgument(line: ByteString, start: number): ReadArgument | QuoteMist
       at++;
       continue;
     }
+
     const quoted = char === '"' ? readDoubleQuoted(line, at + 1) : readSingleQuoted(line, at + 1);
     if (quoted === null) return { quote: char, isOpen: true };
     // After a closing quote the word must end.
@@ -89,6 +90,7 @@ function readDoubleQuoted(line: ByteString, start: number): ReadArgument | null 
       argument += char;
       continue;
     }
+
     const digits = line.slice(at + 2, at + 4);
     if (line[at + 1] === "x" && HEXADECIMAL.test(digits)) {
       argument += String.fromCharCode(Number.parseInt(digits, 16));

@@ -98,9 +98,11 @@ export class RespReader {
     const end = this.#startBulk();
     const start = this.#at;
     this.#at = end + 2;
+
     const digits = end - start;
     const canonical = digits === 1 || (digits > 1 && digits <= NUMBER_DIGITS_MAX && buffer[start] !== ZERO);
     if (!canonical) return Number.NaN;
+
     let value = 0;
     for (let at = start; at < end; at++) {
       const byte = buffer[at] as number;
@@ -125,6 +127,7 @@ export class RespReader {
   readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command with at least one argument");
+
     // A short array is created with its exact size, because it may be stored for a long time. A long array is not,
     // because the sender may announce more elements than it sends.
     const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
@@ -192,6 +195,7 @@ export class RespReader {
     const buffer = this.#buffer;
     const start = this.#at + 1;
     if (buffer[this.#at] !== type) throw this.malformed(`expected ${what}`);
+
     let at = start;
     let length = 0;
     for (; at - start <= LENGTH_DIGITS_MAX; at++) {
@@ -199,6 +203,7 @@ export class RespReader {
       if (byte < ZERO || byte > NINE) break;
       length = length * 10 + (byte - ZERO);
     }
+
     const digits = at - start;
     const canonical = digits === 1 || (digits > 1 && digits <= LENGTH_DIGITS_MAX && buffer[start] !== ZERO);
     if (!canonical || buffer[at] !== CR || buffer[at + 1] !== LF) {
@@ -274,6 +279,7 @@ export class ShortStrings {
     this.#slot = -1;
     if (length > CACHED_LENGTH_MAX) return null;
     if (length === 0) return "";
+
     // The hash covers the last four bytes, because names usually differ at their end.
     let hash = length;
     for (let at = end - 1; at >= start && at > end - 5; at--)

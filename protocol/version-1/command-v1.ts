@@ -29,10 +29,12 @@ export function readCommandPayload(payload: Buffer, signed: boolean): CommandPay
     }
     return { text: payload, signature: null };
   }
+
   const header = /^ds:[ \t\n\v\f\r]*\+?(\d{1,10}):/.exec(
     bytesOf(payload, 0, Math.min(MAX_HEADER_BYTES, payload.length)),
   );
   if (header === null) throw new MalformedFrame("expected a signed frame, which contains an inner one", 0);
+
   const start = header[0].length;
   const end = start + Number(header[1]);
   if (end >= payload.length)

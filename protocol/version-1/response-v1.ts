@@ -39,6 +39,7 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
   const values: ByteString[] = [];
   if (payload.length === 1 && payload[0] === 0) return values;
   if (payload.length === 0) throw new MalformedFrame("expected a chunk", 0);
+
   for (let at = 0; at < payload.length; ) {
     const header = /^[a-z]+:(\d{1,10}):/.exec(
       bytesOf(payload, at, Math.min(at + MAX_HEADER_BYTES, payload.length)),

@@ -89,6 +89,7 @@ export function readDecision(body: Buffer): Decision {
   const reader = new RespReader(body);
   if (reader.readArrayHead() !== ELEMENTS || !reader.readIfEqual(DECISION_MAGIC))
     throw reader.malformed("expected a decision");
+
   const slot = readNumber(reader, SLOT_MAX);
   const [index, count] = [readNumber(reader, SLOT_MAX), readNumber(reader, PROPOSAL_UNITS_MAX)];
   const previous = readPosition(reader);
@@ -96,6 +97,7 @@ export function readDecision(body: Buffer): Decision {
   const outcomes = reader.readBulk().split(SEPARATOR, DECIDED_UNITS_MAX + 1);
   const unit = { body: reader.readBulkView(), signature: reader.readBulkView() };
   reader.expectEnd();
+
   if (outcomes.length > (unit.body.length === 0 ? 1 : DECIDED_UNITS_MAX) || !outcomes.every(isOutcome))
     throw reader.malformed("expected the outcome of each unit");
   if (slot === 0 || (slot === 1) !== (previous === null))

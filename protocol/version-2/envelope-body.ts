@@ -22,10 +22,12 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   let pairs = 5;
   let bytes = `$3\r\nkey\r\n${writeBulk(key)}$7\r\ncluster\r\n${writeBulk(cluster)}`;
   bytes += `$2\r\nat\r\n${writeBulk(String(at))}$3\r\nseq\r\n${writeBulk(String(seq))}$5\r\nnonce\r\n${writeBulk(nonce)}`;
+
   const add = (name: string, value: ByteString) => {
     pairs++;
     bytes += writeBulk(name) + value;
   };
+
   if (db !== 0) add("db", writeBulk(String(db)));
   if (multi) add("multi", writeBulk("1"));
   if (header.units) add("units", writeCommand(header.units.map(String)));
@@ -41,6 +43,7 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
       writeByIndex(header.expiries, (expiry) => writeBulk(String(expiry))),
     );
   if (header.decide) add("decide", writeBulk("1"));
+
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 

@@ -23,6 +23,7 @@ export function readHead(body: Buffer): EnvelopeHead {
   const key = signerOf(body);
   const reader = new RespReader(body);
   const { names } = readStart(reader);
+
   let at = Number.NaN;
   let seq = Number.NaN;
   for (let i = 0; i < names && Number.isNaN(at + seq); i += 2) {
@@ -31,6 +32,7 @@ export function readHead(body: Buffer): EnvelopeHead {
     else if (name.equals(SEQ)) seq = reader.readBulkDecimal();
     else skipValue(reader, body);
   }
+
   if (!(at <= Number.MAX_SAFE_INTEGER && seq <= SEQ_MAX))
     throw reader.malformed("expected a date in the header: at and seq");
   return { key, at, seq };

@@ -288,6 +288,7 @@ export function readBody(body: Buffer): Envelope {
   const commands: ByteString[][] = [];
   const envelope = unreadEnvelope(commands);
   let present = 0;
+
   for (let i = 0; i < names; i += 2) {
     const name = reader.readBulk();
     const field = FIELDS_BY_NAME.get(name);
@@ -303,6 +304,7 @@ export function readBody(body: Buffer): Envelope {
     const missing = REQUIRED.find((name) => (present & FIELD_BITS[name]) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
+
   if (!envelope.multi && elements - 2 > COMMANDS_MAX)
     throw reader.malformed(`expected at most ${COMMANDS_MAX} commands without "multi"`);
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
@@ -314,6 +316,7 @@ export function readBody(body: Buffer): Envelope {
   if (envelope.decide && commands.length > DECIDED_UNITS_MAX && !envelope.multi)
     throw reader.malformed(`expected at most ${DECIDED_UNITS_MAX} units with "decide"`);
   if (envelope.units !== null) checkUnits(reader, envelope, envelope.units);
+
   for (const indexes of [envelope.ifs, envelope.choices, envelope.expiries])
     for (const index of indexes?.keys() ?? [])
       if (index >= commands.length) throw reader.malformed(`there is no command ${index}`);
@@ -479,6 +482,7 @@ function readConditions(reader: RespReader): Condition[] {
   if (length === 0 || length % 3 !== 0 || length > 3 * IF_KEYS_MAX) {
     throw reader.malformed(`expected database, key and unit of 1 to ${IF_KEYS_MAX} keys`);
   }
+
   const conditions: Condition[] = [];
   for (let i = 0; i < length; i += 3) {
     const db = readNumber(reader, DB_MAX);
@@ -509,6 +513,7 @@ function readByIndex<Value>(
   const length = reader.readArrayHead();
   if (length === 0 || length % 2 !== 0 || length > 2 * UNIT_COMMANDS_MAX)
     throw reader.malformed(`expected indexes and values of 1 to ${UNIT_COMMANDS_MAX} commands`);
+
   const values = new Map<number, Value>();
   for (let i = 0, last = -1; i < length; i += 2) {
     const index = readNumber(reader, UNIT_COMMANDS_MAX - 1);

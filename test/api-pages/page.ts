@@ -54,6 +54,7 @@ export function apiPage({ title, entry, intro }: Page): string {
     // No entry exports these types, so a program cannot import them by name.
     members: usedBy(exported),
   };
+
   const shown = [...groups, used].filter(({ members }) => members.length > 0);
   return [
     `# ${title}`,

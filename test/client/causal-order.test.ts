@@ -50,6 +50,7 @@ describe("clients that take turns on different daemons", () => {
   test("write in the order of their turns, with dates that stay close to the daemons' time", async () => {
     // Each player shares one daemon with the previous player, and also writes to one that the latter does not use.
     const players = CLOCKS_OFF_BY_MS.map((offByMs, index) => clientOf([index, index + 1], offByMs));
+
     let isOver = false;
     let envelopes = 0;
     let ahead = 0;
@@ -59,14 +60,17 @@ describe("clients that take turns on different daemons", () => {
       envelopes++;
       return key;
     };
+
     const keepBusy = async (client: OutboxClient, index: number): Promise<void> => {
       while (!isOver) {
         await client.send(`INCR busy${index}`);
         watch(client);
       }
     };
+
     const startedAt = performance.now();
     const busy = Array.from({ length: BUSY_CLIENTS }, (_, index) => keepBusy(clientOf([0], 0), index));
+
     let inversions = 0;
     let last = "";
     for (let turn = 0; turn < TURNS; turn++) {
@@ -75,14 +79,17 @@ describe("clients that take turns on different daemons", () => {
       if (turn > 0) assert.equal(summary(read.outcomes[0]), `ok ${turn - 1}`);
       const written = await player.sendAll(`SET turn ${turn}`);
       assert.deepEqual(written.outcomes.map(summary), ["ok OK", "ok OK"]);
+
       const key = watch(player);
       if (key <= last) inversions++;
       last = key;
     }
+
     isOver = true;
     await Promise.all(busy);
     const rate = Math.round((1_000 * envelopes) / (performance.now() - startedAt));
     const measured = `${envelopes} envelopes, ${rate} a second, at most ${ahead} ms ahead`;
+
     assert.equal(inversions, 0, measured);
     assert.ok(ahead < AHEAD_MS_MAX, measured);
   });

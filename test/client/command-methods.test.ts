@@ -24,6 +24,7 @@ test("a method accepts the command's arguments, and resolves with its typed repl
   const key = makeKeyPair();
   await using daemon = await startDaemonHere(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
+
   const ok: string | null = await client.set("greeting", "good morning", "EX", 100);
   const added: number = await client.hset("user:7", "name", "Ada", "age", 36);
   const name: string | null = await client.hget("user:7", "name");
@@ -31,10 +32,12 @@ test("a method accepts the command's arguments, and resolves with its typed repl
   const popped: string | string[] | null = await client.lpop("nothing");
   const [cursor, found]: [string, string[]] = await client.sscan("nothing", 0);
   assert.deepEqual([ok, added, name, views, popped, cursor, found], ["OK", 2, "Ada", 1, null, "0", []]);
+
   assert.deepEqual(await client.hgetall("user:7"), ["name", "Ada", "age", "36"]);
   await assert.rejects(client.lpush("greeting", "x"), { code: "reply", command: "LPUSH greeting" });
   const receivers: number = await client.publish("news", "hello");
   assert.deepEqual([receivers, await client.ping(), await client.ping("hello")], [0, "PONG", "hello"]);
+
   // @ts-expect-error  GET needs a key
   await assert.rejects(client.get());
   // @ts-expect-error  an argument is text, a number or bytes
@@ -97,6 +100,7 @@ const NOT_OF_THE_STORE: readonly string[] = ["PUBLISH"];
 test("the replies to random calls have the declared types", () => {
   const types = new Map(SIGNATURES.map(({ name, result }) => [name, result]));
   const seen = new Set<string>();
+
   const check = (database: Database, name: string, argv: readonly string[], step: Unit) => {
     const reply = database.execute(argv, step);
     const type = types.get(name);
@@ -106,16 +110,19 @@ test("the replies to random calls have the declared types", () => {
     seen.add(name);
     if (!isOf(value, type)) assert.fail(`${argv.join(" ")}: ${inspect(value)} is no ${type}`);
   };
+
   for (let number = 0; number < amount(40, 200); number++) {
     const database = new Database();
     const { steps } = episode(seedOfRun(), number, { calls: 300, now: 1_790_000_000_000 });
     for (const step of steps) check(database, step.name, step.argv, step);
   }
+
   // Episodes contain no writing commands that Redis does not have.
   const g = new Generator({ random: new SeededRandom(seedOfRun()), now: 1_790_000_000_000 });
   for (const grammar of commandGrammars)
     for (let call = 0; !seen.has(grammar.name) && types.has(grammar.name) && call < 100; call++)
       check(new Database(), grammar.name, randomCall(g, grammar), { at: 1, db: 0, id: `${call}` });
+
   assert.deepEqual(
     [...types.keys()].filter((name) => !seen.has(name)),
     NOT_OF_THE_STORE,

@@ -50,10 +50,12 @@ process.on("message", ({ args, variables, folder }: RunRequest) => {
   process.argv = [process.execPath, programPaths.dbsync, ...args];
   process.exitCode = undefined;
   Object.defineProperty(process, "stdin", { value: Readable.from([]), configurable: true });
+
   const kept = new Set(listeners().map(({ listener }) => listener));
   let isSettled = false;
   // A query makes the program a new module, which runs again. The modules that it imports are kept.
   void import(`${commandLine}?${++runs}`).then(() => (isSettled = true));
+
   process.once("beforeExit", () => {
     if (!isSettled) process.exitCode ??= UNSETTLED;
     for (const { emitter, name, listener } of listeners()) {

@@ -110,10 +110,12 @@ export class FakeDaemon {
     if (envelope.cluster !== this.cluster) return refuse("wrong-cluster");
     const { at, seq } = envelope;
     if (at <= clock - WINDOW_PAST_MS || at >= clock + WINDOW_FUTURE_MS) return refuse("skew");
+
     const replies = envelope.commands.map((argv) => this.reply(argv, envelope));
     this.applied.push({ id, envelope, clock });
     const { newest } = this;
     if (at > newest.at || (at === newest.at && seq > newest.seq)) this.newest = { at, seq };
+
     const units: readonly Reply[] = envelope.multi ? [{ kind: "array", items: replies }] : replies;
     const bytes = units.map((reply) => writeReply(reply) + writeBulk("")).join("");
     return writeResult({ id, daemon: this.id, clock, newest: this.newest, units: units.length }, bytes);

@@ -91,12 +91,14 @@ test("if all daemons fail, the message and the outcomes of the error list them i
   const failure = errorOf(client.send("SET k v"));
   await until("the other outcomes", () => hung.requests.length === 1 && outcomes.told.length === 2);
   clock.advance(TIMEOUT_MS);
+
   const error = await failure;
   assert.deepEqual(error.outcomes.map(summary), [
     "connect not-applied",
     "timeout unknown",
     "no-reason unknown",
   ]);
+
   const lines = error.message.split("\n");
   assert.equal(lines[0], "No daemon answered (SET k):");
   assert.deepEqual(
@@ -151,6 +153,7 @@ test("nil is the result unless a value arrives soon afterwards", async () => {
     outcomes.told.map(({ address }) => address),
     [nil.address, other.address],
   );
+
   other.behaviour = "hang";
   const call = client.send("GET k");
   await until("nil", () => outcomes.told.length === 3);

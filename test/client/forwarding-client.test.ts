@@ -48,6 +48,7 @@ test("a read while keys are watched needs a majority, unless a policy is set", (
 test("on a stable connection, writes wait until they are final, and reads do not", () => {
   const { carrier, calls } = recordingClient("usual");
   const sender = { db: 0, isStable: true };
+
   for (const command of ["SET k v", "GET k"]) carrier.send(command.split(" "), sender, CARRYING);
   carrier.sendTogether(
     [
@@ -59,6 +60,7 @@ test("on a stable connection, writes wait until they are final, and reads do not
     CARRYING,
   );
   carrier.sendTogether([["GET", "k"]], [], sender, CARRYING);
+
   const waits = calls.map(({ envelope, timeout }) => [envelope?.wait?.kind ?? null, timeout]);
   assert.deepEqual(waits, [
     ["stable", 60_000],

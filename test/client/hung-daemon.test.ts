@@ -25,6 +25,7 @@ async function sceneWith(reply: string): Promise<Scene> {
     await ServedDaemon.start({ id: 1, reply: () => ({ kind: "bulk", bytes: reply }) }),
     await ServedDaemon.start({ id: 2 }),
   ] as const;
+
   const clock = new HandClock();
   const client = client2Of(daemons, { clock });
   await client.sendAll("PING");
@@ -72,6 +73,7 @@ test("a hung daemon does not make the client retain replies of 32 KiB", async ()
 test("a call is removed from a hung daemon's queue at its deadline, even after a call with a later deadline", async () => {
   await using scene = await sceneWith("OK");
   const { client, clock, hung } = scene;
+
   // The hung daemon does not answer the first call. Once the other daemon has answered the second call, the client
   // sends nothing further to the hung daemon.
   await client.send("SET a 1");

@@ -73,12 +73,15 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
     ];
     healthy = [addressOf(first), addressOf(second)];
     stopped.kill("SIGSTOP");
+
     const otherKey = await daemon("--sign-key", join(keys, "test-rsa4096-public.pem"));
     const withoutRedis = await daemon(...signed, "--database", `redis:${await refusingAddress()}`);
+
     const hungRedis = endsLater(await startRedis());
     const withHungRedis = await daemon(...signed, "--database", `redis:127.0.0.1:${hungRedis.port}`);
     await withHungRedis.logged(({ msg }) => msg === "database connected");
     hungRedis.kill("SIGSTOP");
+
     troubles.push(
       { name: "down", stages: ["connect"], address: await refusingAddress() },
       { name: "stopped", stages: ["timeout"], address: addressOf(stopped) },

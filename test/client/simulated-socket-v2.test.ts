@@ -20,10 +20,12 @@ test("a simulated daemon that closes on an envelope accepts no later one, even i
   let isClosed = false;
   const events = { opened: () => {}, received: () => {}, closed: () => void (isClosed = true) };
   const socket = world.openSocket({ host: "a", port: 1, tls: null }, events);
+
   const say = (mood: Mood, command: string) => {
     server.mood = mood;
     socket.write(envelopeOf(command, daemon, world.wallClock()));
   };
+
   world.at(100, () => say("slow", "SET first"));
   world.at(200, () => say("close", "SET second"));
   world.at(300, () => say("answer", "SET third"));

@@ -96,19 +96,23 @@ export class SimulatedSocketV2 implements ClientSocket {
       this.#respond([Buffer.from(ANSWER)], mood === "slow" ? 2_000 : 10);
       return;
     }
+
     const closes = () => this.#later("back", 5, () => this.#close(null));
     // A daemon that closes on a hello would appear to speak version 1.
     const isHello = bytes.includes("hello");
     const isClosing = mood === "close" && !isHello;
     if (isClosing && !this.#isDeaf) closes();
+
     // A stream has no gaps: after unread bytes the daemon reads nothing further, even if its mood changes.
     this.#isDeaf ||= mood === "hang" || isClosing;
     if (this.#isDeaf) return;
+
     const before = daemon.applied.length;
     const answers = this.#take(bytes);
     for (const { envelope } of daemon.applied.slice(before)) {
       for (const argv of envelope.commands) server.received.push(argv.join(" "));
     }
+
     this.#unsent = 0;
     this.#world.holdingSockets.delete(this);
     if (mood === "garbage") this.#respond([Buffer.from("HTTP/1.1 400 Bad Request")], 10);

@@ -95,11 +95,13 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       untouched: [],
     };
     calls.push(record);
+
     const settle = (outcome: "good" | "failed") => {
       assert.equal(record.settledAt, null, "a call settles once");
       record.settledAt = lastSettled = world.time;
       tally[outcome]++;
     };
+
     const hasCondition = version === 2 && random.chance(0.3);
     const options = hasCondition
       ? { timeout, if: [{ key: "n", writer: null }] }
@@ -109,6 +111,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       : client.sendAll(record.command, options).then(({ outcomes }) => {
           record.untouched = untouchedIn(outcomes);
         });
+
     promise.then(
       () => settle("good"),
       (error) => {

@@ -54,9 +54,11 @@ test("a client sends no version 1 command to a daemon at its connection limit, o
   // These connections are authenticated, because the daemon closes unauthenticated ones first.
   const others = [createClient(daemon.options), createClient(daemon.options)];
   for (const other of others) await other.send("PING");
+
   await using client = createClient(daemon.options);
   const failure = await errorOf(client.send("INCR n"));
   assert.equal(summary(failure.outcomes[0]), "version not-applied");
+
   for (const other of others) await other.close();
   let value: string | null = null;
   await until("the daemon accepts the client", async () => {
@@ -64,6 +66,7 @@ test("a client sends no version 1 command to a daemon at its connection limit, o
     return value !== null;
   });
   assert.equal(value, "1");
+
   const { outcomes } = await client.sendAll("GET n");
   assert.deepEqual(
     outcomes.map((outcome) => outcome.status === "ok" && outcome.version),

@@ -86,6 +86,7 @@ test("a subscriber's trace context is used if it is valid, and an invalid option
     asyncEnd() {},
     error() {},
   };
+
   calls.subscribe(subscribers);
   await using client = open();
   try {
@@ -96,11 +97,13 @@ test("a subscriber's trace context is used if it is valid, and an invalid option
   } finally {
     calls.unsubscribe(subscribers);
   }
+
   assert.deepEqual(await slowOf("three"), [
     `SET three 3 (traceparent ${contextOf("e")})`,
     "SET three 2",
     `SET three 1 (traceparent ${contextOf("d")})`,
   ]);
+
   const refused = await errorOf(client.call("GET three", { traceparent: "00-1-1-00" }));
   assert.equal(refused.code, "bad-option");
   assert.match(refused.message, /traceparent/);

@@ -34,6 +34,7 @@ describe("A client without a key, with a daemon without keys", () => {
     assert.equal(await client.call("LPUSH l 1 2"), 2);
     assert.deepEqual(await client.call(["LRANGE", "l", "0", "-1"]), ["2", "1"]);
     assert.deepEqual(await client.call(["MGET", "a", "none"]), ["hello world", null]);
+
     assert.equal(await client.call("SET b 1", { db: 3 }), "OK");
     assert.equal(await client.call("GET b"), null);
     assert.deepEqual(await client.multi(["SET n 1", "INCR n"]), ["OK", 2]);
@@ -42,11 +43,13 @@ describe("A client without a key, with a daemon without keys", () => {
       await client.call("GET n", { after: client.lastWrite ?? assert.fail("nothing was written") }),
       "2",
     );
+
     const errorText = async (command: string) => (await errorOf(client.send(command))).message;
     assert.match(await errorText("GETT"), /^The command failed.*: ERR unknown command 'GETT'/);
     assert.match(await errorText("GET l"), /^The command failed.*: WRONGTYPE /);
     assert.match(await errorText("SET a"), /^The command failed.*: ERR wrong number of arguments for 'set'/);
     assert.match(await errorText("KEY LIST"), /^The command failed.*: NOPERM .*without keys/);
+
     const [outcome] = (await client.sendAll("PING")).outcomes;
     assert.ok(outcome?.status === "ok" && outcome.version === 2);
   });

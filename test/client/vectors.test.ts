@@ -73,6 +73,7 @@ async function replay(answer: Buffer): Promise<{ address: string; received(): Bu
     });
   });
   await listenAtFreePort(server);
+
   return {
     address: `127.0.0.1:${(server.address() as { port: number }).port}`,
     received: () => Buffer.concat(chunks),

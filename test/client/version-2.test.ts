@@ -187,6 +187,7 @@ test("header options are in the envelope's header, and require a separate envelo
   const { at = 0, seq = 0 } = first?.envelope ?? {};
   const after = hexOf(unitOrderKey(at, seq, first?.id ?? "", 0));
   assert.equal(client.lastWrite, after);
+
   const writer = "0a".repeat(36);
   await Promise.all([
     client.send("SET a 2"),
@@ -194,6 +195,7 @@ test("header options are in the envelope's header, and require a separate envelo
     client.send("SET a 4"),
   ]);
   assert.deepEqual(daemon.envelopes.slice(1), [["SET a 2"], ["SET a 3"], ["SET a 4"]]);
+
   const { envelope } = daemon.daemon.applied[2] ?? {};
   assert.deepEqual([envelope?.db, envelope?.only], [3, "\x01".repeat(32)]);
   assert.deepEqual(envelope?.if, [{ db: 3, key: "a", writer: "\n".repeat(36) }]);
@@ -310,11 +312,13 @@ test("every daemon's outcome is published on the diagnostics channel", async () 
   await using old = await FakeServer.start();
   await using client = client2Of([daemon, old], { versions: "1,2" });
   await client.sendAll("PING");
+
   const seen: OutcomeMessage[] = [];
   const listen = (message: unknown) => void seen.push(message as OutcomeMessage);
   subscribe("dbsync:outcome", listen);
   await client.sendAll("SET a 1");
   unsubscribe("dbsync:outcome", listen);
+
   assert.deepEqual(
     seen.map(({ address, version, status, commands }) => [address, version, status, commands]).sort(),
     [

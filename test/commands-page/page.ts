@@ -52,6 +52,7 @@ export function commandsPage(): string {
   const missing = names.filter((name) => !byName.has(name));
   const own = commands.filter(({ name }) => !known.has(name.toLowerCase()));
   const head = "| command | effect | cost | where | difference |\n| --- | --- | --- | --- | --- |";
+
   return [
     "# Commands",
     "",

@@ -111,6 +111,7 @@ async function compareUser(
     accepted.kind === "error",
     `${where}: ${rules.join(" ")}: ${shown(accepted)}`,
   );
+
   if (acl === undefined) {
     tally.refusedRules++;
     return;
@@ -118,14 +119,17 @@ async function compareUser(
   const calls = Array.from({ length: COMMANDS_PER_USER }, () => randomCall(g, g.oneOf(...grammars)));
   for (const argv of calls) redis.queue(["ACL", "DRYRUN", "alice", ...argv]);
   const verdicts = await redis.flush();
+
   calls.forEach((argv, index) => {
     const command = commandTable.resolve(argv);
     const theirs = verdicts[index] as Reply;
     if (command instanceof CommandFailure || theirs.kind === "error" || isMiscounted(command, argv)) return;
+
     const denial = acl.denial(command, argv);
     const isDenied = theirs.kind === "bulk" && DENIAL.test(theirs.bytes);
     tally[isDenied ? "denied" : "permitted"]++;
     if (isStricter(command, argv) && denial !== null && !isDenied) return;
+
     const message = `${where}: ${rules.join(" ")}: ${JSON.stringify(argv)}: ours ${denial}, theirs ${shown(theirs)}`;
     assert.equal(denial !== null, isDenied, message);
   });

@@ -44,6 +44,7 @@ test(`the store replies as redis-server does (seed ${seed})`, { skip }, async ()
   const cases = new Map(comparedGrammars.map(({ name }) => [name, { all: 0, good: 0, resp3: 0 }]));
   const numbers =
     onlyEpisode === undefined ? [...Array(Math.ceil(total / EPISODE_CALLS)).keys()] : [Number(onlyEpisode)];
+
   for (const number of numbers) {
     const played = episode(seed, number, { calls: EPISODE_CALLS, now: Date.now() });
     const { difference, succeeded } = await play(played, redis);
@@ -55,11 +56,13 @@ test(`the store replies as redis-server does (seed ${seed})`, { skip }, async ()
       if (succeeded[i]) count.good++;
     });
   }
+
   if (onlyEpisode !== undefined || total < COMMANDS_FULL) return;
   const alwaysFails = (name: string) =>
     /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XGROUP|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|(ADD|DECIDED?|MEMBERS|SEMANTICS|UNDECIDE)|KEY(\|.*)?|LATENCY|MEMORY|MODULE|OBJECT|PUBSUB|SLOWLOG|TIMELINE(\|.*)?)$/.test(
       name,
     );
+
   const scarce = [...cases].filter(
     ([name, { all, good, resp3 }]) =>
       all < CASES_MIN ||

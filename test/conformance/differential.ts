@@ -51,15 +51,18 @@ const ENCODING_DEFAULTS = {
 export async function play(played: Episode, redis: RedisQueries): Promise<Outcome> {
   const { steps } = played;
   const database = new Database();
+
   redis.queue(hello(2));
   redis.queue(["FLUSHALL"]);
   redis.queue(["CONFIG", "SET", ...settingsOf(played.encoding)]);
   redis.queue(hello(played.resp));
   await redis.flush();
+
   const succeeded: boolean[] = [];
   // The maximum number of milliseconds by which redis-server's clock, from which it takes its dates, was later than the
   // dates of the steps. It is measured, since it is larger on a slow machine.
   let lag = 0;
+
   for (const phase of phasesOf(steps)) {
     const { at } = phase[0]!;
     await untilClockShows(at, redis);
@@ -67,6 +70,7 @@ export async function play(played: Episode, redis: RedisQueries): Promise<Outcom
     for (const { ask } of checks) for (const question of ask) redis.queue(question);
     const replies = await redis.flush();
     lag = Math.max(lag, (await clockOf(redis)) - at);
+
     for (const { ours, ask, problem } of checks) {
       const text = problem(replies.splice(0, ask.length), lag);
       if (text !== undefined)
@@ -74,10 +78,12 @@ export async function play(played: Episode, redis: RedisQueries): Promise<Outcom
       succeeded.push(ours.kind !== "error");
     }
   }
+
   await redis.call(...hello(2));
   const at = steps.at(-1)?.at ?? 0;
   const theirs = await stateOfRedis(redis, [...database.keyspaces.keys()]);
   const differences = stateDifferences(stateOf(database, at), theirs, lag);
+
   if (differences.length === 0) return { difference: undefined, succeeded };
   const text = `state: ${differences.join("\n       ")}`;
   return { difference: { of: "state", place: steps.length, text }, succeeded };
@@ -143,6 +149,7 @@ function specialCheck(
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
   const shapeAsked = isShapeAsked ? [argv] : [];
   const before = [select, ...(resp === 3 ? [hello(2)] : []), ...beforehand(name)];
+
   const problem: Check["problem"] = (replies, lag) => {
     const theirs = replies.slice(before.length).map((each) => levelled(name, each));
     const answers = theirs.slice(0, special.ask.length);
@@ -151,6 +158,7 @@ function specialCheck(
     if (!isShapeAsked || reply.kind === "error" || haveSameShape(asResp3(reply), resp3)) return undefined;
     return `different kinds in RESP3\n${replyDifference(asResp3(reply), [argv], [resp3], shownExactly)}`;
   };
+
   const after = resp === 3 ? [hello(3), ...shapeAsked] : [];
   return { ours: reply, ask: [...before, ...special.ask, ...after], problem };
 }

@@ -16,16 +16,19 @@ export const dumped: Incomparable = {
   compare: (call) => {
     const { argv, ours, run } = call;
     if (ours.kind !== "bulk") return undefined;
+
     const key = argv[1] as ByteString;
     const type = textOf(run(["TYPE", key]));
     const reader = READERS[type]!;
     const contents = contentsOfReply(type, run(reader(key)));
+
     return {
       ask: [["RESTORE", COPY, "0", ours.bytes], ["TYPE", COPY], reader(COPY), ["DEL", COPY], argv],
       agree: ([restored, restoredType, restoredContents, , payload]) => {
         if (restored?.kind !== "status" || textOf(restoredType!) !== type || payload?.kind !== "bulk")
           return false;
         if (contentsOfReply(type, restoredContents!) !== contents) return false;
+
         const database = new Database();
         const unit = { at: 0, db: 0, id: "" };
         database.execute(["RESTORE", COPY, "0", payload.bytes], unit);

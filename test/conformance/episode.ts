@@ -61,20 +61,24 @@ export function episode(
   const encoding = random.oneOf<Encoding>(["compact", "default", "large"]);
   const resp = random.oneOf<Episode["resp"]>([2, 3]);
   const choose = chooser(random);
+
   const database = new Database();
   const steps: Step[] = [];
   let pauseAt = random.chance(EPISODES_WITH_PAUSE) ? calls / 2 : calls;
   let at = now;
+
   while (steps.length < calls) {
     if (steps.length >= pauseAt) {
       at = now + PAUSE;
       pauseAt = calls;
       steps.push(...expiries(database, random, at));
     }
+
     const grammar = choose();
     const db = random.chance(CALLS_ELSEWHERE) ? random.below(DATABASES_USED) : 0;
     const argv = randomCall(g, grammar);
     const step = { name: grammar.name, argv, db, at, id: `${seed}.${number}.${steps.length}` };
+
     const find = (key: ByteString) => database.keyspaces[db]!.find(key)?.value;
     const run = (other: readonly ByteString[]) => database.execute(other, step);
     if (isUnspecified(step.name, argv, encoding, { find, run })) continue;

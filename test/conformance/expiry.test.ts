@@ -36,6 +36,7 @@ for (const [name, setter] of Object.entries(setters)) {
   test(`a key set by ${name} expires as in redis-server`, { skip }, async () => {
     using redis = await RedisConnection.open(server.port);
     const database = new Database();
+
     const start = millisecondsOf(await redis.call("TIME"));
     const end = start + LIFE;
     for (const argv of [["SET", "k", "v"], setter(end)]) {
@@ -43,6 +44,7 @@ for (const [name, setter] of Object.entries(setters)) {
         sameReply(await redis.call(...argv), folded(database.execute(argv, { at: start, db: 0, id: "" }))),
       );
     }
+
     const looks: readonly ByteString[][] = [
       ["EXISTS", "k"],
       ["PTTL", "k"],
@@ -50,11 +52,13 @@ for (const [name, setter] of Object.entries(setters)) {
       ["EXPIRETIME", "k"],
       ["GET", "k"],
     ];
+
     let compared = 0;
     for (let at = start; at <= end + AFTERLIFE; ) {
       const sample = await atomically(redis, looks);
       at = sample.at;
       if (!sample.isOneMillisecond) continue;
+
       const ours = (date: number) =>
         looks.map((argv) => shown(folded(database.execute(argv, { at: date, db: 0, id: "" }))));
       const theirs = sample.replies.map(shown);

@@ -59,14 +59,17 @@ test("the same commands as in redis-server reset the idle time of keys", { skip 
   database.usage.tick(at);
   const run = (argv: readonly string[]) => database.execute(argv, { at, db: 0, id: "u" });
   const create = CREATED.map((line) => line.split(" "));
+
   for (const argv of [...create, ...KEYS.map((key) => ["DUMP", key])]) redis.queue(argv);
   const dumps = (await redis.flush()).slice(CREATED.length);
+
   const restore = KEYS.map((key, i) => {
     const payload = dumps[i];
     assert.ok(payload?.kind === "bulk");
     return ["RESTORE", key, "0", payload.bytes, "REPLACE", "IDLETIME", String(IDLE)];
   });
   const ask = KEYS.map((key) => ["OBJECT", "IDLETIME", key]);
+
   for (const line of LINES) {
     const calls = [...restore, line.split(" "), ...ask];
     for (const argv of calls) redis.queue(argv);

@@ -38,10 +38,12 @@ test("LCS finds the ranges that redis-server finds", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const database = new Database();
   const random = new SeededRandom(SEED);
+
   const text = (length: number, alphabet: string) =>
     Array.from({ length }, () => alphabet[random.below(alphabet.length)]).join("");
   const run = (argv: readonly string[]) =>
     shown(folded(database.execute(argv, { at: 1, db: 0, id: "u".repeat(36) })));
+
   for (const alphabet of ALPHABETS) {
     const isWithLong = some(ALPHABETS).includes(alphabet);
     for (const [a, b] of [...LENGTHS, ...(isWithLong ? LONG_LENGTHS : [])]) {
@@ -49,6 +51,7 @@ test("LCS finds the ranges that redis-server finds", { skip }, async () => {
         ["MSET", "a", text(a, alphabet), "b", text(b, alphabet)],
         ...FORMS.map((form) => ["LCS", "a", "b", ...form]),
       ];
+
       for (const argv of commands) redis.queue(argv);
       const theirs = (await redis.flush()).map(shown);
       for (const [i, argv] of commands.entries())

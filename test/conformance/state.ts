@@ -75,6 +75,7 @@ function contentsOf(value: Value, times: number[]): string {
   if (value instanceof Collection) return JSON.stringify([...value.documents()]);
   if (value instanceof Table) return JSON.stringify(value.rows);
   if (!(value instanceof Stream)) throw new Error(`no contents of a ${value.type} are known`);
+
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const added = String(BigInt.asIntN(64, entriesAdded));

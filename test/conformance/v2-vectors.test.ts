@@ -105,10 +105,12 @@ describe("Every good vector", () => {
       const fields = fieldsOf(vector);
       const commands = vector.commands.map((argv) => argv.map(byteString));
       const body = hex(vector.body);
+
       assert.equal(hexOf(writeBody(fields, commands.map(writeCommand))), vector.body);
       assert.equal(signedBytes(body).toString("hex"), vector.signedPrefix + vector.body);
       const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
       assert.equal(hexOf(id), vector.id);
+
       const privateKey = privateKeys.get(vector.key);
       assert.ok(privateKey);
       assert.equal(signEnvelope(signedBytes(body), privateKey).toString("hex"), vector.signature);
@@ -116,10 +118,12 @@ describe("Every good vector", () => {
         (await signEnvelopeAsync(signedBytes(body), privateKey)).toString("hex"),
         vector.signature,
       );
+
       assert.equal(signerOf(body), fields.key);
       const publicKey = publicKeys.get(hexOf(signerOf(body)));
       assert.ok(publicKey);
       assert.equal(verifyEnvelope(signedBytes(body), hex(vector.signature), publicKey), true);
+
       const absent = {
         if: null,
         ifs: null,
@@ -133,6 +137,7 @@ describe("Every good vector", () => {
       assert.deepEqual(readBody(body), { ...defaults, ...fields, commands });
       for (const [index, key] of vector.orderKeys.entries())
         assert.equal(hexOf(unitOrderKey(fields.at, fields.seq, id, index)), key);
+
       const message = readClientMessage(
         Buffer.from(writeCommandMessage(byteString(vector.body), byteString(vector.signature)), "latin1"),
       );
@@ -223,9 +228,11 @@ function failingStage(vector: BadVector): string {
   );
   if (parser.malformed !== null) return "frame";
   assert.equal(payloads.length, 1);
+
   const message = attempt(() => readClientMessage(payloads[0] as Buffer));
   if (message === null) return "message";
   assert.ok(message.kind === "command");
+
   const signer = attempt(() => signerOf(message.body));
   const key = signer === null ? undefined : publicKeys.get(hexOf(signer));
   if (key === undefined || signer === byteString(keyNamed("stranger").id)) return "key";

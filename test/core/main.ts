@@ -78,6 +78,7 @@ function without(name: string, removal: Removal, check: (name: string, removal: 
   console.log(
     `\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests, benchmarks and examples.`,
   );
+
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
     failures.push(
@@ -85,12 +86,14 @@ function without(name: string, removal: Removal, check: (name: string, removal: 
     );
     return;
   }
+
   const compiled = dependents.flatMap((file) => [file, `dist/${file.replace(/\.ts$/, ".js")}`]);
   const moved = [...folders, ...folders.map((folder) => `dist/${folder}`), ...compiled].filter((path) =>
     existsSync(join(copy, path)),
   );
   for (const path of moved) move(path, join("removed", path));
   for (const [file, text] of lists) writeFileSync(join(copy, file), text);
+
   try {
     if (!compile(name)) return;
     makePrograms();

@@ -58,6 +58,7 @@ export function planRemoval(folders: readonly string[]): Removal {
   const all = found.filter((folder) => !found.some((other) => folder.startsWith(`${other}/`)));
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
+
   const blocking = remaining
     .filter((file) => !isTest(file) && !LIST_FILES.includes(file))
     .flatMap((file) =>
@@ -65,8 +66,10 @@ export function planRemoval(folders: readonly string[]): Removal {
         .filter(isRemoved)
         .map((imported) => `${file} → ${imported}`),
     );
+
   const removed = [...FACE_FOLDERS].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
   const hasFamilies = entriesOf(removed).some(({ families }) => families !== undefined);
+
   return {
     folders: all,
     blocking,
@@ -159,6 +162,7 @@ function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boo
     ...kinds.map((kind) => `"(?:-d|--database)", .${kind}`),
     PAGES,
   ];
+
   const pattern = new RegExp(used.join("|"));
   const isUser = (file: string) => pattern.test(texts.get(file) ?? "");
   const found = new Set(tests.filter((file) => /\.test\.ts$/.test(file) && isUser(file)));

@@ -193,12 +193,14 @@ describe("the composition", () => {
     const ports = new Map<string, number>();
     for (const [name] of services) ports.set(name, await freePort());
     await using machine = new Machine(ports);
+
     const checks: (readonly string[])[] = [];
     for (const [name, service] of services) {
       const [program, ...args] = [...jsonOf("ENTRYPOINT"), ...jsonOf("CMD")];
       assert.equal(program, "dbsyncd");
       const root = machine.root(name, service);
       const admin = `127.0.0.1:${await freePort()}`;
+
       // Other machines can reach a container only by its published ports. Here, the daemon listens on one address.
       const placed = args.map((arg) =>
         machine.valueOf(arg, root).replace("0.0.0.0", "127.0.0.1").replace("127.0.0.1:9464", admin),
@@ -207,16 +209,19 @@ describe("the composition", () => {
         variable,
         machine.valueOf(value, root),
       ]);
+
       const started = startDaemon(placed, {
         env: Object.fromEntries([...env, ["DBSYNCD_PORT", String(ports.get(name))]]),
       });
       machine.daemons.push(await started);
       checks.push(service.healthcheck.test.map((part) => part.replace("127.0.0.1:9464", admin)));
     }
+
     for (const [kind, ...command] of checks) {
       assert.deepEqual([kind, command[0]], ["CMD", "node"]);
       await until("healthy", async () => (await run(process.execPath, command.slice(1))).code === 0);
     }
+
     const servers = [...ports.values()].map((port) => `127.0.0.1:${port}`).join(",");
     const args = [
       "send",
@@ -231,6 +236,7 @@ describe("the composition", () => {
       "a",
       "b",
     ];
+
     const { stdout, stderr } = await run(process.execPath, [programPaths.dbsync, ...args]);
     assert.equal(stdout.match(/ OK$/gm)?.length, services.length, stdout + stderr);
   });

@@ -74,21 +74,25 @@ test("a session continues on another daemon while each daemon is killed and rest
   assert.equal(await visitor.get("/"), "visits: 1\n");
   assert.equal(await visitor.get("/"), "visits: 2\n");
   await cluster.untilEqual();
+
   await cluster.end(0, "SIGKILL");
   assert.equal(await visitor.get("/"), "visits: 3\n");
   const together = await Promise.all([visitor.get("/"), visitor.get("/")]);
   for (const answer of together) assert.match(answer, /^visits: [45]\n$/);
+
   await cluster.restart(0);
   await cluster.untilEqual();
   const before = Number(/\d+/.exec(await visitor.get("/"))?.[0]);
   await cluster.untilEqual();
   await cluster.end(1, "SIGKILL");
+
   // The application reconnects to the restarted daemon within half a second.
   let answer = "";
   await until("the application is connected to a daemon", async () =>
     (answer = await visitor.get("/")).startsWith("visits: "),
   );
   assert.equal(answer, `visits: ${before + 1}\n`);
+
   assert.equal(await visitor.get("/logout"), "bye\n");
   assert.equal(await visitor.get("/"), "visits: 1\n");
 });

@@ -72,16 +72,19 @@ test("a visitor signs the guest book, is remembered while a daemon is killed, an
     DBSYNC_SERVERS: trio.servers.join(),
     DBSYNC_SIGNKEY: key,
   });
+
   const signed = await visitor.get({ name: "Ada", text: "<b>hello</b>" });
   assert.equal(signed.status, 200, signed.text);
   assert.deepEqual(listed(signed.text), ["Ada: &lt;b&gt;hello&lt;/b&gt;"]);
   assert.match(signed.text, /value="Ada"/);
+
   await trio.end(0, "SIGKILL");
   const again = await visitor.get({ name: "Ada", text: "again" });
   assert.deepEqual(listed(again.text), ["Ada: again", "Ada: &lt;b&gt;hello&lt;/b&gt;"]);
   assert.match(again.text, /Your entries: 2</);
   const pageAfterKill = await visitor.get();
   assert.match(pageAfterKill.text, /value="Ada"[\s\S]*Your entries: 2</);
+
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");
   const none = await visitor.get();

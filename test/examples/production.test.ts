@@ -161,6 +161,7 @@ describe("the sample configuration", () => {
     const lines = [...text.matchAll(/^#[a-z0-9-]+ = .*$/gm)].map(([line]) => line.slice(1));
     const all = [...lines, ...(text.match(/^[a-z0-9-]+ = .*$/gm) ?? [])];
     assert.ok(lines.length > 10);
+
     const scratch = await scratchWithKeys();
     try {
       const settingOf = (line: string) =>
@@ -172,6 +173,7 @@ describe("the sample configuration", () => {
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
+
       // Limits can be combined. Some of the remaining options cannot be used together.
       const limits = lines.filter((line) => TABLE.isLimit(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
@@ -185,6 +187,7 @@ describe("the sample configuration", () => {
     } finally {
       await rm(scratch, { recursive: true });
     }
+
     const named = new Set([...text.matchAll(/^#?([a-z-]+) = /gm)].map(([, name]) => `--${name}`));
     const notInFile = ["--config", "--check-config", "--help-all", "--help", "--version"];
     assert.deepEqual(

@@ -60,18 +60,21 @@ test("the example books a seat once, reports it as taken to the next user, and b
   await trio.untilNoneIsLate();
   const key = join(scratch, "private.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+
   const env = {
     DBSYNC_SERVERS: trio.ports.map((port) => `127.0.0.1:${port}`).join(),
     DBSYNC_SIGNKEY: key,
   };
   const book = (...args: string[]) =>
     run(process.execPath, [join("dist", "main.js"), ...args], { cwd: project, env });
+
   const booked = await book("B7", "Ada");
   assert.deepEqual(booked, {
     code: 0,
     stdout: "B7: booked\nB7 belongs to Ada; Ada has 1; people: 1\n",
     stderr: "",
   });
+
   await trio.end(0, "SIGKILL");
   let second = await book("B7", "Bob");
   // On a busy machine, a daemon may not know yet whether it still has peers, and then its answer alone proves nothing.
@@ -79,6 +82,7 @@ test("the example books a seat once, reports it as taken to the next user, and b
     pause: async () => (second = await book("B7", "Bob")),
   });
   assert.equal(second.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0; people: 1\n", second.stderr);
+
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");
   const none = await book("B8", "Bob");

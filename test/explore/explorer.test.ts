@@ -77,6 +77,7 @@ test("the plan contains every randomised test file, each time with another seed"
   ])
     assert.ok(files.includes(file), file);
   assert.ok(!files.includes("test/run.test.js"), "a file without a seed is not in the plan");
+
   let seed = 0;
   const plan = turns(files, () => ++seed);
   const planned: Turn[] = Array.from({ length: 20 * files.length }, () => plan.next().value);

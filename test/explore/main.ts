@@ -53,10 +53,12 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+
   forgetSettings();
   const ms = milliseconds();
   const end = Date.now() + ms;
   const random = new SeededRandom(values.seed === undefined ? randomInt(SEEDS) : Number(values.seed));
+
   const explorer = new Explorer({
     folder: buildRoot,
     turns: turns(files, () => random.below(SEEDS)),
@@ -71,6 +73,7 @@ async function main(): Promise<void> {
       process.stdout.write(`\r\x1b[K${done} runs, ${findings} failed, ${remaining}`);
     },
   });
+
   for (const [signal, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],

@@ -102,6 +102,7 @@ test("a client that reads slowly receives the complete last answer, however long
     limits,
     environment,
   });
+
   using writer = await RawClient.open(daemon.port);
   assert.equal(await writer.ask(`SET big ${"x".repeat(20 * MIB)}`), "OK");
   using slow = await RawClient.open(daemon.port);
@@ -131,6 +132,7 @@ test("a connection without a complete request is closed after the idle time; a b
     limits: { idleTimeout: 300 },
     environment,
   });
+
   using busy = await RawClient.open(daemon.port);
   using silent = await RawClient.open(daemon.port);
   using halfSent = await RawClient.open(daemon.port);
@@ -213,6 +215,7 @@ test("the daemon stops reading from a client that does not read, and the client 
   for (let n = 0; n < 500; n++) assert.equal(await client.ask("PING"), "PONG");
   const grown = residentBytes(daemon) - before;
   assert.ok(grown < 64 * MIB, `${grown} bytes`);
+
   let bytes = 0;
   slow.socket.removeAllListeners("data");
   slow.socket.on("data", (chunk: Buffer) => {
@@ -255,6 +258,7 @@ test("many requests that arrive together are answered in order while other clien
   const reading = many.read(bytes).finally(() => {
     isDone = true;
   });
+
   let turns = 0;
   for (; !isDone; turns++) assert.equal(await other.ask("PING"), "PONG");
   const answers = await reading;

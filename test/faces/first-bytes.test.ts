@@ -147,11 +147,13 @@ test("a client on the wrong port receives one line in its protocol, which names 
     ...["--admin", "0"],
     ...RECOGNIZED.flatMap(({ option }) => [`--${option}`, "0"]),
   ]);
+
   const ports = new Map([
     ["dbsync", all.port],
     ["http", await all.portOf("/healthz and /metrics")],
   ]);
   for (const cases of RECOGNIZED) ports.set(cases.option, await all.portOf(clientsOf(cases)));
+
   for (const [here, port] of ports)
     for (const { protocol, option, beginning, answer: expected, servedAt = [] } of SPEAKERS) {
       if (here === protocol || servedAt.includes(here)) continue;
@@ -163,6 +165,7 @@ test("a client on the wrong port receives one line in its protocol, which names 
       const line = await all.logged(({ detail }) => new RegExp(`; ${option} serves`).test(String(detail)));
       assert.doesNotMatch(JSON.stringify(line), /SECRET/);
     }
+
   // Truncated bytes must not crash a daemon.
   for (const port of ports.values())
     for (const { beginning } of SPEAKERS)
@@ -177,12 +180,14 @@ test("real clients on the wrong port report the option that serves them", async 
   await using all = await startDaemonHere(
     ["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]),
   );
+
   const ports = [all.port, await all.portOf("Redis clients"), await all.portOf("JSON clients")];
   for (const port of [...ports, await all.portOf("SQL clients")]) {
     const client = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 1_500 });
     await assert.rejects(client.connect(), /--mongo serves MongoDB's drivers/, `${port}`);
     await client.close();
   }
+
   for (const port of [...ports.slice(1), await all.portOf("MongoDB clients")]) {
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
     await assert.rejects(
@@ -191,6 +196,7 @@ test("real clients on the wrong port report the option that serves them", async 
       `${port}`,
     );
   }
+
   for (const port of [...ports, await all.portOf("MongoDB clients")]) {
     const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
     assert.notEqual(code, 0);
@@ -203,6 +209,7 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
   await using redis = await startRedis();
   const website = createServer();
   website.on("request", (_, response) => response.end("welcome"));
+
   const cases = [
     [
       await all.portOf("Redis clients"),
@@ -222,6 +229,7 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
     ],
     [await freePort(), /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?/],
   ] as const;
+
   for (const [port, expected] of cases) {
     const { code, stdout, stderr } = await runDbsync(["ping", "-s", `127.0.0.1:${port}`]);
     assert.deepEqual([code, stderr], [1, ""]);
@@ -240,11 +248,13 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
     ...["-s", join(repositoryRoot, "test", "vectors", "php-dbsync", "test-rsa2048-public.pem"), "--ws", "0"],
     ...["--sql", "0", "--admin", "0"],
   ]);
+
   const postgresql = speakerOf("postgresql");
   const listeners = ["WebSocket clients", "SQL clients", "/healthz and /metrics"] as const;
   // The ports of a daemon in its own process, and of the listeners in the test process.
   const ports = [all.port, ...TEXTS.map(({ option }) => portOf(option))];
   for (const served of listeners) ports.push(await all.portOf(served));
+
   for (const port of ports) {
     const socket = connect({ host: "127.0.0.1", port });
     socket.write(TLS_REQUEST);
@@ -254,6 +264,7 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
     socket.end(postgresql.beginning);
     assert.match(await answer, postgresql.answer, `${port}`);
   }
+
   await all.stop();
   const texts = all.log.map(({ msg, detail }) => `${msg} ${detail ?? ""}`).join("\n");
   for (const option of ["port", "ws", "sql", "admin"])

@@ -46,6 +46,7 @@ function send(port: number, { inputs, opening }: ListenerCases, random: SeededRa
   );
   const start = bytesOf(random.chance(0.5) && opening !== undefined ? opening[0] : "");
   const [at, isAbrupt] = [random.below(bytes.length + 1), random.chance(0.5)];
+
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });
     const timer = setTimeout(() => socket.destroy(), OPEN_MS_MAX);
@@ -75,6 +76,7 @@ for (const group of GROUPS)
     const keys = ["-s", pair.file, "--root-key", root.file];
     await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
     using other = await openClient(await daemon.portOf("WebSocket clients"));
+
     for (const cases of group) {
       const port = await daemon.portOf(clientsOf(cases));
       const random = new SeededRandom(seedOfRun());
@@ -83,9 +85,11 @@ for (const group of GROUPS)
         while (remaining-- > 0) await send(port, cases, random);
       };
       await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+
       const answer = await other.replies([["PING"]]).catch((cause: Error) => cause.message);
       assert.deepEqual(answer, [{ kind: "status", text: "PONG" }], cases.option);
     }
+
     const { code, stderr } = await daemon.stop();
     assert.deepEqual([code, stderr], [0, ""]);
   });

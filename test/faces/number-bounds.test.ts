@@ -255,6 +255,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     needsLog: true,
     async read({ json, redis }) {
       await json({ action: "create", document: "long" });
+
       const unit = { at: LATE, seq: 0xffff, db: 0, id: "\xff".repeat(36) };
       const database = new Database();
       for (const argv of [
@@ -262,12 +263,14 @@ const ROWS: Readonly<Record<string, Row>> = {
         ["DOC.INSERT", "long", '{"n":1}'],
       ])
         database.execute(argv, unit);
+
       const [id = ""] = found(
         JSON.stringify(database.execute(["DOC.GETKEYS", "long"], unit)),
         /"(\d{17,})"/g,
       );
       assert.ok(BigInt(id) <= INT64, id);
       await redis("DOC.INSERT", "long", "KEYS", id, '{"n":"1"}');
+
       const answers = [
         await json({ action: "getkeys", document: "long" }),
         await json({ action: "update", document: "long", data: { n: "2" }, id }),

@@ -48,9 +48,11 @@ export async function startUserListener<Listener extends DaemonListener>(
   const { log, lines } = keepLog("debug");
   const backend = new MemoryBackend(environment);
   backend.database.readLimits = readLimitsOf({ ...defaultLimits, ...limits });
+
   const secrets = new PasswordSecrets(environment);
   const known =
     users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));
+
   const listener = makeListener({
     address: "127.0.0.1",
     port: 0,
@@ -64,6 +66,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     limits: { ...defaultLimits, ...limits },
     path: new LocalPath(backend, new LocalUnits(environment, new NewestDate())),
   });
+
   await backend.start();
   await listener.start();
   const { port } = listener.address;

@@ -90,11 +90,13 @@ test("no line of the log contains a password, whatever its level", async () => {
   writeFileSync(file, "user default off\nuser ann on >topsecret ~* &* +@all\n");
   await using replica = await startReplica({ args: [...FLAGS, "--acl-file", file], level: "trace" });
   const { log } = replica;
+
   for (const { option, users, serving } of LISTENERS) {
     const port = Number(log.find(({ msg }) => serving.test(msg))?.["port"]);
     const before = log.length;
     await users.logIn(port);
     const added = log.slice(before);
+
     for (const direction of ["received", "sent"])
       assert.ok(
         added.some((line) => line["direction"] === direction && Number(line["length"]) > 0),
@@ -105,6 +107,7 @@ test("no line of the log contains a password, whatever its level", async () => {
       option,
     );
   }
+
   assert.doesNotMatch(JSON.stringify(log), /topsecret/);
   assert.ok(log.some(({ user, command }) => user === "ann" && command === "auth"));
 });
@@ -126,22 +129,27 @@ test("the main port follows changes of the users", async () => {
   await using daemon = await startDaemonHere(["--resp", "0"]);
   const open = await unsignedAnswers(daemon.port);
   assert.deepEqual(open, ["OK", "OK", "open"]);
+
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: false, versions: "2" });
   const events = client.watch("k");
   assert.equal((await events.next()).value?.type, "open");
+
   using administrator = await RawClient.open(await portOf(daemon, /serving Redis/));
   const succeeds = async (command: string) => {
     administrator.send(`${command}\r\n`);
     assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
   };
+
   await succeeds("CONFIG SET requirepass secret");
   assertRefused(await unsignedAnswers(daemon.port));
   await succeeds("SET k later");
   assert.notEqual((await events.next().catch(() => null))?.value?.type, "changed");
+
   await succeeds("ACL SETUSER default nopass");
   assert.deepEqual(await unsignedAnswers(daemon.port), ["OK", "OK", "open"]);
   await succeeds("ACL SETUSER default -flushall");
   assertRefused(await unsignedAnswers(daemon.port));
+
   await succeeds("ACL SETUSER app on nopass ~* &* +@all");
   await succeeds("AUTH app x");
   for (const rights of LIMITED_RIGHTS) {

@@ -39,6 +39,7 @@ test("A certificate has the expected names, dates and purposes according to open
   using folder = temporaryFolder();
   const { code, stderr } = await run(folder.path, "--certificate", "--san", NAMES, "--days", "30");
   assert.equal(code, 0, stderr);
+
   const text = openssl(folder.path, "x509 -in tls-cert.pem -noout -text");
   assert.match(text, /Version: 3/);
   assert.match(text, /Signature Algorithm: sha256WithRSAEncryption/);
@@ -50,12 +51,14 @@ test("A certificate has the expected names, dates and purposes according to open
     text,
     /DNS:db1\.example\.org, DNS:\*\.example\.net, IP Address:10\.0\.0\.1, IP Address:0:0:0:0:0:0:0:1, IP Address:2001:DB8:0:0:0:0:0:7/,
   );
+
   assert.match(openssl(folder.path, "verify -CAfile tls-cert.pem -purpose sslserver tls-cert.pem"), /OK/);
   assert.match(
     openssl(folder.path, "verify -CAfile tls-cert.pem -verify_hostname db1.example.org tls-cert.pem"),
     /OK/,
   );
   assert.match(openssl(folder.path, "verify -CAfile tls-cert.pem -verify_ip ::1 tls-cert.pem"), /OK/);
+
   const certificate = new X509Certificate(readFileSync(join(folder.path, "tls-cert.pem")));
   const days = (Date.parse(certificate.validTo) - Date.now()) / 86_400_000;
   assert.ok(days > 29.9 && days <= 30, String(days));
@@ -135,12 +138,14 @@ test("The error for an unusable pair names the file, the reason and the fix", {
   using folder = temporaryFolder();
   const path = (name: string) => join(folder.path, name);
   const { certificate, key } = filesIn(folder.path);
+
   await run(folder.path, "--certificate", "--san", "a.example");
   await run(folder.path, "--certificate", "--san", "b.example", "--name", "b");
   writeFileSync(path("cut.pem"), readFileSync(certificate, "utf8").slice(0, 300));
   writeFileSync(path("bent.pem"), readFileSync(certificate, "utf8").replace("MII", "MIJ"));
   writeFileSync(path("empty.pem"), "");
   openssl(folder.path, "pkey -in tls-key.pem -aes256 -passout PASS -out locked.pem");
+
   const legacy = "-provider legacy -provider default";
   openssl(
     folder.path,
@@ -150,6 +155,7 @@ test("The error for an unusable pair names the file, the reason and the fix", {
     path("chain.pem"),
     readFileSync(path("b-tls-cert.pem"), "utf8") + readFileSync(certificate, "utf8"),
   );
+
   const cases: readonly (readonly [string, string, RegExp])[] = [
     [path("absent.pem"), key, /absent\.pem does not exist.*dbsync-keygen --certificate/],
     [folder.path, key, /is a folder instead of a file/],
@@ -168,6 +174,7 @@ test("The error for an unusable pair names the file, the reason and the fix", {
     [certificate, vectorKeys.private2048, /is not the private key of/],
     [path("chain.pem"), key, /own certificate as number 2\. Put it first/],
   ];
+
   for (const [certificateFile, keyFile, says] of cases) {
     assert.throws(
       () => loadCertificatePair({ certificate: certificateFile, key: keyFile }),

@@ -55,6 +55,7 @@ test("an error names a file without a secret, and a file that other users can re
     message: /--cluster-secret .*cluster\.secret$/,
   });
   assert.throws(() => readClusterSecret(folder.path), { code: "secret-damaged", message: /is a folder/ });
+
   for (const text of [
     "",
     "\n",
@@ -66,6 +67,7 @@ test("an error names a file without a secret, and a file that other users can re
     writeFileSync(file, text, { mode: 0o600 });
     assert.throws(() => readClusterSecret(file), { code: "secret-damaged" }, JSON.stringify(text));
   }
+
   writeFileSync(file, "AB".repeat(32));
   chmodSync(file, 0o644);
   const { secret, warnings } = readClusterSecret(file);

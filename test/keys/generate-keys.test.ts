@@ -143,11 +143,13 @@ test("a killed writer leaves a complete key, and readers never see a partial one
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   const wholes = new Set([pair.privatePem, otherPair.privatePem]);
+
   const module = pathToFileURL(join(buildRoot, "keys/keygen-command.js")).href;
   const writer = `
     import { writeKeyPair } from ${JSON.stringify(module)};
     const pairs = ${JSON.stringify([pair, otherPair])};
     for (let i = 0; ; i++) writeKeyPair(pairs[i % 2], ${JSON.stringify(paths)}, { force: true });`;
+
   const child = spawn(process.execPath, ["--input-type=module", "-e", writer], { stdio: "ignore" });
   const exited = once(child, "exit");
   try {
@@ -167,6 +169,7 @@ test("a killed writer leaves a complete key, and readers never see a partial one
     child.kill("SIGKILL");
     await exited;
   }
+
   assert.ok(wholes.has(readFileSync(paths.privateFile, "utf8")));
 });
 

@@ -216,6 +216,7 @@ test("a damaged file loads or is refused with a KeyFileError", () => {
       .export({ type: "pkcs1", format: "pem", cipher: "aes-128-cbc", passphrase: PASSPHRASE })
       .toString(),
   );
+
   const damage = fc.record({
     original: fc.constantFrom(...originals),
     start: fc.nat(1800),
@@ -223,6 +224,7 @@ test("a damaged file loads or is refused with a KeyFileError", () => {
     added: fc.oneof(fc.string({ unit: "binary-ascii", maxLength: 5 }), fc.constantFrom("\n", "-----", "A")),
     times: fc.integer({ min: 1, max: 3 }),
   });
+
   fc.assert(
     fc.property(damage, ({ original, start, removed, added, times }) => {
       const at = start % original.length;

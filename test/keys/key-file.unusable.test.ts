@@ -321,6 +321,7 @@ test("a key encrypted by an old method is refused as old-encryption", { skip: wi
     "pkcs8 -topk8 -v1 PBE-SHA1-RC4-128",
     "rsa -traditional -des",
   ];
+
   // The key must be encrypted again also if its passphrase is known.
   for (const form of forms)
     for (const passphrase of ["correct horse", undefined]) {
@@ -329,6 +330,7 @@ test("a key encrypted by an old method is refused as old-encryption", { skip: wi
       } catch {
         return t.skip("this openssl has no legacy provider");
       }
+
       const file = join(folder.path, "old.pem");
       assert.throws(
         () => loadPrivateKey({ file }, { passphrase }),

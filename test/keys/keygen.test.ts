@@ -54,9 +54,11 @@ test("dbsync-keygen makes a pair that loads, and prints the files and the next s
   const { code, stdout, stderr } = await runProcess(folder.path);
   assert.equal(code, 0, stderr);
   assert.equal(stderr, "");
+
   const loaded = loadPrivateKey({ file: join(folder.path, "private.pem") });
   assert.deepEqual(loaded.warnings, []);
   assert.equal(loadPublicKey({ file: join(folder.path, "public.pem") }).fingerprint, loaded.fingerprint);
+
   for (const part of [
     "private.pem",
     "public.pem",
@@ -67,6 +69,7 @@ test("dbsync-keygen makes a pair that loads, and prints the files and the next s
   ]) {
     assert.ok(stdout.includes(part), part);
   }
+
   assert.equal(statSync(join(folder.path, "private.pem")).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
 });
@@ -75,6 +78,7 @@ test("dbsync-keygen prints the next steps for an application's key, or for an ad
   using folder = temporaryFolder();
   const nextOf = async (...args: string[]) =>
     (await run(folder.path, ...args)).stdout.split("\nNext, as ")[1];
+
   for (const name of ["root", "next-root"])
     assert.equal(
       await nextOf("--name", name),
@@ -84,6 +88,7 @@ test("dbsync-keygen prints the next steps for an application's key, or for an ad
   another key   dbsync keys add public.pem -k ${name}-private.pem
 `,
     );
+
   writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });
   assert.equal(
     await nextOf("--name", "roots", "--type", "ed25519", "--passphrase-file", "pass.txt"),

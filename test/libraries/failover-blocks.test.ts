@@ -238,6 +238,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     using plain = await RedisConnection.open(port);
     using client = startPlainClient(name, port);
     await client.goesOn("the start", OPERATIONS);
+
     // A daemon that was suspended accepts no writes until it has compared its entries with those of its peer.
     pair.areApart = true;
     await until("a plain client receives LOADING", async () => {
@@ -248,6 +249,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     });
     pair.areApart = false;
     await client.goesOn("LOADING", OPERATIONS);
+
     assert.deepEqual(await client.end(), {});
     await assertCounted(pair, client.done, 1);
   });
@@ -268,6 +270,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     });
     using client = startClient(name, sentinels);
     await client.goesOn("the start", OPERATIONS);
+
     for (const index of pair.indices) {
       await pair.end(index, "SIGKILL");
       await client.goesOn(`a kill of daemon ${index}`, OPERATIONS);
@@ -277,6 +280,7 @@ for (const name of ["ioredis", "redis-py"] as const)
       pair.resume(1 - index);
       await pair.untilWritable(1 - index);
     }
+
     const acknowledged = client.done;
     assert.deepEqual(await client.end(), {});
     await assertCounted(pair, acknowledged, client.done - acknowledged + 4);
@@ -371,9 +375,11 @@ test("Celery with a list of brokers does the jobs while daemons are killed and h
 }, async () => {
   await using pair = await ActiveCluster.start(2);
   const ports = Object.fromEntries(RESP.map((port, index) => [port, pair.respPort(index)]));
+
   writeFileSync(join(scratch, "celeryconfig.py"), withPorts(block("python", "broker_url"), ports));
   writeFileSync(join(scratch, "tasks.py"), CELERY_TASKS);
   writeFileSync(join(scratch, "producer.py"), CELERY_PRODUCER);
+
   const options = ["-A", "tasks", "worker", "-c", "2", "-P", "threads", "-l", "CRITICAL"];
   const worker = killedAtExit(
     spawn(PYTHON, ["-m", "celery", ...options], {
@@ -382,6 +388,7 @@ test("Celery with a list of brokers does the jobs while daemons are killed and h
       env: { PATH: process.env["PATH"] },
     }),
   );
+
   try {
     using producer = new RepeatingProgram([PYTHON, "producer.py"], { cwd: scratch });
     const worked = () => new Set(readFileSync(join(scratch, "worked.txt"), "utf8").split("\n").map(Number));
@@ -392,16 +399,20 @@ test("Celery with a list of brokers does the jobs while daemons are killed and h
         mayFail: true,
       });
     };
+
     await goesOn("the start");
     await pair.end(0, "SIGKILL");
     await goesOn("a kill");
+
     await pair.restart(0);
     pair.hang(1);
     await goesOn("a hang");
+
     pair.resume(1);
     await pair.untilWritable(1);
     await pair.end(0, "SIGKILL");
     await goesOn("another kill");
+
     assert.deepEqual(await producer.end(), {});
     const { done } = producer;
     const lost = () =>

@@ -59,12 +59,15 @@ for (const { name, args, env, skip } of DRIVERS)
     await using three = await startThreeDaemons();
     const [program, file] = args;
     const start = () => new RepeatingProgram([program, join(folder, file), three.url], { env });
+
     using driver = start();
     await driver.goesOn("the start", OPERATIONS);
+
     await three.trio.end(1, "SIGKILL");
     await driver.goesOn("a kill", OPERATIONS);
     await three.trio.start(1);
     await driver.goesOn("a start", OPERATIONS);
+
     // Clients use the daemon again once it has caught up.
     const own = `mongodb://127.0.0.1:${three.mongoPorts[1]}`;
     await until("the daemon has caught up", async () => {
@@ -74,11 +77,14 @@ for (const { name, args, env, skip } of DRIVERS)
         () => false,
       );
     });
+
     await three.trio.end(0, "SIGKILL");
     await driver.goesOn("another kill", OPERATIONS);
+
     const failed = Object.entries(await driver.end());
     for (const [error] of failed) assert.match(error, BROKEN);
     assert.ok(failed.reduce((sum, [, count]) => sum + count, 0) <= FAILED_MAX, JSON.stringify(failed));
+
     using late = start();
     await late.goesOn("a start with the first daemon down", OPERATIONS);
     assert.deepEqual(await late.end(), {});

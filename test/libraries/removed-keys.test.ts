@@ -27,6 +27,7 @@ async function phasesOf(program: string, file: string): Promise<readonly [use: u
     assert.equal(ended.code, 0, ended.stdout + ended.stderr);
     return JSON.parse(ended.stdout);
   };
+
   await phase("begin");
   await cluster.untilEqual();
   cluster.areApart = true;

@@ -72,6 +72,7 @@ export async function startDaemonPair(): Promise<SentinelPair> {
     args: (index) => ["--sentinel", String(sentinelPorts[index])],
   });
   const ports = cluster.indices.map((index) => cluster.respPort(index));
+
   return {
     name: "two daemons",
     sentinelPorts,
@@ -211,10 +212,12 @@ export async function startRedisPair(): Promise<SentinelPair> {
     "127.0.0.1",
     String(master.port),
   ]);
+
   const settings = [`sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER_MS}`];
   const sentinels = await Promise.all(
     Array.from({ length: SENTINELS }, () => startSentinel(master.port, QUORUM, settings)),
   );
+
   const pair = new RedisPair([master, replica], folders, sentinels);
   for (const { port } of sentinels)
     await until("the sentinel knows the replica and the other sentinels", async () => {

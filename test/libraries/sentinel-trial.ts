@@ -225,6 +225,7 @@ export async function runTrial(
     await client.goesOn(event.name, calls, since);
     ends.push(client.lines.length);
   }
+
   await client.end();
   const servers = await pair.fields("increments");
   return events.map((event, index) =>

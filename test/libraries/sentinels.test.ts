@@ -73,12 +73,14 @@ async function throughFaults(
 ): Promise<void> {
   const { trio } = pair;
   await program.goesOn("the start", OPERATIONS);
+
   const first = await pair.untilNamed();
   await trio.end(first, "SIGKILL");
   await program.goesOn("a kill", OPERATIONS);
   await trio.start(first);
   const second = await pair.untilNamed((index) => index !== first);
   await program.goesOn("the return of the first daemon", OPERATIONS);
+
   let last = second;
   if (!waitsForHanging) {
     trio.daemon(second).kill("SIGSTOP");
@@ -87,6 +89,7 @@ async function throughFaults(
     last = await pair.untilNamed((index) => index !== second);
     await program.goesOn("its return", OPERATIONS);
   }
+
   await trio.end(last, "SIGTERM");
   await program.goesOn("a stop", OPERATIONS);
   await trio.start(last);

@@ -63,27 +63,33 @@ export async function makeScene(): Promise<Scene> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "dbsync-mistakes-")));
   const file = (name: string) => join(folder, name);
   await writeKeys(file);
+
   for (const name of ["good-tls", "expired-tls", "keys", "no-keys"]) mkdirSync(file(name));
   const certificate = await writeCertificate(file("good-tls"));
   const expired = await writeCertificate(file("expired-tls"), { expired: true });
   chmodSync(expired.key, 0o644);
   const files: Files = { file, certificate, expired, dead: `127.0.0.1:${await freePort()}` };
+
   // A daemon writes the data folder with these keys, and is then stopped.
   const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });
   await before[Symbol.asyncDispose]();
   lockForParent(file("used-data"));
+
   const running = new Map<DaemonName, RunningReplica>();
   for (const name of Object.keys(DAEMONS) as DaemonName[])
     running.set(name, await startReplica({ args: DAEMONS[name](files) }));
+
   const fakes = await Promise.all([
     FakeServer.start(),
     FakeServer.start("garbage"),
     FakeServer.start("hang"),
   ]);
   const silent = await startSilent();
+
   const entries = [...running].map(([name, { port }]) => [name, `127.0.0.1:${port}`]);
   const at = Object.fromEntries(entries) as Scene["at"];
   await limitWeb(at.signed, file);
+
   return {
     ...files,
     folder,

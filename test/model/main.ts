@@ -79,6 +79,7 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
+
   const chosen = searches.filter(({ name, isLong }) =>
     positionals.length === 0 ? isLong !== true : positionals.some((word) => name.includes(word)),
   );
@@ -87,6 +88,7 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+
   const waiting = [...chosen.entries()];
   let failed = 0;
   const lane = async () => {
@@ -94,6 +96,7 @@ async function main(): Promise<void> {
       if (!(await check(next[1], next[0]))) failed++;
   };
   await Promise.all(Array.from({ length: LANES }, lane));
+
   if (failed === 0) console.log(`All ${chosen.length} searches ended as expected.`);
   else {
     console.log(`${failed} of ${chosen.length} searches did not end as expected.`);

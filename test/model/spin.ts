@@ -44,15 +44,18 @@ export async function runSearch(
   mkdirSync(folder, { recursive: true });
   const file = `${model}.pml`;
   copyFileSync(join(modelFolder, file), join(folder, file));
+
   const options = defines.map((define) => `-D${define}`);
   const at = { cwd: folder, maxBuffer: 2 ** 26 };
   await run("spin", [...options, "-a", file], at);
   await run("gcc", ["-w", ...compilerOptions(search), "-o", "pan", "pan.c"], at);
   const { stdout } = await run("./pan", [`-m${DEPTH_MAX}`, ...checkerOptions(search, seed)], at);
+
   const violated = /errors: [1-9]/.test(stdout);
   const replay = violated
     ? await run("spin", [...options, "-k", `${file}.trail`, "-t", "-T", file], at)
     : null;
+
   return {
     states: numberIn(stdout, /^\s*([\d.e+]+) states, stored/m),
     transitions: numberIn(stdout, /^\s*([\d.e+]+) transitions/m),

@@ -25,6 +25,7 @@ function print(parent: string): void {
   const table = [...modulesOfReadme(parent).keys()];
   const modules = [...table, ...[...counts.keys()].filter((module) => !table.includes(module))];
   const rank = (module: string) => modules.indexOf(module);
+
   let count = 0;
   let up = 0;
   console.log(`${parent}/`);
@@ -39,5 +40,6 @@ function print(parent: string): void {
       `  ${name.padEnd(24)}${String(counts.get(module) ?? 0).padStart(4)} files   ${imported.join(", ")}`,
     );
   }
+
   console.log(`  ${modules.length} modules, ${count} dependencies, ${up} of them upwards\n`);
 }

@@ -125,9 +125,11 @@ test("the program of docs/scale.md measures each list of daemons", async () => {
   mkdirSync(library, { recursive: true });
   cpSync(join(repositoryRoot, "package.json"), join(library, "package.json"));
   symlinkSync(buildRoot, join(library, "dist"));
+
   const [program] = blocksOf("js", "docs/scale.md");
   const file = join(folder.path, "load.mjs");
   writeFileSync(file, program?.text ?? "");
+
   const [first, second] = [one, two].map(({ port }) => `127.0.0.1:${port}`);
   const lists = [String(first), `${first},${second}`];
   const { code, stdout, stderr } = await run(process.execPath, [file, "0.2", ...lists]);

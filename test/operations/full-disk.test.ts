@@ -171,14 +171,17 @@ test("dead-letters remove reports a full disk, and removes no dead letter", {
     ];
     return spawnSync(program, words, { encoding: "utf8" });
   };
+
   const before = { told: list().stdout, files: letterFiles() };
   const ids = before.told.trimEnd().split("\n");
   assert.equal(ids.length, 3);
+
   const { id } = JSON.parse(ids[0] ?? "") as { readonly id: string };
   const words = [...dbsync, "dead-letters", "remove", id, "--data", lettersAt()];
   const { status, stdout, stderr } = spawnSync("prlimit", [`--fsize=${FILE_BYTES}`, ...words], {
     encoding: "utf8",
   });
+
   assert.equal(status, 1, stderr);
   assert.match(stderr, LETTERS_SENTENCE);
   assert.equal(stdout, "");
@@ -194,6 +197,7 @@ test("dead-letters find reports a full disk, and creates no dead letter", {
     items: places.map(() => bulk("dead-letter")),
   });
   await using member = await ServedDaemon.start({ reply });
+
   const words = [...dbsync, "dead-letters", "find", "--data", at("data")];
   const args = [...words, "-s", member.address, "-k", at("root.pem")];
   const { code, stdout, stderr } = await run("prlimit", [`--fsize=${FILE_BYTES}`, ...args]);
@@ -204,6 +208,7 @@ test("dead-letters find reports a full disk, and creates no dead letter", {
   );
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
+
   // With enough space, the command succeeds.
   const found = await run(args[0] ?? "", args.slice(1));
   assert.match(found.stdout, /^[1-9]\d* new dead letters/, found.stderr);

@@ -87,10 +87,12 @@ async function checkFull(run: Run): Promise<void> {
   const key = makeKeyPair();
   const port = await freePort();
   const args = ["-p", String(port), "-s", key.file, "--data", run.data, "--log-format", "json"];
+
   // Standard error is in the same stream as the log, because LMDB prints its errors there.
   const program = ["sh", process.execPath, programPaths.dbsyncd, ...args];
   const daemon = spawn("sh", ["-c", 'exec "$@" 2>&1', ...program], { stdio: ["ignore", "pipe", "inherit"] });
   using _ = { [Symbol.dispose]: () => void daemon.kill("SIGKILL") };
+
   const lines: string[] = [];
   const output = createInterface(daemon.stdout);
   const ready = new Promise<void>((resolve) => {
@@ -101,29 +103,36 @@ async function checkFull(run: Run): Promise<void> {
   });
   const ended = once(daemon, "exit");
   await Promise.race([ready, ended]);
+
   await using client = createClient({ servers: [`127.0.0.1:${port}`], key: key.privateKey });
   const database = join(run.data, "timeline", "data.mdb");
   const batch = Math.ceil(BATCH_BYTES / run.valueBytes);
   let failure: unknown = null;
   let isFull = false;
+
   for (let number = 0; number < BATCHES_MAX && failure === null; number++) {
     const calls = Array.from({ length: batch }, (_, index) =>
       client.call(["SET", `k${number * batch + index}`, "v".repeat(run.valueBytes)]),
     );
     for (const { reason } of (await Promise.allSettled(calls)) as { reason?: unknown }[])
       failure ??= reason ?? null;
+
     if (isFull || statSync(database).size < run.databaseBytes) continue;
     isFull = true;
     await run.fill(daemon.pid as number, database);
   }
+
   assert.ok(isFull, "the daemon wrote enough before its disk was full");
   assert.match(String(failure), /storage-failed/);
+
   // Reads are refused until the state no longer includes what the disk does not have.
   const isServed = () => client.call(["EXISTS", "k0"]).catch(() => null);
   await until("the daemon serves reads", async () => (await isServed()) === 1);
+
   daemon.kill("SIGTERM");
   const [code, signal] = await ended;
   assert.deepEqual([code, signal], [0, null], lines.slice(-5).join("\n"));
+
   for (const line of lines) JSON.parse(line);
   assert.ok(
     lines.some(

@@ -550,10 +550,12 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
   test("are all executed by a test, or have a reason in excepted-lines.ts", () => {
     const missed: string[] = [];
     const used = new Set<string>();
+
     for (const page of ownFiles().filter((file) => file.endsWith(".md") && file !== "CHANGELOG.md")) {
       const lines = consoleLines(page);
       const elsewhere = TYPED_ELSEWHERE[page];
       if (elsewhere !== undefined) assert.ok(existsSync(join(buildRoot, elsewhere)), elsewhere);
+
       for (const { command, number } of lines) {
         const excepted = EXCEPTED.filter(
           (one) => (one.page === null || one.page === page) && command.startsWith(one.start),
@@ -563,6 +565,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
           missed.push(`${page}:${number}: ${command}`);
       }
     }
+
     assert.deepEqual(missed, []);
     assert.deepEqual(
       EXCEPTED.filter(({ start }) => !used.has(start)),

@@ -28,15 +28,18 @@ export async function chatPicture(): Promise<Record<string, Buffer>> {
     await tab.appear({ width: 900, height: 740, isDark: false });
     await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
     await tab.open(first);
+
     const enter = { key: "Enter", code: "Enter", windowsVirtualKeyCode: 13, text: "\r" };
     const say = async (text: string) => {
       await tab.command("Input.insertText", { text });
       for (const type of ["keyDown", "keyUp"])
         await tab.command("Input.dispatchKeyEvent", { type, ...enter });
     };
+
     await tab.until(`document.activeElement.id === "pseudo"`);
     await say("Lalao");
     await tab.until(`document.activeElement.id === "say"`);
+
     const people = new Map(
       [...new Set(TALK.map(([who]) => who))].map((who) => {
         const info = join(folder.path, `${who}.json`);
@@ -48,10 +51,12 @@ export async function chatPicture(): Promise<Record<string, Buffer>> {
         return [who, program] as const;
       }),
     );
+
     await say("Hello from a browser!");
     const shows = (text: string) =>
       tab.until(`document.getElementById("messages").textContent.includes(${JSON.stringify(text)})`);
     await shows("Hello from a browser!");
+
     for (const [who, text] of TALK) {
       people.get(who)?.stdin.write(`${text}\n`);
       await shows(text);

@@ -23,26 +23,32 @@ export async function dashboardPictures(): Promise<Record<string, Buffer>> {
   await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
   await tab.appear({ width: WIDE, height: 1000, isDark: false });
   await tab.open(cluster.urls[0] as string);
+
   await write(cluster);
   await signIn(tab, cluster);
+
   await tab.run(`document.getElementById("browse").requestSubmit()`);
   await tab.until(`!document.getElementById("key-table").hidden`);
   await tab.run(`[...document.querySelectorAll("#key-table button")].at(-1).click()`);
   await tab.until(`!document.getElementById("blame").hidden`);
   await tab.run(`document.activeElement.blur(), document.getElementById("signed-title").scrollIntoView()`);
   const administrator = await tab.picture(WIDE, { height: 1300 });
+
   await tab.run("scrollTo(0, 0)");
   await tab.until(`document.getElementById("problems").hidden`);
   await tab.appear({ width: PHONE, height: 1340, isDark: true });
   const phone = await shot(tab, PHONE, { height: 1340, isDark: true });
+
   await cluster.trio.end(2, "SIGKILL");
   await tab.until(`/1 problem|2 problems/.test(document.title)`);
   await tab.until(`/reports:/.test(document.getElementById("problems").textContent)`);
   const memberDown = await shot(tab, WIDE, { height: 520 });
+
   cluster.trio.daemon(0).kill("SIGSTOP");
   await tab.until(`/no answer/.test(document.title)`);
   const silent = await shot(tab, WIDE, { height: 560 });
   cluster.trio.daemon(0).kill("SIGCONT");
+
   const url = cluster.urls[1] as string;
   return few({
     "dashboard-administrator.png": administrator,
@@ -94,6 +100,7 @@ async function withMembers(chromium: Chromium, url: string): Promise<Buffer> {
     member: "",
     text: "its disk is nearly full: 5722 of 190734 MiB are free",
   };
+
   const members = Array.from({ length: 19 }, (_, index) =>
     memberOf(`db${index + 2}.${index % 2 === 0 ? "antananarivo" : "toamasina"}.example:1111`, {
       skew: (index * 7) % 11,
@@ -102,12 +109,14 @@ async function withMembers(chromium: Chromium, url: string): Promise<Buffer> {
       ...(index === 11 ? { state: "catching-up", lag: 5200, equal: false } : {}),
     }),
   );
+
   const catchingUp = {
     ...{ code: "final", member: "" },
     text: `its member ${members[11]?.address} is catching up`,
     fix: "that daemon's log shows its progress",
     ...{ severity: "progress", isOfMember: true },
   };
+
   const frame = { ...frameOf({ members }), problems: [catchingUp] };
   const tab = await stubbed(chromium, url, { samples: SAMPLE, arrivals: [] }, frame);
   return shot(tab, WIDE, { height: 1360 });

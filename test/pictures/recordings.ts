@@ -10,17 +10,20 @@ export async function recordings(): Promise<Record<string, string>> {
   await using cluster = await WatchedCluster.start();
   const writing = new AbortController();
   const written = keepWriting(cluster, writing.signal);
+
   const variables = {
     DBSYNC_SERVERS: cluster.trio.servers.join(),
     // The path is relative to the folder of the shell.
     DBSYNC_SIGNKEY: basename(cluster.rootFile),
   };
+
   const recorded: Record<string, string> = {};
   const record = async (name: string, play: (terminal: TmuxTerminal) => Promise<string>) => {
     using terminal = new TmuxTerminal(cluster.folder, variables, ROWS);
     await terminal.shows("the shell's prompt", (screen) => screen === "$");
     recorded[name] = `${await play(terminal)}\n`;
   };
+
   try {
     await record("live", (terminal) => terminal.line(WHEN_LIVE, (screen) => screen.includes("\nlive")));
     delete recorded["live"];

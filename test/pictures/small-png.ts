@@ -22,6 +22,7 @@ export function inFewColours(png: Buffer): Buffer {
   const { width, height, pixels } = read(png);
   const palette = mostFrequent(pixels);
   const nearest = new Map<number, number>(palette.map((colour, index) => [colour, index]));
+
   const rows = Buffer.alloc((width + 1) * height);
   for (const [place, colour] of pixels.entries()) {
     let index = nearest.get(colour);
@@ -31,10 +32,12 @@ export function inFewColours(png: Buffer): Buffer {
     }
     rows[place + Math.floor(place / width) + 1] = index;
   }
+
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
   head.set([8, INDEXED], 8);
+
   const colours = Buffer.from(palette.flatMap((colour) => [colour >> 16, (colour >> 8) & 255, colour & 255]));
   const pixelData = deflateSync(rows, { level: 9 });
   return Buffer.concat([
@@ -57,6 +60,7 @@ function read(png: Buffer): Picture {
     if (type === "IDAT") data.push(body);
     at += length + 12;
   }
+
   const [width, height] = [head.readUInt32BE(0), head.readUInt32BE(4)];
   const channels = head[9] === 6 ? 4 : 3;
   const bytes = unfiltered(inflateSync(Buffer.concat(data)), width * channels, channels);

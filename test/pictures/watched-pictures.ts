@@ -22,6 +22,7 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   await tab.appear({ width: 1040, height: 1080, isDark: false });
   await tab.open(cluster.urls[0] as string);
   await writeFor(cluster, BUSY_MS - WATCH_MS);
+
   const servers = cluster.trio.servers.join();
   const command = `${process.execPath} ${programPaths.dbsync} status --watch -s ${servers} -k ${cluster.rootFile}`;
   const watching = spawn("script", ["-qefc", `stty cols 80 rows 40; exec ${command}`, "/dev/null"], {
@@ -33,6 +34,7 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
     output += bytes.toString();
   });
   await writeFor(cluster, WATCH_MS);
+
   const pictures: Record<string, Buffer> = {};
   for (const theme of ["light", "dark"]) {
     await tab.appear({ width: 1040, height: 1080, isDark: theme === "dark" });
@@ -40,10 +42,12 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
     const picture = await tab.picture(1040, { height: 1080, isDark: theme === "dark" });
     pictures[`dashboard-${theme}.png`] = inFewColours(picture);
   }
+
   await cluster.trio.end(2, "SIGKILL");
   await writeFor(cluster, 5000);
   watching.stdin.write("\x03");
   await once(watching, "close");
+
   const last = output.split(/\x1b\[\d+A\r/).at(-1) ?? "";
   const screen = `$ dbsync status --watch -k root-private.pem\n${last.replace("^C", "")}`;
   return {

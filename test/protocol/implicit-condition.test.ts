@@ -33,6 +33,7 @@ test("commands with a condition are run without it, or not at all", () => {
     check: ["EXISTS", "k", "l"],
     unconditional: ["MSET", "k", "v", "l", "w"],
   });
+
   const set = { check: ["EXISTS", "k"], applied: null, unmet: NIL };
   assert.deepEqual(implicitCondition(["SET", "k", "NX", "nx", "PX", "10"]), {
     ...set,
@@ -79,6 +80,7 @@ test("the names of the commands that may have a condition are those of which one
 test("an envelope is one unit with a condition if it has `if`, or a single command with one", () => {
   const isOne = (...commands: string[]) =>
     isOneConditional({ if: null, multi: false, commands: commands.map((one) => one.split(" ")) });
+
   const conditional = ["SET k v NX", "set k v px 5 xx", "setnx k v", "MSETNX k v", "HSETNX k f v"];
   for (const command of conditional) assert.ok(isOne(command), command);
   for (const command of [
@@ -90,6 +92,7 @@ test("an envelope is one unit with a condition if it has `if`, or a single comma
     "SETEX k 5 v",
   ])
     assert.ok(!isOne(command), command);
+
   assert.ok(!isOne("SETNX k v", "SETNX j v"));
   const commands = [["SET", "k", "v"]];
   assert.ok(isOneConditional({ if: [], multi: true, commands }));

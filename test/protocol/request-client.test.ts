@@ -131,12 +131,14 @@ test("parts of an answer arrive one by one, and a slow reader pauses the socket"
   socket.say("1;".repeat(20));
   assert.equal(socket.isPaused, true);
   assert.equal((await first).value, "1");
+
   const read: string[] = [];
   const reading = (async () => {
     for await (const part of parts) read.push(part);
   })();
   for (let i = 0; i < 50; i++) await Promise.resolve();
   assert.equal(socket.isPaused, false);
+
   socket.say("last;");
   await reading;
   assert.deepEqual(read, [...Array.from({ length: 19 }, () => "1"), "last"]);

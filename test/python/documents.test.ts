@@ -30,11 +30,13 @@ test("the programs of docs/python.md print the documented values, and the page l
   const signed = ["-s", keyFile("ed25519", "public")];
   await using one = await startDaemon(signed);
   await using other = await startDaemon(signed);
+
   const programs = [...page.matchAll(/^```python\n([\s\S]*?)^```$/gm)].map(([, program = ""]) =>
     asserting(program),
   );
   assert.equal(programs.length, 3);
   assert.equal(programs.join("").split("assert shown").length - 1, 14);
+
   const errors = `
 import dbsync
 listed = given.split()
@@ -42,12 +44,14 @@ errors = [name for name in dbsync.__all__ if isinstance(getattr(dbsync, name), t
           and issubclass(getattr(dbsync, name), dbsync.DbsyncError) and name != "DbsyncError"]
 assert sorted(errors) == sorted(listed), errors
 `;
+
   const listed = [...page.matchAll(/^\| `(\w+)`[^|]*\| `[a-z-]+`/gm)].map(([, name]) => name).join(" ");
   const script = [...programs, errors.replace("given", JSON.stringify(listed))]
     .join("\n")
     .replaceAll('"private.pem"', '"private.pem", timeout=20')
     .replaceAll(":1111", `:${one.port}`)
     .replaceAll(":1112", `:${other.port}`);
+
   const ended = await run(PYTHON, ["-c", script], { cwd: folder.path, env });
   assert.deepEqual(ended, { code: 0, stdout: "", stderr: "" });
 });

@@ -51,6 +51,7 @@ test("errors state the failure, the server, the remedy, and whether the command 
     start(),
     start(...signed, ...secured),
   ]);
+
   await using elsewhere = await fakeV2(
     () => hello(Date.now()),
     ({ id }) => result(id, "+PONG\r\n"),
@@ -61,6 +62,7 @@ test("errors state the failure, the server, the remedy, and whether the command 
     cipher: "aes-256-cbc",
     passphrase: "right",
   });
+
   await runCases("faults.py", {
     key,
     alive,

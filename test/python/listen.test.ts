@@ -63,12 +63,15 @@ test("an unknown key is refused, and the client ends with the daemon", { skip },
     writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
     return file;
   });
+
   const daemon = await startDaemon(["-s", pair.file, "--ws", "0"]);
   const server = await serverOf(daemon);
   const argsOf = (file: string | undefined) => [FILE, "--key", String(file), "--server", server];
+
   const refused = await run(PYTHON, [...argsOf(files[0]), "PING"], { env });
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /^listen\.py: unknown-key: /);
+
   const child = spawn(PYTHON, [...argsOf(files[1]), "SUBSCRIBE", "news"], {
     env: { ...process.env, ...env },
   });

@@ -88,20 +88,24 @@ test("mypy finds no error in the package, and finds a caller's mistakes by its t
 }, async () => {
   using folder = makeFolder();
   copyPackage(folder.path);
+
   const args = ["--strict", "--cache-dir", join(folder.path, "cache"), "--python-executable", PYTHON];
   const package_ = await run("mypy", [...args, "python/dbsync"], { cwd: folder.path });
   assert.equal(package_.code, 0, package_.stdout);
+
   mkdirSync(join(folder.path, "user"));
   writeFileSync(join(folder.path, "user/use.py"), USE);
   const used = await run("mypy", [...args, "use.py"], {
     cwd: join(folder.path, "user"),
     env: { MYPYPATH: join(folder.path, "python") },
   });
+
   const told = [...used.stdout.matchAll(/Revealed type is "(.*)"/g)].map(([, type = ""]) =>
     type.replaceAll(/builtins\.|typing\./g, "").replace(/Union\[(.*), None\]/, "$1 | None"),
   );
   const due = ["bytes | None", "dict[str, str]", "float | None", "str | None", "int", "list[Any] | None"];
   assert.deepEqual(told, due, used.stdout);
+
   const wrong = [...used.stdout.matchAll(/^use\.py:(\d+): error/gm)].map(([, line]) => Number(line));
   const lines = USE.split("\n");
   const mistaken = lines.flatMap((line, index) =>

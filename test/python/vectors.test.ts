@@ -70,6 +70,7 @@ print(json.dumps([[elements(each), elements(each + "00")] for each in given]))
 `,
       payloads,
     );
+
     const counts = payloads.map((payload) =>
       Number(/^\*(\d+)/.exec(Buffer.from(payload, "hex").toString())?.[1]),
     );

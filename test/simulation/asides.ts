@@ -18,6 +18,7 @@ export function openAsideOf(
   return async (cutAt) => {
     scheduler.settles = true;
     if (disk.isFull) throw new Error("ENOSPC: no space left on device");
+
     const storage = new MemoryStorage();
     const snapshots = new Set<number>();
     return {

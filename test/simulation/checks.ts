@@ -23,6 +23,7 @@ export function unlevel(world: World): string | null {
   const { honest: hosts } = world;
   const first = hosts[0] as Host;
   const expected = heldOf(first, world).join("");
+
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
@@ -35,6 +36,7 @@ export function unlevel(world: World): string | null {
     // A daemon pauses between two merges of late entries. A decision may be on the disk of one daemon only until then.
     if (!daemon.timeline.waiting.hasOnlyFuture)
       return `${host.name} has late entries that are not part of its state`;
+
     const rotten = host.disk.rotten.size - lostRotten(host, world).size;
     if (rotten > 0) return `${host.name} has ${rotten} rotten entries`;
     const held = heldOf(host, world);
@@ -209,12 +211,14 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   const kept = new Map(entries.map((entry) => [bytesOf(writeOrderKey(orderKeyOf(entry))), entry]));
   const ids = new Set(entries.map(({ id }) => id));
   const lost = lostToFaults(world);
+
   for (const [id, host] of ledger.acknowledged) {
     const { entry } = ledger.sent.get(id) ?? { entry: null };
     const orderKey = entry === null ? "" : bytesOf(writeOrderKey(orderKeyOf(entry)));
     if (!ids.has(id) && !lost.has(orderKey) && !isOnlyOnRemoved(world, orderKey))
       problems.push(`${host} acknowledged ${shortId(id)}, which no daemon has`);
   }
+
   for (const { entry, outcomes, isRead } of ledger.sent.values()) {
     if (!ids.has(entry.id)) continue;
     if (isRead) problems.push(`${shortId(entry.id)} only reads, but was recorded`);
@@ -225,6 +229,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
         `${shortId(entry.id)} was refused by all hosts (${outcomes.map(({ host }) => host)}), but was recorded`,
       );
   }
+
   for (const promise of ledger.stable) {
     const { host, at, orderKeys } = promise;
     for (const orderKey of orderKeys)
@@ -237,12 +242,14 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
           `${host} reported stable up to ${at - EPOCH}, but ${shownOrderKey(orderKey)} arrived later`,
         );
   }
+
   for (const host of hosts)
     for (const orderKey of lostRotten(host, world))
       if (!host.disk.reportedRotten.has(hexOf(orderKey.slice(10))))
         problems.push(
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
+
   problems.push(...ledger.decisions.broken(outcomesOf(world, entries), settings.byzantine !== null));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));

@@ -55,6 +55,7 @@ const AUTHORIZED_EVERY_MS = 3_000;
 export function sowClaims(world: World, seed: number): void {
   const { scheduler, settings, hosts, ledger } = world;
   if (settings.claims === 0) return;
+
   const random = new SeededRandom(seed, 6);
   const administrator = new Client(world, "c99", new KeyChest());
   const [root] = world.genesis.roots;
@@ -65,6 +66,7 @@ export function sowClaims(world: World, seed: number): void {
         administrator.send(root, [["CLUSTER", "ADD", spki]]);
       }
     });
+
   for (let number = 0; number < settings.claims; number++) {
     const isPut = random.chance(PUT_SHARE);
     const argv = isPut ? random.oneOf(PUTS)(`element-${number}`) : random.oneOf([...TAKES, MOVE]);
@@ -98,11 +100,13 @@ export function wrongClaims(
   const calls = entries.flatMap(({ envelope }) => envelope.commands);
   const isCleared = calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()));
   if (settings.claims === 0 || ledger.lost.size > 0 || isCleared) return [];
+
   const left = new Map(KEYS.flatMap((key) => elementsOf(database, key).map((element) => [element, key])));
   const taken = new Set<ByteString>();
   for (const { envelope } of entries)
     for (const [index, choice] of envelope.choices ?? [])
       if (envelope.commands[index]?.[0] !== MOVE[0]) for (const element of choice) taken.add(element);
+
   const problems: string[] = [];
   for (const [element, { key, host }] of ledger.given) {
     // Another client may have moved the element at the same time.
@@ -110,6 +114,7 @@ export function wrongClaims(
       problems.push(`${host} returned ${element} to a client, but it is still there`);
     if (!taken.has(element)) problems.push(`${host} returned ${element} to a client without recording it`);
   }
+
   for (const { id, envelope } of entries)
     for (const [index, argv] of envelope.commands.entries())
       for (const element of argv.filter((argument) => ELEMENT.test(argument))) {

@@ -184,6 +184,7 @@ export class Client {
       added.length > 0
         ? random.oneOf([...added, ...genesis.applications])
         : random.oneOf(genesis.applications);
+
     const commands: Argv[] = [];
     for (let left = random.oneOf([1, 1, 2]); left > 0; left--) {
       const kind = random.below(10);
@@ -192,6 +193,7 @@ export class Client {
       else if (kind < 8) commands.push(["KEY", "RULES", hexOf(target.id), ...random.oneOf(this.#rules)]);
       else commands.push(["KEY", "REVOKE", hexOf((random.chance(0.9) ? random.oneOf(added) : target).id)]);
     }
+
     if (random.chance(0.1)) commands.push(this.#commands.write());
     this.send(key, commands, { multi: random.chance(0.2) });
   }
@@ -240,11 +242,13 @@ export class Client {
     const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2), only };
     const entry = sign(key, { ...header, ...this.#clock.date(scheduler.time), ...options }, commands);
+
     const sent: Sent = { entry, isRead: !mayChange(entry.envelope), outcomes: [] };
     if (!sent.isRead && entry.envelope.if !== null && !entry.envelope.decide)
       this.#conditional.set(sent, new ConditionalCall(this.#world, entry));
     ledger.sent.set(entry.id, sent);
     this.#world.trace(this.#name, () => `signs ${shown(entry)}`);
+
     const wait: Wait | undefined = sent.isRead
       ? undefined
       : random.chance(settings.stable)
@@ -252,15 +256,18 @@ export class Client {
         : random.chance(settings.replicated)
           ? { kind: "replicated", daemons: random.between(1, hosts.length) }
           : undefined;
+
     const chosen = random.shuffled(hosts).slice(0, random.between(1, hosts.length));
     const begin = (): void => {
       for (const host of chosen) this.#deliver(sent, host, wait);
       this.#retry(sent, scheduler.time + DEADLINE_MS);
     };
+
     if (random.chance(DELAYED)) {
       const late = settings.window.past - random.between(-200, 1_800);
       scheduler.after(late, null, begin);
     } else begin();
+
     if (random.chance(REPLAYED))
       scheduler.after(random.between(...REPLAY_AFTER_MS), null, () =>
         this.#deliver(sent, random.oneOf(hosts)),
@@ -301,10 +308,12 @@ export class Client {
     const { ledger, trace } = this.#world;
     const name = shortId(entry.id);
     trace(host.name, () => `answers ${name}: ${answer.kind === "refused" ? answer.code : answer.kind}`);
+
     if (host.isByzantine) {
       outcome.kind = "unknown";
       return;
     }
+
     if (entry.envelope.decide) {
       outcome.kind = answer.kind === "refused" ? answer.effect : "result";
       if (answer.kind === "result" && mayChange(entry.envelope)) ledger.decisions.answered(entry, answer);
@@ -315,6 +324,7 @@ export class Client {
     const isAccepted = answer.kind === "result" && isRecorded;
     if (isAccepted) this.#notePromise(entry, wait, host);
     outcome.kind = isAccepted ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
+
     const isDenied = answer.kind === "refused" && answer.effect === "not-applied";
     const isForgotten = entry.envelope.at <= daemon.timeline.prunedTo;
     if (isDenied && !isForgotten && host.accepted.has(entry.id) && daemon.timeline.holds(orderKeyOf(entry)))

@@ -123,21 +123,25 @@ export class Contention {
   async probe(): Promise<string | null> {
     const { scheduler, settings, hosts, heads, ledger } = this.#world;
     if (hosts.some((host) => host.isByzantine && isInEach(heads, host))) return null;
+
     const patience = DECIDED_MS_MAX + SYNCS * settings.syncEveryMs;
     const deadline = scheduler.time + patience;
     const first = this.#increments.length;
     const isLate = settings.window.past < SYNCS_OF_A_DECISION * settings.syncEveryMs;
+
     // A member may answer after the client has stopped waiting.
     const isDone = () =>
       this.#increments.slice(first).some((unit) => {
         const { decisions } = ledger;
         return decisions.wordOn(unit) !== null || (isLate && decisions.isDecided(unit.id));
       });
+
     const attempt = () => {
       // A daemon that is no member does not decide, and its client may be too late for the members.
       if (!isDone() && scheduler.time < deadline)
         this.#increment(COUNTERS[0] as string, { gaveUp: attempt, isSentToAll: true });
     };
+
     attempt();
     await scheduler.runUntil(deadline, isDone);
     return isDone() ? null : `no unit was decided within ${patience / 1000} s`;
@@ -152,11 +156,13 @@ export class Contention {
     const problems = isSound ? decisions.flatMap(disagreements) : [];
     // Two decisions of one slot, which a liar can make, may find the same condition true.
     if (ledger.decisions.isContradictory) return problems;
+
     const calls = entries.flatMap(({ envelope }) => envelope.commands);
     if (calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()))) return problems;
     const finalValue = (key: ByteString) => database.keyspaces[0]?.find(key)?.content ?? null;
     const sum = COUNTERS.reduce((total, key) => total + Number(finalValue(key) ?? 0), 0);
     const isLost = (unit: UnitOfEnvelope) => ledger.decisions.isLost(unit, outcomes);
+
     let [applied, open] = [0, 0];
     for (const unit of this.#increments) {
       const word = ledger.decisions.wordOn(unit);
@@ -164,6 +170,7 @@ export class Contention {
       // A unit of which the decision is lost may be decided again.
       else if (word === null || (word === "unmet" && isLost(unit))) open++;
     }
+
     problems.push(...this.#shared.filter(({ unit }) => !isLost(unit)).map(({ text }) => text));
     if (sum < applied || sum > applied + open)
       problems.push(
@@ -260,17 +267,20 @@ export class Contention {
     const { hosts, scheduler, genesis, ledger, trace } = this.#world;
     const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
     const at = (clocks[(clocks.length - 1) >> 1] as number) + random.between(-CLOCK_ERROR_MS, CLOCK_ERROR_MS);
+
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0, decide: true };
     const commands = units.map(({ argv }) => argv);
     const entry = sign(this.#key, { ...header, ...conditionsIn(units) }, commands);
     const sent: Sent = { entry, isRead: false, outcomes: [] };
     ledger.sent.set(entry.id, sent);
     trace("rival", () => `signs ${shortId(entry.id)}: ${commands.map((argv) => argv.join(" ")).join("; ")}`);
+
     const call: Call = { sent, waiting: new Map(units.entries()), random };
     const some = random.chance(TO_SOME) ? random.between(1, hosts.length) : hosts.length;
     const count = units[0]?.watcher.isSentToAll ? hosts.length : some;
     for (const host of random.shuffled(hosts).slice(0, count)) this.#deliver(call, host);
     this.#retry(call, scheduler.time + DEADLINE_MS);
+
     if (units.length > 1 && random.chance(REPLAYED))
       scheduler.after(random.between(...REPLAY_AFTER_MS), null, () =>
         this.#deliver(call, random.oneOf(hosts)),

@@ -294,15 +294,18 @@ export function startDaemon(host: Host, world: World): Daemon {
         violate(
           `${host.name} published the watermark ${host.publishedWatermark - EPOCH} and restarted with ${timeline.watermark - EPOCH}`,
         );
+
       opened = true;
       ledger.arrivals.note(
         host,
         host.disk.held().map((orderKey) => orderKey.slice(10)),
       );
+
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
       const beginningWatch = new BeginningWatch(host, world);
       const comparisonWatch = new ComparisonWatch(host, world);
+
       every(PEERING_TICK_MS, () => {
         peering.tick();
         host.admitted = peering.admission.admitted;
@@ -311,6 +314,7 @@ export function startDaemon(host: Host, world: World): Daemon {
           misbehaviour.tick(timeline);
           return;
         }
+
         stableWatch.check(peering.stablePoint);
         comparisonWatch.check(peering);
         if (peering.state === "live") host.liveAt = scheduler.time;
@@ -318,6 +322,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
         if (order === null) watch.check(peering.state, isOut ? () => {} : violate);
       });
+
       peering.start();
       ports.open(peering);
     },

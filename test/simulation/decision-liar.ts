@@ -217,6 +217,7 @@ export class DecisionLiar {
     const { outcomes } = decision;
     const flipped = outcomes.map((one) => (one === "applied" ? "unmet" : "applied"));
     const one = random.below(outcomes.length);
+
     const changes: Partial<Decision>[] = [
       { outcomes: flipped },
       {

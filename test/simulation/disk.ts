@@ -372,6 +372,7 @@ export class SimulatedStorage implements Storage {
     if (!isAlive()) return;
     at("before sync");
     if (!isAlive()) return;
+
     this.#isSyncing = false;
     if (disk.isFull) {
       this.#fail(new Error("ENOSPC: no space left on device"));
@@ -379,6 +380,7 @@ export class SimulatedStorage implements Storage {
     }
     for (const operation of this.#queue.splice(0, count - this.#safeCount)) this.#carryOut(operation);
     this.#safeCount = count;
+
     at("after sync");
     if (!isAlive()) return;
     this.#release(({ isSync }) => !isSync, count);
@@ -438,6 +440,7 @@ export class SimulatedStorage implements Storage {
         },
       });
     }
+
     for (const [orderKey, value] of entries) disk.set(orderKey, value);
     for (const [name, value] of marks) disk.marks.set(name, value);
     for (const orderKey of removed) {

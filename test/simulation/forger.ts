@@ -44,6 +44,7 @@ export class Forger {
     };
     const entry = sign(signer, header, [isRing ? this.#ringCommand() : this.#dataCommand()]);
     if (random.chance(0.7)) return entry;
+
     // The remaining entries are in the name of an authorized key, with an invalid signature.
     const named = sign(
       random.oneOf([...genesis.applications, ...genesis.roots]),

@@ -69,6 +69,7 @@ export function makeFront(parts: FrontParts): Front {
       return result;
     },
   };
+
   const backend = new TimelineBackend(timeline, environment);
   const node = double<NodeState>({
     settings: { v1: "gateway", window },
@@ -84,9 +85,11 @@ export function makeFront(parts: FrontParts): Front {
     lists,
     soon,
   });
+
   const recorder = new WatchedRecorder(node, soon);
   recorder.signed = signed;
   const gateway = recorder.gateway as Gateway;
+
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
     signers,
@@ -101,6 +104,7 @@ export function makeFront(parts: FrontParts): Front {
     floor: { date: environment.clock(), pending: null },
     recording: recorder,
   });
+
   return {
     pipeline,
     gateway,

@@ -140,14 +140,17 @@ async function startMembers(seed: number, clocks: readonly number[]): Promise<Wo
   const limits = { window: { past: 30_000, future: 5_000 }, peering: {}, snapshotEvery: 0, syncEveryMs: 0 };
   const tails = [{ tailMs: 90_000, tailBytes: 100_000_000 }];
   const fixed = { ...settings, ...limits, tails, faults: new Set<never>(), remembered: 1_000 };
+
   let world = makeWorld(seed, null, [], fixed);
   for (let next = seed; world.genesis.roots.length === 0; world = makeWorld(++next, null, [], fixed));
+
   const { hosts, scheduler } = world;
   for (const [index, host] of hosts.entries()) host.clockOffset = clocks[index] as number;
   for (const host of hosts) host.start();
   // Until the timelines are open, there is no event.
   await nextTurn();
   await untilAll(world, ({ isLive }) => isLive);
+
   const signed = new SignedLists(world);
   const administrator = new Administrator({ world, random: new SeededRandom(seed, 6), signed, name: "a0" });
   const query = (): void =>
@@ -158,6 +161,7 @@ async function startMembers(seed: number, clocks: readonly number[]): Promise<Wo
         assert.equal(administrator.sign(answers, { add, evict: [] }, hosts), null);
       else scheduler.after(1_000, null, query);
     });
+
   query();
   await untilAll(world, ({ peering }) => peering.decisions.isPossible);
   return world;

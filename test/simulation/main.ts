@@ -59,11 +59,13 @@ async function main(): Promise<void> {
     if (problems.length > 0) process.exitCode = 1;
     return;
   }
+
   const started = performance.now();
   const [first, count] = [Number(values.from), Number(values.seeds)];
   let failed = 0;
   const sums: Record<string, number> = {};
   const except = new Set(values.except.split(","));
+
   for (let seed = first; seed < first + count; seed++) {
     if (except.has(String(seed))) continue;
     // This line shows which seed was running if a user ends a run that hangs.
@@ -71,6 +73,7 @@ async function main(): Promise<void> {
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;
     for (const name of FIGURES) sums[name] = (sums[name] ?? 0) + verdict[name];
+
     if (problems.length === 0) continue;
     failed++;
     process.exitCode = 1;

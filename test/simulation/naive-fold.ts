@@ -98,6 +98,7 @@ function runUnit({ database, ring, envelope, index, unit, group }: Running): Nai
     const replies = group.map((argv) => ring.execute(argv, unit, signer));
     return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
+
   const implicit = outcome === null || multi ? null : implicitCondition(group[0] as Argv);
   if (implicit !== null && outcome === "applied") {
     const reply = database.execute(implicit.unconditional, unit);
@@ -106,6 +107,7 @@ function runUnit({ database, ring, envelope, index, unit, group }: Running): Nai
   if (implicit !== null && conditions === null) return done(implicit.unmet);
   if (outcome === null ? conditions !== null && !database.holds(conditions, unit.at) : outcome === "unmet")
     return refused(UNMET);
+
   return done(
     multi || group.length > 1 ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit),
   );

@@ -231,9 +231,11 @@ export class End {
     if (this.#isSending || this.#isOver) return;
     const chunk = this.#outgoing[0];
     if (chunk === undefined && !this.#isClosing) return;
+
     this.#isSending = true;
     const { scheduler } = this.#network;
     const [from, to] = [this.#own.host, this.#peer.host];
+
     if (this.#network.link(from, to).isCut) {
       this.#stuckSince ??= scheduler.time;
       if (scheduler.time - this.#stuckSince > this.#patience) {
@@ -244,6 +246,7 @@ export class End {
       this.#resumeAfter(CHECK_AGAIN_MS, false);
       return;
     }
+
     this.#stuckSince = null;
     if (this.#network.isLost(from, to)) {
       this.#resumeAfter(this.#network.within(RESENT_AFTER_MS), false);

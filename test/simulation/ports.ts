@@ -62,11 +62,13 @@ export class Ports implements DaemonPorts {
       scheduler.after(delay, processor, () => {
         if (isAlive() && !socket.isClosed) run();
       });
+
     const isCut = network.link(this.#host.name, host).isCut || network.link(host, this.#host.name).isCut;
     if (isCut || network.isLost(this.#host.name, host)) {
       later(CONNECT_MS, () => owner.closed("ETIMEDOUT"));
       return socket;
     }
+
     const outward = network.delayOf(this.#host.name, host);
     later(outward + network.delayOf(host, this.#host.name), () => {
       const ports = this.#world.hosts.find(({ name }) => name === host)?.daemon?.ports;
@@ -74,6 +76,7 @@ export class Ports implements DaemonPorts {
         owner.closed("ECONNREFUSED");
         return;
       }
+
       const { near, far } = new Connection(network, this.process, ports.process);
       near.owner = this.#watched(owner, host);
       socket.end = near;

@@ -232,6 +232,7 @@ export function drawSettings(
   const isForgotten = isForgetful || (snapshotEvery > 0 && random.chance(0.4));
   const away = isForgetful ? [random.oneOf(AWAY)] : [];
   const faults = [...FAULTS.filter((fault) => random.chance(CHANCE[fault])), ...away];
+
   return {
     ...byzantineSettings,
     clients: random.between(2, 4),

@@ -93,6 +93,7 @@ export function disagreements({ id, envelope }: Entry): string[] {
   const known = new Map<string, Known>();
   const { commands, decided, db } = envelope;
   const problems: string[] = [];
+
   for (const [index, argv] of commands.entries()) {
     const conditions = envelope.ifs?.get(index) ?? [];
     const needed: Needed[] = conditions.map(({ key, writer }) => ({
@@ -100,6 +101,7 @@ export function disagreements({ id, envelope }: Entry): string[] {
       fact: { writer, isPresent: writer !== "" },
     }));
     needed.push(...requirementOf(argv));
+
     const outcome = decided?.outcomes[index];
     const holds = needed.map((need) => isTrue(need.fact, known.get(need.name)));
     const expected = holds.includes(false) ? "unmet" : holds.includes(null) ? null : "applied";

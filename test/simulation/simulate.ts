@@ -128,6 +128,7 @@ export async function simulate(
   const thrown = (problem: unknown) =>
     void problems.push(`thrown: ${problem instanceof Error ? problem.stack : problem}`);
   process.on("unhandledRejection", thrown);
+
   let healedAt = settings.workMs;
   let equalAt = healedAt;
   let entries = 0;
@@ -136,6 +137,7 @@ export async function simulate(
     sowFaults(world);
     setClientsToWork(world);
     sowClaims(world, seed);
+
     const lists = settings.lists ? new ListWork(world, seed) : null;
     lists?.sow();
     const contention = contentionIn(world, seed);
@@ -145,8 +147,10 @@ export async function simulate(
     heal(world);
     if (lists !== null) problems.push(...(await settledLists(world, lists)));
     healedAt = scheduler.time;
+
     if (problems.length === 0) entries = await untilEqual(world, problems, contention);
     equalAt = scheduler.time;
+
     const isAlone = world.honest.length === 1 && lists === null;
     if (problems.length === 0 && (settings.isServiceChecked || lists !== null) && !isAlone) {
       problems.push(...(await checkService(world, healedAt)));
@@ -154,12 +158,14 @@ export async function simulate(
       if (undecided !== null) problems.push(undecided);
       if (problems.length === 0) entries = await untilEqual(world, problems, contention);
     }
+
     if (problems.length === 0 && lists !== null) problems.push(...brokenLists(world));
   } catch (problem) {
     thrown(problem);
   } finally {
     process.off("unhandledRejection", thrown);
   }
+
   return {
     seed,
     problems,
@@ -192,6 +198,7 @@ export function makeWorld(
   const drawn = drawSettings(random);
   const withRoots = makeGenesis(random);
   const drawnGenesis = without.includes("administrators") ? { ...withRoots, roots: [] } : withRoots;
+
   // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const isHonest = drawn.byzantine === null;
@@ -200,12 +207,14 @@ export function makeWorld(
     drawnGenesis.roots.length > 0 &&
     isInTime &&
     !without.includes("lists");
+
   const lists = mayHaveLists && drawLists(new SeededRandom(seed, isHonest ? 4 : 10));
   const lies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
   // A lost folder and a liar together are a majority of three.
   const excluded = lists && !isHonest ? [...without, "wipe"] : without;
   // Entries that only removed members have are lost, as their lists say, and claims among them.
   const mayClaim = !lists && !without.includes("claims");
+
   const settings = {
     ...drawn,
     lists,
@@ -223,10 +232,12 @@ export function makeWorld(
     lies: new Set([...lies].filter((lie) => !without.includes(lie))),
     ...fixed,
   };
+
   const genesis =
     settings.contended === 0
       ? drawnGenesis
       : { ...drawnGenesis, contender: makeKey(new SeededRandom(seed, 9)) };
+
   const scheduler = new Scheduler();
   const hosts: Host[] = [];
   const honest: Host[] = [];
@@ -247,6 +258,7 @@ export function makeWorld(
     network: new Network(scheduler, random),
     trace: (who, what) => print?.(`${scheduler.time.toFixed(1).padStart(9)} ${who.padEnd(8)} ${what()}`),
   };
+
   for (let number = 0; number < settings.hosts; number++) {
     const clockOffset = random.between(-settings.clockError, settings.clockError);
     const isByzantine = number === settings.byzantine;
@@ -292,6 +304,7 @@ export async function untilEqual(
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   let shifts = 0;
   let isHelped = false;
+
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
@@ -303,6 +316,7 @@ export async function untilEqual(
       problems.push(...ledger.violations, ...foreignKeys(world));
       return 0;
     }
+
     let difference = unlevel(world);
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
@@ -313,6 +327,7 @@ export async function untilEqual(
         continue;
       }
     }
+
     if (difference === null) {
       const entries = finalEntries(world);
       const oracle = oracleOf(entries, world);
@@ -325,6 +340,7 @@ export async function untilEqual(
         return entries.length;
       }
     }
+
     if (scheduler.time < deadline) continue;
     if (!isHelped && hosts.some((host) => differsInForgotten(host, world))) {
       isHelped = true;
@@ -337,6 +353,7 @@ export async function untilEqual(
       deadline = scheduler.time + patience;
       continue;
     }
+
     problems.push(`not equal ${patience / 1000} s after the last fault: ${difference}`, ...ledger.violations);
     return 0;
   }

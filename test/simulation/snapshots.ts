@@ -29,12 +29,14 @@ export function snapshotParts(
 ): SnapshotParts | null {
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
+
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
   // A crash interrupted the replacement of the snapshots in `replaced`.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);
   }
+
   const snapshots: SnapshotStore = {
     list: () => [...files.keys()].sort((a, b) => a - b),
     read: (date) => files.get(date) ?? null,
@@ -69,6 +71,7 @@ export function snapshotParts(
               const loss = notAside(host.disk);
               if (loss !== null && !host.isByzantine)
                 ledger.violate(`${host.name} accepts a snapshot and has not put aside ${loss}`);
+
               const [file, orderKeys] = [files.get(date), filesContents.get(date)];
               if (file !== undefined && orderKeys !== undefined)
                 replaced.set(date, () => {
@@ -76,6 +79,7 @@ export function snapshotParts(
                   filesContents.set(date, orderKeys);
                 });
               files.set(date, chunks);
+
               const { seal } = sealOf(chunks);
               const honest = ledger.contents.get(seal);
               const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
@@ -86,6 +90,7 @@ export function snapshotParts(
                   ledger.violate(`${host.name} accepts a snapshot of ${date} that no honest daemon has made`);
                 ledger.isTainted = true;
               }
+
               // Entries that are not in the snapshot are dropped now or were dropped before; other members may drop
               // them for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
@@ -94,11 +99,13 @@ export function snapshotParts(
               const dropped = [...host.disk.held(), ...host.disk.missed].filter(
                 (orderKey) => isBelow(orderKey, Math.max(date, pruned)) && !contents.has(orderKey),
               );
+
               // Entries signed with keys that are dropped with them are dropped too.
               const kept = host.disk.orderKeys().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
               dropped.push(...unverifiableOrderKeys(kept, contents, world));
               for (const orderKey of dropped) ledger.lost.add(orderKey);
               if (settings.lists) requireDeadLetters(host, dropped, ledger);
+
               host.disk.contents.set(date, contents);
               host.disk.hasAcceptedSnapshot = true;
               ledger.snapshots++;
@@ -111,6 +118,7 @@ export function snapshotParts(
       };
     },
   };
+
   const { snapshotEvery } = settings;
   const make = (from: number | null, to: number): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -128,6 +136,7 @@ export function snapshotParts(
             hash: sha256,
             genesis: ring,
           });
+
           const contents = new Set([
             ...(from === null ? [] : (host.disk.contents.get(from) ?? [])),
             ...[...storage.orderKeys(firstOrderKeyBytes((from ?? -1) + 1), firstOrderKeyBytes(to + 1))].map(
@@ -135,6 +144,7 @@ export function snapshotParts(
             ),
           ]);
           host.disk.contents.set(to, contents);
+
           const { seal } = sealOf(files.get(to) ?? []);
           if (host.isByzantine) {
             ledger.badContents.set(seal, contents);

@@ -25,16 +25,19 @@ export function unverifiableOrderKeys(
   const note = (envelope: Envelope) => {
     for (const id of namedBy(envelope)) known.add(id);
   };
+
   for (const orderKey of contents) {
     const envelope = envelopeAt(orderKey);
     if (envelope !== undefined) note(envelope);
   }
+
   let unknown = [...kept];
   for (let before = -1; before !== unknown.length; ) {
     before = unknown.length;
     unknown = unknown.filter((orderKey) => {
       const envelope = envelopeAt(orderKey);
       if (envelope === undefined) return true;
+
       const { key, commands, decided } = envelope;
       if (decided?.signed === null) return false;
       // A daemon may add its own key only if no other key could add it.

@@ -133,12 +133,14 @@ describe("the model of the timeline picture", () => {
       cluster.answers.map(({ reply }) => reply),
       ["OK", "OK"],
     );
+
     cluster = setCut(cluster, 0, false);
     for (const { entries } of cluster.daemons) {
       const { state, replies } = fold(entries);
       assert.deepEqual([...state], [["lock", "A"]]);
       assert.deepEqual([...replies.values()], ["OK", "nil"]);
     }
+
     const isLate = cluster.daemons.map(({ entries }) => entries.map((entry) => entry.isLate));
     assert.deepEqual(isLate, [
       [false, false],
@@ -253,10 +255,12 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     const { tab } = chromium;
     await tab.appear({ ...PHONE, isDark: false });
     await tab.open(`${server.url}/docs/consistency.html`);
+
     const states = `[...document.querySelectorAll(".timeline .state")].map((state) => state.dataset.state)`;
     const press = (daemon: number, text: string) =>
       tab.until(`[...document.querySelectorAll(".timeline .daemon")][${daemon}]
         ?.querySelectorAll("button").values().some((button) => button.innerText === "${text}" && (button.click(), true))`);
+
     // The page ignores buttons until its script runs, so the first press is repeated until it has an effect.
     await until(
       "the press has an effect",
@@ -265,9 +269,11 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
         true,
       { pause: () => press(0, "Cut off") },
     );
+
     await press(0, "SET colour red");
     await press(1, "SET colour blue");
     await tab.until(`JSON.stringify(${states}) === '["colour = red","colour = blue","colour = blue"]'`);
+
     await press(0, "Connect again");
     await tab.until(`JSON.stringify(${states}) === '["colour = blue","colour = blue","colour = blue"]'`);
   });

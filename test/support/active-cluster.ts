@@ -69,6 +69,7 @@ export class ActiveCluster implements AsyncDisposable {
       ...(isPatient ? PATIENT : []),
       ...(options.args?.(index) ?? []),
     ];
+
     const trio = await Trio.make(args, count, { isInMemory, keys: "none", areHere });
     await trio.openLinks(options.delayMs);
     const cluster = new ActiveCluster(trio, ports, options);

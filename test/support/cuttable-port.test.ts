@@ -17,9 +17,11 @@ for (const held of ["forward", "back"] as const satisfies readonly Direction[])
       socket.on("error", () => {});
       socket.write("back");
     });
+
     const port = await listenAtFreePort(server);
     await using link = await CuttablePort.open(() => port);
     link.hold(held, true);
+
     const client = connect(link.port, "127.0.0.1");
     t.after(() => {
       client.destroy();
@@ -28,11 +30,13 @@ for (const held of ["forward", "back"] as const satisfies readonly Direction[])
     client.on("data", (bytes) => {
       received.back += bytes;
     });
+
     await once(client, "connect");
     client.write("forward");
     const free = held === "forward" ? "back" : "forward";
     await until("the bytes of the other direction arrive", () => received[free] === free);
     assert.equal(received[held], "");
+
     link.hold(held, false);
     await until("the held bytes arrive", () => received[held] === held);
   });

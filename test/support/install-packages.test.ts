@@ -40,10 +40,12 @@ function machine(t: TestContext, { uid, variables = {} }: Situation) {
     chmodSync(join(folder, name), 0o755);
   };
   executable("apt-get");
+
   const commands: string[] = [];
   const printed: string[] = [];
   for (const stream of ["log", "error"] as const)
     t.mock.method(console, stream, (line: string) => void printed.push(line));
+
   const installer: Installer = {
     uid,
     env: { PATH: folder, ...variables },
@@ -53,6 +55,7 @@ function machine(t: TestContext, { uid, variables = {} }: Situation) {
       return true;
     },
   };
+
   const program = join(folder, "spectrum");
   return {
     missing: { program, debianPackage: "spectrum", purpose: "colours" },
@@ -69,6 +72,7 @@ for (const situation of situations)
     const { missing: stillMissing } = installPackages([missing, missing], "The tests also use", installer);
     const haveLibraries = installLibraries("libraries", LIBRARIES, installer);
     assert.match(printed[0]!, /^The tests also use .*spectrum \(colours\)/);
+
     if (prefix === null) {
       assert.deepEqual(commands, [], "no command runs");
       assert.deepEqual(stillMissing, [missing, missing]);
@@ -79,6 +83,7 @@ for (const situation of situations)
       ]);
       return;
     }
+
     const apt = [...prefix, "apt-get"].join(" ");
     assert.deepEqual(stillMissing, []);
     assert.equal(haveLibraries, true);

@@ -26,6 +26,7 @@ export class RedisCluster implements AsyncDisposable {
     const nodes = await Promise.all(Array.from({ length: NODES }, () => startNode(args)));
     const cluster = new RedisCluster(nodes);
     const first = nodes[0] as Node;
+
     for (const [i, { port }] of nodes.slice(0, MASTERS).entries()) {
       const [from, to] = [i, i + 1].map((part) => Math.ceil((part * SLOTS) / MASTERS)) as [number, number];
       assert.equal(await textOf(port, "CLUSTER", "ADDSLOTSRANGE", String(from), String(to - 1)), "OK");
@@ -33,6 +34,7 @@ export class RedisCluster implements AsyncDisposable {
     }
     for (const { port, busPort } of nodes.slice(1))
       await askRedis(first.port, "CLUSTER", "MEET", "127.0.0.1", String(port), String(busPort));
+
     for (const [i, { port }] of nodes.entries()) {
       await until(
         "the node knows all nodes",
@@ -40,6 +42,7 @@ export class RedisCluster implements AsyncDisposable {
         { mayFail: true },
       );
       if (i < MASTERS) continue;
+
       const master = await cluster.idOf(nodes[i - MASTERS] as RedisServer);
       await until(
         "the node knows its master",
@@ -47,6 +50,7 @@ export class RedisCluster implements AsyncDisposable {
         { mayFail: true },
       );
     }
+
     await cluster.complete();
     return cluster;
   }

@@ -29,6 +29,7 @@ export class RedisSentinels implements AsyncDisposable {
     const replica = await startReplica(master.port);
     const sentinels = await Promise.all(Array.from({ length: SENTINELS }, () => startSentinel(master.port)));
     const group = new RedisSentinels([master, replica], sentinels);
+
     for (const { port } of sentinels)
       await until(
         "the sentinel knows the replica and the other sentinels",
@@ -93,6 +94,7 @@ export async function startSentinel(
     ...more,
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);
+
   const child = killedAtExit(
     spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] }),
   );

@@ -53,6 +53,7 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
     "--dir",
     folder,
   ];
+
   const child = killedAtExit(
     spawn("redis-server", [...settings, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -60,6 +61,7 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
       env: { ...process.env, LC_ALL: "C" },
     }),
   );
+
   child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   await ready(child);
   return {

@@ -30,6 +30,7 @@ export class ReplyReader {
   #reply(): Reply | undefined {
     const end = this.#pending.indexOf(LINE_END, this.#offset);
     if (end < 0) return undefined;
+
     const type = this.#pending[this.#offset];
     const line = this.#pending.slice(this.#offset + 1, end);
     this.#offset = end + LINE_END.length;

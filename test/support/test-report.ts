@@ -199,18 +199,21 @@ export class TestReport {
     const isOfFile = isFile({ name, file });
     if (nesting === 0)
       this.#tests.set(file, (this.#tests.get(file) ?? 0) + (isOfFile ? 0 : details.duration_ms));
+
     const { error } = details;
     const indent = "  ".repeat(nesting);
     if (!isOfFile)
       this.#print(
         `${indent}${markOf(event)} ${name} (${details.duration_ms.toFixed(0)} ms)${noteOf(event)}\n`,
       );
+
     if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
     // Many errors of the product have "timeout" in their texts, so only the runner can know that something hangs.
     if (error.failureType === "testTimeoutFailure") {
       this.hasHung = true;
       this.isFileRunning ||= isOfFile;
     }
+
     if (isOfFile) this.#printStderr(file, OUTPUT_LENGTH_MAX);
     const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
     const failure = isOfFile ? endOf(error) : (error.cause ?? error);

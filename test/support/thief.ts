@@ -30,6 +30,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     // Only every second connection is closed, since a client cannot send version 1 on a closed connection.
     if (theft === "closes immediately" && thief.connections % 2 === 1) socket.end();
+
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {
       const payloads = parser.split(chunk);
@@ -40,11 +41,13 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
           socket.end();
         return;
       }
+
       if (payloads.length > 0) socket.write("ds:1:\0");
       for (const payload of payloads)
         thief.captured.push(`ds:${payload.length}:${payload.toString("latin1")}`);
     });
   });
+
   await listenAtFreePort(server);
   const { port } = server.address() as { port: number };
   const thief: Thief = {

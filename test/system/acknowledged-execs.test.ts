@@ -32,6 +32,7 @@ const ASIDE_MS = 2_000;
 const LEVEL_MS = 90_000;
 
 const seed = seedOfRun();
+
 /** The reported outcomes of transactions, by token. */
 class Outcomes {
   readonly applied: string[] = [];
@@ -124,17 +125,20 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
   test(`acknowledged transactions are applied, and refused transactions are not, during ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
+
     const key = join(trio.folder(0), "sidecar.pem");
     writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
     await using sidecar = await startDaemon([
       ...["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"],
     ]);
     const port = await sidecar.portOf("Redis clients");
+
     const open = () => new Redis({ port, maxRetriesPerRequest: null }).on("error", () => {});
     const clients = Array.from({ length: COUNTERS + WRITERS }, open);
     t.after(() => {
       for (const client of clients) client.disconnect();
     });
+
     for (let round = 0; round < ROUNDS; round++) {
       const outcomes = new Outcomes();
       const counter = `counter:${round}`;
@@ -151,13 +155,16 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
       await trio.until("all daemons are live", async () =>
         (await trio.statuses()).every(({ state }) => state === "live"),
       );
+
       isOver = true;
       await Promise.all(work);
       await trio.level(LEVEL_MS);
+
       const { applied, nil, notApplied, unknown, stale, reads } = outcomes;
       t.diagnostic(
         `round ${round}: ${applied.length} acknowledged, ${nil.length} nil, ${unknown} unknown, ${reads} reads`,
       );
+
       for (const index of trio.ports.keys()) {
         await using client = trio.client([index]);
         const log = (await client.call(["LRANGE", `${counter}:log`, 0, -1])) as string[];
@@ -178,6 +185,7 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
         );
         assert.ok(log.length <= applied.length + unknown);
       }
+
       assert.deepEqual(stale, [], "no read is older than an acknowledged write");
       assert.ok(applied.length > 0, "some transactions were acknowledged");
     }

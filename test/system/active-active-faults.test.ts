@@ -57,10 +57,12 @@ describe("units of several commands on several servers at the same time", () => 
         }
       }),
     );
+
     await cluster.untilEqual();
     const total = amounts.reduce((sum, each) => sum + each, 0);
     await assertEverywhere(cluster, ["HGET", `${prefix}hash`, "field"], String(2 * total));
     await assertEverywhere(cluster, ["SCARD", `${prefix}set`], total);
+
     const [first, ...others] = await cluster.answers("LRANGE", `${prefix}list`, "0", "-1");
     assert.equal(new Set(first as string[]).size, total);
     for (const each of others) assert.deepEqual(each, first);
@@ -72,6 +74,7 @@ describe("a server that is killed while it is disconnected from the others", () 
     const { cluster, random, prefix, one, other } = run;
     await client(run, one).call("SET", `${prefix}deleted`, "there");
     await cluster.untilEqual();
+
     cluster.areApart = true;
     const alone = random.between(1, 10);
     for (let n = 0; n < alone; n++) await client(run, one).call("RPUSH", `${prefix}alone`, String(n));
@@ -85,9 +88,11 @@ describe("a server that is killed while it is disconnected from the others", () 
       await reopened.call("RPUSH", `${prefix}alone`, "later");
       reopened.disconnect();
     }
+
     cluster.areApart = false;
     await cluster.untilWritable(one);
     await cluster.untilEqual();
+
     await assertEverywhere(cluster, ["EXISTS", `${prefix}deleted`], 0);
     const [first, ...others] = (await cluster.answers("LRANGE", `${prefix}alone`, "0", "-1")) as string[][];
     const expected = Array.from({ length: alone }, (_, n) => String(n));
@@ -112,6 +117,7 @@ describe("a server whose disk is lost", () => {
     const reopened = run.open(one);
     assert.equal(await reopened.call("INCR", `${prefix}count`), before + 2);
     reopened.disconnect();
+
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["GET", `${prefix}count`], String(before + 2));
   });
@@ -132,6 +138,7 @@ describe("a server that returns", () => {
       counted = await returned.call("INCR", `${prefix}count`).catch(() => undefined);
       return counted !== undefined;
     });
+
     returned.disconnect();
     assert.equal(counted, missed + 1);
     await cluster.untilEqual();
@@ -154,6 +161,7 @@ describe("a server whose process is suspended", () => {
         () => 1,
         () => 0,
       );
+
     await pause(random.below(4000));
     cluster.resume(one);
     const acknowledged = await late;
@@ -175,6 +183,7 @@ describe("links of which some are cut", () => {
   scenario("delay writes, but every server receives all of them in the end", async (run) => {
     const { cluster, random, prefix } = run;
     cutSome(run);
+
     let counted = 0;
     await Promise.all(
       cluster.indices.map(async (index) => {
@@ -185,6 +194,7 @@ describe("links of which some are cut", () => {
         }
       }),
     );
+
     cluster.areApart = false;
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["GET", `${prefix}count`], String(counted));

@@ -54,6 +54,7 @@ describe("servers that all accept writes while one is killed and restarted", () 
           );
       }
     };
+
     let [sum, unsure] = [0, 0];
     const writers = cluster.indices.map(writer);
     await pause(random.between(20, 200));
@@ -61,13 +62,16 @@ describe("servers that all accept writes while one is killed and restarted", () 
     await pause(random.below(100));
     await cluster.restart(one);
     await pause(random.between(20, 100));
+
     isOver = true;
     await Promise.all(writers);
     await cluster.untilEqual();
+
     const keys = [...acknowledged.keys()];
     assert.ok(keys.length > 0);
     for (const values of await cluster.answers("MGET", keys[0] as string, ...keys.slice(1)))
       assert.deepEqual(values, [...acknowledged.values()]);
+
     const [total, ...others] = (await cluster.answers("GET", `${prefix}sum`)).map(Number);
     assert.ok(others.every((each) => each === total));
     assert.ok(Number(total) >= sum && Number(total) <= sum + unsure, `${total} of ${sum} and ${unsure}`);
@@ -117,6 +121,7 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
     const key = `${prefix}lock`;
     const owners = Array.from({ length: 5 }, () => open(one));
     let holders = 0;
+
     await Promise.all(
       owners.map(async (owner, number) => {
         const acquires = async () =>
@@ -129,6 +134,7 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
         assert.equal(await owner.call("EVAL", release, "1", key, String(number)), 1);
       }),
     );
+
     for (const owner of owners) owner.disconnect();
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["EXISTS", key], 0);
@@ -145,9 +151,11 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
         await producer.call("LPUSH", key, element);
       }
     })();
+
     const restarting = pause(random.below(50))
       .then(() => cluster.end(other, "SIGKILL"))
       .then(() => cluster.restart(other));
+
     const popped: string[] = [];
     const workers = Array.from({ length: 3 }, () => open(one));
     const working = workers.map(async (worker) => {
@@ -157,9 +165,11 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
       };
       await until("all elements are popped", () => popped.length >= pushed.length, { pause: pop });
     });
+
     await Promise.all([producing, restarting, ...working]);
     for (const worker of [producer, ...workers]) worker.disconnect();
     assert.deepEqual(popped.toSorted(), pushed.toSorted());
+
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["LLEN", key], 0);
   });
@@ -181,9 +191,11 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
         if (typeof element === "string") popped.push(element);
       }
     })();
+
     await Promise.all([...producing, working]);
     worker.disconnect();
     await cluster.untilEqual();
+
     // What the client received is gone, and everything else is there, although pushes arrive late.
     const [rest, ...others] = (await cluster.answers("LRANGE", key, "0", "-1")) as string[][];
     for (const each of others) assert.deepEqual(each, rest);
@@ -210,6 +222,7 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
     // The order of two writes in the same millisecond is not predictable.
     await pause(random.between(2, 20));
   }
+
   cluster.areApart = false;
   await cluster.untilEqual();
   return { last, counted };

@@ -49,12 +49,14 @@ test("a daemon with data, --ws and --admin starts while clients request every ad
     String(resp),
   ];
   const args = [...listenerArgs, "-s", pair.file, "--data", `${folder.path}/data`];
+
   {
     await using _daemon = await startDaemon(args);
     using line = await RedisConnection.open(resp);
     for (let n = 0; n < WRITES; n += BATCH)
       await Promise.all(Array.from({ length: BATCH }, (_, i) => line.value("SET", `k:${n + i}`, "x")));
   }
+
   for (let start = 0; start < STARTS; start++) {
     let over = false;
     const asking = PATHS.flatMap((path) => [ask(admin, path, () => over), ask(admin, path, () => over)]);

@@ -83,17 +83,20 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
       scratch.path,
     ]);
     assert.equal(generated.code, 0, generated.stderr);
+
     const tls = [
       "--tls-cert",
       join(scratch.path, "tls-cert.pem"),
       "--tls-key",
       join(scratch.path, "tls-key.pem"),
     ];
+
     const application = scratch.file("public.pem", makeKey().pem);
     const address = Object.values(networkInterfaces())
       .flat()
       .find((one) => one?.internal === false && one.family === "IPv4");
     const listenAddress = `${address?.address ?? "0.0.0.0"}:0`;
+
     const ended = await runDaemon(["-s", application, "--resp", listenAddress, ...tls, "--check-config"]);
     assert.notEqual(ended.code, 0, ended.stdout);
     assert.match(ended.stderr, /--[a-z-]*unsigned|--acl-file/);
@@ -110,10 +113,12 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
     const database = `redis:127.0.0.1:${redis.port}`;
     await using daemon = await startDaemon(["-s", scratch.file("public.pem", key.pem), "-d", database]);
     using client = await Client.open(daemon.port, key);
+
     await until(
       "the key is accepted",
       async () => (await client.ask([["SET", "mine", "v"]])).refused === null,
     );
+
     const { replies } = await client.ask([
       ["MIGRATE", "127.0.0.1", String(foreign.port), "mine", "0", "1000"],
     ]);

@@ -56,15 +56,18 @@ test("a daemon that is killed repeatedly while it catches up has all entries in 
   const seed = seedOfRun();
   t.diagnostic(`replay with DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
+
   await trio.end(2, "SIGKILL");
   await using client = trio.client([0, 1]);
   await setNumbers(client, KEYS, KEYS + KEYS_OF_KILLED);
+
   for (let kills = 0; kills < KILLS; kills++) {
     await trio.start(2);
     const lived = random.below(400);
     await new Promise((resolve) => setTimeout(resolve, lived));
     await trio.end(2, "SIGKILL");
   }
+
   await trio.start(2);
   await trio.level(LEVEL_MS);
   const all = KEYS + KEYS_OF_KILLED;
@@ -104,6 +107,7 @@ test("a daemon that receives SIGTERM during writes loses no acknowledged write",
       }
     }
   };
+
   const writers = Promise.all(Array.from({ length: 64 }, (_, name) => writer(name)));
   await trio.until("writes are in flight", async () => outcomes.size > WRITES_IN_FLIGHT);
   const { code } = await trio.end(0, "SIGTERM");
@@ -111,6 +115,7 @@ test("a daemon that receives SIGTERM during writes loses no acknowledged write",
   await writers;
   await trio.start(0);
   await trio.level(LEVEL_MS);
+
   await using reader = trio.client([0]);
   for (const [key, outcome] of outcomes) {
     const value = await reader.send(["GET", key]);

@@ -233,9 +233,11 @@ for (const [name, { open, hasIf = true, skip = false }] of Object.entries(TRANSP
     await untilAllHave(key, "first");
     const lifetime = Number(await client.call(["PTTL", key]));
     assert.ok(lifetime > LIFETIME_MS / 2 && lifetime <= LIFETIME_MS, `it expires in ${lifetime} ms`);
+
     assert.equal(await contender.setAbsent(key, "second", LIFETIME_MS), "nil");
     assert.equal(await contender.get(key), "first");
     if (!hasIf) return;
+
     const overtaken = await contender.change(key, async () => {
       await client.call(["SET", key, "other"], { policy: "all" });
       return "mine";
@@ -362,6 +364,7 @@ test("replies of EXEC at a daemon are those at the decided position, and later c
     for (const line of lines) redis.queue(line.split(" "));
     return (await redis.flush()).map((reply) => shown(reply).replaceAll(/[+:"]/g, ""));
   };
+
   assert.deepEqual(
     await batch(
       ...[`SET ${other} taken`, `WATCH ${key}`, "MULTI", `INCR ${key}`, `GET ${other}`, "EXEC"],
@@ -369,10 +372,13 @@ test("replies of EXEC at a daemon are those at the decided position, and later c
     ),
     ["OK", "OK", "OK", "QUEUED", "QUEUED", "[1 taken]", "2", "2"],
   );
+
   const nothing = "the condition of a command in the transaction does not hold, and those of WATCH do";
   assert.equal((await batch(`WATCH ${key}`, "MULTI", `SETNX ${other} mine`, "EXEC")).at(-1), "[0]", nothing);
+
   const script = `WATCH ${key}|MULTI|EVAL ${SCRIPT} 1 ${key}|EXEC|GET ${key}`;
   assert.deepEqual((await batch(...script.split("|"))).slice(-2), ["[2]", "102"]);
+
   await redis.call("HELLO", "3");
   const typed = await batch(`WATCH ${key}`, "MULTI", `HSET h:${key} f v`, `HGETALL h:${key}`, "EXEC");
   assert.equal(typed.at(-1), "[1 [f v]]");
@@ -402,9 +408,11 @@ test("while an EXEC waits for the members, other clients do not, and the connect
   using redis = await RedisConnection.open(port);
   using other = await RedisConnection.open(port);
   await until("an EXEC is applied", async () => Array.isArray(await incremented(redis)));
+
   const id = await redis.value("CLIENT", "ID");
   for (const index of [1, 2]) own.daemon(index).kill("SIGSTOP");
   t.after(() => own.running.map((daemon) => daemon.kill("SIGCONT")));
+
   const waiting = incremented(redis).then(
     () => assert.fail("it is answered"),
     () => "closed",
@@ -413,9 +421,11 @@ test("while an EXEC waits for the members, other clients do not, and the connect
     const list = String(await other.value("CLIENT", "LIST", "ID", Number(id)));
     return / cmd=exec /.test(list);
   });
+
   assert.deepEqual(await other.value("SET", "k", "v"), "OK");
   assert.deepEqual(await other.value("CLIENT", "KILL", "ID", Number(id)), 1);
   assert.equal(await waiting, "closed");
+
   for (const index of [1, 2]) own.daemon(index).kill("SIGCONT");
   // Its effect is unknown to its client: the members may still decide on it.
   await until("an EXEC is applied", async () => Array.isArray(await incremented(other)));
@@ -429,6 +439,7 @@ test("a pair decides only while both daemons run, and each refusal says so; othe
   const contenders = await Promise.all(
     FACES.map(async ({ open, clients }) => await open(t, await pair.daemon(0).portOf(clients))),
   );
+
   await until("an EXEC is applied", async () => Array.isArray(await incremented(redis)));
   const next = (value: string | null) => String(Number(value) + 1);
   for (const contender of contenders) assert.equal(await contender.change("counter", next), "applied");
@@ -442,9 +453,11 @@ test("a pair decides only while both daemons run, and each refusal says so; othe
     );
   });
   for (const contender of contenders) assert.equal(await contender.change("counter", next), "refused");
+
   await using one = pair.client([0]);
   await assert.rejects(one.call(["SET", "lock", "me", "NX"]), sentence);
   assert.equal(await redis.value("GET", "counter"), before);
+
   await redis.value("MULTI");
   await redis.value("INCR", "counter");
   assert.deepEqual(await redis.value("EXEC"), [Number(before) + 1]);

@@ -53,6 +53,7 @@ test("a daemon with a full disk refuses and reports writes, serves reads and pee
 }, async () => {
   await using client = trio.client([0]);
   await client.send("SET k v", { replicated: 3 });
+
   limitFiles(trio.daemon(0), statSync(join(timelineFolder(trio.folder(0)), "data.mdb")).size + 65_536);
   const acknowledged: string[] = [];
   const refused = await fill(async (key) => {
@@ -62,6 +63,7 @@ test("a daemon with a full disk refuses and reports writes, serves reads and pee
   assert.match(refused.message, /storage-failed/);
   const line = await trio.daemon(0).logged(({ level, msg }) => level === "error" && /data folder/.test(msg));
   assert.match(JSON.stringify(line), /reason/);
+
   // Reads are refused until the state no longer includes the writes that the disk does not have.
   let read: string | null | undefined;
   await trio.until("the daemon serves reads", async () => {
@@ -69,17 +71,21 @@ test("a daemon with a full disk refuses and reports writes, serves reads and pee
     return true;
   });
   assert.equal(read, "v");
+
   assert.notEqual((await trio.status(0)).failure, null);
   const health = await fetch(
     `http://127.0.0.1:${await trio.daemon(0).portOf("/healthz and /metrics")}/healthz`,
   );
   assert.equal(health.status, 503);
+
   // The ready check of a Redis client sends this command.
   const info = await exchange(await trio.daemon(0).portOf("Redis clients"), lines("INFO persistence"));
   assert.match(info, /^loading:0\r$/m, "it reads");
   assert.match(info, /^aof_last_write_status:err\r$/m, "INFO reports the failed writes");
+
   await using others = trio.client([1, 2]);
   assert.equal(await others.send("SET k w", { replicated: 2 }), "OK");
+
   await trio.end(0, "SIGTERM");
   await trio.start(0);
   await trio.level(LEVEL_MS);

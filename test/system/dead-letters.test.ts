@@ -27,6 +27,7 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
   const commands = Array.from({ length: COMMANDS }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
   const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
+
   // The write is more than a day older than the other members' entries. No sum in a snapshot covers both, so it is
   // certain that the snapshot does not contain the write.
   const own = ["-p", String(trio.ports[2]), "-s", trio.app.file, "--root-key", trio.root.file];
@@ -37,10 +38,12 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
     assert.equal(await client.send("INCR visits"), "1");
   }
   await alone.stop();
+
   await trio.startAll();
   await trio.level(LEVEL_MS);
   await using client = trio.client();
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), null);
+
   await trio.end(2, "SIGKILL");
   const dbsync = (task: string, ...words: string[]) =>
     runDbsync(["dead-letters", task, ...words, "--data", trio.folder(2), "--json"]);
@@ -54,12 +57,15 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
     [deadLetter.state, deadLetter.reason, deadLetter.envelope.count],
     ["waiting", "missing", 1],
   );
+
   await trio.start(2);
   await trio.until("the daemon counts the dead letter", async () => (await trio.status(2)).deadLetters === 1);
+
   const key = join(trio.folder(2), "app.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const written = await dbsync("write-again", "--all", "-k", key, "-s", trio.servers.join(","));
   assert.equal(written.code, 0, written.stdout + written.stderr);
+
   await trio.level(LEVEL_MS);
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
   await trio.until("no dead letter waits", async () => (await trio.status(2)).deadLetters === 0);
@@ -72,6 +78,7 @@ test("a daemon knows which of its writes are missing, although its members wrote
   const sets = (name: string, count: number) =>
     Array.from({ length: count }, (_, i) => ["SET", `${name}:${i}`, String(i)]);
   const shared = signPast(trio.app, keys, { until, commands: sets("shared", COMMANDS) });
+
   // The daemon was disconnected for the last 20 of these minutes, and stopped hours before the members.
   const stopped = until - 3 * HOUR_MS;
   const members = signPast(trio.app, keys, { until: stopped + 100, commands: sets("members", LOST) });
@@ -79,14 +86,17 @@ test("a daemon knows which of its writes are missing, although its members wrote
   const byDate = (a: Entry, b: Entry) => a.envelope.at - b.envelope.at;
   const entries = [...shared, ...members].sort(byDate);
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
+
   const known = shared.filter(({ envelope: { at } }) => at <= stopped);
   const ownEntries = [...known, ...own].sort(byDate);
   await makePastFolder(trio.folder(2), { keys, retainMs: HOUR_MS, entries: ownEntries });
+
   await trio.startAll();
   await trio.level(LEVEL_MS);
   const { stdout, stderr } = await runDbsync(["dead-letters", "list", "--data", trio.folder(2), "--json"]);
   const lines = stdout.trimEnd().split("\n");
   const found = lines.map((line) => JSON.parse(line) as { readonly id: string; readonly reason: string });
+
   assert.deepEqual(
     new Set(found.map(({ id }) => id)),
     new Set(own.map(({ id }) => Buffer.from(id, "latin1").toString("hex"))),

@@ -85,6 +85,7 @@ async function startContenders(
 ): Promise<Contender[]> {
   const key = join(trio.folder(0), "sidecar.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+
   const contenders: Contender[] = [];
   for (let number = 0; number < SIDECARS; number++) {
     const sidecar = await startDaemon(["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"]);
@@ -97,6 +98,7 @@ async function startContenders(
     await redis.set("connected", "yes");
     contenders.push(new RedisContender(`sidecar ${number}`, redis, failed));
   }
+
   for (const index of trio.ports.keys()) {
     const client = trio.client([index], { timeout: CALL_MS });
     t.after(() => client.close());
@@ -173,6 +175,7 @@ for (const [name, course] of some(Object.entries(COURSES)))
     t.after(() => {
       for (const [message, count] of failures) t.diagnostic(`${count} × ${message}`);
     });
+
     await using members = await Members.start();
     const { trio } = members;
     const contenders = await startContenders(t, members, failed);
@@ -180,16 +183,19 @@ for (const [name, course] of some(Object.entries(COURSES)))
     t.after(() => {
       for (const contender of counting) contender[Symbol.dispose]();
     });
+
     for (let round = 0; round < ROUNDS; round++) {
       const contest = new Contest(String(round));
       const work = contenders.map((contender) => contest.run(contender));
       const counted = counting.map((contender) => contest.count(contender));
+
       await course(members, random, contest);
       await members.untilLive();
       contest.isOver = true;
       await Promise.all(work);
       const ofDaemons = await Promise.all(counted);
       await trio.level(LEVEL_MS);
+
       const { counts, taken, problems } = contest;
       const values = await Promise.all(
         trio.ports.map(async (_, index) => {
@@ -201,6 +207,7 @@ for (const [name, course] of some(Object.entries(COURSES)))
         `round ${round + 1}: ${counts.applied} acknowledged (${ofDaemons} by daemons' own clients), ${counts.nil} nil, ${counts.refused} refused, ${counts.unknown} unknown, ` +
           `counter ${values}; the lock was taken ${taken.lock} times, the lease ${taken.lease} times`,
       );
+
       assert.deepEqual(problems, []);
       const { applied, unknown } = counts;
       for (const value of values)
@@ -208,6 +215,7 @@ for (const [name, course] of some(Object.entries(COURSES)))
           value >= applied && value <= applied + unknown,
           `${applied} ≤ ${value} ≤ ${applied + unknown}`,
         );
+
       acknowledged += applied;
       owners += taken.lock;
     }

@@ -48,19 +48,23 @@ async function runRound(trio: Trio, random: SeededRandom, round: number): Promis
   const [a, b, c, d, e] = random.shuffled([0, 1, 2, 3, 4]) as [number, number, number, number, number];
   await using first = trio.client([a, b, c]);
   await using second = trio.client([c, d, e]);
+
   trio.cutOff([d, e]);
   const owned = await acquireUntil(first, `lock:${round}:cut`, performance.now() + CUT_MS);
   trio.cutOff([]);
   const healedUntil = performance.now() + random.between(...HEALED_MS);
   owned.push(...(await acquireUntil(first, `lock:${round}:healed`, healedUntil)));
+
   trio.cutOff([a, b]);
   const rivals = await Promise.all(owned.map((lock) => acquire(second, lock, "Q")));
   for (const [index, answer] of rivals.entries())
     assert.notEqual(answer, "OK", `${owned[index]} has two owners`);
+
   trio.cutOff([]);
   await using all = trio.client();
   await trio.until("all members decide again", async () => (await acquire(all, "probe", "P")) !== undefined);
   await trio.level(60_000);
+
   for (const lock of owned) {
     await trio.until(`${lock} has its owner`, async () => (await acquire(second, lock, "Q")) === null);
     assert.equal(await second.call(["GET", lock], majority), "P");

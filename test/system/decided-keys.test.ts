@@ -125,6 +125,7 @@ test("programs that sign with each library count once, although they send to thr
   const servers = trio.servers.join();
   const programs = join(repositoryRoot, "test", "system", "programs");
   const input = `${JSON.stringify([[["INCR", "d:programs"]], null])}\n`;
+
   const runs: (() => Promise<{ readonly stdout: string }>)[] = [
     () => runDbsync(["send", "-k", key, "-s", servers, "INCR", "d:programs"]),
   ];
@@ -132,6 +133,7 @@ test("programs that sign with each library count once, although they send to thr
     runs.push(() => run(PYTHON, [join(programs, "contender.py"), servers, key, "20"], { env, input }));
   if (skipWithout("php") === false)
     runs.push(() => run("php", [join(programs, "contender.php"), PHP_FILE, servers, key, "20"], { input }));
+
   for (const [index, start] of runs.entries()) {
     const { stdout } = await start();
     assert.match(stdout, new RegExp(`^\\D*${index + 1}\\D*$`), stdout);
@@ -226,6 +228,7 @@ const QUEUES: readonly Queue[] = [
 async function compete(queue: Queue, key: string, count: number, fault?: () => Promise<void>): Promise<void> {
   const jobs = Array.from({ length: count }, (_, i) => `job ${i}`);
   const added = await Promise.all(jobs.map((job, i) => outcomeOf(queue.add(at(i % 2), key, job))));
+
   const got: string[] = [];
   const lines: string[] = [];
   let unknown = 0;
@@ -244,9 +247,11 @@ async function compete(queue: Queue, key: string, count: number, fault?: () => P
       empty = outcome.answer.length === 0 ? empty + 1 : 0;
     }
   };
+
   await Promise.all([...DAEMONS.map(work), fault?.()]);
   // Then the daemon has applied all earlier decisions.
   await trio.until("a decision is made", async () => (await at(0).incr("d:after")) > 0);
+
   const rest = await queue.left(at(0), key);
   const all = [...got, ...rest];
   assert.equal(
@@ -348,6 +353,7 @@ test("memcached clients at three daemons add, count and compare decided items", 
     DAEMONS.map(async (index) => await RawClient.open(await trio.daemon(index).portOf("memcached clients"))),
   );
   const all = (request: string) => Promise.all(raws.map((raw) => ask(raw, request)));
+
   for (let round = 0; round < amount(3, 50); round++) {
     const key = `d:item:${round}`;
     const added = await all(`add ${key} 0 0 1\r\n0\r\n`);
@@ -355,11 +361,13 @@ test("memcached clients at three daemons add, count and compare decided items", 
     await trio.until("all have it", async () =>
       (await all(`get ${key}\r\n`)).every((answer) => answer.startsWith("VALUE")),
     );
+
     const counted = await all(`incr ${key} 1\r\n`);
     assert.deepEqual(counted.map((answer) => answer.trim()).sort(), ["1", "2", "3"]);
     await trio.until("all have counted", async () =>
       (await all(`get ${key}\r\n`)).every((answer) => /\r\n3\r\n/.test(answer)),
     );
+
     const uniques = (await all(`gets ${key}\r\n`)).map(
       (answer) => /^VALUE \S+ \d+ \d+ (\d+)/.exec(answer)?.[1],
     );

@@ -33,14 +33,17 @@ test("an acknowledged lock is kept when two or all daemons are killed right afte
     const survivor = round % 3;
     const others = [0, 1, 2].filter((index) => index !== survivor);
     assert.equal(await client.call(["SET", lock, "me", "NX"], majority), "OK");
+
     // Half of the rounds have no survivor: the two that start again have only what was on their disks.
     const killed = round % 2 === 0 ? others : [0, 1, 2];
     await Promise.all(killed.map((index) => trio.end(index, "SIGKILL")));
     await Promise.all(others.map((index) => trio.start(index)));
+
     await trio.until("a majority decides again", async () => {
       await using rival = trio.client();
       return (await rival.call(["SET", lock, "you", "NX"], { ...majority, timeout: 5_000 })) === null;
     });
+
     if (killed.length === 3) await trio.start(survivor);
     await trio.until("each daemon has the lock", async () => {
       for (const index of [0, 1, 2]) {
@@ -60,6 +63,7 @@ test("with two of three members down, a lock is refused and not applied, until o
   const acquire = (key: string) => client.call(["SET", key, "me", "NX"]);
   await untilDecides(trio, client);
   assert.equal(await acquire("first"), "OK");
+
   await Promise.all([1, 2].map((index) => trio.end(index, "SIGKILL")));
   await trio.until("the remaining member refuses", async () => {
     const failure = await acquire("second").then(
@@ -71,6 +75,7 @@ test("with two of three members down, a lock is refused and not applied, until o
       failure.effect === "not-applied" && /cannot-decide: .*not connected to a majority/.test(failure.message)
     );
   });
+
   await trio.start(1);
   // An attempt that fails may have been applied: the other member refuses until it is complete. Each has a key of its
   // own.
@@ -121,6 +126,7 @@ test("a daemon with damaged promises reports them, and votes again when the othe
     const missing = fieldsOf(await root.call(["TIMELINE", "STATUS"])).get("missing-promises");
     return Array.isArray(missing) && missing.length === 0;
   });
+
   await trio.end(0, "SIGTERM");
   await trio.until("it votes while another member is down", async () => {
     const answer = await client.call(["SET", "third", "me", "NX"], majority).catch(() => undefined);

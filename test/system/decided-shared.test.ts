@@ -55,18 +55,22 @@ test("of the units of envelopes that compete, exactly one is applied, also while
       if (fields.includes(group)) return client.call(["HSETNX", `${round}:hash`, group, value], majority);
       return client.call(["SET", key, value], { ...majority, if: [{ key, writer: null }] });
     };
+
     const calls = Array.from({ length: CALLS }, (_, call) => send(call));
     const [answers] = await Promise.all([Promise.all(calls), meanwhile()]);
+
     const applied = Array.from({ length: GROUPS }, (_, group) =>
       answers.flatMap((answer, call) =>
         call % GROUPS === group && (answer === "OK" || answer === 1) ? [String(call)] : [],
       ),
     );
+
     const values = await Promise.all(readsOf(round).map((read) => one.call<string[]>(read, majority)));
     assert.deepEqual(
       applied,
       values.flat().map((value) => [value]),
     );
+
     const isExpected = (answer: unknown) =>
       answer === "OK" || answer === null || answer === 1 || answer === 0;
     assert.ok(answers.every(isExpected), JSON.stringify(answers));
@@ -133,6 +137,7 @@ async function answersOfAll(trio: Trio): Promise<unknown[][]> {
     ["SET", "text", "a"],
     ["SET", "text", "b"],
   ];
+
   const ifs = new Map([4, 5].map((index) => [index, absent]));
   const { frame } = (opened[0] ?? assert.fail()).sign(commands, { decide: true, ifs });
   return await Promise.all(

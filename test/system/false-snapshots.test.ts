@@ -116,6 +116,7 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
       const attacked = await scene();
       const { victims, members } = attacked;
       await using _ = victims;
+
       const dates = [Date.now() - 2000, IN_2030, Number.MAX_SAFE_INTEGER];
       for (const member of members)
         for (const at of dates)
@@ -124,6 +125,7 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
       await Promise.all(
         members.map((member) => member.receivedStatuses(member.connection.named("status").length + 2)),
       );
+
       assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
       using client = await victims.client();
       assert.equal(await client.text("SET", "kept", "still"), "OK");

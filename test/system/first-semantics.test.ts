@@ -59,6 +59,7 @@ test("the versions to set are those that all daemons support, one after the othe
   const report = (available: number, entries = 0): SemanticsReport => ({ semantics: 1, available, entries });
   const versions = (...reports: SemanticsReport[]) =>
     versionsToSet(new Map(reports.map((each, index) => [`${index}`, each])), ["0", "1"]);
+
   assert.deepEqual(versions(report(3), report(3)), [2, 3]);
   assert.deepEqual(versions(report(3), report(2)), [2]);
   assert.deepEqual(versions(report(1), report(3)), []);

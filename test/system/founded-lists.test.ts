@@ -69,6 +69,7 @@ test("the remaining daemon of a pair forces a list of its own, and decides alone
   assert.equal(await isCreated(trio, [0, 1], "lock"), true);
   await assert.rejects(asOperator(trio, 0, "FOUND"), /list already/);
   await assert.rejects(asOperator(trio, 0, "FORCE"), /all members of the list are connected/);
+
   const lost = await idOf(trio, 1);
   await trio.end(1, "SIGKILL");
   rmSync(trio.folder(1), { recursive: true });
@@ -76,6 +77,7 @@ test("the remaining daemon of a pair forces a list of its own, and decides alone
     const report = await asOperator(trio, 0, "REMOVE", lost);
     return /only 1 of 2 are connected.*dbsync members force/.test(String(report.get("waits-for")));
   });
+
   await ordersForce(trio, 0);
   await untilListed(trio, [0], "2");
   assert.equal(await isCreated(trio, [0], "lock"), false);
@@ -125,6 +127,7 @@ test("a cluster grows from one daemon by options alone, and keeps what it had", 
   await using _ = trio;
   await trio.start(0);
   assert.equal(await isCreated(trio, [0], "lock"), true);
+
   for (size = 2; size <= amount(2, 3); size++) {
     for (const index of trio.runningIndices) await trio.end(index, "SIGTERM");
     for (let index = 0; index < size; index++) await trio.start(index);
@@ -168,25 +171,30 @@ test("a member that is down, and that the options no longer name, is removed by 
     const others = trio.ports.filter((_, other) => other !== index && isNamed[other]);
     return [...others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]), ...knowsSecret];
   };
+
   const trio: Trio = await Trio.make((index) => peersOf(index), 3, { keys: "app", arePeers: false });
   await using _ = trio;
   await trio.startAll();
   await untilListed(trio, [0, 1, 2], "1");
+
   const removed = await idOf(trio, 2);
   await asOperator(trio, 0, "REMOVE", removed);
   await trio.until("it is refused", async () => {
     const report = await asOperator(trio, 0);
     return String(report.get("waits-for")).includes("or stop it first");
   });
+
   await trio.end(2, "SIGTERM");
   await trio.until("the remaining member does not agree yet", async () => {
     const report = await asOperator(trio, 0);
     return String(report.get("waits-for")).includes("not announced yet");
   });
+
   isNamed[2] = false;
   await trio.end(1, "SIGTERM");
   await trio.start(1);
   await untilListed(trio, [0, 1], "2");
+
   await trio.start(2);
   await trio.until("the removed daemon is refused", async () => {
     const report = await asOperator(trio, 2);
@@ -201,6 +209,7 @@ test("a connected member leaves, loses no acknowledged write, and is added again
   await using _ = trio;
   await untilListed(trio, [0, 1], "1");
   const left = await idOf(trio, 1);
+
   const acknowledged: [string[], string[]] = [[], []];
   let isWriting = true;
   const write = async (index: 0 | 1) => {
@@ -213,24 +222,29 @@ test("a connected member leaves, loses no acknowledged write, and is added again
   };
   const writing = Promise.all([write(0), write(1)]);
   await trio.until("both acknowledge writes", async () => acknowledged.every((names) => names.length > 10));
+
   await asOperator(trio, 1, "REMOVE", left);
   await trio.until("it has left", async () => {
     const report = await asOperator(trio, 1);
     return String(report.get("refusal")).includes("dbsync members join");
   });
+
   isWriting = false;
   await writing;
   await untilListed(trio, [0], "2");
+
   await using client = trio.client([0]);
   const written = new Set((await client.call(["SMEMBERS", "written"])) as string[]);
   assert.deepEqual(
     acknowledged.flat().filter((name) => !written.has(name)),
     [],
   );
+
   await trio.end(1, "SIGTERM");
   const joined = await runDbsync(["members", "join", "--data", trio.folder(1), "--yes"]);
   assert.equal(joined.code, 0, joined.stderr);
   assert.doesNotMatch(joined.stdout, /dead letter/);
+
   await trio.start(1);
   await untilListed(trio, [0, 1], "3");
   assert.notEqual(await idOf(trio, 1), left);

@@ -92,6 +92,7 @@ describe("idle handshakes and dates far in the future", { concurrency: true }, (
     member.claim((received) => ({ ...received, state: "live" }));
     await victims.allLive();
     using client = await victims.client();
+
     const value = Buffer.alloc(FAR_BYTES, "x");
     const before = residentBytes(victims);
     for (let pushed = 0; pushed < FAR_ENTRIES && !member.connection.closed; pushed += PUSH_ENTRIES) {
@@ -104,6 +105,7 @@ describe("idle handshakes and dates far in the future", { concurrency: true }, (
       member.push(entries);
       await member.acknowledged();
     }
+
     assert.equal(await client.text("SET", "near", "yes"), "OK");
     assert.equal(await client.text("GET", "near"), "yes");
     const growth = residentBytes(victims) - before;

@@ -70,6 +70,7 @@ describe("one hostile pinned member", { concurrency: true }, () => {
         using second = await Member.join(victims.port(1), { key: bad });
         for (const member of [first, second]) member.claim(claims, randomSnapshot);
         for (const member of [first, second]) await member.receivedStatuses(4);
+
         await assertUnmoved(victims, before);
         using client = await victims.client();
         assert.equal(
@@ -94,6 +95,7 @@ describe("one hostile pinned member", { concurrency: true }, () => {
       await using _ = victims;
       const before = { ring: await victims.ring(0) };
       using member = await Member.join(victims.port(0), { key: bad });
+
       const unknown = makeKey();
       const impersonating = { ...makeKey(), id: victims.root.id };
       const forged = [
@@ -104,6 +106,7 @@ describe("one hostile pinned member", { concurrency: true }, () => {
         envelope(bad, victims.cluster, [["KEY", "ADD", unknown.pem, "RULES", "+@all", "~*"]]),
         envelope(victims.application, randomBytes(32), [["SET", "kept", "elsewhere"]]),
       ];
+
       member.push(forged.map(({ entry }) => entry));
       await member.receivedStatuses(2);
       await assertUnmoved(victims, before);
@@ -135,11 +138,13 @@ test(
       });
       pushed.push(entries);
     }
+
     const last = envelope(victims.application, victims.cluster, [["INCR", "last"]], { at: Date.now() + 1 });
     assert.match(await pushed.outcomeOf(last), /^applied /);
     const outcomes = await Promise.all(
       [0, 1].map((index) => outcomesAt(victims.port(index), victims.root, from, last)),
     );
+
     assert.ok((outcomes[0]?.size ?? 0) > commands.length / 2);
     assert.deepEqual(outcomes[1], outcomes[0]);
     assert.equal(await victims.ring(1), await victims.ring(0));

@@ -18,20 +18,24 @@ test("dbsync backup reports an incomplete backup of a daemon that is catching up
     await using client = trio.client();
     await client.call("SET price 10", { replicated: 3 });
   }
+
   await trio.endAll();
   await trio.start(0);
   await until("the daemon is catching up", async () => (await trio.status(0)).state === "catching-up", {
     ms: 10_000,
     mayFail: true,
   });
+
   const backup = async (args: readonly string[]) =>
     await run(process.execPath, [programPaths.dbsync, "backup", "--data", trio.folder(0), ...args]);
   const plain = await backup([join(folder.path, "plain.dbsync")]);
   const incomplete = await backup(["--incomplete", join(folder.path, "incomplete.dbsync")]);
+
   if ((await trio.status(0)).state !== "catching-up") {
     context.skip("the daemon had caught up too early");
     return;
   }
+
   assert.equal(plain.code, 1, plain.stdout + plain.stderr);
   assert.equal(incomplete.code, 0, incomplete.stdout + incomplete.stderr);
   assert.ok(existsSync(join(folder.path, "incomplete.dbsync")));

@@ -35,9 +35,11 @@ export class Increments {
       await line.value("UNWATCH");
       return false;
     }
+
     const before = Number(read ?? 0);
     const highest = this.#highest.get(line) ?? 0;
     if (before < highest) this.stale.push(`${before} after ${highest}`);
+
     await line.value("MULTI");
     if (how === "set") await line.value("SET", this.#key, before + 1);
     else await line.value("EVAL", ADD_ONE, 1, this.#key);
@@ -47,6 +49,7 @@ export class Increments {
       if (!isCertain) this.unknown++;
       return isCertain ? false : null;
     }
+
     if (done === null) return false;
     this.acknowledged++;
     this.#highest.set(line, before + 1);

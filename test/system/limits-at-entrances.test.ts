@@ -999,6 +999,7 @@ async function outcomeOfRestored(entry: Envelope): Promise<string> {
   const { victims } = pushed;
   const later = pushed.laterThan(entry);
   await pushed.outcomeOf(entry, later);
+
   using folder = new ScratchFolder();
   const [file, restored] = [join(folder.path, "backup"), join(folder.path, "restored")];
   for (const words of [
@@ -1008,6 +1009,7 @@ async function outcomeOfRestored(entry: Envelope): Promise<string> {
     const { code, stderr } = await runDbsync(words);
     assert.equal(code, 0, stderr);
   }
+
   const keys = ["-s", join(victims.scratch.path, "application.pem")];
   keys.push("--root-key", join(victims.scratch.path, "root.pem"));
   await using started = await startDaemonHere([...keys, "--data", restored]);
@@ -1156,10 +1158,12 @@ for (const row of ROWS) {
   }, async () => {
     const text = readFileSync(join(repositoryRoot, page), "utf8").replace(/\s+/g, " ");
     assert.ok(text.includes(sentence), `${page} does not contain: ${sentence}`);
+
     const check = (answer: string, isAbove: boolean, where: string) => {
       if (isAbove) assert.match(answer, refused, `${where}: accepted above the limit`);
       else assert.doesNotMatch(answer, refused, `${where}: refused at the limit`);
     };
+
     for (const isAbove of [false, true]) {
       const number = isAbove ? above : max;
       for (const [entrance, make] of Object.entries(commands)) {
@@ -1171,8 +1175,10 @@ for (const row of ROWS) {
         check(answer, isAbove, `${entrance}, as an entry of a peer`);
         assert.ok(!(isAbove && isChanged), `${entrance}: a refused entry changes the state`);
       }
+
       for (const [entrance, run] of Object.entries(others))
         check(await run(number, `n${names++}`), isAbove, entrance);
+
       for (const [entrance, make] of Object.entries(entries)) {
         const outcome = await pushed.outcomeOf(make(number, `n${names++}`));
         // The daemons do not store an entry that is malformed.

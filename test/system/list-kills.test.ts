@@ -23,6 +23,7 @@ async function lose(daemons: NamedDaemons, kind: Kind): Promise<readonly [number
   const { trio } = daemons;
   const lost = await daemons.idOf(2);
   await trio.end(2, "SIGKILL");
+
   if (kind === "force") {
     await trio.end(3, "SIGKILL");
     return [
@@ -31,11 +32,13 @@ async function lose(daemons: NamedDaemons, kind: Kind): Promise<readonly [number
       [0, 1],
     ];
   }
+
   if (kind === "remove") {
     daemons.name([0, 1]);
     for (const index of [0, 1]) await daemons.reload(index);
     return [[0, 1], ["remove", lost], [0]];
   }
+
   rmSync(trio.folder(2), { recursive: true });
   await trio.start(2);
   await daemons.trio.until("the new daemon answers", async () => (await daemons.idOf(2)) !== lost);

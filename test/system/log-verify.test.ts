@@ -159,25 +159,31 @@ test("log verify and a starting daemon report the groups that are missing at the
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
+
     const bytes = readFileSync(join(folder, LOG));
     const groups = groupsIn(bytes);
+
     const complete = await verify(folder, trio);
     const { group: last } = complete.report.seen;
     assert.equal(groups.at(-1)?.sequence, last);
     const moved = await movedIn(folder);
     assert.ok(moved < last, "LMDB already contains all groups");
+
     const ends = groups.filter(({ sequence }) => sequence >= moved).map(({ end }) => end);
     const others = Array.from({ length: CUTS_AT_RANDOM }, () => random.below(ends.at(-1) as number));
     const some = random.shuffled(ends.slice(0, -1)).slice(0, ENDS_AT_RANDOM);
+
     for (const cut of [0, ...some, ends.at(-1) as number, ...others]) {
       const remaining = groups.findLast(({ end }) => end <= cut)?.sequence ?? 0;
       await withCopy(folder, async (copy) => {
         const path = join(copy, LOG);
         if (random.below(2) === 0) truncateSync(path, cut);
         else writeFileSync(path, Buffer.from(bytes).fill(0, cut));
+
         const before = stateOf(copy);
         const found = await verify(copy, trio);
         const lost = last - Math.max(remaining, moved);
+
         assert.ok(found.report, found.text);
         assert.equal(lostIn(found), lost, `cut at ${cut}`);
         assert.equal(found.code, lost === 0 ? 0 : 1);
@@ -186,6 +192,7 @@ test("log verify and a starting daemon report the groups that are missing at the
         assert.deepEqual(stateOf(copy), before);
       });
     }
+
     truncateSync(join(folder, LOG), 0);
     const daemon = await trio.start(0);
     const line = await daemon.logged(({ msg }) => /log is damaged: the last writes are incomplete/.test(msg));
@@ -203,6 +210,7 @@ test("log verify works on a folder while its daemon writes, and does not disturb
   const writing = (async () => {
     while (!isDone) await Promise.all(Array.from({ length: 20 }, () => client.send(`SET k:${written++} 1`)));
   })();
+
   try {
     let before = 0;
     for (let run = 0; run < RUNS_MEANWHILE; run++) {
@@ -218,8 +226,10 @@ test("log verify works on a folder while its daemon writes, and does not disturb
     isDone = true;
     await writing;
   }
+
   const running = await verify(trio.folder(0), trio);
   assert.deepEqual([running.code, running.report.units.applied, running.report.seen.missed], [0, written, 0]);
+
   await trio.end(0, "SIGTERM");
   const stopped = await verify(trio.folder(0), trio);
   assert.deepEqual([stopped.code, stopped.report.state], [0, running.report.state]);
@@ -238,18 +248,22 @@ test(
           chmodSync(path, lstatSync(path).isDirectory() ? 0o555 : 0o444);
         }
         chmodSync(copy, 0o555);
+
         const keys = { app: { file: join(copy, "app.pem") }, root: { file: join(copy, "root.pem") } };
         for (const name of ["app", "root"] as const)
           writeFileSync(keys[name].file, readFileSync(trio[name].file));
+
         const before = stateOf(copy);
         const ownResult = await verify(copy, keys);
         const others = await verify(copy, keys, NO_OBSERVER);
         assert.deepEqual([others.code, others.report], [0, ownResult.report], others.text);
         assert.deepEqual(stateOf(copy), before);
+
         chmodSync(join(copy, "timeline", "data.mdb"), 0o400);
         const refused = await verify(copy, keys, NO_OBSERVER);
         assert.equal(refused.code, 4);
         assert.match(refused.text, /cannot be read: EACCES/);
+
         chmodSync(copy, 0o700);
         const closed = await verify(copy, keys, NO_OBSERVER);
         assert.equal(closed.code, 4);
@@ -262,12 +276,15 @@ test("log verify reports an empty page of data.mdb, and a starting daemon refuse
   withKilled(async (folder, trio) => {
     await trio.start(0);
     await trio.end(0, "SIGTERM");
+
     const path = join(folder, "timeline", "data.mdb");
     const bytes = readFileSync(path);
     const pages = bytes.length / PAGE_BYTES;
+
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
+
     let refused = 0;
     // The two meta pages, and some random pages.
     const others = random.shuffled(Array.from({ length: pages - 2 }, (_, i) => i + 2));
@@ -282,6 +299,7 @@ test("log verify reports an empty page of data.mdb, and a starting daemon refuse
       if (/"kind":"damaged"/.test(text)) continue;
       assert.match(text, /damaged-(file|page)/);
       if (page % 5 > 0 && refused > 0) continue;
+
       const start = await runDaemon(trio.argsOf(0));
       assert.equal(start.code, 1, `page ${page}: ${start.stderr}`);
       assert.match(start.stderr, /cannot be opened: .*data\.mdb is damaged/);

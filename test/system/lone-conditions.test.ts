@@ -178,5 +178,6 @@ test("many clients that compete for a lock receive no error, and each holds it a
   } finally {
     await Promise.all(clients.map((own) => own.close()));
   }
+
   assert.ok(held > 1, "the lock is never released");
 });

@@ -171,14 +171,17 @@ test("daemons report lost entries, and no entries that still exist", LIMIT, asyn
         to: 1,
       });
       kill(victims, [3], "SIGSTOP");
+
       kill(victims, [0, 1, 2], "SIGCONT");
       const around = { second: thisSecond(), name: "around" };
       await writeTo(victims, 0, { ...around, from: 0, to: WRITES / 2 });
       await untilLive(victims, [0, 1, 2], String(WRITES / 2), "EXISTS", ...names);
+
       kill(victims, [2], "SIGSTOP");
       await writeTo(victims, 0, { ...around, from: WRITES / 2, to: WRITES });
       await writeUntilPruned(victims, around.second);
       kill(victims, [2], "SIGCONT");
+
       using _ = await lieTo(victims, 2);
       await untilHealed(victims, 2);
       await assertNothingLost(2);

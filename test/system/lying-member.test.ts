@@ -37,6 +37,7 @@ test("two members decide while the third, and its key, are used to lie, and afte
   await trio.untilNoneIsLate();
   await acquire(trio, "before");
   const { listHash } = await trio.status(0);
+
   await trio.end(2, "SIGKILL");
   const key = keyOf(createPrivateKey(readFileSync(join(trio.folder(2), "daemon.pem"), "utf8")));
   const { secret } = readClusterSecret(secretFile);
@@ -47,6 +48,7 @@ test("two members decide while the third, and its key, are used to lie, and afte
     member: bytesOf(key.id),
     attempt: 0,
   });
+
   {
     using first = await Member.join(trio.ports[0] as number, { key, secret });
     using second = await Member.join(trio.ports[1] as number, { key, secret });
@@ -54,13 +56,16 @@ test("two members decide while the third, and its key, are used to lie, and afte
       const request = writeDecisionMessage({ kind: "promise-request", ballot: ballotOf(round) });
       for (const { connection } of [first, second]) connection.send("decision", request);
     };
+
     for (let request = 0; request < REQUESTS; request++) lie(ROUND_MAX);
     for (const { connection } of [first, second])
       connection.send("decision", outvotedBy(ballotOf(ROUND_MAX)));
     lie(Date.now() + 4_000);
+
     await acquire(trio, "during");
     assert.ok(!first.connection.socket.destroyed, "the daemon does not notice the lie");
   }
+
   await acquire(trio, "after");
   await Promise.all([0, 1].map((index) => trio.end(index, "SIGKILL")));
   await Promise.all([0, 1].map((index) => trio.start(index)));

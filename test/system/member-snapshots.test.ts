@@ -54,6 +54,7 @@ async function writeUntilPruned(trio: Trio): Promise<ReadonlySet<ByteString>> {
   const others = trio.ports.length - 1;
   const havePruned = async () =>
     (await trio.statuses()).every(({ pruned }) => pruned.length === others && pruned.every((to) => to > 0));
+
   let written = 0;
   const write = async () => {
     if (written >= ENOUGH) await pause(POLL_MS);
@@ -67,6 +68,7 @@ async function writeUntilPruned(trio: Trio): Promise<ReadonlySet<ByteString>> {
     );
     for (const [, key] of accepted) answered.add(key as ByteString);
   };
+
   await until("all daemons have pruned the first entries", havePruned, { pause: write });
   return answered;
 }
@@ -82,19 +84,23 @@ for (const [count, name] of some(CLUSTERS))
     await trio.startAll();
     await using client = trio.client();
     await client.send("SET first kept");
+
     await using root = trio.client([...trio.ports.keys()], { key: trio.root.privateKey });
     const added = makeKeyPair();
     await root.send(["KEY", "ADD", added.pem, "LABEL", "late", "RULES", "+@all", "-@admin", "~*"]);
+
     const answered = await writeUntilPruned(trio);
     await trio.level(LEVEL_MS);
     const keys = Number(await client.send("DBSIZE"));
     // The daemon has all answered writes, including the first write.
     assert.ok(keys > answered.size && keys <= 1001, `${keys} keys, ${answered.size} answered`);
+
     for (const index of trio.ports.keys()) {
       await trio.end(index, "SIGKILL");
       await client.send(`SET meanwhile:${index} kept`);
       await trio.start(index);
       t.diagnostic(`daemon ${index} has caught up after ${Math.round(await trio.level(LEVEL_MS))} ms`);
+
       await using reader = trio.client([index], { key: added.privateKey });
       const log = trio.daemon(index).log.map(({ msg }) => msg);
       assert.equal(await reader.send("GET first"), "kept", `daemon ${index} says:\n${log.join("\n")}`);
@@ -110,6 +116,7 @@ test("a daemon with --data and --retain restores a lost folder from a member's s
   const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
   const past = { keys, retainMs: HOUR_MS, entries };
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), past);
+
   await trio.startAll();
   await trio.level(LEVEL_MS);
   // Members report the date of their pruning every two seconds.
@@ -117,9 +124,11 @@ test("a daemon with --data and --retain restores a lost folder from a member's s
     const { pruned } = await trio.status(0);
     return (pruned[0] as number) > 0 && pruned[0] === pruned[1];
   });
+
   const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot was adopted/.test(msg);
   await trio.daemon(2).logged(isTakenOver);
   assert.equal(trio.daemon(2).log.filter(isTakenOver).length, 1);
+
   await using client = trio.client();
   await client.send("SET again 1", { replicated: 3 });
   await trio.end(2, "SIGKILL");
@@ -129,6 +138,7 @@ test("a daemon with --data and --retain restores a lost folder from a member's s
   assert.equal(await reader.send("DBSIZE"), "301");
   assert.equal(await reader.send("GET n:0"), "300");
   assert.equal(await reader.send("GET n:299"), "299");
+
   await trio.end(2, "SIGTERM");
   rmSync(trio.folder(2), { recursive: true });
   await trio.start(2);

@@ -35,14 +35,17 @@ describe("MongoDB's clients", { timeout: 120_000 }, () => {
     const name = Buffer.from("shop.items\0");
     const limits = Buffer.alloc(8);
     const body = Buffer.concat([fixed, name, limits, query]);
+
     const header = Buffer.alloc(16);
     header.writeInt32LE(16 + body.length, 0);
     header.writeInt32LE(7, 4);
     header.writeInt32LE(2004, 12);
+
     const socket = connect(port, "127.0.0.1");
     socket.write(Buffer.concat([header, body]));
     const [answer] = (await once(socket, "data")) as [Buffer];
     socket.destroy();
+
     const document = BSON.deserialize(answer.subarray(REPLY_HEADER_BYTES)) as Document;
     assert.ok("$err" in document || document["ok"] === 0, JSON.stringify(document));
     assert.equal(answer.readInt32LE(16) & QUERY_FAILURE, QUERY_FAILURE);

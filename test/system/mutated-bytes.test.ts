@@ -111,6 +111,7 @@ async function openStable(
 async function openStableTls(port: number, ca: Buffer): Promise<StableConnection> {
   const socket = connectTls({ port, host: "127.0.0.1", servername: "localhost", ca });
   await once(socket, "secureConnect");
+
   let received = "";
   let changed = (): void => {};
   const notify = (): void => changed();
@@ -119,6 +120,7 @@ async function openStableTls(port: number, ca: Buffer): Promise<StableConnection
     received += chunk.toString("latin1");
     notify();
   });
+
   return {
     check: async () => {
       received = "";
@@ -166,9 +168,11 @@ describe("mutated bytes", { timeout: 600_000 }, () => {
       ],
     ]);
     assert.equal(generated.code, 0, generated.stderr);
+
     const ports = new Map(await Promise.all(NAMES.map(async (name) => [name, await freePort()] as const)));
     const portOf = (name: string) => ports.get(name) ?? 0;
     const listenerArgs = PLAIN.flatMap((name) => [`--${name}`, String(portOf(name))]);
+
     const files = [
       "--tls-cert",
       join(folder.path, "tls-cert.pem"),

@@ -103,12 +103,15 @@ test("an unlisted daemon does not log the same error at each connection attempt"
   await using first = await CuttablePort.open(() => trio.ports[0] as number);
   await using second = await CuttablePort.open(() => trio.ports[1] as number);
   const gates = [first, second];
+
   let attempts = 0;
   for (const gate of gates) gate.onConnection = () => attempts++;
+
   // The unlisted daemon connects to the listed daemons through these gates.
   trio.linkPort = (from, to) =>
     from === UNLISTED ? (gates[to] as CuttablePort).port : (trio.ports[to] as number);
   for (const index of LISTED) await trio.start(index);
+
   const key = folder.privateKey(trio.root);
   const listed = LISTED.map((index) => trio.servers[index] as string);
   let last: Ended | null = null;
@@ -116,14 +119,17 @@ test("an unlisted daemon does not log the same error at each connection attempt"
     last = await dbsync(["members", "add", ...listed, "-s", listed.join(), "-k", key, "--timeout", "20000"]);
     return last.code === 0;
   }).catch((problem: Error) => assert.fail(`${problem.message}: ${last?.stdout}${last?.stderr}`));
+
   await trio.start(UNLISTED);
   await until("the daemon has repeated its attempts", () => attempts >= ATTEMPTS);
+
   const counts = new Map<string, number>();
   for (const { level, msg, ...more } of trio.daemon(UNLISTED).log) {
     if (!["warn", "error", "fatal"].includes(level)) continue;
     const text = `${level} ${msg} ${more["code"] ?? ""} ${more["reason"] ?? ""} ${more["address"] ?? ""}`;
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
+
   const repeated = [...counts].filter(([, count]) => count > REPORTS_MAX);
   assert.deepEqual(repeated, []);
 });

@@ -63,14 +63,17 @@ test("a daemon with --order without the code of a command is outdated, and catch
 }, async () => {
   await using nats = await NatsServer.start();
   using folder = makeFolder();
+
   const key = join(folder.path, "root.pem");
   writeFileSync(key, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const order = ["--order", `nats://127.0.0.1:${nats.port}/writes`];
   const args = ["-s", app.file, "--root-key", root.file, ...order, "--resp", "0", "--admin", "0"];
   const lackingArgs = [...args, "--data", join(folder.path, "data")];
+
   await using complete = await startDaemon(args);
   using client = await EnvelopeClient.open(complete.port, app);
   await client.replies([["SET", "before", "1"]]);
+
   {
     await using lacking = await startDaemon(lackingArgs, {
       ...UNBUNDLED,
@@ -83,9 +86,11 @@ test("a daemon with --order without the code of a command is outdated, and catch
     assert.equal((await client.hello()).state, "live");
     await lacking.stop();
   }
+
   await using whole = await startDaemon(lackingArgs);
   using reader = await EnvelopeClient.open(whole.port, app);
   await until("it is live", async () => (await reader.hello()).state === "live");
+
   const read = [
     ["GEOPOS", "places", "Palermo"],
     ["GET", "after"],

@@ -126,9 +126,11 @@ test("a daemon reports that the disk of its folder is nearly full", { skip }, as
       ...["--data", join(folder.path, "data"), "--min-disk-free", "100000GiB"],
     ],
   });
+
   const low = /^WARN {2}127.*: its disk is nearly full: \d+ of \d+ MiB are free; free space there/m;
   const key = join(folder.path, "private.pem");
   writeFileSync(key, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+
   await until("dbsync status reports the disk", async () =>
     low.test((await runDbsync(["status", "-s", `127.0.0.1:${daemon.port}`, "-k", key])).stdout),
   );
@@ -196,11 +198,13 @@ test("a daemon refuses a unit that exceeds its limits, but applies it if another
   });
   using client = await EnvelopeClient.open(bounded.port, app);
   assert.deepEqual(await currentReply(client, "GET", "large"), NIL);
+
   const grow = ["SETRANGE", "large", "2000000", "x"];
   const answer = await client.ask([grow]);
   assert.ok(answer.kind === "refused");
   assert.deepEqual([answer.code, answer.effect], ["too-much", "not-applied"]);
   await all({ kind: "integer", value: 0 }, "STRLEN", "large");
+
   using other = await open(0);
   assert.deepEqual(await other.replies([grow]), [{ kind: "integer", value: 2_000_001 }]);
   await until("the daemon has applied the unit", async () => {
@@ -218,14 +222,17 @@ test("daemons apply signed messages of other programs in the stream, and skip un
     stream.publish("dbsync.writes", writeValue(body, signature), {
       msgID: Buffer.from(id, "latin1").toString("base64url"),
     });
+
   using client = await open(0);
   const good = client.sign([["SET", "forged", "signed"]]);
   // The stream contains a bad message under the name of the good one before the good one arrives.
   await put({ ...good, signature: Buffer.alloc(64) });
   await stream.publish("dbsync.writes", Buffer.from("garbage"));
+
   const answer = await client.exchange(good.frame);
   assert.ok(answer.kind === "result");
   await all(text("signed"), "GET", "forged");
+
   await put(client.sign([["APPEND", "forged", "!"]]));
   // The message is sent again after the deduplication window of the stream.
   await stream.publish("dbsync.writes", writeValue(good.body, good.signature));
@@ -263,8 +270,10 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
       else if (answer.effect === "not-applied") assert.equal(answer.code, "order-unavailable");
     }
   })();
+
   await until("some writes are acknowledged", () => acknowledged.length > 20);
   await nats.kill();
+
   using other = await open(1);
   const readState = async () => {
     const read = await other.ask([["GET", "n"]]);
@@ -273,9 +282,11 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
   };
   await until("reads are flagged", async () => (await readState()) === "isolated");
   await until("the metric is zero", async () => (await metric("dbsyncd_order_connected")) === 0);
+
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
+
   // Daemons add messages that were in flight again, and answer them.
   await nats.start();
   isOver = true;
@@ -284,6 +295,7 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
     const answer = await other.ask([["SET", "again", "v"]]);
     return answer.kind === "result" && answer.flags[0] === "";
   });
+
   for (let index = 0; index < DAEMONS; index++) {
     await until(
       "the daemon has caught up",
@@ -303,6 +315,7 @@ test("a daemon that starts while NATS is down flags its reads until it has recei
   await using first = await startReplica({ args });
   using writer = await EnvelopeClient.open(first.port, app);
   assert.deepEqual(await writer.replies([["SET", "k", "v"]]), [OK]);
+
   await server.kill();
   await using late = await startReplica({ args });
   using reader = await EnvelopeClient.open(late.port, app);
@@ -312,6 +325,7 @@ test("a daemon that starts while NATS is down flags its reads until it has recei
   const refused = await reader.ask([["SET", "k", "w"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
+
   await server.start();
   assert.deepEqual(await currentReply(reader, "GET", "k"), text("v"));
 });
@@ -326,21 +340,25 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
     "--order",
     `nats://${login}@127.0.0.1:${server.port}/writes`,
   ];
+
   await using right = await startReplica({ args: [...at("dbsync:s%25cret"), "--root-key", root.file] });
   using client = await EnvelopeClient.open(right.port, app);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   assert.ok(!JSON.stringify(right.log).includes("s%"));
+
   const folder = makeFolder();
   t.after(() => folder[Symbol.dispose]());
   const key = join(folder.path, "private.pem");
   writeFileSync(key, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const status = () => runDbsync(["status", "-s", `127.0.0.1:${right.port}`, "-k", key]);
+
   const well = await status();
   assert.equal(well.code, 0, well.stdout + well.stderr);
   assert.match(
     well.stdout,
     /^STREAM OF .*ORDER .*APPLIED .*BEHIND .*WAITING\n127\.0\.0\.1:\d+ +connected +1 +0 +0$/m,
   );
+
   const administrator = await connect({
     servers: `127.0.0.1:${server.port}`,
     user: "dbsync",
@@ -352,6 +370,7 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
     right.log.some(({ reason }) => /no longer exists/.test(String(reason))),
   );
   await assert.rejects(manager.streams.info("writes"), /not found/);
+
   const withoutStream = await status();
   assert.equal(withoutStream.code, 1);
   assert.match(
@@ -359,11 +378,13 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
     /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; check/,
   );
   await administrator.close();
+
   await using wrong = await startReplica({ args: at("dbsync:wrong") });
   using refusedThere = await EnvelopeClient.open(wrong.port, app);
   const answer = await refusedThere.ask([["SET", "k", "v"]]);
   assert.ok(answer.kind === "refused" && answer.code === "order-unavailable");
   assert.ok(wrong.log.some(({ reason }) => /Authorization Violation/i.test(String(reason))));
+
   await assert.rejects(
     startReplica({ args: [...at("dbsync:s%25cret"), "--order-credentials", "nowhere.creds"] }),
     /--order-credentials nowhere\.creds: it cannot be read \(ENOENT\)/,
@@ -412,12 +433,14 @@ test("a daemon refuses a stream that has lost applied messages and continued wit
 }, async (t) => {
   const before = makeFolder();
   t.after(() => before[Symbol.dispose]());
+
   await using server = await NatsServer.start();
   const port = await freePort();
   const order = `nats://127.0.0.1:${server.port}/writes`;
   await using daemon = await startDaemon(["-s", app.file, "--order", order, "-p", String(port)]);
   using client = await EnvelopeClient.open(port, app);
   await client.replies([["SET", "k", "kept"]]);
+
   await server.kill();
   cpSync(server.folder, before.path, { recursive: true });
   await server.start();
@@ -425,10 +448,12 @@ test("a daemon refuses a stream that has lost applied messages and continued wit
     "the daemon accepts writes again",
     async () => (await client.ask([["SET", "k", "lost"]])).kind === "result",
   );
+
   await server.kill();
   rmSync(server.folder, { recursive: true });
   cpSync(before.path, server.folder, { recursive: true });
   await server.start();
+
   // Other daemons write until the stream is longer than the part that this daemon has applied.
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));

@@ -55,6 +55,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   await recordGenesis(storage, signers.genesis);
   const snapshots = new SnapshotFiles(snapshotFolder(folder));
   const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };
+
   let now = entries[0]?.envelope.at ?? 0;
   const time = { soon: (step: () => void) => void setImmediate(step), uptime: () => performance.now() };
   const timeline = new Timeline({
@@ -84,6 +85,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     isJoining: () => false,
     handlers: { flushed: () => {}, folded: () => {}, failed: () => {} },
   });
+
   await timeline.open();
   for (const entry of entries) {
     now = entry.envelope.at;
@@ -92,6 +94,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     await result.flushed;
     tick(timeline);
   }
+
   await until("the timeline is pruned", () => timeline.prunedTo >= 0, {
     pause: async () => {
       tick(timeline);

@@ -156,12 +156,14 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
     await using trio = await startListed(3);
     const key = folder.privateKey(trio.app);
     const [first, second, third] = trio.servers as [string, string, string];
+
     const times = amount(6, 30);
     const requests = [
       [first, second, third],
       [second, third, first],
       [third, first, second],
     ].map((servers) => new Request(servers, key, changes(times)));
+
     try {
       const ends = await Promise.all(requests.map((request) => request.finish()));
       const visits = ends.map((printed) => Number(/^visits (\d+)\n$/.exec(printed)?.[1]));
@@ -169,11 +171,14 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
     } finally {
       for (const request of requests) request[Symbol.dispose]();
     }
+
     using holder = new Request(trio.servers, key, session(60));
     await holder.prints("held\n");
     await trio.end(0, "SIGKILL");
+
     using refused = new Request([third, second, first], key, session(0.2));
     assert.equal(await refused.finish(), "refused\n");
+
     const before = requests.length * times;
     assert.match(await holder.finish(), new RegExp(`visits ${before + 1}\n`));
     using next = new Request([third, second, first], key, session(60));
@@ -202,10 +207,12 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
     await using hung = await CuttablePort.open(() => daemon.port);
     hung.isHeld = true;
     const servers = [hung.address, `127.0.0.1:${daemon.port}`];
+
     // A call takes at most 20 s. The call to the hung daemon takes this time.
     const calling = `echo "calling\\n"; dbsync_send('GET k', ['policy' => 'all', 'timeout' => 20]); fgets(STDIN);`;
     using call = new Request(servers, key, `${calling} echo "called";`);
     await call.prints("calling\n");
+
     using request = new Request(servers, key, session(60, "['timeout' => 20]"));
     const ended = call.finish();
     await request.prints("held\n");

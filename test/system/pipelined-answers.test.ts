@@ -44,6 +44,7 @@ test(`no answer shows a write that is lost when the daemon is killed (seed ${see
   const random = new SeededRandom(seed, 0);
   const resp = await freePort();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", String(resp), "-p", "0"];
+
   let shown = 0;
   for (let round = 0; round < ROUNDS; round++) {
     await using daemon = await startDaemon(args);
@@ -51,6 +52,7 @@ test(`no answer shows a write that is lost when the daemon is killed (seed ${see
     const reply = await check.call("GET", "n");
     const value = reply.kind === "bulk" ? Number(reply.bytes) : 0;
     assert.ok(value >= shown, `round ${round}: the counter is ${value}, but answers showed ${shown}`);
+
     using writer = await RawClient.open(resp);
     using reader = await RawClient.open(resp);
     const wanted = random.between(1, ANSWERS_MAX);
@@ -64,11 +66,13 @@ test(`no answer shows a write that is lost when the daemon is killed (seed ${see
       }
       await nextTurn();
     };
+
     await until(`${wanted} answers have arrived`, isAnswered, { pause: send });
     daemon.kill("SIGKILL");
     await daemon.ended();
     shown = Math.max(value, highestIn(await writer.rest()), highestIn(await reader.rest()));
   }
+
   t.diagnostic(`the counter reached ${shown}`);
   assert.ok(shown > 0);
 });

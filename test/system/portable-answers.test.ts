@@ -67,12 +67,14 @@ describe("the answers of three daemons", () => {
     trio = await Trio.start();
     await trio.untilNoneIsLate();
     for (const port of trio.ports) gates.push(await CuttablePort.open(() => port));
+
     [resp, mongo] = [await freePort(), await freePort()];
     const servers = gates.map(({ address }) => address);
     const ports = ["--resp", String(resp), "--mongo", String(mongo)];
     sidecar = await startSidecar(folder.privateKey(trio.app), servers, ports);
     line = await RedisConnection.open(resp);
     await until("a write is acknowledged", async () => (await line.value("SET", "text", "1")) === "OK");
+
     await using client = trio.client();
     for (const { add } of families) await client.multi(names.map(add));
     await client.call("RPUSH list b a c");

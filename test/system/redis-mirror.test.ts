@@ -106,6 +106,7 @@ describe("a mirrored daemon", { skip }, () => {
   test("writes the same state to Redis, even if commands arrive late", async () => {
     await write();
     using client = await EnvelopeClient.open(ports.daemon, app);
+
     const late = { at: Date.now() - 5000 };
     for (const key of ["1", "2", "3"])
       await client.replies(
@@ -116,6 +117,7 @@ describe("a mirrored daemon", { skip }, () => {
         late,
       );
     await client.replies([["SET", "elsewhere", "1"]], { db: 1 });
+
     await untilSame();
     const text = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
     assert.match(text, /^dbsyncd_mirror_connected 1$/m);

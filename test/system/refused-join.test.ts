@@ -216,6 +216,7 @@ test(
   async () => {
     const [app, root] = [makeKeyPair(), makeKeyPair()];
     using folder = new ScratchFolder();
+
     const ports = [await freePort(), await freePort()] as const;
     const argsOf = (index: number) => [
       "-p",
@@ -227,12 +228,14 @@ test(
     ];
     const peerOf = (index: number) => ["--peer", `127.0.0.1:${ports[1 - index]}`, ...knowsSecret];
     const roots = ["--root-key", root.file];
+
     {
       await using alone = await startDaemon([...argsOf(0), ...roots]);
       for (let i = 0; i < 20; i++) assert.equal(await write(alone.port, app), "accepted");
       await until("its state is on the disk", async () => (await write(alone.port, app)) === "accepted");
       await alone.stop();
     }
+
     await using first = await startDaemon([...argsOf(0), ...roots, ...peerOf(0), "--admin", "0"]);
     {
       // The administrator has forgotten the root key of the new daemon.
@@ -240,8 +243,10 @@ test(
       await becomes("not-admitted", wrong.port, app);
       await becomes("isolated", first.port, app);
       assert.equal(await write(first.port, app), "accepted");
+
       const admin = `http://127.0.0.1:${await first.portOf("/healthz and /metrics")}`;
       assert.equal((await fetch(`${admin}/healthz`)).status, 200);
+
       const status = await runDbsync([
         "status",
         "-k",
@@ -256,6 +261,7 @@ test(
       assert.doesNotMatch(status.stdout, /cut off|empty --data/);
       await wrong.stop();
     }
+
     renameSync(join(folder.path, "1"), join(folder.path, "wrong"));
     await using second = await startDaemon([...argsOf(1), ...roots, ...peerOf(1)]);
     for (const port of [first.port, second.port]) {

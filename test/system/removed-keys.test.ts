@@ -238,15 +238,18 @@ before(async () => {
   const [first, second] = clients;
   for (const { played, key } of ALL) await call(first, played.begin(key));
   await cluster.untilEqual();
+
   cluster.areApart = true;
   for (const { played, key } of ALL) await call(first, played.remove(key));
   const removed = Date.now();
   await until("the removals have earlier dates", () => Date.now() > removed + LATER_MS);
+
   for (const { played, key } of ALL) {
     const argv = played.use(key);
     const answer = played.isConditional ? callConditionally(second, key, argv) : call(second, argv);
     answers.set(key, await answer);
   }
+
   cluster.areApart = false;
   await cluster.untilEqual();
 });

@@ -36,10 +36,12 @@ test(
   async () => {
     await using redis = await startRedis();
     using scratch = new ScratchFolder();
+
     const key = makeKey();
     const port = await freePort();
     const file = scratch.file("public.pem", key.pem);
     const args = ["-p", String(port), "-s", file, "-d", `redis:127.0.0.1:${redis.port}`];
+
     let recorded: Buffer = Buffer.alloc(0);
     {
       await using _daemon = await startWorkshop(args, {});
@@ -53,6 +55,7 @@ test(
       assert.deepEqual((await client.send(envelope)).replies, [1]);
       recorded = envelope.frame;
     }
+
     await using _restarted = await startWorkshop(args, { clockOffMs: -BEHIND_MS });
     // At first the daemon may refuse every envelope. The attacker waits until it accepts one.
     using other = await Client.open(port, key);
@@ -60,6 +63,7 @@ test(
       const { clock } = await other.hello();
       return (await other.ask([["SET", "other", "1"]], { at: clock })).refused === null;
     });
+
     using replayer = await Connection.open(port);
     replayer.write(recorded);
     await replayer.until(() => replayer.messages.length > 0);

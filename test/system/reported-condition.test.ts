@@ -31,6 +31,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
     const port = await respPort(daemon);
     using client = await victims.client();
     assert.equal(await client.text("SET", "k", "v"), "OK");
+
     const bytes = statSync(join(victims.folder(0), "timeline", "data.mdb")).size + 65_536;
     execFileSync("prlimit", ["--pid", String(daemon.pid), `--fsize=${bytes}:${bytes}`]);
     const big = "x".repeat(20_000);
@@ -39,6 +40,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       "the disk is full",
       async () => (await client.ask([["SET", `fill${number++}`, big]])).refused === "storage-failed",
     );
+
     assert.match(await textOf(port, "INFO"), /loading:0\r\n/);
     assert.equal(await textOf(port, "GET", "k"), "v");
   });
@@ -52,22 +54,26 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       using client = await victims.client();
       for (let number = 0; number < 50; number++) await client.text("SET", `k${number}`, "v".repeat(500));
       await victims.daemons[0]?.stop();
+
       const keys = [
         "-s",
         join(victims.scratch.path, "application.pem"),
         "--root-key",
         join(victims.scratch.path, "root.pem"),
       ];
+
       const file = (folder: string) => join(folder, "timeline", "data.mdb");
       const pages = Math.floor(statSync(file(victims.folder(0))).size / PAGE);
       const manual = readFileSync(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
       const chosen = some([...new Set([2, pages - 1, 3, pages >> 1, pages - 2])], 2);
+
       for (const page of chosen) {
         const copy = join(victims.scratch.path, `zeroed${page}`);
         cpSync(victims.folder(0), copy, { recursive: true });
         const descriptor = openSync(file(copy), "r+");
         writeSync(descriptor, Buffer.alloc(PAGE), 0, PAGE, page * PAGE);
         closeSync(descriptor);
+
         const ended = await startDaemon([...keys, "--data", copy]).then(
           async (daemon) => `ended with ${(await daemon.stop()).code}`,
           (reason: Error) => reason.message,
@@ -84,15 +90,18 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
     async () => {
       await using victims = await Victims.start(2, { peers: "pinned", args: ["--resp", "0"] });
       await victims.allLive();
+
       const spki = victims.keys[1]?.spki.toString("base64") as string;
       using administrator = await victims.client(1, victims.root);
       assert.equal((await administrator.ask([["CLUSTER", "ADD", spki]])).refused, null);
+
       const port = await respPort(victims.daemons[1] as DaemonProcess);
       assert.equal(await textOf(port, "SET", "own", "1"), "OK");
       await until(
         "daemon 0 is live and has the write",
         async () => (await victims.views("GET", "own"))[0] === "live 1",
       );
+
       const id = victims.keys[1]?.id.toString("hex") as string;
       for (const index of [0, 1]) {
         using root = await victims.client(index, victims.root);
@@ -100,8 +109,10 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
         const { refused } = await root.ask([["KEY", "REVOKE", id]]);
         assert.ok(refused === null || (index === 1 && refused === "daemon-revoked"), String(refused));
       }
+
       await until("daemon 1 has the revocation", async () => (await victims.ring(1)).includes("revoked"));
       assert.notEqual(await textOf(port, "SET", "own", "2"), "OK");
+
       using client = await victims.client(1);
       // Some writes may still succeed until the daemon has received the revocation.
       let number = 0;
@@ -112,6 +123,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
         using other = await victims.client(0);
         return (await other.text("GET", name)) === "it" && number > 20;
       });
+
       using other = await victims.client(0);
       const { refused } = await client.ask([["SET", "last", "it"]]);
       if (refused === null)

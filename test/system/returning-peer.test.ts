@@ -57,14 +57,17 @@ describe("a live daemon accepts writes while its only peer returns", { timeout: 
     cluster.hold(0, 1, true);
     using other = await lineTo(cluster, 1);
     for (let n = 0; n < 200; n++) await other.value("SET", `own:${n}`, n);
+
     await cluster.end(1, "SIGKILL");
     cluster.areApart = true;
     cluster.areApart = false;
     cluster.hold(0, 1, false);
+
     await using writer = new Writer(await lineTo(cluster, 0), "stays");
     await pause(AWAY_MS);
     await cluster.spawn(1);
     await cluster.untilWritable(1);
+
     const { written } = writer;
     await until("further writes are answered", () => writer.written + writer.refused.length > written + 200);
     assert.ok(writer.written > 0, "the daemon accepts writes");

@@ -35,9 +35,11 @@ async function assertRefuses(trio: Trio): Promise<void> {
       (problem) => /daemon-revoked/.test(String(problem)),
     );
   await trio.until("it refuses", refuses);
+
   const resp = await trio.daemon(2).portOf("Redis clients");
   assert.match(await exchange(resp, lines("SET k 3")), /^-.*own key was revoked/);
   assert.match(await exchange(resp, lines("GET k")), /^\$1\r\n1/, "the daemon serves reads");
+
   const health = await fetch(
     `http://127.0.0.1:${await trio.daemon(2).portOf("/healthz and /metrics")}/healthz`,
   );

@@ -22,6 +22,7 @@ test("daemons are upgraded one by one under load, and then switch to another mea
     await trio.until("the daemon is live", async () => (await trio.status(index)).state === "live");
   await using client = trio.client();
   await using root = trio.client([0, 1], { key: trio.root.privateKey, policy: "all" });
+
   let written = 0;
   let isOver = false;
   const writer = (async () => {
@@ -31,24 +32,29 @@ test("daemons are upgraded one by one under load, and then switch to another mea
     }
   })();
   writer.catch(() => {});
+
   await assert.rejects(
     root.call("CLUSTER SEMANTICS 2"),
     /knows only semantics version 1, not 2: upgrade all daemons first/,
   );
+
   for (const index of [0, 1]) {
     await trio.end(index, "SIGTERM");
     await trio.start(index, next);
     await trio.until("the daemon is live again", async () => (await trio.status(index)).state === "live");
   }
+
   const [early] = (await numbers(trio, [2])) as [string];
   assert.ok(Number(early) <= written + 1, "INCR still adds one");
   await assertDoctorShowsSwitch(trio, [0, 1]);
+
   const outdated = trio.client([2], { key: trio.root.privateKey });
   await assert.rejects(
     outdated.call("CLUSTER SEMANTICS 2"),
     /knows only semantics version 1, not 2: upgrade all daemons first/,
   );
   assert.equal(await root.call("CLUSTER SEMANTICS 2"), "OK");
+
   const before = written;
   await trio.until(
     "the outdated daemon stops applying entries",
@@ -61,25 +67,30 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   );
   await assertRefuses(trio, outdated);
   await trio.until("the other daemons accept writes", async () => written > before + 20);
+
   await trio.end(2, "SIGKILL");
   await trio.start(2, earlier);
   await trio.until(
     "the outdated daemon still reports the unknown version",
     async () => (await trio.status(2)).standstill === standstill,
   );
+
   isOver = true;
   await writer;
   const same = async () =>
     (await trio.statuses()).every(({ entries }, _, [first]) => entries === first?.entries);
   await trio.until("the outdated daemon stores all entries of the other daemons", same);
+
   await trio.end(2, "SIGTERM");
   await trio.start(2, next);
   await trio.until(
     "the daemon has caught up",
     async () => new Set(await numbers(trio, [0, 1, 2])).size === 1,
   );
+
   const [number] = (await numbers(trio, [0])).map(Number) as [number];
   assert.ok(number > written && (number - written) % 9 === 0, `${number} of ${written}`);
+
   await using upgraded = trio.client([2]);
   assert.equal(await upgraded.call("INCR n", { replicated: 3 }), number + 10);
   // The write is on each disk. Shortly afterwards it is in each state.

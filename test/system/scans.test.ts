@@ -220,6 +220,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     let killed = -1;
     let kill: Promise<unknown> = Promise.resolve();
     let cursor = "0";
+
     for (let pages = 0; pages < PAGES_MAX; pages++) {
       if (pages === killAt) {
         const issuer = cursor === "0" ? undefined : issuers.get(processOf(cursor));
@@ -228,6 +229,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
         kill = pause(delay).then(() => trio.end(killed, "SIGKILL"));
         if (random.chance(0.5)) await kill;
       }
+
       try {
         const { next, items } = await scanner.page([
           command,
@@ -244,6 +246,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
           return { found, problem: problem as Error, killed };
         continue;
       }
+
       if (cursor === "0") {
         await kill;
         return { found, problem: null, killed };

@@ -14,6 +14,7 @@ export const COUNTS: readonly number[] = isFull ? [2, 3] : [2];
 const LIBRARIES =
   skipWithout("python3-redis") === false ? (["redis-py", "ioredis"] as const) : (["ioredis"] as const);
 export const seed: number = seedOfRun();
+
 export interface Run {
   readonly cluster: ActiveCluster;
   readonly random: SeededRandom;

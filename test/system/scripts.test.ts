@@ -27,6 +27,7 @@ test("scripts on three daemons are applied completely and equally, and no answer
   await using trio = await Trio.start(["--resp", "0"]);
   await authorizeDaemons(trio);
   const answered: string[] = [];
+
   const run = async (index: number, from: number, to: number) => {
     using client = await RedisConnection.open(await respPort(trio, index));
     for (let round = from; round < to; round++) {
@@ -36,17 +37,21 @@ test("scripts on three daemons are applied completely and equally, and no answer
       answered.push(name);
     }
   };
+
   const half = ROUNDS / 2;
   await Promise.all([0, 1, 2].map((index) => run(index, 0, half)));
+
   const dying = run(0, half, ROUNDS).catch(() => {});
   const others = [1, 2].map((index) => run(index, half, ROUNDS));
   await trio.until("the daemon is running scripts", async () =>
     answered.some((name) => name.startsWith(`0:${half}`)),
   );
+
   await trio.end(0, "SIGKILL");
   await Promise.all([dying, ...others]);
   await trio.start(0);
   await trio.level(120_000);
+
   for (const index of [0, 1, 2]) {
     using client = await RedisConnection.open(await respPort(trio, index));
     const log = itemsOf(await client.call("LRANGE", "log", "0", "-1")).map((item) =>
@@ -57,6 +62,7 @@ test("scripts on three daemons are applied completely and equally, and no answer
       answered.filter((name) => !log.includes(name)),
       [],
     );
+
     const counts = [
       ["GET", "total"],
       ["HLEN", "taken"],

@@ -32,6 +32,7 @@ describe("a self-join of a large table that yields one pair", { timeout: 600_000
     const resp = await freePort();
     daemon = await startDaemon(["--resp", String(resp)]);
     line = await RedisConnection.open(resp);
+
     await line.value("SQL", "", "create database big");
     const created = await line.value(
       "SQL",
@@ -39,11 +40,13 @@ describe("a self-join of a large table that yields one pair", { timeout: 600_000
       "create table a (id number primary key, k number unique, v number)",
     );
     assert.equal(created, "OK", textOfValue(created));
+
     for (let n = 0; n < ROWS; n += BATCH) {
       const rows = Array.from({ length: BATCH }, (_, i) => `(${n + i},${n + i},${(n + i) * 2})`).join(",");
       const inserted = await line.value("SQL", "big", `insert into a values ${rows}`);
       assert.ok(!(inserted instanceof Error), textOfValue(inserted));
     }
+
     await line.value("SQL", "big", "create table b (id number primary key, g number)");
     const rows = Array.from({ length: 1_500 }, (_, n) => `(${n},1)`).join(",");
     assert.ok(!((await line.value("SQL", "big", `insert into b values ${rows}`)) instanceof Error));

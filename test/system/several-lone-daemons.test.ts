@@ -108,6 +108,7 @@ test("a unit with if is applied at both daemons, also if one has a later write o
   const [first, second] = lines as [EnvelopeClient, EnvelopeClient];
   const [key, other] = [`key:${keys++}`, `other:${keys}`];
   const at = (await first.hello()).clock + AHEAD_MS;
+
   const later = [
     first.sign(
       [
@@ -118,11 +119,13 @@ test("a unit with if is applied at both daemons, also if one has a later write o
     ).frame,
   ];
   await sendAll(later, second);
+
   await using client = lone.client();
   // The second daemon answers after a write that comes later, so there is no majority of answers. If it answers first,
   // the client does not wait for the other one.
   const unit = client.multi([["SET", other, "mine"]], { if: [{ key, writer: null }] });
   await assert.rejects(unit, { code: /^(late|too-few)-answers$/ });
+
   await sendAll(later, first);
   for (const value of await valuesOf(other)) assert.deepEqual(value, { kind: "bulk", bytes: "mine" });
 });

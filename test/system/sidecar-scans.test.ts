@@ -76,6 +76,7 @@ describe("through a sidecar", () => {
 
   before(async () => {
     trio = await Trio.make();
+
     const laggingLinks = new Map<string, CuttablePort>();
     for (const [from, to] of [
       [0, LAGGING],
@@ -88,6 +89,7 @@ describe("through a sidecar", () => {
     trio.linkPort = (from, to) => laggingLinks.get(`${from}-${to}`)?.port ?? (trio.ports[to] as number);
     await trio.startAll();
     await trio.untilNoneIsLate();
+
     for (const port of trio.ports) gates.push(await CuttablePort.open(() => port));
     const resp = await freePort();
     const servers = gates.map(({ address }) => address);

@@ -49,6 +49,7 @@ export async function readStatus(client: Client): Promise<Status> {
   const connected = rows.filter((row) => row.get("connection") === "connected");
   const differing = fields.get("differing");
   const failure = fields.get("failure");
+
   return {
     state: text("state"),
     failure: failure == null ? null : String(failure),

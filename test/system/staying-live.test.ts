@@ -22,6 +22,7 @@ test(`a running daemon refuses no write while its peer is restarted (seed ${seed
   await using trio = await Trio.start(["--resp", "0"], 2);
   await authorizeDaemons(trio);
   using client = await RedisConnection.open(await respPort(trio, 0));
+
   let isOver = false;
   let written = 0;
   const errors: string[] = [];
@@ -34,6 +35,7 @@ test(`a running daemon refuses no write while its peer is restarted (seed ${seed
       await sleep(random.between(0, EVERY_MS_MAX));
     }
   })();
+
   for (let round = 0; round < ROUNDS; round++) {
     await trio.end(1, random.chance(0.7) ? "SIGKILL" : "SIGTERM");
     if (random.chance(ISOLATED))
@@ -42,12 +44,14 @@ test(`a running daemon refuses no write while its peer is restarted (seed ${seed
         async () => (await trio.status(0)).state === "isolated",
       );
     await sleep(random.below(EXTRA_MS_MAX));
+
     await trio.start(1);
     await trio.until("both daemons are live", async () =>
       (await trio.statuses()).every(({ state }) => state === "live"),
     );
     assert.deepEqual(errors, [], `round ${round}`);
   }
+
   isOver = true;
   await writing;
   client.queue(["GET", "writes"]);

@@ -34,16 +34,19 @@ test("subscribers receive each message once and in order, or a gap event, when t
   const hearing = clients.map((client, place) =>
     collect(client.subscribe("numbers"), received[place] as string[]),
   );
+
   await using speaker = trio.client([2]);
   let number = 0;
   let isOver = false;
   const speaking = (async () => {
     while (!isOver) await speaker.send(`PUBLISH numbers ${number++}`);
   })();
+
   const allReceive = async (what: string) => {
     const since = number;
     await until(what, () => received.every((one) => Number(last(one)) > since));
   };
+
   await allReceive("all subscribers receive messages");
   await trio.end(0, "SIGKILL");
   await until("the subscribers of the killed daemon have moved to another daemon", () =>
@@ -52,11 +55,14 @@ test("subscribers receive each message once and in order, or a gap event, when t
       .every((one) => one.includes("gap lost") && one.lastIndexOf("open") > one.indexOf("gap lost")),
   );
   await allReceive("all subscribers receive messages without the killed daemon");
+
   await trio.start(0);
   await allReceive("all subscribers receive messages again");
+
   isOver = true;
   await speaking;
   await until("the last message has arrived", () => received.every((one) => last(one) === number - 1));
+
   for (const client of clients) await client.close();
   await Promise.allSettled(hearing);
   for (const events of received) assertNoSilentGap(events);

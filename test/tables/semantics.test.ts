@@ -56,6 +56,7 @@ test("a changed effect, weight or shape of a command fails, and so does a missin
     effect.join(),
     /^a unit has another effect.*give the command sinceSemantics: 2\n.*INCRBY n 32\n/,
   );
+
   const weight = withChange("SETRANGE", {
     run: (data, argv, unit) => {
       data.effort.produce(1);
@@ -63,11 +64,13 @@ test("a changed effect, weight or shape of a command fails, and so does a missin
     },
   });
   assert.match(differencesOf(weight, 1).join(), /^a unit has .* other steps.*\n.*SETRANGE s 10 xyz\n/);
+
   const shape = differencesOf(withChange("GET", { flags: ["readonly"] }), 1);
   assert.match(
     shape.join(),
     /^GET is changed: give it sinceSemantics: 2, with the row before as `earlier`\n/,
   );
+
   const without = commandTable.all().filter(({ name }) => name !== "WRITERS");
   assert.match(differencesOf(without, 1).join(), /^WRITERS is missing: let it return an error instead$/);
 });

@@ -208,9 +208,11 @@ export function differences(number: number, before: Meaning | null, now: Meaning
     number > frozen ? `, or run npm run tables, which rewrites number ${number} until it is frozen` : "";
   const next = `sinceSemantics: ${number + 1}`;
   if (before === null) return [`number ${number} has no file: run npm run tables`];
+
   const found: string[] = [];
   for (const name of Object.keys(now.commands))
     if (!(name in before.commands)) found.push(`${name} is new: give it ${next}${rewrites}`);
+
   for (const [name, shape] of Object.entries(before.commands)) {
     const present = now.commands[name];
     if (present === undefined) found.push(`${name} is missing: let it return an error instead${rewrites}`);
@@ -219,11 +221,13 @@ export function differences(number: number, before: Meaning | null, now: Meaning
         `${name} is changed: give it ${next}, with the row before as \`earlier\`${rewrites}\n  ${shape}\n  ${present}`,
       );
   }
+
   for (const [name, value] of Object.entries(before.limits))
     if (now.limits[name] !== value)
       found.push(
         `${name} is no longer ${value}: recorded units depend on it, so it needs a number${rewrites}`,
       );
+
   const first = before.units.findIndex((unit, index) => unit !== now.units[index]);
   if (first >= 0 || before.units.length !== now.units.length) {
     const at = first >= 0 ? first : before.units.length;

@@ -84,9 +84,11 @@ class DashboardSite implements Site {
         headers: this.#headers(""),
         isOwn: true,
       };
+
     const row = Object.hasOwn(FILES, path) ? FILES[path] : lazyModule(path);
     if (row === undefined) return null;
     const [file, type] = row;
+
     let body = this.#files.get(path);
     if (body === undefined) {
       body = readFileSync(join(builtFolder(), file));

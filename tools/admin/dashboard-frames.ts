@@ -148,12 +148,14 @@ export class Frames implements EventSource {
     const { backends, state } = health();
     const stream = order();
     const down = backends.filter(({ up }) => !up);
+
     const reports = {
       hasTimeline: figures !== null,
       isRefusalNamed: figures !== null && figures.notAdmitted !== null,
       isDatabaseNamed: down.length > 0,
       isStreamNamed: stream !== null && stream.trouble !== null,
     };
+
     return [
       ...down.flatMap(({ name }) => databaseProblems(name)),
       ...(isDescribedElsewhere(state, reports) ? [] : stateProblems(state)),
@@ -169,8 +171,10 @@ export class Frames implements EventSource {
     const sums = this.#sumsNow(figures);
     const [units, refused] = [rate(sums, this.#sums, "units"), rate(sums, this.#sums, "refused")];
     const own = { units: units ?? 0, refused: refused ?? 0, connections };
+
     const verify = this.#verify.take();
     const delay = this.#delay();
+
     this.#samples.add(clock(), {
       units,
       recorded: rate(sums, this.#sums, "recorded"),
@@ -186,6 +190,7 @@ export class Frames implements EventSource {
       decidedSlots: rate(sums, this.#sums, "decidedSlots"),
       decidedUnits: rate(sums, this.#sums, "decidedUnits"),
     });
+
     this.#sums = sums;
     this.#arrivals.forget();
   }
@@ -268,9 +273,11 @@ export function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] 
     errors,
     connections,
   }));
+
   const main = rows.filter(({ name }) => MAIN_PORT.includes(name));
   const sum = (figure: "ok" | "errors" | "connections") => main.reduce((all, row) => all + row[figure], 0);
   const version1 = main.find(({ name }) => name === VERSION_1);
+
   return [
     ...(main.length === 0
       ? []

@@ -90,11 +90,13 @@ const INCOMPLETE =
 async function restoreKeys(file: string, at: number | null, flags: RestoreFlags): Promise<void> {
   const { only, prefix = "", replace = false, db = 0 } = flags;
   const { client } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+
   const exact = only === undefined ? null : bytesOfText(only);
   const start = bytesOfText(prefix);
   const isWanted =
     exact === null ? (key: ByteString) => key.startsWith(start) : (key: ByteString) => key === exact;
   const tally = { restored: 0, existing: 0, expired: 0, failed: [] as string[] };
+
   const backups = await import("../cli/folder/backups.js");
   await backups.restoreKeys({ file, at, db, isWanted }, flags, async ({ key, expires, payload, problem }) => {
     if (payload === null) tally.failed.push(`  ${JSON.stringify(textOfBytes(key))}: ${problem ?? ""}`);
@@ -111,6 +113,7 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
       }
     }
   });
+
   report(tally);
 }
 
@@ -122,6 +125,7 @@ function report(tally: {
 }): void {
   const { restored, existing, expired, failed } = tally;
   const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;
+
   printLine(`${keys(restored)} restored`);
   if (expired > 0)
     printLine(`${keys(expired)} left out, because ${expired === 1 ? "it has" : "they have"} expired since`);

@@ -78,6 +78,7 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
     await exportKeys(form, path, { query, db: flags.db ?? 0 });
     return;
   }
+
   const { exportFolder } = await sqlFoldersOf(Object.values(faces));
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");

@@ -74,6 +74,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
   const words = parseOptionsAfterArguments(command, typed, "end");
   const flags = command.opts<GetFlags>();
   const { at: date } = flags;
+
   if (date === undefined) {
     if (words.length > 1) {
       const [word = ""] = words;
@@ -84,6 +85,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
     }
     return sendCommand(["GET", ...words], flags, (error) => typeHint(error, words[0] as string));
   }
+
   return queryHistory(flags, async (query) => {
     const now = realEnvironment.wallClock();
     const at = parsePastDate(date, { option: "--at", now, end: false });
@@ -93,6 +95,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
           `For the current value, leave out --at`,
       );
+
     const queryAt: HistoryQuery = (command) => query(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } =
       words.length === 1 ? await readAll(queryAt, words[0] as string) : await queryAt(words);

@@ -117,10 +117,12 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
     throw new DbsyncError("bad-option", "--replicate works only with a Redis: import from redis://host:port");
   if (flags.cutOver !== undefined && !flags.replicate)
     throw new DbsyncError("bad-option", "--cut-over ends --replicate: add --replicate");
+
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
   await waitUntilWritable(settings);
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
+
   if (origin.kind === "folder") {
     const { importFolder } = await sqlFoldersOf(Object.values(faces));
     await importFolder(origin.folder, send, flags.replace);

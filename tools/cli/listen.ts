@@ -96,6 +96,7 @@ async function listen(
 ): Promise<void> {
   const { client } = openFrom(readSettings(flags));
   let remaining = flags.count ?? Number.POSITIVE_INFINITY;
+
   const print = async (events: AsyncIterableIterator<Event>): Promise<void> => {
     for await (const event of events) {
       const isCounted = event.type !== "open" && event.type !== "gap";
@@ -104,6 +105,7 @@ async function listen(
       if (remaining <= 0) return;
     }
   };
+
   try {
     const all = begin(client).map(print);
     // Settles when the last requested event has been printed, or an iterator has failed or ended.

@@ -145,6 +145,7 @@ function addList(profile: Command): void {
         return printJson({ file: profilesFile(folders), current, profiles: Object.fromEntries(profiles) });
       if (profiles.size === 0)
         return printLine("There are no profiles. Add one: dbsync profile add NAME -s …");
+
       const rows = [...profiles].map(([name, { servers, key }]) => [
         `${name === current ? "* " : "  "}${name}`,
         servers,

@@ -94,6 +94,7 @@ export async function sendCommand(
     const { client } = openFrom({ ...settings, format: "bytes" });
     const command = await commandOf(words, flags);
     const endWaiting = showAgreementProgress(settings, process.stderr);
+
     if (flags.all) {
       const { outcomes } = await client.sendAll(command).finally(endWaiting);
       printAll(flags, outcomes, isUnsigned);
@@ -103,6 +104,7 @@ export async function sendCommand(
       const value = await reply.finally(endWaiting);
       if (flags.json) printJson({ value: isEmptyList(value) ? [] : jsonValue(answerBytes(value)) });
       else printValue(isEmptyList(value) ? "(empty array)" : answerBytes(value));
+
       const line = words.length === 1 ? words.join().split(" ").filter(Boolean) : words;
       const note = value === null ? waitingNote(line, realEnvironment.now() - startedAt) : null;
       if (note !== null) printNotice(`note: ${note}`);
@@ -175,6 +177,7 @@ function showAgreementProgress({ servers, envelope }: Settings, stream: WriteStr
   const startedAt = realEnvironment.now();
   const states = new Map<string, string>();
   let isOver = false;
+
   const greetAll = () => {
     for (const server of servers)
       readHello(server, realEnvironment, GREET_MS).then((greeting) => {
@@ -191,6 +194,7 @@ function showAgreementProgress({ servers, envelope }: Settings, stream: WriteStr
     const line = `waiting until the write ${goal}: ${seconds} s; ${daemons}`;
     stream.write(`${CLEAR_LINE}${line.slice(0, (stream.columns || DEFAULT_COLUMNS) - 1)}`);
   };
+
   const timers = [setInterval(show, SHOW_MS), setInterval(greetAll, GREET_MS)];
   for (const timer of timers) timer.unref();
   greetAll();

@@ -434,6 +434,7 @@ async function find(flags: FindFlags): Promise<void> {
   const { findDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
   const found = await findDeadLetters(flags, query);
   const { kept, unread, counts } = found;
+
   if (flags.json) printJson({ kept, unread, outcomes: counts });
   else for (const line of linesOf(found)) printLine(line);
   if (counts.undecided > 0 || unread > 0) process.exitCode = EXIT.failed;

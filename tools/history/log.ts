@@ -88,6 +88,7 @@ async function log(flags: LogFlags): Promise<void> {
     process.once("SIGINT", () => process.exit(EXIT.ok));
     endOnQ(() => process.exit(EXIT.ok));
   }
+
   await queryHistory(flags, async (query, settings) => {
     const now = realEnvironment.wallClock();
     const { from, to, limit } = flags;
@@ -96,6 +97,7 @@ async function log(flags: LogFlags): Promise<void> {
       dates.push("FROM", String(parsePastDate(from, { option: "--from", now, end: false })));
     if (to !== undefined) dates.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
     if (limit !== undefined) dates.push("LIMIT", String(limit));
+
     const filters = await filtersOf(flags, settings);
     const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
     const first = readHistory(reply);
@@ -412,6 +414,7 @@ export function formatHistory({ snapshot, damaged, omitted, units }: HistoryRepo
     signerOf(unit),
     `${shownCommands(unit)}${shownOutcome(unit)}`,
   ]);
+
   const remarks = [
     ...(omitted > 0 ? [`${omitted} older commands are left out; --limit shows more.`] : []),
     ...(damaged > 0
@@ -425,6 +428,7 @@ export function formatHistory({ snapshot, damaged, omitted, units }: HistoryRepo
         ]
       : []),
   ];
+
   return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
 }
 
@@ -496,6 +500,7 @@ function blame(key: string, flags: BlameFlags): Promise<void> {
     const { address, reply } = await query(["TIMELINE", "BLAME", key, ...since]);
     const { before, writer } = fieldsOf(reply);
     const history = readHistory(reply);
+
     const shown = JSON.stringify(key);
     if (flags.json)
       printJson({ daemon: address, ...historyJson(history), before: before ?? null, writer: writer ?? null });

@@ -81,6 +81,7 @@ async function repaired(query: HistoryQuery, takeOver: boolean, timeout: number)
   const since = performance.now();
   let writtenAt = since;
   using _ = showProgress(() => progressOf(status.checked, status.total, "keys", since));
+
   while (status.compared < number) {
     const now = performance.now();
     if (status.trouble === null) writtenAt = now;

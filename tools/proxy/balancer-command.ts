@@ -151,6 +151,7 @@ function refuseMisspelt(servers: readonly string[], command: Command): void {
   const program = command.parent;
   const isWord = others.length === 0 && /^[a-z]+$/i.test(word);
   if (!isWord || program === null || program.args[0] !== word) return;
+
   const meant =
     word === "version"
       ? "--version"

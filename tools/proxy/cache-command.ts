@@ -100,6 +100,7 @@ async function runCache(
     DEFAULT_UPSTREAM_PORT,
   );
   const { LRUCache } = await loadWith("lru-cache", "dbsync-proxy cache", () => import("lru-cache"));
+
   const clients = new ClientCounts();
   await runService(options, async (log) => {
     const cache = new SqlCache({

@@ -118,9 +118,11 @@ export class DeadLetterFolder {
     const deadLetters = new Map<ByteString, DeadLetter>();
     const unread: UnreadDeadLetters[] = [];
     const marks = this.#readMarks();
+
     for (const file of this.#files()) {
       const found = reading(file, (opened) => opened.heads());
       if (found === null) continue;
+
       if (found.unread > 0) {
         const reason =
           found.otherFormat === null
@@ -128,6 +130,7 @@ export class DeadLetterFolder {
             : otherFormatText(found.otherFormat);
         unread.push({ file, bytes: found.unread, reason });
       }
+
       for (const head of found.heads) {
         const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
@@ -139,6 +142,7 @@ export class DeadLetterFolder {
           deadLetters.set(id, { ...head, file, ...state });
       }
     }
+
     return {
       deadLetters: [...deadLetters.values()].sort((a, b) => compareOrderKeys(a.orderKey, b.orderKey)),
       unread,
@@ -170,6 +174,7 @@ export class DeadLetterFolder {
         ? problem
         : new DeadLettersNotWritten(path, reason, "The dead letter was not sent");
     }
+
     // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
     // mark `begun`.
     if (!isAgain && existsSync(this.#mark(orderKey.id, WRITTEN))) {
@@ -257,6 +262,7 @@ function reading<T>(file: string, read: (opened: DeadLetterFile) => T): T | null
     if (errnoOf(problem) === "ENOENT") return null;
     throw problem;
   }
+
   try {
     return read(opened);
   } finally {
@@ -274,11 +280,13 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
     const size = sizeOf(file);
     return unread > 0 ? [...pieces, opened.read(size - unread, size)] : pieces;
   });
+
   if (contents === null) return;
   if (contents.length === 0) {
     unlinkSync(file);
     return;
   }
+
   try {
     const staged = stage(file, Buffer.concat([DEAD_LETTERS_MAGIC, ...contents]), FILE_MODE);
     try {

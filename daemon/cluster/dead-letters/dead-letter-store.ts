@@ -141,10 +141,12 @@ class DeadLetterFileWriter implements DeadLetterWriter {
       const descriptor = this.#opened();
       const pieces = deadLetterBytes(orderKey, value, reason);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+
       if (bytes > this.#room) {
         this.#notStored++;
         return;
       }
+
       this.#write(descriptor, pieces);
       this.#room -= bytes;
       this.#stored++;
@@ -156,6 +158,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
       this.discard();
       return null;
     }
+
     try {
       this.#close();
       await syncPath(this.#path + PARTIAL);
@@ -166,6 +169,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
     } catch (problem) {
       throw failure(this.#path, problem);
     }
+
     return ["letters", Buffer.from(basename(this.#path))];
   }
 

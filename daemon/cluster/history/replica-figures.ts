@@ -36,6 +36,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = membership;
   const { patterns } = timeline.ring;
+
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
@@ -109,6 +110,7 @@ function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "master
 function decisionsOf({ peering: { decisions }, identity }: NodeState) {
   const { contradicting, missingPromises, undecided, disturbing, keeperChanges } = decisions;
   const { keeper, slots, units, lastAt, waiting, waitingKeys } = decisions.figures;
+
   return {
     contradicting: [...contradicting].map(hexOf),
     missingPromises: missingPromises.map(hexOf),
@@ -152,6 +154,7 @@ function memberReport(
   const { id, isMissingEntries, isLeftOut, about } = member;
   // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
+
   return {
     ...member,
     software: about?.software ?? null,

@@ -66,10 +66,12 @@ export class TimelineAnswers {
     const { storage, snapshots, soon, environment, signers } = node;
     const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
     const clock = { soon, uptime: environment.uptime };
+
     const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
     const now = () => Math.floor(environment.clock());
     const scene = ({ db }: QueryUnit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
+
     this.#handlers = {
       "TIMELINE|BLAME": (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false }),
       "TIMELINE|DEADLETTERS": (argv) =>
@@ -184,6 +186,7 @@ async function pastState(
 ): Promise<Reply> {
   const at = readDate(argv[2] as ByteString, "the date");
   if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);
+
   const pastCommand = argv.slice(PAST_COMMAND_AT);
   const command = commandTable.resolve(pastCommand);
   if (command instanceof CommandFailure) return command.reply;
@@ -191,11 +194,13 @@ async function pastState(
     throw custom(
       `ERR '${echoed(command.name.toLowerCase())}' does not read data: the past cannot be changed`,
     );
+
   const { fold, damaged } = await recalls.run({ from: at + 1, until: at, begun: () => {}, found: () => {} });
   if (damaged > 0)
     throw new RecallFailure(
       `${damaged} entries of the timeline are damaged here, so the past state is uncertain: send the command to another daemon`,
     );
+
   return fold.database.run(command, pastCommand, { at, db, id });
 }
 
@@ -230,6 +235,7 @@ export function deadLettersReply(
 function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null, ring: KeyRing): Reply {
   const { orderKey, state, since, reason, from, to } = deadLetter;
   const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(deadLetter) ?? null);
+
   return map(
     namesAndValues({
       at: integer(orderKey.at),

@@ -41,6 +41,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogConte
   const databaseKey = query.key === null ? null : { db, key: query.key };
   const found = new NewestItems<() => Reply>(query.limit);
   let ringNow: (() => KeyRing) | null = null;
+
   const recalled = recalls.run({
     from: query.from,
     until: query.to,
@@ -53,6 +54,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogConte
         if (isOf(unit, databaseKey)) found.push(reporting(unit, ringNow().find(entry.envelope.key)));
     },
   });
+
   return recalled.then((end) =>
     map(
       namesAndValues({

@@ -115,6 +115,7 @@ export class ListHistory {
     const found = new Map<ByteString, SignedList>();
     const open = [list];
     const unknown = new Set<ByteString>();
+
     for (let one = open.pop(); one !== undefined; one = open.pop()) {
       // A parent's number is lower.
       if (one.list.number <= number) continue;
@@ -129,6 +130,7 @@ export class ListHistory {
         }
       }
     }
+
     return { lists: [...found.values()], unknown };
   }
 

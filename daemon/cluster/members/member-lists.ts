@@ -112,6 +112,7 @@ export class MemberLists {
     this.#signedText = signedText === null ? null : (readStoredLists(signedText)[0] ?? null);
     const hadPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
     this.#hasPromises = hadPromises || this.membership.members.has(own);
+
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
@@ -311,16 +312,19 @@ export class MemberLists {
 
   #takeChecked(checked: CheckedList): ListOutcome {
     if (typeof checked === "string" || "refused" in checked) return checked;
+
     const result = takeList(this.#lists, checked, this.#signers.cluster);
     if (result === "old") {
       this.history.add(checked);
       return result;
     }
     if ("problem" in result) return { refused: result.problem };
+
     // An order concerns the lists that its operator saw. If it remained, a member that is away for a moment would be
     // left out later.
     this.order = this.agreementWaitsFor = null;
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
+
     const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
     saved.catch(() => {});

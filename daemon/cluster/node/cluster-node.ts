@@ -65,6 +65,7 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const { settings, signers, log } = context;
   const secret = loadClusterSecret(settings, log);
   const storage = await openStorage(settings, log);
+
   try {
     const advice = () => strandedAdvice(storage, settings);
     const isNew = storage.isDurable && (await recordGenesis(storage, signers.genesis, advice));
@@ -164,21 +165,25 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.#notices = new LogThrottle({ log, uptime: environment.uptime, periodMs: NOTICE_MS });
     this.#membership = { peers: settings.peers, secret, adopt: settings.adopt };
     this.#isNew = isNew;
+
     this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
     this.removedDataStores = removedDataStoresIn(settings, storage, log);
+
     this.timeline = this.#makeTimeline();
     signers.follow(this.timeline);
     signers.own = ownKeyRecord(context.identity.id, context.identity.spki);
     this.lists = boundLists(this);
     this.#noMembers = this.#makeNoMembers();
     this.peering = this.#noMembers;
+
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
     this.timeline.database.readLimits = readLimitsOf(settings.limits);
     this.recording = new Recorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     this.backend.closedDates = this.peering.closing;
+
     this.copies = new DurableCopies({
       peers: {
         copies: (orderKey) => this.peering.copies(orderKey),
@@ -188,6 +193,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       isAlone: this.#isAlone,
       environment,
     });
+
     this.#stateMark = new StateMark(this, this.recording);
     this.#invalidIndexLog = new InvalidIndexLog(log);
     if (exchange !== null) this.#beginExchange(exchange);
@@ -261,12 +267,14 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   #beginExchange({ openPeering }: Exchange): Peering | null {
     if (this.#members !== null || this.#hasStopped) return this.#members;
     const before = this.#noMembers;
+
     const members = openPeering({
       node: this,
       broadcasts: this.#broadcasts,
       membership: () => this.#membership,
       before,
     });
+
     this.#members = members;
     this.peering = members;
     this.backend.closedDates = members.closing;
@@ -283,14 +291,17 @@ export class ClusterNode extends RecordedWrites implements NodeState {
    */
   async reread(settings: Settings): Promise<() => void> {
     if (this.settings.fsync === "never") return () => {};
+
     const { peers, adopt } = settings;
     const reread = loadClusterSecret(settings, this.log);
     const exchange = peers.length > 0 ? await this.#load() : null;
+
     return () => {
       const { secret: known } = this.#membership;
       // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
       // they know the previous one.
       const secret = reread !== null && known?.equals(reread) === true ? known : reread;
+
       const members = exchange === null ? this.#members : this.#beginExchange(exchange);
       this.#membership = { peers, secret, adopt };
       members?.setOrder(adopt);
@@ -402,16 +413,19 @@ export async function openStorage({ data, fsync }: Settings, log: TimelineLogger
     const { MemoryStorage } = await import("../../timeline/memory-storage.js");
     return new MemoryStorage();
   }
+
   if (existsSync(orderFolder(data)))
     throw new StartError(
       `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or specify a new folder.`,
       2,
     );
+
   const { DiskStorage } = await loadWith(
     "lmdb",
     "--data",
     () => import("../../timeline/disk/disk-storage.js"),
   );
+
   try {
     return new DiskStorage(data, fsync, log, INLINE_WRITE_MICROS);
   } catch (problem) {

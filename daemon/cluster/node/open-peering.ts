@@ -49,6 +49,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
   const { settings, identity, signers, environment, log, timeline, lists } = node;
   const { id, spki, key } = identity;
   const { peers, secret, adopt } = membership();
+
   const context: PeeringContext = {
     timeline,
     identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
@@ -80,6 +81,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
     named: node.named,
   };
   const peering = new Peering(context, before.state);
+
   sendMessagesToMembers({
     settings,
     environment,
@@ -89,6 +91,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
     subscribers: peering.subscribers,
     own: node.gateway?.own ?? null,
   });
+
   return peering;
 }
 
@@ -111,11 +114,13 @@ function describeSelf(node: RecordedWrites): () => MemberAbout {
   return () => {
     const now = environment.uptime();
     if (last !== null && now - madeAt < SAME_MS) return last;
+
     madeAt = now;
     const { free, size } = disk.check() ?? { free: 0, size: 0 };
     const page = node.page();
     const { figures } = node;
     const found = figures === null ? [] : publicProblems(figures, environment.clock());
+
     last = {
       software: version,
       pagePort: page?.port ?? 0,

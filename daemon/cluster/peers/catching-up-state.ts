@@ -155,6 +155,7 @@ export class CatchingUp {
     const peering = this.#cluster;
     this.#cluster.settledAt = now;
     this.#isReturning = false;
+
     const state = isMajority ? "live" : "isolated";
     if (state !== this.#cluster.state) this.#cutOffAt = now;
     this.#cluster.state = state;
@@ -262,6 +263,7 @@ export class CatchingUp {
     const isLate =
       now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isComplete = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
+
     const isLiveCompared = members.every(
       ({ status, compared }) => compared !== null || (status !== null && status.state !== "live"),
     );

@@ -118,6 +118,7 @@ export class ListAgreement {
     if (lists === null || this.#isSigning) return;
     this.#complete(lists);
     if (!lists.isLeaving) this.#handsOverTo = null;
+
     const found = this.#draft(lists);
     lists.agreementWaitsFor = this.#obstacleTo(found, lists);
     const own = found === null || typeof found === "string" ? null : found;
@@ -150,6 +151,7 @@ export class ListAgreement {
   #draftOf(members: ReadonlySet<ByteString>, lists: MemberLists): Draft | string {
     const { hash, cluster } = this.#cluster;
     const signed = this.#openTexts(members, lists);
+
     const leaving = signed.flatMap(({ list }) => list.removed.filter((id) => members.has(id)));
     if (leaving.length > 0) return `${leaving.map(shown).join(", ")} ${IS_LEAVING}`;
     const wasteful = [...members].filter((id) =>
@@ -164,6 +166,7 @@ export class ListAgreement {
         ? last.list
         : listAfter(lists.heads, signed, members, cluster);
     if (typeof list === "string") return list;
+
     const text = Buffer.from(writeMemberList(list), "latin1");
     return { list, text, hash: hash(text) };
   }
@@ -209,6 +212,7 @@ export class ListAgreement {
       addresses.some((address) => !address.isSelf && (address.id === null || address.id === id));
     const isGone = (id: ByteString) =>
       this.#announcements.get(id)?.signed?.hash === hash || (!this.#isPresent(id) && !mayBeAt(id));
+
     if (left.length === 0 && !before.members.every((id) => this.#isPresent(id))) return false;
     return added.length + left.length > 0 && added.every((id) => this.#isNewcomer(id)) && left.every(isGone);
   }
@@ -245,6 +249,7 @@ export class ListAgreement {
     const connected = [...members].filter((id) => this.#isPresent(id)).length;
     if (2 * connected <= members.size)
       return `more than half of the members have to agree, and only ${connected} of ${members.size} are connected; ${IF_LOST}`;
+
     const changed = new Set(members);
     changed.delete(leave);
     if (add === null) return changed;
@@ -287,14 +292,17 @@ export class ListAgreement {
     const { addresses } = this.#cluster;
     const { membership, isMember, isJoining } = lists;
     if (membership.inForce === null || !isMember || isJoining) return null;
+
     const added = addresses.flatMap(({ id, isUnlisted }) => (id !== null && isUnlisted ? [id] : []));
     const fresh = added.filter((id) => !membership.members.has(id) && !membership.removed.has(id));
     if (fresh.length === 0) return this.#otherGroup() ?? this.#unnamed(membership.members);
+
     const missing = [...membership.members].filter((id) => !this.#isPresent(id));
     if (missing.length > 0) {
       const mayChange = 2 * missing.length < membership.members.size;
       return `${fresh.map(shown).join(", ")} can be added only while ${missing.map(shown).join(", ")} is connected; ${mayChange ? IF_REPLACED : IF_LOST}`;
     }
+
     return new Set([...membership.members, ...fresh]);
   }
 
@@ -324,6 +332,7 @@ export class ListAgreement {
       if (id === null || !members.has(id)) return `the daemon at ${name} is not connected`;
       found.add(id);
     }
+
     // It would be left out by a list of the remaining ones, and would no longer accept writes.
     const [unnamed] = [...members.keys()].filter((id) => !found.has(id));
     if (unnamed !== undefined) return `${shown(unnamed)} is connected, but not at an address of --peer`;
@@ -371,6 +380,7 @@ export class ListAgreement {
     const { identity } = this.#cluster;
     const signature = identity.sign(listSignedBytes(draft.text)).toString("latin1");
     const proof = writeListProof(new Map([[identity.id, { spki: identity.spki, signature }]]));
+
     this.#isSigning = true;
     // If the disk fails, the signature is never sent.
     const isStored = await lists.sign({ ...draft, body: draft.text, signature: proof }).then(
@@ -378,6 +388,7 @@ export class ListAgreement {
       () => false,
     );
     this.#isSigning = false;
+
     if (!isStored || lists.signedText === null) return;
     this.#signatures.clear();
     this.#addSignatures(lists.signedText);
@@ -396,6 +407,7 @@ export class ListAgreement {
     if (open === null) return;
     const outcome = lists.take(open.body, writeListProof(this.#signatures));
     if (outcome === "incomplete") return;
+
     const { log } = this.#cluster;
     if (typeof outcome === "object" && "refused" in outcome)
       log.error({ reason: outcome.refused }, "the list that its members have signed is not valid");
@@ -427,12 +439,14 @@ export class ListAgreement {
   #obstacleTo(draft: Draft | string | null, lists: MemberLists): string | null {
     if (draft === null) return null;
     if (typeof draft === "string") return draft;
+
     const { identity } = this.#cluster;
     const others = draft.list.members.filter((id) => id !== identity.id);
     if (lists.signedText?.hash === draft.hash) {
       const missing = others.filter((id) => !this.#signatures.has(id));
       return missing.length === 0 ? null : `not signed yet by ${missing.map(shown).join(", ")}`;
     }
+
     if (!draft.list.members.includes(identity.id)) return HANDS_OVER;
     const differing = others.filter((id) => !this.#hasAnnounced(id, draft.hash));
     return differing.length === 0 ? null : `not announced yet by ${differing.map(shown).join(", ")}`;

@@ -166,6 +166,7 @@ class MessageIntake {
       this.#sender.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
+
     let missing = number - this.#next;
     this.#next = number + entries.length;
     for (const entry of entries) {
@@ -177,9 +178,11 @@ class MessageIntake {
       this.#bytes += bytes;
       this.#waiting.push(entry);
     }
+
     this.#figures.missed += missing;
     if (missing > 0 || !this.#hasBegun) this.#messages.missed();
     this.#hasBegun = true;
+
     // Leave messages that wait for a key to the tick. Otherwise the member could cause a retry with each message that
     // it sends.
     if (this.#stuckSince === null) this.#check();
@@ -204,6 +207,7 @@ class MessageIntake {
       this.#reportMissing();
       yield;
     }
+
     this.#reportMissing();
     this.#isChecking = false;
   }
@@ -228,6 +232,7 @@ class MessageIntake {
     const figures = this.#figures;
     const outcome = this.#messages.deliver(body, signature);
     if (outcome === "unknown-signer" && this.#waitsForKey()) return false;
+
     this.#stuckSince = null;
     if (outcome === "delivered") figures.delivered++;
     else if (outcome !== "known") {
@@ -292,6 +297,7 @@ class MessageOutbox {
       this.#isMissing = true;
       return false;
     }
+
     this.#waiting.push({ entry, number });
     this.#bytes += bytes;
     this.send();
@@ -316,6 +322,7 @@ class MessageOutbox {
     const { batchBytes, batchEntries } = this.#limits;
     const number = (this.#waiting.first as Waiting).number;
     const entries: PackedEntry[] = [];
+
     for (let bytes = 0; bytes < batchBytes && entries.length < batchEntries; ) {
       const { first } = this.#waiting;
       if (first === undefined || first.number !== number + entries.length) break;

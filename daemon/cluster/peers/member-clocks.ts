@@ -50,15 +50,18 @@ export class MemberClocks {
     { ids }: Electorate,
   ): void {
     for (const [other, sample] of this.#samples) if (this.#isOld(sample, uptime)) this.#samples.delete(other);
+
     const last = this.#samples.get(member);
     const latest = sent + (trip ?? 0);
     // If the clocks may be equal, they are: a guess would date a decision ahead of a write that follows it.
     const mayBeEqual = clock >= sent && clock <= latest;
+
     const sample = {
       ahead: (mayBeEqual ? clock : (sent + latest) / 2) - uptime,
       trip: trip ?? Number.POSITIVE_INFINITY,
       takenAt: uptime,
     };
+
     const isBetter = last === undefined || sample.trip <= last.trip + TRIP_MS;
     if (!isBetter && uptime - last.takenAt < TRIP_LASTS_MS) return;
     if (this.#samples.size < SAMPLES_MAX || ids.has(member)) this.#samples.set(member, sample);

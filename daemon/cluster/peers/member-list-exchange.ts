@@ -68,6 +68,7 @@ export class MemberListExchange {
       (member, { body, signature }) => member.connection.send(this.#message(body, signature)),
       stablePoint,
     );
+
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#logOutside();
   }
@@ -135,6 +136,7 @@ export class MemberListExchange {
     const isNew = report.list !== hash;
     const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
     this.#reports.set(member, { ...report, list: hash, isReporting, hasEarlyVote, statusThen });
+
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
     if (hash !== lists.durable.hash) this.#sendLists(member);
@@ -212,6 +214,7 @@ export class MemberListExchange {
     const { lists, timeline } = this.#cluster;
     const { hash = "" } = lists?.durable ?? {};
     const isReporting = lists?.isReporting ?? false;
+
     return {
       kind: "list",
       hash,
@@ -228,6 +231,7 @@ export class MemberListExchange {
     const report = this.#of(member);
     report.checks += isListText(body) ? 1 + Math.floor(body.length / CHECK_BYTES) : 1;
     if (report.checks > CHECKS_MAX) return;
+
     const isInUse = isListText(body) && this.#cluster.hash(body) === report.list;
     const outcome = this.#takeFrom(member.id, body, signature, isInUse);
     if (outcome === "incomplete") this.#agreement.receive(member, body, signature);
@@ -258,6 +262,7 @@ export class MemberListExchange {
     const outcome = lists.take(copy, signatureCopy);
     // A member that uses a list may have known the list before it, whose members have signed this one.
     if (outcome !== "unknown-signer" && !(outcome === "incomplete" && isInUse)) return outcome;
+
     const peers = this.#vouched.vouch(
       id,
       // Members may have different signatures of one list that they have signed themselves.
@@ -277,6 +282,7 @@ export class MemberListExchange {
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === null || lists.others === null || !lists.isJoining || !lists.isSettled) return;
+
     const reports = new Map<ByteString, JoinReport>();
     for (const [id, member] of this.#cluster.members) {
       const { list, isReporting, statusThen } = this.#reports.get(member) ?? NO_REPORT;
@@ -284,6 +290,7 @@ export class MemberListExchange {
       const isPulled = member.compared !== null && member.status !== statusThen;
       reports.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
+
     const from = joinedWatermark({
       list: lists.durable.hash,
       isFirst: lists.durable.lists.length === 1 && lists.durable.lists[0]?.list.parents.length === 0,
@@ -293,6 +300,7 @@ export class MemberListExchange {
       now: clock(),
     });
     if (from === null) return;
+
     timeline.raise(from);
     lists.joined();
     log.info({}, "this daemon has joined the members on the list");

@@ -222,11 +222,13 @@ export class SubscriberCounts implements MemberSubscribers {
     for (const { subscribers } of members) subscribers.sendNext(this.#reported);
     const hasChanges = CHANNEL_KINDS.some((kind) => this.#changed[kind].size > 0);
     if (now < this.#nextAt || !(hasChanges || this.#isSearching(own))) return;
+
     const { subscribersEveryMs, batchBytes } = this.#cluster.limits;
     this.#nextAt = now + subscribersEveryMs;
     const batch = new Batch(batchBytes);
     this.#takeChanges(own, this.#reported, batch);
     if (batch.isEmpty) return;
+
     const { packed } = batch;
     for (const { subscribers } of members) subscribers.sendChanges(packed);
   }
@@ -286,6 +288,7 @@ export class SubscriberCounts implements MemberSubscribers {
       this.#cluster.notices.warn("subscribers", {}, TRUNCATED);
       return;
     }
+
     this.#hasNewRoom ||= count.count === 0;
     reported.set(count);
     batch.add(count);
@@ -342,6 +345,7 @@ export class SubscriberReports {
       );
       return;
     }
+
     if (number === 0) this.#received = new CountTable(this.#limits);
     this.#expected = number + 1;
     for (const count of counts) this.#received.set(count);
@@ -353,6 +357,7 @@ export class SubscriberReports {
     if ((this.#isFollowing && this.#rest === null) || !this.#isFree) return;
     this.#isFollowing = true;
     this.#rest ??= reported.all();
+
     const batch = new Batch(this.#limits.batchBytes);
     while (this.#rest !== null && !batch.isFull) {
       const { value, done } = this.#rest.next();

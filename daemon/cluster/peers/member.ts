@@ -139,11 +139,14 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.bit = bit;
     this.connectedSince = cluster.clock();
     this.since = cluster.uptime();
+
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
     this.#snapshotSending = new SnapshotSending(cluster, connection);
+
     this.channelMessages = new MemberChannelMessages(this, cluster);
     this.subscribers = new SubscriberReports(this, cluster);
+
     this.offerPace = spreading.newPace();
     this.outbox = new MemberOutbox(cluster, this, spreading.states, spreading.packer);
     this.#closingAnswers = new ClosingAnswers(cluster, this);
@@ -162,6 +165,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed(`${message.orderKeys.length} order keys in one message`);
       return;
     }
+
     switch (message.kind) {
       case "status":
         this.#receiveStatus(message);
@@ -234,9 +238,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.connection.drop("not-reading", `${unsentBytes} bytes wait for it`);
       return;
     }
+
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
     if (this.status !== null) this.#sendService(now);
+
     this.outbox.tick();
     this.channelMessages.tick(this.status !== null);
     this.#snapshotSending.tick(now, this.status?.state === "live");
@@ -249,6 +255,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const orderKeys = this.pendingAcks;
     this.pendingAcks = [];
     this.#sentAcked = this.#acked;
+
     const { maxOrderKeys } = this.#shared.cluster.limits;
     if (orderKeys.length === 0) this.connection.send({ kind: "have", number: this.#acked, orderKeys });
     for (const part of parts(orderKeys, maxOrderKeys)) {
@@ -272,6 +279,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const { cluster, clock, spreading, missing, reports, closing } = this.#shared;
     const { id, status, connection } = this;
     const now = cluster.uptime();
+
     return {
       address,
       id,
@@ -373,13 +381,16 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed(`push ${message.number} after ${this.#number}`);
       return;
     }
+
     this.#number = message.number;
     this.#receivedBytes += message.bytes;
+
     // An honest member may exceed the window by one batch, or by one entry that is longer than a batch.
     if (this.#receivedBytes > windowBytes + batchBytes + maxEnvelopeBytes) {
       this.malformed("it pushes more than the window allows");
       return;
     }
+
     this.#queue(message, null);
   }
 
@@ -389,6 +400,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       this.malformed("more answers to close-dates than requests");
       return;
     }
+
     this.#closedWaiting++;
     this.afterReceived(() => {
       this.#closedWaiting--;
@@ -406,6 +418,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       isRead: message === null,
       changed: this.#advance,
     });
+
     if (message === null) this.#advance();
     else if (!this.#isReading) {
       this.#isReading = true;
@@ -423,6 +436,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       const sender = this.connection.isClosed ? { ...DISCONNECTED, id: this.id } : this;
       yield* this.#shared.intake.push(message, sender, received);
     }
+
     this.#isReading = false;
   }
 
@@ -456,12 +470,14 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
+
     this.#trips.receive(status);
     const sample = { sent: status.clock, trip: this.#trips.last };
     const own = { clock: cluster.clock(), uptime: now };
     clock.clocks.note(this.id, sample, own, cluster.electorate);
     missing.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
+
     // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;
     this.stateAtConnect = status.state;
@@ -487,6 +503,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   #sendStatus(now: number): void {
     const { cluster, clock } = this.#shared;
     this.#nextStatusAt = now + cluster.limits.statusEveryMs;
+
     this.connection.send({
       kind: "status",
       ...this.#trips.next(),

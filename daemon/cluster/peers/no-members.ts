@@ -88,6 +88,7 @@ export class NoMembers implements Members {
     const { timeline, admitted } = parts;
     this.#parts = parts;
     this.admission.admitted = admitted;
+
     this.closing = {
       gaps: 0,
       get newest() {

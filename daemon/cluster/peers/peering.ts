@@ -89,6 +89,7 @@ export class Peering implements Members, RosterEvents {
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
+
     this.channelMessages = new ChannelMessages(cluster);
     this.subscribers = new SubscriberCounts(cluster);
     this.#spreading = new EntrySpreading(cluster);
@@ -99,6 +100,7 @@ export class Peering implements Members, RosterEvents {
     this.#stable = new StablePoint(cluster, this.#reports);
     this.#joining = new Joining(cluster);
     this.#pruned = new PrunedEntries(cluster, this.#reports, roster, this.#onSnapshotTaken);
+
     this.admission = new Admission(cluster, roster);
     this.#catchingUp = new CatchingUp(cluster, roster, {
       admission: this.admission,
@@ -106,6 +108,7 @@ export class Peering implements Members, RosterEvents {
       joining: this.#joining,
       clock: this.#clock,
     });
+
     this.states = new StateComparing(cluster, this.#stable);
     this.#memberLists = new MemberListExchange(cluster, roster, () => this.stablePoint);
     this.#finalityDelay = new FinalityDelay(cluster, {
@@ -115,12 +118,14 @@ export class Peering implements Members, RosterEvents {
       snapshots: this.snapshots,
       isEqual: (id) => this.#reports.isEqual(id),
     });
+
     this.decisions = new DecisionMaking(cluster, {
       areLevel: (ids, upTo) => this.#reports.areLevel(ids, upTo),
       commonClock: (isLater) => this.#clock.common(isLater),
       stablePoint: () => this.stablePoint,
       epoch: () => `${this.#reports.serialAtLoss} ${this.#memberLists.own}`,
     });
+
     this.standstill = new StandstillDetector(cluster, roster);
   }
 
@@ -244,22 +249,26 @@ export class Peering implements Members, RosterEvents {
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
+
     this.standstill.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
     this.#cluster.named?.update();
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
+
     this.subscribers.tick(now);
     this.closing.tick(now);
     this.admission.tick();
     this.#catchingUp.tick(now);
     this.decisions.tick();
     this.#pruned.tick(now);
+
     this.watchClock();
     this.#memberLists.tick(now);
     this.#stable.tick(now, () => this.#memberLists.reporters(this.#roster.all), this.#memberLists.own);
     this.#finalityDelay.tick(now);
     this.states.tick(now);
+
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
 
@@ -402,16 +411,19 @@ export class Peering implements Members, RosterEvents {
   #update(now: number): void {
     this.#nextUpdateAt = now + UPDATE_EVERY_MS;
     this.#roster.recheck();
+
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
     this.#pruned.missing.retain((id) => this.#roster.has(id));
     this.closing.retain((id) => this.#roster.has(id));
+
     this.#ringChanged = false;
     const entries = this.#intake.takePostponed();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#cluster.members.get(id) ?? null);
     }
+
     const watermark = this.#clock.watermarkIfSkewed(this.#roster.voters);
     if (watermark !== null) this.#cluster.timeline.raise(watermark);
   }

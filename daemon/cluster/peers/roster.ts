@@ -97,6 +97,7 @@ export class Roster implements ConnectionHandlers {
       }
       dialer.connection?.checkTime(now);
     }
+
     for (const connection of [...this.#handshakes]) connection.checkTime(now);
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
@@ -242,10 +243,12 @@ export class Roster implements ConnectionHandlers {
     // If the hello contains this daemon's own id, only the proof can show whether the connection really leads to this
     // daemon.
     if (id === identity.id) return null;
+
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#slots.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
+
     const other = this.#cluster.members.get(id)?.connection;
     // Report a duplicate only for an id that was proved at this address before. Any other hello may be forged, and must
     // not keep this daemon from connecting to the address.
@@ -262,25 +265,30 @@ export class Roster implements ConnectionHandlers {
       dialer.answer = "admitted";
       dialer.isUnlisted = dialer.hasOtherList = false;
     }
+
     const other = this.#cluster.members.get(id);
     const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
     if (isSpare || !this.#slots.hasOneFor(id, dialer !== undefined)) {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
+
     const displaced = this.#slots.nonVoterToDropFor(id);
     displaced?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
     const bit = this.#slots.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
+
     const member = this.#events.onJoined(connection, bit);
     this.#cluster.members.set(id, member);
     this.#lastSeen.delete(id);
     if (dialer !== undefined) dialer.closing = NO_CLOSING;
+
     const address = dialer?.name ?? connection.name;
     this.#unconfirmed.add(connection);
     if (other === undefined) {
       this.#cluster.log.info({ address, member: hexOf(id) }, "member connected");
     }
+
     member.start();
   }
 
@@ -288,6 +296,7 @@ export class Roster implements ConnectionHandlers {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.ownRemoval.accepted();
+
     // Even a daemon that no list names receives lists when it connects. Therefore a list does not show that the member
     // accepts this daemon, and does not clear the logged problem.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
@@ -321,12 +330,15 @@ export class Roster implements ConnectionHandlers {
       dialer.hasOtherList = isUnlisted && !isOfThisList;
       if (dialer.isUnlisted) dialer.proved(connection);
     }
+
     const id = dialer?.id ?? null;
     const address = this.#forget(connection, code, detail);
     if (detail === PORT_CLOSED && id !== null) this.#cluster.named?.refused(id);
+
     // If a daemon connects to itself, the side that opened the connection logs it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
+
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
     const text = code === null ? "a member cannot be reached" : CLOSE_REASONS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
@@ -337,6 +349,7 @@ export class Roster implements ConnectionHandlers {
   #forget(connection: MemberConnection, code: CloseCode | null, detail: string): string {
     const now = this.#cluster.uptime();
     this.#handshakes.delete(connection);
+
     const member = this.#cluster.members.get(connection.id);
     let openFor = 0;
     if (member?.connection === connection) {
@@ -346,10 +359,12 @@ export class Roster implements ConnectionHandlers {
       this.#slots.disconnected(connection.id);
       this.#events.onDisconnected(member);
     }
+
     const dialer = this.#dialers.of(connection);
     // If the proof arrived together with the closing message, `proven` was not called: record the proved id here.
     if (connection.spki !== "") dialer?.proved(connection);
     this.ownRemoval.disconnected(connection, this.#cluster.members.size);
+
     const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
@@ -415,9 +430,11 @@ function statusesOf(
     listed.add(member.id);
     return member.describe(dialer.name);
   });
+
   for (const member of members.values()) {
     if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
   }
+
   const known = new Set(statuses.map(({ id }) => id));
   const unseen = [...(named ?? [])].filter((id) => !known.has(id));
   // A listed member without a known address may be at an address of --peer where no daemon has replied yet.

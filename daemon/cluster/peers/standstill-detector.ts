@@ -44,6 +44,7 @@ export class StandstillDetector {
     const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
     const { size, seen } = this.#roster.count(now - standstillMs - statusEveryMs);
     this.isCutOff = 2 * seen <= size;
+
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voters.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isFolded()) this.#done(now, "compared");
@@ -56,6 +57,7 @@ export class StandstillDetector {
     const stoodFor = this.#clock.elapsed(now);
     // A daemon without members cannot have missed any entry.
     if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
+
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
     this.#isMarked = false;

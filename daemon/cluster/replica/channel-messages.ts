@@ -73,14 +73,17 @@ function checkAndDeliver(
   const { ring } = signers;
   const { key, at } = readHead(body);
   if (key === NO_KEY) return lie(UNSIGNED);
+
   const id = hashOf(...signedPieces(body));
   if (broadcasts.wasPublished(id, at)) return "known";
   const late = checkDate(at, environment.clock(), settings.window);
   if (late !== null) return honest(late);
   if (broadcasts.isKnown(id, at)) return { refused: FORGOTTEN, isLie: false };
+
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
   if (!signers.verify(signer, { body, signature }, id)) return lie("bad-signature");
+
   const now = checkValidity(signer, environment.clock());
   if (now !== null) return honest(now);
   return deliver(signers, broadcasts, body, id, signer);
@@ -98,13 +101,16 @@ function deliver(
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false, decides: false };
   const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
+
   const messages = messagesOf(envelope);
   if (messages === null) return lie("it holds more than messages");
+
   const judged = { key, at, conditions: null, needsDaemon: needsDaemon(envelope) };
   const isPermitted = (_: unknown, index: number) =>
     refusalOf({ ...judged, commands: commands.slice(index, index + 1) }, signer, ring) === null;
   const permitted = messages.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
+
   broadcasts.publish(id, at, permitted, null);
   return "delivered";
 }
@@ -189,6 +195,7 @@ class OwnMessages implements MemberChannels {
       this.#drop(waiting.length, reasonOf(refusal));
       return;
     }
+
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));

@@ -109,6 +109,7 @@ function check(
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const orderKey = { at, seq, id };
+
   if (key === NO_KEY) return { refused: UNSIGNED };
   if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
@@ -117,6 +118,7 @@ function check(
   const isKnown = proved?.spki === spki || isVerified(id, signature);
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
+
   const envelope = readBody(body);
   if (envelope.decide) return { refused: UNDECIDED };
   const wrong = wrongIn(envelope, body.length, roleOf(ring.find(key)), signers);
@@ -136,8 +138,10 @@ function checkDecision(
   const decision = readDecision(body);
   const { at, seq, unit } = decision;
   const orderKey = { at, seq, id };
+
   if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
+
   const certificate = readCertificate(signature);
   if (certificate === null) return { refused: "a decision without votes" };
   const found = lists.find(certificate.ballot.listHash);
@@ -147,9 +151,11 @@ function checkDecision(
   }
   // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
   if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-list";
+
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { ...decision, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
+
   const checked = unit === null ? null : checkUnit(signers, unit, notVerified);
   if (checked === "unknown-signer") return checked;
   if (checked !== null && "refused" in checked) return checked;
@@ -230,10 +236,12 @@ export function certificateProblem(
   verify: Verify,
 ): string | null {
   if (number !== ballot.list) return "its votes name another number of the member list";
+
   const root = rootFrom(id, { index, count }, path, hashOf);
   if (root === null) return "its path does not lead to what the members have voted for";
   const bytes = voteBytes(cluster, { ballot, slot: slot - index, count, root });
   if (votes.length > members.length) return "it has more votes than the list has members";
+
   const voters = new Set<ByteString>();
   for (const { spki, signature } of votes) {
     const voter = hashOf(Buffer.from(spki, "latin1"));
@@ -242,5 +250,6 @@ export function certificateProblem(
     if (!verify(spki, bytes, Buffer.from(signature, "latin1"))) return "the signature of a vote is not valid";
     voters.add(voter);
   }
+
   return 2 * voters.size > members.length ? null : "its votes are not those of a majority";
 }

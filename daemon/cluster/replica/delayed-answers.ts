@@ -83,6 +83,7 @@ export class Confirmations {
    */
   async confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MAX) return false;
+
     const { peering, environment } = this.#node;
     const isStable = wait.kind === "stable";
     const { handover } = this.#node.timeline;
@@ -96,13 +97,16 @@ export class Confirmations {
         // contains it.
         resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(orderKey)));
       };
+
       const giveUp = () => end(false);
       const cancel = environment.setTimer(isStable ? STABLE_MS_MAX : REPLICATED_MS_MAX, giveUp);
       this.#open.add(giveUp);
+
       const check = () => {
         if (this.#node.timeline.isFolded(orderKey.at)) end(true);
         else if (this.#open.has(giveUp)) this.#checkAgain(check);
       };
+
       const isConfirmed = isStable ? peering.stable(orderKey.at) : peering.replicated(orderKey, wait.daemons);
       isConfirmed.then(isStable ? check : () => end(true), giveUp);
     });

@@ -151,6 +151,7 @@ export class Gateway {
   ): void {
     const keys = conditions.map(({ key }) => key);
     const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
+
     if (bytes > COMMAND_BYTES_MAX) {
       answered(tooLong(bytes));
       return;
@@ -159,6 +160,7 @@ export class Gateway {
       answered(refused("command-too-long", `${commands.length} commands as one`));
       return;
     }
+
     const { isStable = false, replicated, lastWrite } = user;
     const isRing = commands.some(isKeyCommand);
     const kind = { isRing, isDecided, writesDecided };
@@ -292,6 +294,7 @@ export class Gateway {
     // Do not clear the map instead: V8 links a map's old table to the new table. If an old table has been promoted to
     // the old generation, it would keep all later tables reachable.
     this.#open = new Map();
+
     const { uptime } = this.#context.environment;
     const endsAt = uptime() + TURN_MS;
     for (const [i, group] of groups.entries()) {
@@ -341,6 +344,7 @@ export class Gateway {
     const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
     const bytes = group.bytes + added + choicesBytes(chosen);
     const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
+
     const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
     const units = { db, as, isRing, conditions, isDecided, commands: recorded, lengths, waiting, chosen };
     const refusal = isTooLong ? takesTooMuch(bytes) : this.#record(units, date, between);
@@ -348,6 +352,7 @@ export class Gateway {
       if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();
       refuse(waiting, refusal);
     }
+
     steps.end();
     return [];
   }
@@ -445,14 +450,17 @@ export class Gateway {
     const recorded = refusal ?? recorder.record(entry, between);
     changes.senders = null;
     if ("kind" in recorded) return recorded;
+
     const orderKey = orderKeyOf(entry);
     for (const { lastWrite } of waiting) {
       if (lastWrite === undefined) continue;
       lastWrite.orderKey = orderKey;
       lastWrite.unapplied--;
     }
+
     recorder.sendToPeers(entry);
     this.#pace.recorded();
+
     const { length } = commands;
     (recorded.flushed ?? FLUSHED).then(
       () => {

@@ -95,6 +95,7 @@ export class MemberAnswers {
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
     if (this.#own.size > 0) for (const entry of entries) this.#answerOwn(entry, answered);
+
     const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
@@ -102,12 +103,14 @@ export class MemberAnswers {
       // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
       // request.
       if (at <= oldest || this.#mayChange(entry.envelope)) continue;
+
       const id = requestedId(entry);
       const writeAll = decided === null || !decide ? write : decidedResultOf;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
       this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
       this.#bytes += bytesOf(result);
     }
+
     this.#forget(oldest);
     for (const entry of entries) this.#waiters.applied(requestedId(entry));
   }

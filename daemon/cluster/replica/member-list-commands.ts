@@ -59,12 +59,14 @@ export class MemberListCommands {
       !isMemberListCommand(argv)
     )
       return null;
+
     const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     // The rules of daemons' keys exclude administration, but this daemon's own key may query it and give it orders.
     const order = orderIn(argv);
     const isOwn = key === this.#node.identity.id && (argv.length === 2 || order !== undefined);
     const denial = isOwn ? null : refusalOf(judged, signer, this.#node.signers.ring);
     if (denial !== null) return answered(verified, denial);
+
     if (argv.length === 2) return answered(verified, this.#report());
     if (order !== undefined) return this.#order(verified, order);
     return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
@@ -156,6 +158,7 @@ export class MemberListCommands {
     const { patterns } = signers.ring;
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
+
     return map(
       namesAndValues({
         id: bulk(hexOf(identity.id)),
@@ -192,6 +195,7 @@ function orderIn([, , word = "", ...hexIds]: readonly ByteString[]): ListOrder |
   const ids = hexIds.map((hex) => bytesOfHex(hex, HASH_BYTES) ?? "");
   const [leave = "", add = ""] = ids;
   const name = word.toUpperCase();
+
   if (name === "FORCE") return { kind: "force", mayLeave: ids.length === 0 ? null : new Set(ids) };
   switch (`${name} ${ids.length}`) {
     case "FOUND 0":

@@ -88,10 +88,12 @@ export class OwnEnvelopes {
   ): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;
+
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
     const { id: key } = identity;
     const { at, seq } = date;
+
     // Each field is named: V8 takes microseconds for a spread that other fields follow.
     const header = {
       key,
@@ -108,6 +110,7 @@ export class OwnEnvelopes {
       expiries,
       decide,
     };
+
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.
@@ -133,9 +136,11 @@ export class OwnEnvelopes {
     const command = introductionOf(identity);
     const obstacle = (known === undefined ? recorder.refusal() : null) ?? this.#checkKey();
     if (obstacle !== null) return obstacle;
+
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
+
     recorder.sendToPeers(entry);
     recorded.flushed?.catch((problem: Error) =>
       log.warn({ reason: problem.message }, "the daemon's key is not authorized"),

@@ -69,6 +69,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   const isExpiring = (database.keyspaces[db]?.expiring ?? 0) !== 0;
   // Most envelopes: these are recorded as fast as before choices were recorded.
   if (commands.length === 0 || (onlyKeep && !isExpiring)) return NOTHING_CHOSEN;
+
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   let forms: Chosen["forms"] = null;
@@ -79,6 +80,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
     const expiry = command === null ? undefined : expiryBefore(database, command, argv, { db, at: date.at });
     if (expiry !== undefined) expiries.set(index, expiry);
   };
+
   if (conditions !== null && !database.holds(conditions, date.at)) {
     // The claims take nothing, also at a position at which the conditions hold.
     for (const [index, command] of commands.entries())
@@ -112,6 +114,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
       throw problem;
     }
   }
+
   if (isExpiring) for (let index = tried; index < commands.length; index++) noteExpiry(index);
   const recorded = recordedOf(choices, expiries);
   return { choices: recorded.choices, expiries: recorded.expiries, forms };
@@ -141,6 +144,7 @@ function find({ commands: argvs, multi, units = null }: Unsigned, { table }: Dat
   const commands = new Array<Runnable>(argvs.length);
   let [count, onlyKeep] = [0, true];
   let keepsBefore = true;
+
   for (let index = 0; index < argvs.length; index++) {
     const argv = argvs[index] as readonly ByteString[];
     const command = table.resolve(argv);
@@ -151,12 +155,14 @@ function find({ commands: argvs, multi, units = null }: Unsigned, { table }: Dat
       continue;
     }
     commands[index] = command;
+
     const isTaking = isClaim(command, argv);
     keepsBefore &&= !isTaking && (!command.writes || keepsOnlyKey(command));
     if (!isTaking && keptKey(command, argv) === undefined) continue;
     count = index + 1;
     onlyKeep = keepsBefore;
   }
+
   if (units !== null) refuseUnits(commands, units);
   commands.length = count;
   return { commands, onlyKeep };
@@ -197,11 +203,13 @@ function peekAll(
 ): boolean {
   const keyspace = database.keyspaces[unsigned.db];
   if (keyspace === undefined) return false;
+
   const known = new Map<ByteString, PeekedKey>();
   for (let index = 0; index < commands.length; index++) {
     const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
     if (command?.peek === undefined || !isClaim(command, argv)) continue;
+
     const key = argv.at(command.peek.keyAt) as ByteString;
     let peeked = known.get(key);
     if (peeked === undefined) known.set(key, (peeked = new PeekedKey()));
@@ -233,6 +241,7 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
   let changed: Set<ByteString> | null = new Set();
   /** Those of them that a command without `peek` may change. */
   const changedUnseen = new Set<ByteString>();
+
   for (let index = 0; index < commands.length; index++) {
     const command = commands[index] ?? null;
     if (command === null) continue;
@@ -243,16 +252,19 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
     const keptAt = keptKey(command, argv);
     const isAfterChange =
       keptAt !== undefined && (changed === null || changed.has(argv[keptAt] as ByteString));
+
     if (isTaking || isAfterChange) {
       tried = index + 1;
       if (isAfterChange || peekedKey === undefined || changed === null || changedUnseen.has(peekedKey))
         isPeekable = false;
     }
+
     if (!command.writes || changed === null) continue;
     if (peekedKey !== undefined) {
       changed.add(peekedKey);
       continue;
     }
+
     for (const { key, access } of touchesOf(keys, argv)) {
       if (access !== "write") continue;
       if (key === null) {
@@ -264,6 +276,7 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
       if (typeof keepsExpiryOf !== "number" || key !== argv[keepsExpiryOf]) changed.add(key);
     }
   }
+
   return { tried, isPeekable: isPeekable && tried > 0 };
 }
 

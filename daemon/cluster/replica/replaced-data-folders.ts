@@ -47,6 +47,7 @@ export function asideOf(
 ): OpenReplacedData | null {
   if (data === null) return null;
   const folder = join(data, ASIDE_FOLDER);
+
   try {
     removePartial(folder);
   } catch (problem) {
@@ -56,6 +57,7 @@ export function asideOf(
       "the unfinished copy of a replaced timeline cannot be removed",
     );
   }
+
   return async (cutAt) => {
     const { DiskStorage } = await loadWith(
       "lmdb",
@@ -63,13 +65,16 @@ export function asideOf(
       () => import("../../timeline/disk/disk-storage.js"),
     );
     const { timelineFolder } = await import("../../timeline/disk/lmdb-reader.js");
+
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
     removePartial(folder);
     checkRoom(data, bytesIn(timelineFolder(data)) + bytesIn(snapshotFolder(data)), freeBytes(folder));
+
     const name = freeName(folder, nameOf(cutAt));
     const partial = name + PARTIAL;
     mkdirSync(partial, { mode: FOLDER_MODE });
     const storage = new DiskStorage(partial, { interval: ASIDE_SYNC_MS }, log);
+
     return {
       name,
       storage,
@@ -125,6 +130,7 @@ export function openDamagedEntriesIn(data: string | null): OpenDamagedEntries | 
   if (data === null) return null;
   const replaced = join(data, ASIDE_FOLDER);
   const folder = join(replaced, DAMAGED_FOLDER);
+
   return () => {
     /** Bytes stored so far, or null if not counted yet. */
     let bytesKept: number | null = null;
@@ -148,6 +154,7 @@ export function openDamagedEntriesIn(data: string | null): OpenDamagedEntries | 
         return null;
       }
     };
+
     const synced = async (): Promise<void> => {
       if (copies.length === 0) return;
       // Sync the files before the folders that contain them.

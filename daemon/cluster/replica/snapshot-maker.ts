@@ -20,6 +20,7 @@ export function snapshotParts(node: NodeState): SnapshotParts {
   const every = settings.limits.snapshotEntries;
   const genesis = signers.makeRing;
   const databases = DATABASES_DEFAULT;
+
   if (data === null) {
     const snapshots = new MemorySnapshots(() => SHARE_OF_MEMORY * process.availableMemory());
     const make = (from: number | null, to: number) =>
@@ -29,6 +30,7 @@ export function snapshotParts(node: NodeState): SnapshotParts {
       );
     return { snapshots, make, retainMs, every };
   }
+
   const folder = snapshotFolder(data);
   const keys = [...genesis().all()].map(({ role, spki, label }) => ({ role, spki, label }));
   return {

@@ -127,14 +127,17 @@ export class TimelineBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
     const command = readRow(this.database.table, argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
+
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
     if (this.closedDates !== null && isFollowing(command) && unit.takesSteps !== false) {
       const read = () => this.#timeline.database.run(command, argv, this.#dated(unit));
       return answerWhenClosed(this.closedDates, read(), read);
     }
+
     const reply = finishReply(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }

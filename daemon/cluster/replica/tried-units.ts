@@ -100,6 +100,7 @@ export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly T
       tried.push(outcome);
     }
   });
+
   return tried;
 }
 
@@ -148,6 +149,7 @@ function ofCommands(
   { state: { database }, refusal, date: { at, seq }, db, id, records }: Trial,
 ): TriedUnit {
   if (refusal !== null) return refusing(refusal);
+
   const rows: Command[] = [];
   for (const argv of commands) {
     const command = database.table.resolve(argv);
@@ -155,6 +157,7 @@ function ofCommands(
     if (command instanceof CommandFailure) return writing(commands, db, NO_CHOICES);
     rows.push(command);
   }
+
   const recorded = [...commands];
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
@@ -293,14 +296,17 @@ class TrialRun {
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
     if (this.#db !== null && this.#db !== db) throw new UnitRefused(ONE_DATABASE);
+
     const before = this.#records.length;
     const taken = isClaim(command, argv) ? [] : undefined;
     const expiry = expiryBefore(this.#database, command, argv, { db, at: this.#position.date.at });
     const reply = this.#bounded(command, argv, db, taken);
     if (this.#records.length === before && !isSetAgain(command, argv, reply)) return reply;
+
     this.#db = db;
     if (taken !== undefined) (this.#choices ??= new Map()).set(this.#calls.length, taken);
     if (expiry !== undefined) (this.#expiries ??= new Map()).set(this.#calls.length, expiry);
+
     const recorded = recordedForm(command, argv, reply);
     this.#limits.add(recorded ?? argv);
     this.#calls.push(

@@ -215,11 +215,13 @@ export function answerUnits(
 ): void {
   let stable: Promise<boolean> | null = null;
   let elsewhere: Promise<boolean> | null = null;
+
   for (let i = 0; i < waiting.length; i++) {
     const waiter = waiting[i] as GatewayWaiter;
     const answer = answers[i] as UnitAnswer;
     const isArray = waiter.isArray === true && answer.outcome === "applied";
     const reply = isArray ? array([answer.reply]) : answer.reply;
+
     if (waiter.isStable) {
       stable ??= recorder.confirm(orderKey, { kind: "stable" });
       stable.then((isConfirmed) =>

@@ -88,6 +88,7 @@ export class DurableCopies {
       ended();
       return () => {};
     }
+
     this.#waiting++;
     let cancelRetry = () => {};
     let cancelTimer = () => {};
@@ -105,6 +106,7 @@ export class DurableCopies {
       if (orderKey !== null) this.#peers.replicated(orderKey, wanted + 1).then(end);
       cancelRetry = this.#environment.setTimer(orderKey === null ? CHECK_MS : RETRY_MS, requestReports);
     };
+
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       cancelTimer = this.#environment.setTimer(milliseconds, end);
     requestReports();

@@ -27,6 +27,7 @@ export interface OpenPart {
  */
 export function openPart(reply: Reply, closedTo: number, newest: number): OpenPart {
   if (reply.kind !== "map") return { reply, awaited: null };
+
   const items: Reply[] = [];
   let awaited: number | null = null;
   for (let i = 0; i + 1 < reply.items.length; i += 2) {
@@ -40,6 +41,7 @@ export function openPart(reply: Reply, closedTo: number, newest: number): OpenPa
     if (open === all.length) items.push(key, entries);
     else if (open > 0) items.push(key, { kind: "array", items: all.slice(0, open) });
   }
+
   if (awaited === null) return { reply, awaited };
   return { reply: items.length === 0 ? NIL_ARRAY : { ...reply, items }, awaited };
 }
@@ -64,6 +66,7 @@ export function answerWhenClosed(
   if (awaited === null) return reply;
   const isOwn = awaited === lastWrite?.orderKey?.at && entriesIn(reply) - entriesIn(open) === 1;
   if (isOwn) return reply;
+
   if (open.kind !== "nil-array") {
     closedDates.close(awaited, () => {});
     return open;

@@ -99,6 +99,7 @@ export class KeyChangeObservers implements ChangeObserver {
       reportEvents(executed, this.#notifyEvent);
       return;
     }
+
     const touched = new Touched();
     reportEvents(executed, (kind, name, db, key) => {
       this.#notifyEvent(kind, name, db, key);

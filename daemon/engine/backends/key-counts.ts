@@ -23,6 +23,7 @@ export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyC
     const keys = keyspace.size - expired;
     if (keys === 0) return [];
     const expiring = keyspace.expiring - expired;
+
     let sum = 0;
     let sampled = 0;
     if (expiring > 0)

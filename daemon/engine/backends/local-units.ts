@@ -122,6 +122,7 @@ export class LocalUnits {
       this.#step = 0;
     }
     this.#newest.raise(sender.now, 0);
+
     const unit = this.#reusedUnit;
     unit.at = this.#newest.at;
     unit.db = sender.db;

@@ -91,6 +91,7 @@ export class MemoryBackend implements Backend {
       soon: (step: () => void) => void setImmediate(step).unref(),
     };
     const options = { milliseconds: BACKGROUND_TURN_MS };
+
     const { usage } = this.#database;
     usage.tick(this.#environment.clock());
     const sweep = () => {
@@ -239,16 +240,19 @@ export class MemoryBackend implements Backend {
       if (refused !== null) return refused;
       resolved.push(command);
     }
+
     if (failure !== null) return failure;
     if (!resolved.every(({ reads }) => reads)) {
       const reply = this.asUnit(() => this.#runMulti(resolved, commands, unit));
       this.observer?.changed();
       return reply;
     }
+
     for (const [i, command] of resolved.entries()) {
       const foreign = foreignCursor(command, commands[i] as readonly ByteString[]);
       if (foreign !== null) return foreign;
     }
+
     const dated = this.#dated(unit, this.#environment.clock());
     return readsOrRefusal(this.#database, () => this.#database.runMulti(resolved, commands, dated));
   }

@@ -179,6 +179,7 @@ export class WorkingMemory {
       release();
       throw problem;
     }
+
     if (!(found instanceof Promise)) return this.#answered(found, query, waiter, grant);
     return found.then(
       (result) => this.#answered(result, query, waiter, grant),

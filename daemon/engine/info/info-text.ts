@@ -113,6 +113,7 @@ export function infoText(sections: readonly ByteString[], values: InfoValues, ow
   const names = new Set(sections.map((word) => word.toLowerCase()));
   const isAll = names.has("all") || names.has("everything");
   const isUsual = names.size === 0 || names.has("default");
+
   return (Object.entries(SECTIONS) as [SectionName, Section][])
     .filter(([name, { isUnusual, fields }]) => {
       const isKnown = fields !== undefined || own[name] !== undefined;

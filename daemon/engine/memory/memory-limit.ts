@@ -55,10 +55,12 @@ export function makeMemoryLimit(
     const facts = { maxmemory: bytes, heapLimit: gauge.heapMax };
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(needed / MIB)}`);
   }
+
   const [backend] = backends;
   // Do not evict the keys of a timeline, because they must be the same on all daemons.
   const isEvicted = isOwnMemory(settings) && !hasTimeline(settings);
   const database = isEvicted ? (backend as MemoryBackend).database : null;
+
   const garbage = new GarbageBound(firstCollection(gauge, environment));
   const working = new WorkingMemory(environment, workingMemoryLimits(limits), (isBounded) =>
     garbage.change("queries", isBounded),

@@ -92,12 +92,15 @@ export class Units {
    */
   apply(verified: VerifiedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { id, envelope, listener } = verified;
+
     // Daemons record such envelopes, and only a timeline applies them.
     if (envelope.units !== null) return notApplied(id, refused("malformed", '"units" without a write'));
     if (listener !== null) return answerOf(verified, listener.listen(verified, ring));
+
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)
       return answerOf(verified, this.#publish(verified, messages, ring, this.#broadcasts));
+
     if (envelope.multi || envelope.if !== null)
       return whenSettled(verified, [this.#applyAsOne(verified, ring)]);
     return this.#applyEach(verified, ring);
@@ -108,6 +111,7 @@ export class Units {
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
     const judged = judgedOneByOne(verified.envelope);
     let items = 0;
+
     for (let i = 0; i < commands.length; i++) {
       const outcome = this.#applyUnit(verified, ring, i, judged);
       outcomes.push(outcome);
@@ -152,11 +156,13 @@ export class Units {
     const result = new ResultWriter(maxReplyBytes, readStatus);
     const judged = judgedOneByOne(envelope);
     let items = 0;
+
     for (let i = 0; i < envelope.commands.length; i++) {
       if (i === started.length || items > REPLY_SIZE_PER_TURN) {
         await laterTurn();
         items = 0;
       }
+
       const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(verified, ring, i, judged)), false);
       items += sizeOf(outcome);
       if (outcome.kind === "failed")
@@ -198,12 +204,14 @@ export class Units {
     const { commands, key, at, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
+
     const denial = this.#refusalOf(
       { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) },
       signer,
       ring,
     );
     if (denial !== null) return denial;
+
     // The first command shows what all commands are, because the ring denies units that mix KEY commands with other
     // commands.
     if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
@@ -307,6 +315,7 @@ function answerOf(
   outcomes: readonly Outcome[],
 ): EnvelopeAnswer {
   const result = new ResultWriter(maxReplyBytes, readStatus);
+
   for (const one of outcomes) {
     const outcome = one.kind === "failed" ? replyOrFailure(one, outcomes.length === 1) : one;
     if (outcome.kind === "failed") {

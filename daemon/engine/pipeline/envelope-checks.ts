@@ -60,12 +60,14 @@ export function checkEnvelope(
   if (needsDaemon(envelope) && role !== "daemon")
     return refused("not-a-daemon", as === null ? "with units or choices" : `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
+
   const conditions = conditionsIn(envelope);
   if (conditions !== null) {
     if (!audience.takesConditions) return refused("if-not-carried", `${conditions.length} conditions`);
     const wrong = conditions.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
+
   const refusal = envelope.decide ? checkDecided(envelope, bytes, audience) : null;
   return refusal ?? checkRing(envelope.commands, bytes);
 }
@@ -142,9 +144,11 @@ export function signerOfCommand(
   const { signers } = admission;
   const refusal = checkSigned(signature !== null, admission, "command");
   if (refusal !== null || signers === null || signature === null) return refusal;
+
   const before = environment.uptime();
   const signer = signers.ofCommand(text, signature);
   observer.verified(environment.uptime() - before);
+
   if (signer === undefined)
     return refused(
       "bad-signature",
@@ -162,13 +166,16 @@ export function signerOfEnvelope(
 ): CommandSigner {
   const { body, signature } = message;
   const key = signerOf(body);
+
   // An envelope with the id NO_KEY and a signature counts as signed. It is refused later because no key has that id.
   const { signers } = admission;
   const refusal = checkSigned(key !== NO_KEY || signature.length > 0, admission, "envelope");
   if (refusal !== null || signers === null) return refusal;
+
   const signer = signers.find(key);
   if (signer === undefined)
     return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
+
   const before = environment.uptime();
   const holds = signers.verify(signer, message, id);
   observer.verified(environment.uptime() - before);

@@ -66,6 +66,7 @@ export class Pipeline {
     this.#parts = parts;
     this.signers = parts.signers;
     this.recording = parts.recording;
+
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = {
@@ -75,6 +76,7 @@ export class Pipeline {
       takesConditions: takeConditions,
       decides: false,
     };
+
     this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.seenLimits);
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
@@ -99,6 +101,7 @@ export class Pipeline {
     client?: UnitClient,
   ): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
+
     let signer: CommandSigner;
     let envelope: Envelope;
     try {
@@ -109,11 +112,14 @@ export class Pipeline {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
     }
+
     const missing = missingCode(envelope.commands);
     if (missing !== null) return notApplied(id, refused("semantics-unknown", missing));
+
     const isRecorded = listener === null && this.recording.records(envelope);
     const readStatus = isRecorded ? "" : this.recording.readStatus;
     const now = this.#parts.environment.clock();
+
     const answer = this.#answer({
       id,
       envelope,
@@ -192,8 +198,10 @@ export class Pipeline {
     const first = this.#firstAnswer(verified);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
+
     // The client may have sent the envelope before without a wait, so it may have been applied.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
+
     const answer = await (first ?? this.#admit(verified));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
@@ -276,6 +284,7 @@ export class Pipeline {
       this.seen.floor = Math.max(this.seen.floor, envelope.at);
       return notApplied(id, pending);
     }
+
     const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, date);
     const early = floor - envelope.at;
     if (early < 0) return null;
@@ -324,8 +333,10 @@ export class Pipeline {
       this.#waiters.applied(id);
       return answer;
     }
+
     // Do not use `verified` in this callback, so that the commands need not stay in memory until they are on disk.
     if (clients !== undefined) this.#clients.set(id, clients);
+
     return answer.then((settled) => {
       // A copy of an abandoned envelope has replaced it.
       if (this.#clients.get(id) !== clients) return settled;

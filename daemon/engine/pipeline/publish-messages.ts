@@ -68,6 +68,7 @@ export class Broadcasts {
       this.#hasGap = true;
       return;
     }
+
     this.#hasGap = false;
     this.channels.miss();
     this.#environment.setTimer(MISSED_EVERY_MS, () => {
@@ -98,21 +99,26 @@ export class Broadcasts {
     from: CommandMessage | null,
   ): readonly number[] {
     const { channels } = this;
+
     if (messages.length === 0) return [];
     const countForwarded = (message: ChannelMessage) =>
       from === null ? 0 : channels.countMemberReceivers(message);
+
     if (this.isKnown(id, at)) {
       if (!this.wasPublished(id, at)) this.miss();
       return messages.map((message) => channels.countLocalReceivers(message) + countForwarded(message));
     }
+
     // If no id can be forgotten, because all remembered ids belong to the current second, this id cannot be remembered.
     // Its messages could then be published twice, so they are not published at all.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }
+
     this.#seen.add(id, at, null);
     if (from !== null) this.forwardToMembers?.(from);
+
     // Send a pending gap event first, because it must precede the messages after the gap.
     if (this.#hasGap === true) {
       this.#hasGap = false;

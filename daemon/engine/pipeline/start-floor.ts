@@ -115,6 +115,7 @@ export class StartFloor implements Floor, Service {
     const outcome = await database.execute(["TIME"]);
     if (this.#isStopped) return;
     if (outcome.kind === "failed" || isTemporary(outcome)) return this.#retryLater(database, outcome);
+
     const time = timeOf(outcome);
     if (time === null)
       this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, NO_TIME_REPORTED);

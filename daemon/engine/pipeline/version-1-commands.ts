@@ -54,13 +54,17 @@ function execute(
   const { databases, recording, memory, broadcasts = null } = parts;
   const denial = authorize(argv, signer, admission.signers);
   if (denial !== null) return denial;
+
   const message = broadcasts === null ? null : messageOf(argv);
   if (message !== null && broadcasts !== null)
     return { kind: "replies", replies: [integer(broadcasts.channels.publish(message))] };
+
   const full = memory.refusal([argv]);
   if (full !== null) return full;
+
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
+
   const read = databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });
   return whenSafe(recording, read, (reason) => refused("storage-failed", reason));
 }

@@ -46,6 +46,7 @@ export class WaitingEnvelopes {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, waiting);
+
       const resume: Resume = (arrived) => {
         cancel();
         release();
@@ -53,6 +54,7 @@ export class WaitingEnvelopes {
         if (waiting.size === 0) this.#waiting.delete(id);
         resolve(arrived);
       };
+
       const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => resume(false));
       waiting.add(resume);
     });

@@ -33,12 +33,14 @@ export function loadSigners(
 ): Signers {
   const applications = loadFiles("-s", signKey, log);
   const roots = loadFiles("--root-key", rootKey, log);
+
   const makeRing = () => {
     const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")), known });
     for (const { key, file } of inOrder(applications)) addGenesis(ring, "application", key, file);
     for (const { key, file } of inOrder(roots)) addGenesis(ring, "root", key, file);
     return ring;
   };
+
   const ids = (keys: readonly FileKey[]) => keys.map(({ id }) => id);
   const genesis = { name: clusterName, applications: ids(applications), roots: ids(roots) };
   const signers = new Signers({ genesis, makeRing, applications });
@@ -61,6 +63,7 @@ export function loadSignersAgain(
 ): Signers {
   const signers = loadSigners(settings, log);
   if (before.cluster === signers.cluster) return before;
+
   if (settings.hasTimeline)
     throw new StartError(
       "sign-key, root-key: the files have changed, but a timeline keeps the keys that it was created with. Restore the old files, " +
@@ -73,6 +76,7 @@ export function loadSignersAgain(
         "Change keys with KEY ADD and KEY REVOKE.",
       2,
     );
+
   log.warn(
     { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
     "the new keys form a new cluster: clients that use the old one are refused",

@@ -160,10 +160,12 @@ export class VerifyThreads {
     const worker = this.#makeWorker();
     worker.unref();
     const thread: Thread = { worker, pending: new Map() };
+
     worker.on("message", ({ number, ids }: SignatureAnswer) => {
       thread.pending.get(number)?.(ids);
       thread.pending.delete(number);
     });
+
     const ended = (problem: Error) => {
       if (this.#threads?.includes(thread) !== true) return;
       this.#threads = this.#threads.filter((one) => one !== thread);

@@ -97,6 +97,7 @@ export class TlsCertificate implements Service {
 
   readonly #checkFiles = (): void => {
     this.#warnOfEnd();
+
     const stamp = stampOf(this.#files);
     if (stamp === this.#seen) return;
     this.#seen = stamp;

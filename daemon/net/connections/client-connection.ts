@@ -61,6 +61,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.activeAt = this.openedAt;
     this.address = socket.remoteAddress ?? "";
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+
     const dialect = dialectOf(this);
     this.#dialect = dialect;
     this.#output = new ClientOutput(this, registry, dialect, this.#held);
@@ -263,12 +264,14 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
         return false;
       }
       if (request === null) return true;
+
       const served = dialect.serve(request);
       if (traces) traceCommand(log, this.remote, dialect);
       if (typeof served === "string") output.add(served);
       else if (!this.#handleServed(served, request)) return false;
       // A request may have closed its own connection.
       if (this.#state !== "open") return false;
+
       if (--remaining > 0 && !output.hasFullWrite) continue;
       remaining = dialect.requestsPerClockCheck;
       const isLate = environment.uptime() > endsAt;

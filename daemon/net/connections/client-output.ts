@@ -245,9 +245,11 @@ export class ClientOutput implements AnswerReceiver {
       connection.onClosing(answer);
       return;
     }
+
     later.answer = answer;
     if (!dialect.isInOrder) this.#answers.add(later);
     else if (!this.#answers.isFirst(later)) return;
+
     if (this.#isSending) return;
     // Many requests are answered together, so their answers are sent together.
     this.#isSending = true;
@@ -320,6 +322,7 @@ class AnswerQueue {
   take(about: number): string | LongAnswer | null {
     const [first] = this.#slots;
     if (first === undefined || first.answer === null) return null;
+
     let ready = 0;
     let taken: string | LongAnswer = "";
     for (const { answer, isPush } of this.#slots) {
@@ -332,6 +335,7 @@ class AnswerQueue {
       taken = first.answer;
       ready = 1;
     }
+
     this.#slots = ready === this.length ? [] : this.#slots.slice(ready);
     this.length -= ready;
     return taken;

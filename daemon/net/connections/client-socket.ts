@@ -79,11 +79,13 @@ export class SharedInput {
     const { _handle: handle } = accepted as Handled;
     if ("encrypted" in accepted || handle === null || handle === undefined) return accepted;
     (accepted as Handled)._handle = null;
+
     const callback = (length: number, buffer: Uint8Array) => {
       const chunk = (buffer as Buffer).subarray(0, length);
       socket.emit("data", this.#copies ? Buffer.from(chunk) : chunk);
       return true;
     };
+
     const options: SocketConstructorOpts & ConnectOpts & { handle: object } = {
       handle,
       allowHalfOpen: true,

@@ -164,6 +164,7 @@ export class ConnectionRegistry<
         holder.closeUnauthenticated();
         if (budget.isWithinLimits) return;
       }
+
     let biggest: { readonly holder: BudgetHolder; readonly connection: OpenConnection } | null = null;
     for (const holder of budget.holders)
       for (const connection of holder.all)

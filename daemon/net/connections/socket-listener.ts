@@ -109,6 +109,7 @@ export class SocketListener<
       );
       this.#server.listen({ host: address, port, backlog: BACKLOG }, resolve);
     });
+
     this.#address = this.#server.address() as AddressInfo;
     this.#server.removeAllListeners("error");
     this.#server.on("error", (reason) =>
@@ -151,6 +152,7 @@ export class SocketListener<
       else socket.on("error", ignore).end(fullText, "latin1").destroySoon();
       return;
     }
+
     if (this.#gate === null) this.#connect(socket);
     else this.#gate.admit(socket, (secured) => this.#connect(secured));
   }

@@ -44,6 +44,7 @@ export class TlsGate {
       ...secureOptions,
       handshakeTimeout: handshakeMs,
     });
+
     certificate.provideTo((renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions }));
     this.#server.on("secureConnection", (secured) => this.#passed(secured));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, secured) =>
@@ -62,6 +63,7 @@ export class TlsGate {
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
+
     // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after
     // the handshake.
     socket.allowHalfOpen = false;

@@ -72,6 +72,7 @@ export class LogThrottle {
       log[level](facts, text);
       return true;
     }
+
     if (before === undefined && this.#periods.size >= SUBJECTS_MAX) this.#periods.clear();
     this.#periods.set(subject, { variant, endsAt: now + periodMs, lines: 1, withheld: 0 });
     const withheld = isSame ? before.withheld : 0;

@@ -52,6 +52,7 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
+
   const pretty =
     format === "pretty" || (format === "auto" && isatty(STDOUT)) ? await loadPretty(format) : null;
   if (pretty !== null) {

@@ -98,6 +98,7 @@ export function figureMetrics<Sources, Values extends object>(
     const { metric } = row;
     if (metric === undefined) continue;
     const { type, help = row.help, labels: own = {} } = metric;
+
     const before = metrics[metric.name];
     const samples = (sources: Sources): Sample<number>[] =>
       subjects(sources).flatMap(({ labels, value: values }) => {

@@ -36,6 +36,7 @@ export async function runService<S extends Service>(
   const exit = (code: number) => {
     close().finally(() => process.exit(code));
   };
+
   // Only a bug causes an uncaught exception; invalid input never does.
   const crash = (problem: unknown) => {
     log.fatal({ err: problem }, crashText(problem) ?? BUG);
@@ -43,6 +44,7 @@ export async function runService<S extends Service>(
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
+
   let service: S | null = null;
   let isStopping = false;
   const stop = (signal: string) => {
@@ -54,6 +56,7 @@ export async function runService<S extends Service>(
       exit(0);
     }, crash);
   };
+
   try {
     const made = await make(log, () => stop("SHUTDOWN"));
     service = made;

@@ -29,6 +29,7 @@ export function boundYoungGeneration(options: string): () => void {
     grows = wanted;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
+
   // Enable growth again if the young generation is small: the engine shrinks it while the process has little to do.
   const adjust = () => set(youngBytes() < ENOUGH_BYTES);
   // The size changes only during a collection. On a busy daemon, a timer would run too late and find 8 MiB.

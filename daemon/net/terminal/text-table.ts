@@ -55,6 +55,7 @@ export function fitted(
 ): string[][] {
   const rows = cells.map((row) => row.map((cell) => withoutScheme(shown(cell))));
   const widths = widthsOf(rows);
+
   let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
   const isWhole = widths.map(
     (_, column) => keepsAddresses && rows.some((row) => ADDRESS.test(row[column] ?? "")),
@@ -85,6 +86,7 @@ export function clippedAddresses(addresses: readonly string[], chars: number): R
   const all = [...new Set(addresses)];
   const middle = new Map(all.map((address) => [address, clipMiddle(address, chars)]));
   if (new Set(middle.values()).size === all.length) return middle;
+
   const [first = ""] = all;
   const common = (from: (text: string, count: number) => string): number => {
     let count = 0;
@@ -94,6 +96,7 @@ export function clippedAddresses(addresses: readonly string[], chars: number): R
   };
   const start = common((text, count) => text.slice(0, count));
   const end = common((text, count) => text.slice(Math.max(0, text.length - count)));
+
   return new Map(
     all.map((address) => {
       const distinct = address.slice(start > 1 ? start : 0, address.length - end);

@@ -28,10 +28,12 @@ export function parseOrder(text: string): OrderAddress {
     throw new RangeError(
       `"${text.replace(/\/\/.*@/, "//***@")}" names no stream. Expected ${FORM}; a stream's name consists of letters, digits, _ and -.`,
     );
+
   const [, scheme, user = null, password = null, hosts, stream, replicas = "1"] = parts;
   const servers = (hosts as string).split(",").map(parseServer);
   const login = user === null ? "" : `${user}@`;
   const options = replicas === "1" ? "" : `?replicas=${replicas}`;
+
   return {
     name: `${scheme}://${login}${servers.join(",")}/${stream}${options}`,
     servers,

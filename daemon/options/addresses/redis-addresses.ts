@@ -74,15 +74,18 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   const fail = (reason: string): never => {
     throw new RangeError(`"${shown}": ${reason}. Expected ${FORM[kind]}.`);
   };
+
   const [, master = "", list = ""] = /^(?:([^@]*)@)?(.*)$/.exec(rest ?? plain ?? "") ?? [];
   if (kind === "redis-sentinel" && master === "") fail("the master's name is missing");
   if (kind === "redis-cluster" && master !== "") fail("a cluster has no name");
   if (kind === "redis-cluster" && queried !== "") fail("a cluster has no settings after a question mark");
   const db = Number(number);
   if (kind === "redis-cluster" && db !== 0) fail("a Redis Cluster has only database 0");
+
   const nodes = list.split(",").map((part) => nodeIn(part.trim(), fail));
   const named = `${master === "" ? "" : `${master}@`}${nodes.map(nodeText).join(",")}`;
   const tls = s === "s";
+
   return {
     kind,
     name: db === 0 ? `redis${s}-${which}:${named}` : `redis${s}-${which}://${named}/${db}`,
@@ -129,10 +132,12 @@ function sentinelIn(
         return fail(`"${name}" is not a setting with a value`);
       }),
   );
+
   const [username, password] = ["sentinel-user", "sentinel-password"].map((name) =>
     decoded(parameters.get(name) ?? "", shown),
   ) as [string | null, string | null];
   if (username !== null && password === null) fail("the sentinel-password is missing");
+
   const tls = parameters.get("sentinel-tls") ?? (isTls ? "yes" : "no");
   if (tls !== "yes" && tls !== "no") fail("sentinel-tls must be yes or no");
   return { username, password, tls: tls === "yes" };

@@ -38,6 +38,7 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
     commands += counts.ok + counts.errors;
     errors += counts.errors;
   }
+
   return {
     uptime: daemon.uptime() - daemon.startedAt,
     now: daemon.clock(),
@@ -59,6 +60,7 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
   const { metrics } = daemon;
   const { clients, commands, errors, keys, memory } = values;
   const backends = daemon.health().backends;
+
   return {
     ...infoFields(INFO_FIGURES, {
       software: version,
@@ -95,6 +97,7 @@ function decisionFigures({ replica, clock }: InspectedDaemon): Pick<InfoFigures,
     decidedAt,
     waitingEnvelopes: waiting,
   } = figures;
+
   const counts = { keeper: Number(isKeeper), slots, units, waiting, age: Math.max(0, clock() - decidedAt) };
   const isUsed = decidedAt > 0 || waiting > 0;
   return { decisions: isUsed ? pairsText(Object.entries(counts)) : null, undecided: figures.undecidedCause };
@@ -104,9 +107,11 @@ function decisionFigures({ replica, clock }: InspectedDaemon): Pick<InfoFigures,
 function orderFigures({ order }: InspectedDaemon): Pick<InfoFigures, "order" | "orderTrouble" | "lowDisk"> {
   const figures = order();
   if (figures === null) return { order: null, orderTrouble: null, lowDisk: null };
+
   const { applied, behind, waiting, connections, published, trouble, lowDisk } = figures;
   const { stored, repeated, refused, unknown } = published;
   const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
+
   return {
     order: pairsText(Object.entries(counts)),
     orderTrouble: trouble,

@@ -77,6 +77,7 @@ export class Inspection implements DaemonInspector {
     const handler = HANDLERS.get(command.name);
     if (handler === undefined) return null;
     if (ring.judge(signer, [FOR_ADMINISTRATORS], { conditions: null }) !== null) return DENIED;
+
     try {
       const reply = handler(argv, this.#daemon);
       return reply instanceof Promise ? reply.catch(replyOf) : reply;

@@ -30,12 +30,14 @@ function parseShort(bytes: ByteString): number | undefined {
   const isNegative = bytes.charCodeAt(0) === MINUS;
   let at = isNegative ? 1 : 0;
   if (at === bytes.length || bytes.charCodeAt(at) === DIGIT_0) return undefined;
+
   let value = 0;
   for (; at < bytes.length; at++) {
     const digit = bytes.charCodeAt(at) - DIGIT_0;
     if (digit < 0 || digit > 9) return undefined;
     value = value * 10 + digit;
   }
+
   return isNegative ? -value : value;
 }
 

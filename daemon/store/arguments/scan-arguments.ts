@@ -61,6 +61,7 @@ export function scanOptions(
     const option = (argv[i] as ByteString).toLowerCase();
     const value = argv[i + 1];
     if (value === undefined) throw syntaxError();
+
     if (option === "count") {
       count = indexArgument(value);
       if (count < 1) throw syntaxError();
@@ -72,6 +73,7 @@ export function scanOptions(
       throw syntaxError();
     }
   }
+
   return { cursor, count, matches, type };
 }
 

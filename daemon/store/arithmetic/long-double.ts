@@ -43,6 +43,7 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
   const right = parse(b);
   if (left === "not-a-float" || right === "not-a-float") return "not-a-float";
   if (left === "infinite" || right === "infinite") return "infinite";
+
   const exponent = Math.min(left.exponent, right.exponent);
   const sum = round(
     (left.mantissa << BigInt(left.exponent - exponent)) +

@@ -351,10 +351,13 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     else throw syntaxError();
   }
   if (db === unit.db && source === destination) throw sameObject();
+
   const entry = data.get(source);
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
+
   const { value } = entry;
   checkFits(value, destination);
+
   // A string is shared, not copied.
   if (typeof value === "string") data.effort.produce(1);
   else value.countCopy(data.effort);
@@ -393,12 +396,14 @@ function expireConditions(argv: readonly ByteString[]): ReadonlySet<string> {
       throw custom(`ERR Unsupported option ${echoed(argv[i]!)}`);
     conditions.add(option);
   }
+
   if (conditions.has("NX") && conditions.size > 1) {
     throw custom("ERR NX and XX, GT or LT options at the same time are not compatible");
   }
   if (conditions.has("GT") && conditions.has("LT")) {
     throw custom("ERR GT and LT options at the same time are not compatible");
   }
+
   return conditions;
 }
 
@@ -413,11 +418,13 @@ function expire(
   const time = expireTime(argv[2]!, expireUnit, unit.at, name, false);
   const entry = data.get(argv[1]!);
   if (entry === undefined) return ZERO;
+
   const current = entry.expire === NO_EXPIRY ? Number.POSITIVE_INFINITY : entry.expire;
   if (conditions.has("NX") && entry.expire !== NO_EXPIRY) return ZERO;
   if (conditions.has("XX") && entry.expire === NO_EXPIRY) return ZERO;
   if (conditions.has("GT") && time <= current) return ZERO;
   if (conditions.has("LT") && time >= current) return ZERO;
+
   if (time <= unit.at) data.delete(entry.key);
   else if (time !== entry.expire) data.expire(entry, time);
   return ONE;
@@ -445,6 +452,7 @@ function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     if (pattern !== "*" && (!key.startsWith(literal) || !matches(key))) continue;
     if (!isExpired(entry, unit.at)) names.push(key);
   }
+
   return bulksReply("array", names);
 }
 

@@ -284,6 +284,7 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const hash = data.getAs(Hash, argv[1]!)?.value;
   // As in Redis, the options are not checked if there is nothing to scan.
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
+
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
   const fieldsAndValues: ByteString[] = [];
@@ -291,6 +292,7 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     const field = fields[index]!;
     if (options.matches(field)) fieldsAndValues.push(field, values[index]!);
   };
+
   const isSmall = isCompact(hash, encoding);
   countPage(data, hash.size, options, isSmall);
   return scanReply(visitPage(hash, options, isSmall, visit), fieldsAndValues);
@@ -357,8 +359,10 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
   const withValues = argv.length > 3;
   if (withValues && (argv.length > 4 || argv[3]!.toUpperCase() !== "WITHVALUES")) throw syntaxError();
   if (withValues && isTooLarge(BigInt(argv[2]!))) throw custom("ERR value is out of range");
+
   const hash = data.getAs(Hash, argv[1]!)?.value;
   if (hash === undefined) return EMPTY_ARRAY;
+
   const indexes = chosenIndexes(data, choose, hash.size, count);
   const { fields, values } = hash;
   const items: Reply[] = [];
@@ -366,6 +370,7 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
     items.push(bulk(fields[index]!));
     if (withValues) items.push(bulk(values[index]!));
   }
+
   return withValues ? pairs(items) : array(items);
 }
 

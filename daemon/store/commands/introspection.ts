@@ -256,13 +256,16 @@ function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly 
   const called = argv.slice(2);
   const command = commandCalled(table, called);
   if (command === undefined) throw custom("ERR Invalid command specified");
+
   const { arity, keys } = command;
   if (typeof keys !== "function" && keys.length === 0) throw custom("ERR The command has no key arguments");
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
+
   const keyUse = hasKeyCount(command, called) ? keyUses(command, called) : [];
   if (keyUse.length > 0 || command.group === "scripting") return keyUse;
+
   throw custom(
     keyHints(command).length === 0
       ? "ERR The command has no key arguments"

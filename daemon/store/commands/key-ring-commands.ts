@@ -200,11 +200,13 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
     if (!["LABEL", "FROM", "UNTIL", "RATE"].includes(name) || options.has(name)) throw syntaxError();
     options.set(name, argv[i + 1] ?? missing(name));
   }
+
   const label = checkedLabel(options.get("LABEL") ?? "");
   const notBefore = numberOption(options, "FROM", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
     throw custom("ERR UNTIL is before FROM: the key would never be valid");
+
   const rate = numberOption(options, "RATE", "a number of envelopes a second (0: no limit)", RATE_MAX) ?? 0;
   const record = ring.add(
     { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },
@@ -292,6 +294,7 @@ function patternNamedBy(argv: readonly ByteString[]): NamedPattern {
   const [, , glob = "", ...options] = argv;
   if (glob === "" || glob.length > PATTERN_BYTES_MAX)
     throw custom(`ERR the pattern has ${glob.length} bytes instead of 1 to ${PATTERN_BYTES_MAX}`);
+
   let db: number | null = null;
   let isForPair = false;
   for (let i = 0; i < options.length; i++) {
@@ -300,6 +303,7 @@ function patternNamedBy(argv: readonly ByteString[]): NamedPattern {
     else if (word === "DB" && db === null && DB_NUMBER.test(options[i + 1] ?? "")) db = Number(options[++i]);
     else throw syntaxError();
   }
+
   return { glob, db, isForPair };
 }
 

@@ -41,6 +41,7 @@ export function longestCommonSubsequence(
   if (typeof a !== "string" || typeof b !== "string") {
     throw custom("ERR The specified keys must contain string values");
   }
+
   const options = readOptions(argv);
   if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
@@ -66,6 +67,7 @@ function* reply(
         .join(""),
     );
   }
+
   const matches = ranges.filter((range) => lengthOf(range) >= options.minLength);
   return map([
     bulk("matches"),
@@ -89,6 +91,7 @@ function readOptions(argv: readonly ByteString[]): Options {
     else throw syntaxError();
   }
   if (ranges && length) throw custom("ERR If you want both the length and indexes, please just use IDX.");
+
   return { output: ranges ? "ranges" : length ? "length" : "string", minLength, withLength };
 }
 
@@ -153,6 +156,7 @@ export function* commonLength(a: ByteString, b: ByteString, effort: EffortBudget
     cells = 0;
     yield;
   }
+
   return row[columns.length]!;
 }
 
@@ -179,6 +183,7 @@ export function* commonRanges(
     yield* findWay(table, { first, before, cell }, way);
     yield* walkBack(table, { first, cell, way }, ranges);
   }
+
   return ranges.found;
 }
 
@@ -218,6 +223,7 @@ function* storedRows({ rows, columns }: Table, blockRows: number): Generator<voi
     cells = 0;
     yield;
   }
+
   return stored;
 }
 
@@ -296,6 +302,7 @@ function* walkBack(
       else column--;
     }
   }
+
   cell.row = row;
   cell.column = column;
 }

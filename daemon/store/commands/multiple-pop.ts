@@ -32,6 +32,7 @@ export function multiplePop<End>(
   const keys = integerFrom(1, argv[keysAt]!, () => custom("ERR numkeys should be greater than 0"));
   const endAt = keysAt + 1 + keys;
   if (endAt >= argv.length) throw syntaxError();
+
   const end = endOf(argv[endAt]!);
   const options = argv.slice(endAt + 1);
   let count = 1;
@@ -40,6 +41,7 @@ export function multiplePop<End>(
     count = integerFrom(1, options[1]!, () => custom("ERR count should be greater than 0"));
     if (options.length > 2) throw syntaxError();
   }
+
   return { keys: argv.slice(keysAt + 1, endAt), end, count };
 }
 
@@ -71,6 +73,7 @@ export function popFirst<V extends List | SortedSet, Item>(
     const items = remove(entry, chosen);
     return items.length === 0 ? null : { key, items };
   }
+
   return null;
 }
 

@@ -130,8 +130,10 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
     samples = indexArgument(argv[i + 1]!);
     if (samples < 0) throw syntaxError();
   }
+
   const entry = data.get(argv[2]!);
   if (entry === undefined) return NIL;
+
   const { value } = entry;
   const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
   if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));

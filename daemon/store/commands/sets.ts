@@ -306,8 +306,10 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const count = argv[2] === undefined ? undefined : integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(MemberSet, argv[1]!);
   if (entry === undefined) return count === undefined ? NIL : EMPTY_SET;
+
   const { value } = entry;
   if (unit.choice !== undefined) return popChosen(data, entry, unit.choice, count === undefined);
+
   if (count !== undefined && count >= value.size) {
     const { members } = value;
     data.delete(entry.key);
@@ -323,6 +325,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     popped.push(bulk(member));
     unit.taken?.push(member);
   }
+
   return count === undefined ? popped[0]! : set(popped);
 }
 
@@ -346,9 +349,11 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   const count = argv[2] === undefined ? undefined : signedCount(argv[2]);
   const members = data.getAs(MemberSet, argv[1]!)?.value.members;
   if (members === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
+
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(members[choose(members.length)]!);
   if (count >= members.length) return allMembers(data, "array", members);
+
   return bulksReply(
     "array",
     chosenIndexes(data, choose, members.length, count).map((index) => members[index]!),
@@ -367,6 +372,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(MemberSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
+
   const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
   // The sets that Redis stores compactly contain only integers, which Redis returns in ascending order.
@@ -375,6 +381,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const visit = (index: number) => {
     if (options.matches(members[index]!)) matches.push(members[index]!);
   };
+
   countPage(data, members.length, options, isSmall);
   return scanReply(visitPage(value, options, isSmall, visit), matches);
 }
@@ -461,11 +468,13 @@ function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): 
     if (data.get(key) !== undefined) data.delete(key);
     return ZERO;
   }
+
   const result = new MemberSet();
   for (const member of members) {
     data.effort.work(member.length / BYTES_PER_STEP);
     result.push(member);
   }
+
   data.put(key, result);
   return integer(members.length);
 }

@@ -511,6 +511,7 @@ function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Rep
     data.put(key, argv[2]!);
     return OK;
   }
+
   const options = stringOptions(argv, 3, "set");
   const expire = expiryOf(options.expiry, unit.at, "set");
   const old: KeyEntry | undefined = options.get ? data.getString(key) : data.get(key);

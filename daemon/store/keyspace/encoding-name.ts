@@ -46,12 +46,14 @@ export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIM
       ? "intset"
       : "hashtable";
   }
+
   if (value instanceof Hash) {
     const { hashListpackEntries, hashListpackValue } = limits;
     const isSmall = value.size <= hashListpackEntries;
     const fits = ({ length }: ByteString) => length <= hashListpackValue;
     return isSmall && value.fields.every(fits) && value.values.every(fits) ? "listpack" : "hashtable";
   }
+
   if (value instanceof SortedSet) {
     const { zsetListpackEntries, zsetListpackValue } = limits;
     const isSmall = value.size <= zsetListpackEntries;
@@ -59,6 +61,7 @@ export function encodingName(value: Value, limits: EncodingLimits = ENCODING_LIM
       ? "listpack"
       : "skiplist";
   }
+
   const type = typeName(value);
   return type === "list" ? "quicklist" : type;
 }

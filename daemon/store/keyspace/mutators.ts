@@ -148,6 +148,7 @@ export class Data {
       if (this.#use > entry.use) entry.use = this.#use;
       this.forms?.forget(entry);
     }
+
     this.#touched = entry ?? keyspace.add(key, value, this.#expiryOfNew(expire), "");
     noteWriter(this.#touched, this.#unit);
     return this.#touched;
@@ -195,6 +196,7 @@ export class Data {
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
+
     // Only the unit's first patch of a string may be concatenated lazily, because a unit that appends several times may
     // read the string in between.
     const isFirst = this.#patched !== entry || this.#patchedBy !== this.#unit.id;
@@ -276,6 +278,7 @@ export class Data {
       this.touch(entry);
       return true;
     }
+
     const old = hash.valueAt(slot);
     if (old === value) return false;
     this.#records?.push({ mutator: "hashPut", hash, slot, old: copied(old) });

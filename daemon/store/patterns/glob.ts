@@ -70,6 +70,7 @@ export class GlobSteps {
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
   if (steps?.areOver === true) return false;
+
   let p = 0;
   let t = 0;
   /** Index at which to resume after the last star if the remaining pattern does not match. */
@@ -82,6 +83,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
       continue;
     }
     if (t === text.length) return p === pattern.length;
+
     const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t), steps) : -1;
     if (next >= 0) {
       p = next;
@@ -119,6 +121,7 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
   let at = start;
   const negated = pattern[at] === "^";
   if (negated) at++;
+
   let isInClass = false;
   for (; at < pattern.length && pattern[at] !== "]"; at++) {
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
@@ -133,8 +136,10 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
       isInClass = true;
     }
   }
+
   steps?.readClass(at - start);
   if (isInClass === negated || steps?.areOver === true) return -1;
+
   return Math.min(at + 1, pattern.length);
 }
 
@@ -162,6 +167,7 @@ export function lowerPattern(pattern: ByteString): ByteString {
     }
     at += part.length;
   }
+
   return lowered;
 }
 

@@ -102,15 +102,18 @@ function groupSelectors(words: readonly ByteString[]): (ByteString | readonly By
       groups.push(word);
       continue;
     }
+
     const start = i;
     while (i < words.length && !words[i]?.endsWith(")")) i++;
     if (i === words.length) throw wrongRule(word, UNCLOSED, null);
+
     const inside = words
       .slice(start, i + 1)
       .join(" ")
       .slice(1, -1);
     groups.push(inside.split(" ").filter((part) => part !== ""));
   }
+
   return groups;
 }
 
@@ -155,6 +158,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
     case "clearselectors":
       return { kind: "clear-selectors", text };
   }
+
   switch (text[0]) {
     case "+":
     case "-":
@@ -166,6 +170,7 @@ function parseRule(text: ByteString, table: CommandTable): Rule {
     case "&":
       return { kind: "channel", text, pattern: text.slice(1) };
   }
+
   if (/^([<>#!]|on$|off$|(no|reset)pass$|reset$|(skip-)?sanitize-payload$)/i.test(text)) {
     throw wrongRule(text, "passwords and switches of users do not apply to keys; KEY REVOKE revokes a key");
   }
@@ -180,9 +185,11 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
     if (!CATEGORIES.includes(category)) throw wrongRule(text, noSuchCategory(category), "unknown");
     return { kind: "category", text, allow, category };
   }
+
   const name = text.slice(1).toUpperCase();
   if (table.find(name) !== undefined || ABSENT_COMMANDS.has(name))
     return { kind: "command", text, allow, name };
+
   const [container = ""] = name.split("|");
   if (name.includes("|") && (table.find(container) !== undefined || ABSENT_COMMANDS.has(container))) {
     const isOfContainer = (one: string) => one.startsWith(`${container}|`);
@@ -195,6 +202,7 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
       mistake,
     );
   }
+
   const nearest = nearestName(
     name,
     table.all().map((command) => command.name),
@@ -267,6 +275,7 @@ function keysOf(rules: readonly Rule[]): ByteString {
     }
   }
   if (isAll) return "~*";
+
   return [...permissions]
     .map(([glob, { read, write }]) => `${read && write ? "" : read ? "%R" : "%W"}~${glob}`)
     .join(" ");
@@ -286,5 +295,6 @@ function commandsOf(rules: readonly Rule[]): ByteString {
       others.push((rule.allow ? "+" : "-") + name);
     }
   }
+
   return [base, ...others].join(" ");
 }

@@ -57,6 +57,7 @@ function readInfo(der: ByteString): PublicKeyFacts {
   const oid = algorithm.read(OBJECT_IDENTIFIER);
   if (oid === RSA_OID && algorithm.read(NULL) !== "") throw new MalformedDer("its NULL is not empty");
   if (oid !== RSA_OID && oid !== ED25519_OID) throw unusable("neither RSA nor Ed25519, which are supported");
+
   algorithm.expectEnd();
   const bits = info.readBits();
   info.expectEnd();
@@ -64,6 +65,7 @@ function readInfo(der: ByteString): PublicKeyFacts {
   if (bits.length !== ED25519_BYTES)
     throw unusable(`an Ed25519 key of ${bits.length} bytes instead of ${ED25519_BYTES}`);
   if (isSmallOrderKey(bits)) throw unusable("an Ed25519 point for which anyone can forge signatures");
+
   return { algorithm: "ed25519", bits: 8 * ED25519_BYTES };
 }
 
@@ -79,6 +81,7 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
   if (bits > RSA_BITS_MAX) throw unusable(`RSA of ${bits} bits, above ${RSA_BITS_MAX}`);
   if (exponent !== RSA_EXPONENT) throw unusable("RSA whose public exponent is not 65537");
   if (modulus.charCodeAt(modulus.length - 1) % 2 === 0) throw unusable("RSA whose modulus is even");
+
   return { algorithm: "rsa", bits };
 }
 
@@ -102,6 +105,7 @@ export function spkiOfText(text: ByteString): ByteString {
   if (text.length > TEXT_BYTES_MAX) throw unusable(`a text of ${text.length} bytes, above ${TEXT_BYTES_MAX}`);
   const trimmed = text.trim();
   if (!trimmed.startsWith("-----")) return decodeBase64(trimmed);
+
   const [, label, body, endLabel] = PEM.exec(trimmed) ?? [];
   if (label === undefined || body === undefined || label !== endLabel) {
     throw unusable("its PEM text does not end with the -----END line of its first line");
@@ -110,6 +114,7 @@ export function spkiOfText(text: ByteString): ByteString {
     const known = label.endsWith("PRIVATE KEY") ? "PRIVATE KEY" : label;
     throw unusable(OTHER_LABELS.get(known) ?? `a "${label}" instead of a "PUBLIC KEY"`);
   }
+
   return decodeBase64(body.replace(/\r?\n/g, ""));
 }
 

@@ -33,6 +33,7 @@ export class CommandIndex implements CommandTable {
       const [container, subcommand] = command.name.split("|");
       if (subcommand !== undefined) this.#containers.add(container as string);
     }
+
     for (const [name, command] of this.#byName)
       if (
         !command.name.includes("|") &&
@@ -40,6 +41,7 @@ export class CommandIndex implements CommandTable {
         command.otherRow === undefined
       )
         this.#simple.set(name, command);
+
     this.#withoutHelp = new Map(
       [...this.#containers]
         .filter((container) => !this.#byName.has(`${container}|HELP`))
@@ -66,6 +68,7 @@ export class CommandIndex implements CommandTable {
     const name = argv[0] ?? "";
     const usual = this.#simple.get(name);
     if (usual !== undefined && hasArity(usual, argv.length)) return usual;
+
     // The form with `|` is internal: clients cannot call a subcommand by a single word.
     let command = name.includes("|") ? undefined : this.find(name);
     if (argv.length > 1 && (command === undefined || this.#containers.has(command.name))) {
@@ -77,8 +80,10 @@ export class CommandIndex implements CommandTable {
           return unknownSubcommand(container, subcommand, this.#withoutHelp.get(container));
       }
     }
+
     if (command === undefined)
       return this.#containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
+
     return hasArity(command, argv.length)
       ? this.#rowOf(command, argv)
       : wrongArity(command.name.toLowerCase());

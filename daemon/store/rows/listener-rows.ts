@@ -82,6 +82,7 @@ export function container(
     summary: HELP_SUMMARY,
     run: () => array(text.map((line) => status(line))),
   };
+
   // As in Redis, the container belongs to no family, but its subcommands do.
   return [
     ...family("server", { [name]: containerRow }),

@@ -154,6 +154,7 @@ export class List implements ObjectValue {
       for (let i = 0; i < elements.length; i++) call(elements[i]!, from + i);
       return;
     }
+
     const { left, middle, right } = content;
     for (let index = from; index < Math.min(to, left.length); index++)
       call(left[left.length - 1 - index]!, index);
@@ -303,11 +304,13 @@ function spliceLong(list: Long, index: number, count: number, inserted: readonly
     spill(list, "right");
     return true;
   }
+
   if (end <= left.length) {
     left.splice(left.length - end, count, ...inserted.toReversed());
     spill(list, "left");
     return true;
   }
+
   return index >= left.length && end <= rightStart && middle.splice(index - left.length, count, inserted);
 }
 

@@ -244,6 +244,7 @@ export class SortedSet implements ObjectValue {
       this.#size++;
       return;
     }
+
     // The tree and the table share one string of the member's bytes.
     const sharedMember = table.items[slot]!;
     tree.delete(scores[slot]!, sharedMember);
@@ -256,6 +257,7 @@ export class SortedSet implements ObjectValue {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size < MEMBERS_PACKED_MAX && isPackable(member)) return content;
+
     const pairs = pairsOf(content).map(([name, score]): [ByteString, number] => [copied(name), score]);
     const ranked = {
       table: tableOfNames(pairs.map(([name]) => name)),

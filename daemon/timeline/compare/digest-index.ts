@@ -162,6 +162,7 @@ export class DigestIndex {
     const sum: Words = new Uint32Array(SUM_WORDS);
     let count = 0;
     let reached = 0;
+
     for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
       if (reached < (from[level] as number)) break;
       const seconds = LEVEL_SECONDS[level] as number;
@@ -170,6 +171,7 @@ export class DigestIndex {
       count += table.addTo(sum, table.firstFrom(reached / seconds), table.firstFrom(end));
       reached = end * seconds;
     }
+
     if (reached * 1000 < at) {
       for (const orderKey of this.orderKeys(
         set,
@@ -181,6 +183,7 @@ export class DigestIndex {
         count++;
       }
     }
+
     return { count, sum: bytesOfWords(sum) };
   }
 
@@ -191,11 +194,14 @@ export class DigestIndex {
       from === null ? 0 : this.#ringFrom(from),
       to === null ? undefined : this.#ringFrom(to),
     );
+
     if (set === "ring") {
       yield* ring;
       return;
     }
+
     if (this.#storage === null) throw new Error("an index without a storage has no order keys");
+
     let next = 0;
     for (const orderKey of this.#storage.orderKeys(from, to)) {
       let order = -1;
@@ -264,6 +270,7 @@ function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
       ? table.firstFrom((firstSeconds[level] as number) / (LEVEL_SECONDS[level] as number))
       : 0,
   );
+
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32BE(FORMAT);
   head.writeUIntBE(firstSeconds[0] as number, 4, 6);
@@ -271,7 +278,9 @@ function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
   tables.forEach((table, level) => {
     head.writeUInt32BE(table.size - (firsts[level] as number), 16 + 4 * level);
   });
+
   yield head;
+
   for (const [level, table] of tables.entries()) {
     for (let row = firsts[level] as number; row < table.size; row += ROWS_PER_CHUNK)
       yield table.write(row, Math.min(row + ROWS_PER_CHUNK, table.size));
@@ -286,6 +295,7 @@ function readSums(sums: Sums, bytes: Buffer): number {
   if (bytes.readUInt32BE(0) !== FORMAT) throw new RangeError("a digest index of another format");
   sums.from[0] = bytes.readUIntBE(4, 6);
   sums.from[1] = bytes.readUIntBE(10, 6);
+
   let offset = HEAD_BYTES;
   sums.tables.forEach((table, level) => {
     const end = offset + bytes.readUInt32BE(16 + 4 * level) * ROW_BYTES;
@@ -293,6 +303,7 @@ function readSums(sums: Sums, bytes: Buffer): number {
     table.append(bytes.subarray(offset, end));
     offset = end;
   });
+
   const coarsest = sums.tables.at(-1) as SumTable;
   sums.count = coarsest.addTo(sums.sum, 0, coarsest.size);
   return offset;

@@ -40,6 +40,7 @@ export class OrderKeyWalk {
         next = nextOrderKey(orderKey);
         break;
       }
+
       if (next === null) return;
       this.#left = ORDER_KEYS_PER_STEP;
       yield;
@@ -96,12 +97,14 @@ export function* ownRows(
   // The coarsest level has no table: it is computed from the level below.
   const tableLevel = Math.min(level, COARSEST - 1);
   const table = index.tableFrom(set, tableLevel, from);
+
   if (table === null) {
     yield* new OrderKeyWalk(index, set).visit({ from, to }, (orderKey) => {
       rows.add(Math.floor(dateOf(orderKey) / 1000), 1, highOf(orderKey), lowOf(orderKey));
     });
     return rows.rows;
   }
+
   const seconds = ROW_SECONDS[tableLevel] as number;
   let next = from / seconds;
   for (;;) {
@@ -143,6 +146,7 @@ class RowSums {
       this.rows.push({ start, count, high, low });
       return;
     }
+
     last.count += count;
     const sum = last.low + low;
     last.low = sum >>> 0;

@@ -82,6 +82,7 @@ const SECONDS_MAX = 2 ** 44;
 export function writeMessage({ set, salt, sections }: Message): Buffer {
   const writer = new Writer();
   for (const byte of [VERSION, SETS.indexOf(set), salt]) writer.number(byte);
+
   let end = 0;
   for (const section of sections) {
     writer.number(KINDS.indexOf(section.kind));
@@ -90,6 +91,7 @@ export function writeMessage({ set, salt, sections }: Message): Buffer {
     end = section.to;
     writeSection(writer, section);
   }
+
   return writer.finish();
 }
 
@@ -135,9 +137,11 @@ export function readMessage(bytes: Buffer): Message {
   const version = reader.number();
   if (version !== VERSION)
     throw new OtherProtocol(`a comparison of entries in format ${version} instead of ${VERSION}`);
+
   const set = SETS[reader.number()];
   const salt = reader.number();
   if (set === undefined || salt > 3) throw reader.malformed("expected a set and a salt");
+
   const sections: Section[] = [];
   for (let end = 0; !reader.isAtEnd; ) {
     reader.count(1);
@@ -183,6 +187,7 @@ function readRows(reader: Reader, { from, to }: TimeRange): { level: number; row
   const level = reader.number();
   const seconds = ROW_SECONDS[level];
   if (seconds === undefined || from % seconds !== 0) throw reader.malformed("expected rows of a level");
+
   const rows: SumRow[] = [];
   let next = from;
   for (let left = reader.count(reader.number()); left > 0; left--) {

@@ -68,16 +68,20 @@ const REPLY_MAX = 65_536;
 export function* start(index: DigestIndex, set: DigestSet, salt: number): Steps<Buffer> {
   const reply = new Reply(index, set, salt % 4);
   const { count } = index.total(set);
+
   if (count <= ALL_IDS_MAX[set]) yield* reply.ids(0, Infinity);
   else {
     const last = yield* ownRows(index, set, 2, 0, Infinity);
+
     const newest = (last.at(-1) as SumRow).start;
     const fine = startOfRow(2, newest - FIRST_ROWS * 64);
     const middle = startOfRow(3, fine - FIRST_ROWS * 4096);
+
     if (middle > 0) yield* reply.sums(3, 0, middle);
     if (fine > 0) yield* reply.sums(2, middle, fine);
     yield* reply.sums(1, fine, Infinity);
   }
+
   return writeMessage(reply);
 }
 
@@ -143,6 +147,7 @@ class Comparison {
     const reply = new Reply(this.#index, this.#set, this.#salt);
     let requested = 0;
     const total = this.#tasks.reduce((sum, task) => sum + (task.kind === "groups" ? task.count : 0), 0);
+
     for (const task of this.#tasks) {
       if (reply.isFull) break;
       if (task.kind === "ready") reply.add(task.section);
@@ -152,6 +157,7 @@ class Comparison {
       else yield* reply.groups(task.from, groupBits(task.count, total));
       if ("requested" in task) requested += task.requested;
     }
+
     const { sections } = reply;
     return {
       set: this.#set,
@@ -164,11 +170,13 @@ class Comparison {
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
+
     // A section without rows means that the other member has no entries in the range, and requests all entries.
     if (rows.length === 0) {
       if (own.length > 0) this.#toSend.span(from, to);
       return;
     }
+
     let theirs = 0;
     for (const row of own) {
       for (; theirs < rows.length && (rows[theirs] as SumRow).start < row.start; theirs++)
@@ -212,18 +220,21 @@ class Comparison {
       if (high === 0 && low === 0) missing.add(group);
       else groups.push(group);
     }
+
     const ids = new Map(groups.map((group): [number, ByteString[]] => [group, []]));
     yield* this.#walk.visit({ from, to }, (orderKey) => {
       const group = groupOf(orderKey, bits);
       this.#toSend.visit(orderKey, missing.has(group));
       ids.get(group)?.push(shortId(orderKey, this.#salt));
     });
+
     let items = 0;
     for (const [group, list] of ids) {
       if (items > REPLY_MAX) ids.delete(group);
       items += list.length;
     }
     if (ids.size === 0) return;
+
     const all = bytesOfIds([...ids.values()].flat());
     const section: IdsSection = { kind: "ids", from, to, bits, groups: [...ids.keys()], ids: all };
     this.#tasks.push({ kind: "ready", section, requested: 0 });

@@ -48,6 +48,7 @@ export class SumTable {
     const last = keys.at(-1);
     if (last === undefined || last < bound) return keys.length;
     if (last === bound) return keys.length - 1;
+
     let low = 0;
     let high = keys.length - 1;
     while (low < high) {
@@ -121,6 +122,7 @@ export class SumTable {
       grown.set(this.#sums);
       this.#sums = grown;
     }
+
     if (row === this.size) {
       this.#keys.push(key);
       this.#counts.push(0);
@@ -129,6 +131,7 @@ export class SumTable {
       this.#counts.splice(row, 0, 0);
       this.#sums.copyWithin((row + 1) * SUM_WORDS, row * SUM_WORDS, words);
     }
+
     this.#sums.fill(0, row * SUM_WORDS, (row + 1) * SUM_WORDS);
     return row;
   }

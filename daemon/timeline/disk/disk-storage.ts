@@ -103,24 +103,30 @@ export class DiskStorage implements Storage {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
+
     checkFolderFormat(this.#folder);
     mkdirSync(this.#folder, { recursive: true, mode: FOLDER_MODE });
     this.#lock = lockFolder(this.#folder);
+
     try {
       // Check again: another process may have written the folder before this process locked it.
       if (!checkFolderFormat(this.#folder)) writeFolderFormat(this.#folder);
+
       const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
+
       // Check before reading: if two processes have the same process id, LMDB makes the second wait for seconds, and
       // then fails.
       const hasSamePid = this.#tree.hasSamePid && !hadOpen;
       const processes = hasSamePid ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasSamePid });
       this.#tree.checkMarks();
+
       const marker = randomBytes(MARKER_BYTES);
       const { last, lost, mayHaveRestarted } = recoverLog(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
       this.mayHaveForgotten = lost > 0 || (fsync === "never" && mayHaveRestarted);
+
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
       this.#toLmdb = new LogToLmdb(this.#tree, marker, {
@@ -135,6 +141,7 @@ export class DiskStorage implements Storage {
       else this.#lock.unlock();
       throw problem;
     }
+
     if (typeof fsync === "object") this.#timer = setInterval(this.#syncOnTime, fsync.interval).unref();
   }
 
@@ -231,6 +238,7 @@ export class DiskStorage implements Storage {
     await this.#syncing?.catch(() => {});
     if (this.#isUnsynced && typeof this.#fsync === "object") this.#syncOnTime();
     await this.#syncing?.catch(() => {});
+
     const isMoved = await this.#moveAll();
     await this.#toLmdb.stop();
     await this.#log.close(!isMoved);
@@ -258,10 +266,12 @@ export class DiskStorage implements Storage {
     const operations = this.#operations;
     if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#toLmdb.hasBacklog)
       return;
+
     this.#operations = [];
     this.#current = this.#next;
     this.#next = null;
     this.#isWriting = true;
+
     try {
       const group = this.#log.write(operations);
       if (group instanceof Promise)
@@ -290,10 +300,12 @@ export class DiskStorage implements Storage {
   readonly #syncOnTime = (): void => {
     // After a failed sync, the next sync may succeed although bytes are lost.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
+
     const waiting = this.#nextSync;
     this.#nextSync = null;
     this.#timer?.unref();
     this.#isUnsynced = false;
+
     this.#syncing = this.sync().then(
       () => {
         this.#syncing = null;
@@ -326,8 +338,10 @@ export class DiskStorage implements Storage {
     const cause = problem instanceof Error ? problem.message : String(problem);
     const text = `the timeline in ${this.#folder} can no longer be written (${cause}): ${UNTIL}`;
     const failure = this.#failure ?? new StorageFailure(text, { cause: problem });
+
     this.#failure = failure;
     this.#operations = [];
+
     this.#current?.reject(failure);
     this.#next?.reject(failure);
     this.#nextSync?.reject(failure);
@@ -335,6 +349,7 @@ export class DiskStorage implements Storage {
     this.#nextSync = null;
     this.#current = null;
     this.#isWriting = false;
+
     void this.#toLmdb.stop();
     return failure;
   }
@@ -373,6 +388,7 @@ function recoverLog(
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
   const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
   const pending = [...groups];
+
   // After a loss, one transaction takes all groups, so that a crash after some of them cannot prevent the report.
   let batch = lost > 0 ? pending.splice(0) : takeBatch(pending);
   for (; pending.length > 0; batch = takeBatch(pending)) {
@@ -381,6 +397,7 @@ function recoverLog(
   }
   // Commit even if there is no group: the commit syncs the bytes that the previous process only passed to the system.
   tree.commitNow(operationsOf(batch), { sequence, marker });
+
   if (lost > 0) log.error({ lost, kept: renameDamagedLog(folder) }, DAMAGED);
   if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
   if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);

@@ -87,6 +87,7 @@ export class FolderView {
     for (const group of log.groups) this.#unmoved.add(group);
     this.group = log.groups.at(-1)?.sequence ?? tree.logMark?.sequence ?? 0;
     this.#transaction = tree.transaction;
+
     const last = [tree.last(), this.#unmoved.last()]
       .filter((orderKey) => orderKey !== null)
       .sort(Buffer.compare)
@@ -207,12 +208,14 @@ class TreeView {
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
     let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
+
     const slice = this.#consistent((head) => {
       // If a transaction interrupts a read, the next attempt reads half as much, which takes less time.
       max = Math.max(1, max >> 1);
       damages.length = 0;
       const items: StoredEntry[] = [];
       let bytes = 0;
+
       for (const found of this.#nodes(head, "entries", { from, isBrief })) {
         const last = items.at(-1);
         if (last !== undefined && (items.length >= max || bytes >= SLICE_BYTES))
@@ -226,6 +229,7 @@ class TreeView {
       }
       return { from, to, items };
     });
+
     for (const damage of damages) this.#report(damage);
     return slice;
   }
@@ -236,6 +240,7 @@ class TreeView {
 
   #mark(key: Buffer): Buffer | null {
     const damages: PageDamage[] = [];
+
     const value = this.#consistent((head) => {
       damages.length = 0;
       for (const found of this.#nodes(head, "marks", { from: key })) {
@@ -244,6 +249,7 @@ class TreeView {
       }
       return null;
     });
+
     for (const damage of damages) this.#report(damage);
     if (value === null) return null;
     const bytes = readCheckedMark(key, value);

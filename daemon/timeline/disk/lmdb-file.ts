@@ -118,11 +118,13 @@ export class LmdbFile {
       yield { kind: "damage", damage: { page: number, problem: page, ...bounds } };
       return;
     }
+
     for (const [i, node] of page.nodes.entries()) {
       if (page.isLeaf) {
         if (walk.start === null || node.key.compare(walk.start) >= 0) yield this.#found(walk, node);
         continue;
       }
+
       const to = page.nodes[i + 1]?.key ?? bounds.to;
       if (walk.start !== null && to !== null && to.compare(walk.start) <= 0) continue;
       const from = i === 0 ? bounds.from : node.key;
@@ -177,6 +179,7 @@ export function findDamage(path: string, names: readonly string[], max: number):
     const head = file.head();
     const free = treeAt(head.freeRoot, false);
     const trees = [free, ...names.map((name) => file.tree(head, name))];
+
     let left = max;
     for (const tree of trees) {
       if (tree === null) continue;
@@ -270,6 +273,7 @@ function readTreePage(bytes: Buffer, number: number): TreePage | PageProblem {
   const count = lower >> 1;
   if (count === 0 || lower > upper || PAGE_HEAD_BYTES + upper > bytes.length)
     return "its bounds are impossible";
+
   const isLeaf = flags === IS_LEAF;
   const nodes: PageNode[] = [];
   for (let i = 0; i < count; i++) {
@@ -304,8 +308,10 @@ function readNode(bytes: Buffer, view: DataView, at: number, isLeaf: boolean): P
   const flags = view.getUint16(at + 4, IS_LITTLE);
   const keyEnd = at + NODE_HEAD_BYTES + view.getUint16(at + 6, IS_LITTLE);
   if (keyEnd > bytes.length) return null;
+
   const key = bytes.subarray(at + NODE_HEAD_BYTES, keyEnd);
   if (!isLeaf) return { key, page: low + flags * 2 ** 32, length: 0, value: NOTHING };
+
   const isLong = (flags & IS_LONG) !== 0;
   const end = keyEnd + (isLong ? NUMBER_BYTES : low);
   if (end > bytes.length) return null;
@@ -377,10 +383,12 @@ function readHead(descriptor: number, path: string): FileHead {
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     const from: number = page * (newest?.pageBytes ?? 0);
     if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
+
     // Read the size after the head, because a file that is being written grows before its head reports the growth.
     const { size } = fstatSync(descriptor);
     const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
     if (problem !== null) throw damaged(path, problem);
+
     const found = fileHead(head, size);
     if (newest === null || found.transaction > newest.transaction) newest = found;
   }
@@ -402,14 +410,17 @@ function problemOf(head: DataView, file: { size: number; pageBytes: number | nul
   if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
     return "its head is not LMDB's";
   if ((head.getUint32(VERSION_AT, IS_LITTLE) & 0xffff) !== VERSION) return "its head is of another version";
+
   const pageBytes = head.getUint32(PAGE_BYTES_AT, IS_LITTLE);
   const isPossible =
     pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX && (pageBytes & (pageBytes - 1)) === 0;
   if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no valid page size";
+
   const last = head.getBigUint64(LAST_PAGE_AT, IS_LITTLE);
   // The file may be shorter: pages at its end that were freed immediately were never written.
   if ((last + 1n) * BigInt(pageBytes) > head.getBigUint64(MAP_BYTES_AT, IS_LITTLE))
     return "its head names an impossible last page";
+
   const pages = BigInt(Math.floor(file.size / pageBytes));
   for (const at of ROOTS_AT) {
     const root = head.getBigUint64(at, IS_LITTLE);

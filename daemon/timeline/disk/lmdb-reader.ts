@@ -76,6 +76,7 @@ export function entrySlices(
     }
     return { items, isLast: items.length < limit && bytes < SLICE_BYTES };
   };
+
   return slices(from, to, read, ({ key }) => key);
 }
 
@@ -123,8 +124,10 @@ export function openReader(data: string): Reader {
     maxDbs: 4,
     ...BINARY,
   });
+
   const entries = root.openDB("entries", BINARY);
   const marks = root.openDB("marks", BINARY);
+
   return {
     get logMark() {
       return logMarkIn(marks);

@@ -86,6 +86,7 @@ export class LmdbTree {
     const file = join(folder, DATA_FILE);
     checkFile(file);
     for (const name of [DATA_FILE, READERS_FILE]) makePrivate(join(folder, name));
+
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,
@@ -97,14 +98,17 @@ export class LmdbTree {
       maxDbs: 4,
       ...BINARY,
     });
+
     // LMDB adds this process to its list of readers only at the first read, so the list does not contain this opening
     // yet. If no other process has the environment open, LMDB has cleared the list.
     this.hasSamePid = this.#readers().includes(process.pid);
+
     this.#reserve = new LmdbReserve(file);
     const { size } = statSync(file);
     // LMDB has just created the file. Two commits add the databases.
     if (size <= NEW_FILE_BYTES_MAX)
       this.#reserve.reserveNow(size, commitBytesMax([], emptyShape(size / HEADS)));
+
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
   }
@@ -237,6 +241,7 @@ function makePrivate(path: string): void {
     closeSync(openSync(path, "wx", FILE_MODE));
     return;
   }
+
   const { mode, uid } = existing;
   // The system permits only the owner and root to change the mode.
   const user = process.geteuid?.();
@@ -429,15 +434,19 @@ interface Statistics extends PageCounts {
 export function commitBytesMax(operations: readonly StorageOperation[], shape: TreeShape): number {
   const { pageBytes, depth } = shape;
   const { changed, marks, keyBytes, inlineBytes, longPages } = sizeOf(operations, pageBytes);
+
   // Removing a node can also change a neighboring page.
   const copiedLeaves = Math.min(2 * changed, shape.leafPages) + marks;
   const newLeaves = Math.min(changed + marks, copiedLeaves + pagesOf(SPLIT_MAX * inlineBytes, pageBytes));
+
   const copiedBranches = Math.min(copiedLeaves * depth, shape.branchPages);
   const branchBytes = newLeaves * (NODE_BYTES + PAGE_NUMBER_BYTES + keyBytes);
   const newBranches =
     Math.min(newLeaves, copiedBranches + pagesOf(SPLIT_MAX * branchBytes, pageBytes)) + depth;
+
   const freed = copiedLeaves + copiedBranches + Math.min(changed * FREED_MAX, shape.longPages);
   const freeListPages = 2 * shape.freeListPages + pagesOf(freed * PAGE_NUMBER_BYTES, pageBytes);
+
   const pages = copiedLeaves + newLeaves + copiedBranches + newBranches + longPages + freeListPages;
   return (pages + FIXED_PAGES) * pageBytes;
 }
@@ -454,7 +463,9 @@ function sizeOf(operations: readonly StorageOperation[], pageBytes: number) {
     if (operation.kind === "mark") marks.add(operation.name);
     else changed++;
     keyBytes = Math.max(keyBytes, key);
+
     if (operation.kind === "remove") continue;
+
     const value = operation.value.length + (operation.kind === "mark" ? CRC_BYTES : 0);
     const isLong = NODE_BYTES + key + value > pageBytes / 2;
     inlineBytes += NODE_BYTES + key + (isLong ? PAGE_NUMBER_BYTES : value);

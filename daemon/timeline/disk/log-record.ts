@@ -63,6 +63,7 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
     target.set(operation.value, at);
     at += operation.value.length;
   }
+
   target.set(marker, 0);
   target.writeUInt32BE(at - HEAD_BYTES, LENGTH_AT);
   target.writeUIntBE(sequence, SEQUENCE_AT, 6);
@@ -98,6 +99,7 @@ function readOperations(bytes: Buffer): StorageOperation[] {
   const operations: StorageOperation[] = [];
   let at = 0;
   const take = (length: number): Buffer => bytes.subarray(at, (at += length));
+
   while (at < bytes.length) {
     const kind = bytes[at++];
     if (kind === KINDS.mark) {

@@ -131,6 +131,7 @@ export class LogToLmdb {
   async #moveSome(): Promise<void> {
     const groups = takeBatch(this.#groups);
     const { sequence } = groups.at(-1) as OperationGroup;
+
     try {
       await this.#tree.commit(operationsOf(groups), { sequence, marker: this.#marker });
     } catch (problem) {
@@ -138,10 +139,12 @@ export class LogToLmdb {
       this.#handlers.onFailed(problem);
       return;
     }
+
     for (const { bytes, operations } of groups) {
       this.#bytes -= bytes;
       this.#operations -= operations.length;
     }
+
     this.#unmoved.moved(sequence);
     this.#moved = sequence;
     this.#handlers.onMoved(sequence);
@@ -239,11 +242,13 @@ export class UnmovedOperations {
     const end = to === null ? order.length : firstFrom(order, bytesOf(to));
     let next = from === null ? 0 : firstFrom(order, bytesOf(from));
     if (next >= end) return items;
+
     const merged: T[] = [];
     const add = (key: ByteString): void => {
       const change = this.#changes.get(key) as Change;
       if (exists(change)) merged.push(itemOf(change));
     };
+
     for (const item of items) {
       const key = bytesOf(orderKeyOf(item));
       while (next < end && (order[next] as ByteString) < key) add(order[next++] as ByteString);

@@ -125,8 +125,10 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   const real = realpathSync(folder);
   if (ownFolders.has(real)) throw new FolderInUse(`${folder} is already in use by this process`);
+
   const path = join(real, LOCK_FILE);
   const ours = `${process.pid} ${startOf(process.pid) ?? "?"}\n`;
+
   let found: string | null = null;
   for (let attempt = 0; !create(path, ours); attempt++) {
     found = read(path);
@@ -136,13 +138,16 @@ export function lockFolder(folder: string): FolderLock {
     // Remove only the lock that was checked: another process may have replaced it in the meantime.
     if (found !== null && read(path) === found) rmSync(path, { force: true });
   }
+
   if (read(path) !== ours) throw inUse(folder, "another process", path);
   ownFolders.add(real);
+
   const end = (theirs: string | null): void => {
     if (!ownFolders.delete(real) || read(path) !== ours) return;
     if (theirs === null) rmSync(path, { force: true });
     else writeFileSync(path, theirs);
   };
+
   return { unlock: () => end(null), restoreOther: () => end(found) };
 }
 

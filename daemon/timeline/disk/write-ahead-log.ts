@@ -106,10 +106,12 @@ export class WriteAheadLog {
     const flags = options.safety === "written-to-disk" ? ON_DISK : 0;
     const [first, second] = FILE_NAMES.map((name) => openFile(join(options.folder, name), flags));
     this.#files = [first as LogFile, second as LogFile];
+
     this.#current = this.#files[0];
     this.#last = options.last;
     this.#safe = options.last;
     this.#moved = options.last;
+
     this.#end = new LogEndWriter(options.folder, FILE_MODE);
     this.#writeEnd();
     syncFolder(options.folder);
@@ -128,14 +130,17 @@ export class WriteAheadLog {
     const file = this.#fileForNext();
     const bytes = recordBytes(operations);
     const group = { sequence: this.#last + 1, operations, bytes };
+
     const target = bytes <= BUFFER_BYTES ? this.#buffer.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
     writeRecord(target, this.#options.marker, { sequence: group.sequence, safe: this.#safe, operations });
     file.last = group.sequence;
+
     const { safety, inline } = this.#options;
     if (!this.#isInline(file, bytes)) {
       this.#writing = this.#writeInThread(file, target, group);
       return this.#writing;
     }
+
     if (safety === "written-to-disk") inline.run(() => writeNow(file.descriptor, target, file.end));
     else writeNow(file.descriptor, target, file.end);
     this.#wrote(file, group);
@@ -200,6 +205,7 @@ export class WriteAheadLog {
     const { descriptor, end, size, growing } = file;
     const isNear = size - end < ZEROS_BYTES / 2 && size < FILE_BYTES;
     if (this.#options.safety !== "written-to-disk" || !isNear || growing !== null) return;
+
     const grown = () => {
       file.growing = null;
     };
@@ -234,6 +240,7 @@ export class WriteAheadLog {
     const current = this.#current;
     const other = this.#files[current === this.#files[0] ? 1 : 0];
     if (current.end < FILE_BYTES || other.last > this.#moved) return current;
+
     this.#current = other;
     other.end = 0;
     if (other.size > FILE_BYTES_MAX) {
@@ -266,11 +273,14 @@ export function readLog(folder: string, { marker, sequence: moved }: LogMark): L
     for (const record of readRecords(readIfThere(join(folder, name)), marker))
       if (record.sequence > moved) records.push(record);
   }
+
   records.sort((a, b) => a.sequence - b.sequence);
   const safe = safeIn(records, end, moved);
+
   const groups: OperationGroup[] = [];
   let lost = 0;
   let last = moved;
+
   for (const { sequence, operations } of records) {
     // Groups after the last safe one can be missing after a power failure. In that case all groups after the gap are
     // ignored.
@@ -279,6 +289,7 @@ export function readLog(folder: string, { marker, sequence: moved }: LogMark): L
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
     last = sequence;
   }
+
   lost += Math.max(0, safe - last);
   const written = typeof end === "object" ? end.written : 0;
   return { groups, lost, unsynced: Math.max(0, written - Math.max(last, safe)), end };

@@ -21,6 +21,7 @@ export class Heap<Item> {
     const items = this.#items;
     let at = items.length;
     items.push(item);
+
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if (this.#compare(items[parent] as Item, item) <= 0) break;
@@ -41,6 +42,7 @@ export class Heap<Item> {
 
   #sink(item: Item): void {
     const items = this.#items;
+
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;

@@ -34,9 +34,11 @@ export function writePromisesMark(promises: Buffer | null, isComplete = true): B
 /** Reads a mark. Returns null if it is damaged. */
 export function readPromisesMark(mark: Buffer): PromisesMark | null {
   if (mark.length < HEAD_BYTES || crc32(mark.subarray(CRC_BYTES)) !== mark.readUInt32BE(0)) return null;
+
   const isComplete = mark[CRC_BYTES] === 1;
   const promises = Buffer.from(mark.subarray(HEAD_BYTES));
   if (promises.length === 0) return isComplete ? null : { isComplete, promises: null, accepted: [] };
+
   try {
     const bodies = readStoredPromises(promises).accepted?.bodies ?? [];
     const accepted = bodies.map((body) => {

@@ -59,6 +59,7 @@ export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldU
     unit.found = search;
     heap.push(unit);
   }
+
   let next = 0;
   for (;;) {
     const fromHeap = heap.first;
@@ -89,6 +90,7 @@ function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   const { writes } = from;
   if (from.passed === search) return;
   if (!writes) from.passed = search;
+
   for (let node = from.newer; node !== null; node = node.newer) {
     if (writes || node.writes) find(node.unit, search, heap);
     if (node.writes) return;
@@ -118,6 +120,7 @@ export function affectedAlongTail(
   const touched = new Touched();
   const affected: FoldUnit[] = [];
   const commands = new CommandCount(max);
+
   let next = 0;
   for (const unit of later) {
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
@@ -243,6 +246,7 @@ export class TouchLists {
     // batch's newest units are inserted first.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
+
     for (let i = units.length - 1; i >= 0; i--)
       for (const node of nodesOf(units[i] as FoldUnit)) {
         if (!this.#insertNode(node, cursors, max)) {
@@ -302,12 +306,15 @@ export class TouchLists {
       this.#appendNode(node, key);
       return true;
     }
+
     let cursor = cursors.get(newest);
     if (cursor === undefined) {
       cursor = cursorAt(newest);
       cursors.set(newest, cursor);
     }
+
     if (!passLater(cursor, unit, node.writes, max)) return false;
+
     const { older } = cursor.node;
     node.newer = cursor.node;
     node.older = older;

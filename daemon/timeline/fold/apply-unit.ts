@@ -65,6 +65,7 @@ export function applyUnit(
 ): UnitAnswer {
   if (table === null) return unknownMeaning(unit);
   unit.setTable(table);
+
   const refusal = isVoid(unit, patterns) ? VOID : verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
@@ -99,6 +100,7 @@ function applyDecided(
   if (command instanceof CommandFailure) return answer(command.reply, "malformed", unit);
   const folded = new FoldedUnit(unit.entryId, unit.envelope, unit.index);
   const reply = runCommand(database, command, argv, folded, records);
+
   const isError = reply.kind === "error" || implicit.applied === null;
   return answer(isError ? reply : (implicit.applied as Reply), "applied", unit);
 }
@@ -165,9 +167,11 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
   const { key, at, db } = envelope;
   ring.named.addOf(commands);
+
   // If this release does not know the semantics version, it may not know all names in the unit's rules either.
   if (ring.table === null) return unknownMeaning(unit);
   unit.setTable(ring.table);
+
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;
@@ -181,6 +185,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
       return INTERNAL;
     }
   });
+
   const isSeveral = envelope.multi || replies.length > 1;
   return answer(isSeveral ? array(replies) : (replies[0] as Reply), "applied", unit);
 }

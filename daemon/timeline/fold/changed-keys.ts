@@ -31,12 +31,14 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") changesDatabase = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
+
   let read = 0;
   for (; read < max && read < entries.length && keys.length < CHANGED_KEYS_MAX; read++) {
     const entry = entries[read] as TailEntry;
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
   }
+
   const next = entries[read];
   return {
     keys,

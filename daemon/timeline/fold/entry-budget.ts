@@ -43,6 +43,7 @@ export function admit(
     if (isOneConditional(entry.envelope) && decides()) return fold.mergeWithin(0, [entry]) ?? "overtaken";
     return merge();
   }
+
   try {
     return fold.database.reportingAfter(() => fold.database.withBudget(stepsMax, merge));
   } catch (problem) {

@@ -135,10 +135,12 @@ export class FoldUnit extends TouchNode {
     this.entryId = entry.id;
     this.index = index;
     this.length = length;
+
     const { envelope } = entry;
     const single = length > 1 ? null : this.argv;
     const table = known.newest;
     const command = single === null ? null : table.resolve(single);
+
     this.table = table;
     this.command = command instanceof CommandFailure || envelope.multi ? null : command;
     this.kind =
@@ -327,12 +329,14 @@ function addNode(
     same.writes ||= writes;
     return;
   }
+
   let node: TouchNode = unit;
   if (unit.key !== null) {
     node = new TouchNode(unit);
     unit.more ??= [];
     unit.more.push(node);
   }
+
   node.db = db;
   node.key = key;
   node.writes = writes;

@@ -270,6 +270,7 @@ export class Fold {
     const starts = [...changed.values(), ...others].sort(compareUnits);
     const [first] = starts;
     if (first === undefined) return [];
+
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
       const table = ring.tableAt(unit);
@@ -289,8 +290,10 @@ export class Fold {
   #mergeLate(late: readonly Arrival[], inserted: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);
     this.#tail.findLate(units, inserted);
+
     for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);
     this.#tail.insert(late);
+
     let next = 0;
     for (const unit of units) {
       for (; next < affected.length && compareUnits(affected[next] as FoldUnit, unit) < 0; next++)

@@ -109,9 +109,11 @@ export class RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);
     const all = [...this.#units, ...units].sort(compareUnits);
+
     // Mark the new units that are late.
     const last = this.#units.at(-1);
     for (const unit of units) unit.isLate = last !== undefined && compareUnits(unit, last) < 0;
+
     for (const unit of all) {
       const answer = other.#apply(unit);
       if (added.has(unit)) unit.answer = answer;
@@ -147,6 +149,7 @@ export class RingFold {
     let count = 0;
     while (count < this.#units.length && (this.#units[count] as FoldUnit).at <= at) count++;
     if (count === 0) return [];
+
     const cut = this.#units.splice(0, count);
     if (this.#units.length === 0) {
       this.#baseEnd = this.end;
@@ -156,6 +159,7 @@ export class RingFold {
       this.#patterns = [];
       return cut;
     }
+
     for (const unit of cut) this.#applyToBase(unit);
     this.#switches = this.#switches.filter(({ unit }) => unit.at > at);
     this.#patterns = this.#patterns.filter(({ unit }) => unit.at > at);
@@ -181,11 +185,13 @@ export class RingFold {
   #apply(unit: FoldUnit): ReturnType<typeof applyToRing> {
     if (!unit.changesRing) return applyToRing(unit, this.newest);
     if (this.newest === this.#base) this.newest = this.#base.clone((record) => this.#note(record));
+
     this.#current = unit;
     this.#units.push(unit);
     const { semantics, patterns } = this.newest;
     const answer = applyToRing(unit, this.newest);
     this.#current = null;
+
     if (this.newest.patterns !== patterns) this.#patterns.push({ unit, patterns: this.newest.patterns });
     if (this.newest.semantics !== semantics) this.#switches.push({ unit, table: this.newest.table });
     return answer;

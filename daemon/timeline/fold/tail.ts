@@ -51,6 +51,7 @@ export class TailEntry implements OrderKey {
     const { id, body, undoing } = this;
     const all = unitsOf({ id, body, signature: body, envelope: readEntryBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
+
     for (const [i, unit] of all.entries()) {
       if (unit.kind !== "data") continue;
       const undo = undoing?.[i] ?? null;
@@ -126,6 +127,7 @@ export class Tail {
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
     let end = entries.length;
+
     for (let i = added.length - 1; i >= 0; i--) entries.push(null);
     for (let i = added.length - 1; i >= 0; i--) {
       const entry = added[i] as TailEntry;
@@ -145,6 +147,7 @@ export class Tail {
     const first = this.#entries[this.#dropped] as TailEntry;
     this.#entries[this.#dropped++] = null;
     this.#length -= first.count;
+
     if (this.#dropped >= DROPPED_MIN && 2 * this.#dropped >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#dropped);
       this.#unitsFrom = Math.max(0, this.#unitsFrom - this.#dropped);

@@ -111,11 +111,13 @@ export class TouchedTail {
     const { last } = this.#tail;
     const orderKey = orderKeyOf(late);
     if (last === null || compareOrderKeys(last, orderKey) < 0) return true;
+
     if (this.#prepared?.entry !== late)
       this.#prepared = {
         entry: late,
         units: this.#touching(unitsOf(late, this.#databases, this.#known)),
       };
+
     const isReady =
       this.#isTooMuch(this.#prepared.units, orderKey, maxAffected) || this.#createUnits(orderKey, max);
     if (isReady) this.#prepared = null;
@@ -268,6 +270,7 @@ export class TouchedTail {
     for (const { entry, units } of late) {
       const data = units.filter(({ kind }) => kind === "data");
       if (data.length === 0) continue;
+
       const tailEntry = new TailEntry(entry, data.length);
       tailEntry.units = data;
       this.#count(tailEntry);

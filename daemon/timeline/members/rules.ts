@@ -127,6 +127,7 @@ export function joinedWatermark({ list, isFirst, others, reports, own, now }: Jo
     if (member?.list === list && member.isPulled) lowest = Math.min(lowest, member.watermark);
     else isAll = false;
   }
+
   if (areAllJoining && hasOthers) return Math.min(highest, now);
   if (lowest === Number.POSITIVE_INFINITY) return null;
   return lowest <= now || isAll ? lowest : null;

@@ -89,12 +89,14 @@ export class Refold {
     const { until, tailEnd } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
+
     const to = firstOrderKeyBytes(until + 1);
     this.#next = firstOrderKeyBytes(fold.cutAt + 1);
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
     }
+
     if (fold.cutAt < tailEnd) fold.cut(tailEnd);
     return fold;
   }
@@ -105,12 +107,15 @@ export class Refold {
       const ring = genesis();
       return new Fold({ database: new Database({ databases }), ring, cutAt: -1 });
     }
+
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
+
     const { endsWithoutCode } = this.#parts;
     const read = yield* readSnapshot(chunks, { genesis, databases, hash }, undefined, endsWithoutCode);
     index?.restore(read.sums, read.ringOrderKeys);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
+
     const fold = new Fold(read);
     fold.missingCode = read.missingCode;
     return fold;
@@ -128,6 +133,7 @@ export class Refold {
     for (const [orderKey, value] of storage.entries(from, to)) {
       if (count === ENTRIES_PER_STEP) return Buffer.from(orderKey);
       count++;
+
       const found = readOrderKey(orderKey);
       if (skips(found.id)) continue;
       const entry = viewEntry(found, value, hash);
@@ -135,12 +141,14 @@ export class Refold {
         damaged(found);
         continue;
       }
+
       if (!hasCode(fold, entry)) {
         if (endsWithoutCode !== true) throw new MissingCode(fold.missingCode ?? "");
         index?.add(found, isRingEntry(entry.envelope));
         this.#parts.found(entry, []);
         continue;
       }
+
       let folded: FoldedEntry;
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
@@ -148,6 +156,7 @@ export class Refold {
         // Cut before the date of this entry, because more entries with this date may follow.
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
+
       index?.add(found, isRingEntry(entry.envelope));
       if (foundRing !== undefined && concernsRing(entry)) foundRing(copiedEntry(entry));
       this.#parts.found(entry, folded.answers);

@@ -49,12 +49,15 @@ export async function storeReplacedData(
       if (chunks !== null) folder.snapshots.write(date, chunks);
       await turn();
     }
+
     folder.storage.put([], copiedMarks(storage));
+
     for (let next: Buffer | null = null, isFirst = true; isFirst || next !== null; isFirst = false) {
       next = copySome(storage, folder.storage, next);
       await folder.storage.flushed();
       await turn();
     }
+
     await folder.storage.synced();
     await folder.commit();
   } catch (problem) {
@@ -75,6 +78,7 @@ function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer 
     }
     entries.push([Buffer.from(orderKey), Buffer.from(value)]);
   }
+
   to.put(entries);
   return next;
 }

@@ -70,11 +70,14 @@ export function* readRingEntries(
   const entries: Entry[] = [];
   for (let left = reader.number(); left > 0; left--) {
     const entry = entryOf(reader.bytes(), reader.bytes(), hash);
+
     const last = entries.at(-1);
     if (entry.envelope.at > cutAt || (last !== undefined && compareEntries(last, entry) >= 0))
       throw new DamagedSnapshot("an entry of the key ring is out of order");
+
     const refusal = refuses?.(entry, ring) ?? null;
     if (refusal !== null) throw new DamagedSnapshot(`an entry of the key ring is refused: ${refusal}`);
+
     for (const unit of unitsOf(entry, databases)) if (unit.kind === "ring") applyToRing(unit, ring);
     entries.push(entry);
     yield;

@@ -155,11 +155,13 @@ export class SnapshotMaking {
     this.#expected = date;
     await this.stop();
     if (date === this.#base) return;
+
     if (this.#valid.includes(date)) {
       this.#valid = this.#valid.filter((other) => other !== date);
       this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
+
     // If this daemon's snapshot still existed after a crash, it would be used in place of the member's snapshot.
     this.snapshots.remove(date);
   }
@@ -240,12 +242,15 @@ export class SnapshotMaking {
     if (this.#running !== null || this.#expected !== null) return;
     const every = this.#parts.every / (isUrgent ? URGENCY : 1);
     if (this.#grown < every && this.#requiredAfter === null) return;
+
     const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#requiredAfter ?? -1);
     const target = roundestDate(after, this.#requiredAfter === null ? cutAt : Math.max(cutAt, finalTo));
     if (target === null) return;
+
     this.#grown = 0;
     this.#requiredAfter = null;
     this.#target = target;
+
     this.#running = this.#make(target).finally(() => {
       this.#running = null;
     });
@@ -272,15 +277,18 @@ export class SnapshotMaking {
       if (orderKey !== undefined) this.#onDamaged(orderKey);
       return;
     }
+
     if (this.#target !== to) {
       this.snapshots.remove(to);
       return;
     }
+
     this.#target = null;
     const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
     const kept = datesToRetain([...this.#valid, to], this.#base, this.#certified, retainMs);
     const dropped = this.#valid.filter((date) => !kept.includes(date));
     this.#valid = kept;
+
     this.#unreadable.delete(to);
     this.#storage.put([], [["snapshots", writeDates(kept)]]);
     await this.#storage.flushed().catch(() => {});
@@ -318,8 +326,10 @@ function datesToRetain(
   const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
+
   // Retain one snapshot that is older than the retention time, so that entries up to it can be pruned.
   const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
+
   let last = Number.NEGATIVE_INFINITY;
   return dates.filter((date) => {
     if (stays(date)) return true;

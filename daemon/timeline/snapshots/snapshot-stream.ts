@@ -76,10 +76,12 @@ export class SnapshotWriter {
     const items = this.#length - SEAL_BYTES;
     this.#bytes.write(this.#seal, 0, "latin1");
     this.#seal = this.#hash(this.#bytes.subarray(0, this.#length));
+
     const frame = Buffer.allocUnsafe(4 + items + SEAL_BYTES);
     frame.writeUInt32BE(items, 0);
     frame.set(this.#bytes.subarray(SEAL_BYTES, this.#length), 4);
     frame.write(this.#seal, 4 + items, "latin1");
+
     this.#length = SEAL_BYTES;
     if (this.#bytes.length > FRAME_BYTES * 2) this.#bytes = Buffer.allocUnsafe(FRAME_BYTES * 2);
     return frame;
@@ -181,6 +183,7 @@ export class SnapshotReader {
       }
       this.#unread = Buffer.concat(parts);
     }
+
     const taken = this.#unread.subarray(0, length);
     this.#unread = this.#unread.subarray(length);
     return taken;

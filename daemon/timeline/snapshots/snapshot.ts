@@ -46,11 +46,13 @@ export function* writeSnapshot(
   yield writer.head;
   writer.number(cutAt + 1);
   writer.number(database.keyspaces.length);
+
   for (const chunk of sums) {
     if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
     yield* fullFrame(writer);
   }
   writer.bytes("");
+
   yield* writeRingEntries(writer, ringEntries);
   for (const keyspace of database.keyspaces) yield* writeKeyspace(writer, keyspace, cutAt);
   yield writer.takeFrame();
@@ -68,6 +70,7 @@ function* writeKeyspace(writer: SnapshotWriter, { entries }: Keyspace, cutAt: nu
     writer.bytes(entry.key);
     writer.number(entry.expire);
     writer.bytes(entry.writer);
+
     if (typeof value === "string") writer.bytes(value);
     else {
       writer.number(value.size);
@@ -127,6 +130,7 @@ function* readState(
   const found = reader.number();
   if (found !== databases)
     throw new ForeignSnapshot(`a snapshot of ${found} databases, but this daemon has ${databases}`);
+
   const sums: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
     sums.push(Buffer.from(chunk, "latin1"));
@@ -140,6 +144,7 @@ function* readState(
     if (!endsWithoutCode || !(problem instanceof MissingCode)) throw problem;
     missingCode = problem.message;
   }
+
   const ringOrderKeys = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(orderKeyOf);
   return { database, missingCode, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
 }
@@ -149,6 +154,7 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
     const form = VALUE_FORMS[reader.number()];
     if (form === "end") return;
     if (form === undefined) throw new DamagedSnapshot("a value is of an unknown type");
+
     const key = reader.bytes();
     const expire = reader.number();
     const writer = reader.bytes();

@@ -107,6 +107,7 @@ export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, rea
     else pieces.push({ names, texts: phpTexts(some, memo, from) });
     if (from % STEP_ENTRIES === 0) yield;
   }
+
   pieces.push(isList ? "]" : "}");
   return pieces;
 }
@@ -157,17 +158,20 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly Piece[]
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
     if (!isList) piece += `${writePhpString(textOfBytes(bytesOf(items[at])))}:`;
+
     const entries = items[at + 1] as DocumentEntriesReply;
     if (isLong(entries)) {
       pieces.push(piece);
       for (const each of yield* entriesPieces(entries)) pieces.push(each);
       piece = "";
     } else piece += writtenEntries(entries);
+
     if (at % STEP_DOCUMENTS !== 0) continue;
     pieces.push(piece);
     piece = "";
     yield;
   }
+
   pieces.push(piece, isList ? "]" : "}");
   return pieces;
 }
@@ -201,6 +205,7 @@ export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
     );
     yield;
   }
+
   pieces.push("]");
   return pieces;
 }

@@ -91,6 +91,7 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
   if (request.isOn("explain")) return explain(client, request, document);
   if (id === undefined) return getSeveral(client, request, document);
+
   const argv = [
     "DOC.GET",
     document,
@@ -196,6 +197,7 @@ function count(client: DocumentClient, request: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
   const argv = ["DOC.COUNT", document, ...filterArguments(request)];
   if (request.isOn("explain")) return explanation(client, argv);
+
   return whenAvailable(client.read(argv), (reply) =>
     reply instanceof CountReply
       ? whenAvailable(client.inTurns(reply.entries.steps()), ({ texts }) =>
@@ -280,6 +282,7 @@ function insert(client: DocumentClient, request: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
   if (data === undefined) return failure(NO_DATA);
   if (!isContainer(data)) return insertFailure(client, document);
+
   const isNumbered = !request.isOff("auto-increment");
   const texts = memberValues(data).map((value) => bytesOfText(writeJson(value)));
   const names = isNumbered ? [] : memberNames(data);
@@ -331,6 +334,7 @@ function update(client: DocumentClient, request: JsonRequest): Answer {
   const id = isOriginal ? idOf(client, document, request.id) : request.id;
   if (isOriginal && request.id !== undefined && isReplacing(request.id, data))
     return replaceAll(client, request, { document, id: request.id, data });
+
   const argv = [
     "DOC.UPDATE",
     document,

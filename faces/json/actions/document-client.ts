@@ -56,6 +56,7 @@ export class DocumentClient {
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return { reply: called, replicated: null };
+
     const { path } = this.#host;
     const isLocal = request.isOff("replicate");
     if (this.#replicas !== null && !isLocal) {
@@ -64,6 +65,7 @@ export class DocumentClient {
         ? { reply, replicated: null }
         : forwarded.then((replicated) => ({ reply, replicated }));
     }
+
     let replicated: boolean | null = isLocal || path.others !== null ? false : null;
     const waits = !isLocal && path.others !== null && path.others > 0;
     const sender = waits

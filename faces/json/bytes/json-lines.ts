@@ -84,6 +84,7 @@ export class JsonLineParser {
     while (!this.#isTooLong) {
       let end = chunk.indexOf(LINE_FEED, from);
       if (end < 0) break;
+
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const close = endOfText(chunk, from);
         // After one failed search, this chunk is not searched again. Otherwise the parser would search the complete
@@ -93,6 +94,7 @@ export class JsonLineParser {
       }
       const line = this.#take(chunk.subarray(from, end));
       if (this.#isTooLong) return;
+
       from = end + 1;
       // Blank lines after a request belong to it, because the original trims its packets.
       if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);
@@ -115,6 +117,7 @@ export class JsonLineParser {
       this.#isTooLong = true;
       return;
     }
+
     this.#unfinished.push(piece);
     const last = trimmed(piece).at(-1) ?? 0;
     const isClosed = this.#isClosedBy(piece) && CLOSING.has(last);
@@ -155,6 +158,7 @@ export class JsonLineParser {
         plain = 0;
         if (at === piece.length) break;
       }
+
       const byte = piece[at] as number;
       if (inString) {
         if (byte === BACKSLASH) at++;
@@ -165,6 +169,7 @@ export class JsonLineParser {
       } else if (OPENING.has(byte)) this.#depth++;
       else if (CLOSING.has(byte)) this.#depth--;
     }
+
     this.#isEscaped = at > piece.length;
     this.#inString = inString;
     return !inString && this.#depth <= 0;
@@ -213,6 +218,7 @@ function endOfText(chunk: Buffer, from: number): number {
     else if (OPENING.has(byte)) depth++;
     else if (CLOSING.has(byte) && --depth === 0) return at + 1;
   }
+
   return -1;
 }
 

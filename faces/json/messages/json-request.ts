@@ -86,6 +86,7 @@ export function readRequest(text: string): JsonRequest {
 export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
   const text = line.toString("utf8");
   if (isUtf8(line)) return text;
+
   let bytes = 0;
   for (let from = 0; ; ) {
     const at = text.indexOf("\ufffd", from);
@@ -172,6 +173,7 @@ export function unknownMember(action: string, request: JsonRequest): string | nu
     const list = own.length === 0 ? "none" : own.join(", ");
     return `The action '${action}' has no member '${shown(name)}'. Its members are: ${list}.`;
   }
+
   return null;
 }
 

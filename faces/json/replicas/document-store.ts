@@ -35,6 +35,7 @@ export class DocumentStore {
   run(argv: readonly ByteString[]): Reply {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
+
     const now = this.#environment.clock();
     const reply = this.#path.execute(command, argv, {
       db: 0,
@@ -44,6 +45,7 @@ export class DocumentStore {
       isStable: false,
     });
     if (reply instanceof Promise) throw new Error("--json-replica requires the in-memory database");
+
     return reply;
   }
 

@@ -164,6 +164,7 @@ export class ReplicaForwarder {
       this.missed.add(document);
       return false;
     }
+
     try {
       await this.#ready();
       const isComplete =
@@ -174,6 +175,7 @@ export class ReplicaForwarder {
         (!requestsForOriginal.dropsFirst || this.#known.has(document))
       )
         return await this.#delivery.send(document, requestsForOriginal);
+
       this.missed.add(document);
       if (this.missed.hasPending) await this.#sendMissed();
       return !this.missed.has(document);
@@ -194,15 +196,18 @@ export class ReplicaForwarder {
         if (!this.#reported.has(document)) this.#differs([document]);
         continue;
       }
+
       this.#reported.delete(document);
       const upTo = this.#count;
       const isAccepted = await this.#delivery.sendDocument(document);
       this.#completed.set(document, { upTo, isAccepted });
       if (!isAccepted) continue;
+
       this.missed.settle(document);
       if (store.has(document)) this.#known.add(document);
       else this.#known.delete(document);
     }
+
     if (this.missed.size === 0)
       log.info({ replica: this.server.name }, "a JSON replica has all documents again");
   }
@@ -296,8 +301,10 @@ async function findDifferences(
 ): Promise<Differences> {
   const expected = [...documents];
   if (expected.length === 0) return { absent: [], different: [] };
+
   const listed = objectOf(await connection.request(LIST)).get("documents");
   if (!isContainer(listed)) return { absent: [], different: [] };
+
   const present = new Set(
     memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
   );
@@ -307,6 +314,7 @@ async function findDifferences(
     if (!present.has(name)) absent.push(name);
     else if (!(await isSame(connection, store, name))) different.push(name);
   }
+
   return { absent, different };
 }
 

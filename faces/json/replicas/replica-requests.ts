@@ -45,6 +45,7 @@ export function requestsForOriginal(
 ): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
+
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
@@ -53,6 +54,7 @@ export function requestsForOriginal(
   const changeOf = action === "delete" ? deletionOf : entryUpdateOf;
   const more = isComplete ? null : changeOf(request, document, store);
   if (more === null) return documentRequest(document, store.contentsOf(document));
+
   return { requests: [requestText(action ?? "", name, more)], dropsFirst: false };
 }
 
@@ -124,6 +126,7 @@ function inserting(document: string, names: readonly string[] | null, texts: rea
       characters += texts[to]!.length + (names?.[to]?.length ?? 0);
       to++;
     } while (to < texts.length && characters + texts[to]!.length < REQUEST_CHARS_MAX);
+
     const some = texts.slice(from, to);
     const data =
       names === null
@@ -132,6 +135,7 @@ function inserting(document: string, names: readonly string[] | null, texts: rea
     requests.push(requestText("insert", document, data));
     from = to;
   }
+
   return requests;
 }
 

@@ -161,6 +161,7 @@ export class ReplicaServer {
     });
     this.#kind = this.#isOwn ? "self" : connection.isDbsyncd ? "dbsyncd" : "original";
     if (this.#kind === "original") return connection;
+
     connection.destroy();
     throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(address);
   }
@@ -291,6 +292,7 @@ class OriginalAnswers implements AnswerReader<ByteString> {
       this.#pieceBytes = 0;
       from = end + 1;
     }
+
     if (from === piece.length) return;
     this.#pieces.push(piece.slice(from));
     this.#pieceBytes += piece.length - from;

@@ -277,6 +277,7 @@ class FirstFetch {
       known = await this.#fetchOnce(forwarder, taken);
       if (refused === this.#refused) break;
     }
+
     return known;
   }
 
@@ -294,6 +295,7 @@ class FirstFetch {
         // A document that was created only here must not replace the server's own.
       } else if (this.#received.has(name)) known.push(name);
     }
+
     return known;
   }
 
@@ -327,6 +329,7 @@ async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString,
       typeof message === "string" ? `it replied: ${message}` : "its reply contains no documents",
     );
   }
+
   const values = memberValues(documents);
   return new Map(
     memberNames(documents).map((name, at) => [bytesOfText(name), shownEntries(name, values[at])]),

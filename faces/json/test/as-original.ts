@@ -29,6 +29,7 @@ export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {
         to.destroy();
       });
     }
+
     other.on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => other.end());
     socket.on("data", (chunk) => {
@@ -38,9 +39,11 @@ export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {
       else other.write(chunk);
     });
   });
+
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const address = server.address() as { readonly port: number };
+
   return {
     ...scene,
     port: address.port,

@@ -55,6 +55,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
   await authorizeDaemons(trio);
   const readAll = () => Promise.all([0, 1, 2].map((index) => readState(trio, index)));
   const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
+
   using first = await RawClient.open(await trio.daemon(0).portOf("JSON clients"));
   await until("writes succeed", async () => /success/.test(await ask(first, document.create)));
   const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
@@ -62,6 +63,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
   await until("all daemons have the document", async () =>
     (await readAll()).every((all) => /"k":/.test(all)),
   );
+
   const acknowledged: string[] = [];
   const ofKilled: string[] = [];
   const killed = trio.daemon(2);
@@ -72,6 +74,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
       if (ofKilled.push(entry) === WRITES_BEFORE_KILL) void trio.end(2, "SIGKILL");
     }),
   );
+
   await Promise.all([...writing, cut, killed.ended()]);
   await write(trio, 0, "late", note);
   await trio.start(2);
@@ -79,6 +82,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
     const states = await readAll();
     return states.every((state) => state === states[0]);
   });
+
   const state = await readState(trio, 2);
   const entries = new Set(Array.from(state.matchAll(/"\d+":(\{[^}]*\})/g), ([, entry]) => entry));
   assert.ok(ofKilled.length < WRITES, `${ofKilled.length} writes of the daemon that was killed`);

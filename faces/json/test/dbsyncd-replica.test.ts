@@ -31,6 +31,7 @@ for (const [kind, users] of [
       ours.figures.servers.map(({ isDbsyncd, isConnected }) => [isDbsyncd, isConnected]),
       [[true, false]],
     );
+
     using client = await RawClient.open(ours.port);
     assert.match(await ask(client, { action: "create", document: "d" }), PEER);
     using login = await RawClient.open(other.port);

@@ -46,15 +46,18 @@ test("INFO, metrics and /healthz report which servers are unreachable, and what 
   const original = await Original.start(other, []);
   await using daemon = await start(own, other);
   using client = await RawClient.open(own);
+
   let n = 0;
   const write = () => ask(client, { action: "create", document: `d${n++}` });
   await until("a write reaches the original", async () => (await write()).includes('"replicated":true'));
+
   const row = `json_replica0:server=127.0.0.1:${other}`;
   const online = await readFigures(daemon);
   const well = "missing_documents=0,refused_documents=0,different_documents=0";
   assert.equal(online.info, `json_ready:1\n${row},state=online,${well}`);
   assert.match(online.metrics, /^dbsyncd_json_replica_ready 1$/m);
   assert.equal(online.code, 200);
+
   await original[Symbol.asyncDispose]();
   await write();
   const { info, health } = await readFigures(daemon);

@@ -98,6 +98,7 @@ test("clients are refused until a stopped server has sent its documents, and not
   const port = await freePort();
   await using ours = await startJson({ replicas: [port], limits });
   using client = await RawClient.open(ours.port);
+
   for (const request of [
     { action: "create", document: "users", codes: true },
     { action: "create", document: "users", replicate: false },
@@ -108,9 +109,11 @@ test("clients are refused until a stopped server has sent its documents, and not
     { action: "getall", replicate: false },
   ])
     assert.match(await ask(client, request), NOT_READY);
+
   assert.match(await ask(client, { action: "list" }), /"code":"NOT_NOW"/);
   assert.ok(ours.log.some(({ msg }) => /^not ready: servers of --json-replica/.test(String(msg))));
   assert.equal(ours.figures?.isReady, false);
+
   await using original = await startFull(port);
   await hasAll(ours.port);
   assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
@@ -195,21 +198,26 @@ test("a document created while a server was down does not replace the server's d
   const first = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });
   await first[Symbol.asyncDispose]();
+
   using client = await RawClient.open(ours.port);
   await ask(client, { action: "create", document: "users" });
+
   await using second = await startFull(port);
   const reports = () =>
     ours.log.filter(({ msg }) => msg === "documents of a JSON replica differ from the documents here").length;
   await until("the documents are compared", () => reports() > 0);
+
   assert.match(
     await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] }),
     /"replicated":false/,
   );
   assert.equal(second.documents.get("users")?.length, ENTRIES);
   assert.equal(reports(), 1, "the attempt to send it reported the same difference again");
+
   const isConnected = () => ours.figures?.servers[0]?.isConnected === true;
   await second[Symbol.asyncDispose]();
   await until("the server is disconnected", () => !isConnected());
+
   await using third = await startFull(port);
   await until("the server is connected", isConnected);
   // The answer arrives after the attempt that follows the new connection.
@@ -224,15 +232,18 @@ test("a daemon that has the documents of only some servers is not ready, and sen
   original.documents.set("others", [{ n: 1 }]);
   await using faulty = await startFaulty(port, FAULTS["sends an invalid document"] as Fault);
   await using ours = await startJson({ replicas: [original.port, port], limits });
+
   assert.equal(ours.figures?.isReady, false);
   assert.deepEqual(
     ours.figures.servers.map(({ hasSentDocuments }) => hasSentDocuments),
     [true, false],
   );
+
   using client = await RawClient.open(ours.port);
   assert.match(await ask(client, { action: "list" }), NOT_READY);
   assert.match(await ask(client, { action: "create", document: "users" }), NOT_READY);
   assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
+
   await faulty[Symbol.asyncDispose]();
   await using full = await startFull(port);
   await hasAll(ours.port);

@@ -28,15 +28,18 @@ test("a server that refused a write later receives the document without another 
     },
     refuses: (needsMemory: boolean) => needsMemory,
   });
+
   await using replica = await startAsOriginal({ memory });
   await using ours = await startJson({ replicas: [replica.port] });
   using client = await RawClient.open(ours.port);
   using reader = await RawClient.open(replica.port);
   await ask(client, { action: "create", document });
+
   isFull = true;
   const insert = { action: "insert", document, data: [{ n: 1 }] };
   assert.match(await ask(client, insert), /"replicated":false/);
   assert.match(await ask(reader, { action: "count", document }), /"count":0/);
+
   isFull = false;
   const count = () => ask(reader, { action: "count", document });
   await until("the server has the entry", async () => (await count()) === '{"status":"success","count":1}');

@@ -25,6 +25,7 @@ test("malformed requests receive an error, and the connection continues", async 
     ['{"action":"constructor","documents":"d"}', /Unknown action|constructor/],
     ['{"action":"auth","user":"x"}', /No password provided/],
   ];
+
   for (const [sent, expected] of odd) {
     client.send(`${sent}\n`);
     assert.match(await answer(client), expected);

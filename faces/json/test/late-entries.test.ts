@@ -89,20 +89,25 @@ test(`queries see no mixture of states while late writes arrive (seed ${seed})`,
       for (const gate of gates) await gate[Symbol.asyncDispose]();
     },
   };
+
   trio.linkPort = (_, to) => gates[to]?.port ?? 0;
   await trio.startAll();
   await authorizeDaemons(trio);
   const open = async (index: number) => await RawClient.open(await trio.daemon(index).portOf("JSON clients"));
+
   using first = await open(0);
   await until("writes succeed", async () =>
     /success/.test(await ask(first, { action: "create", document: DOCUMENT })),
   );
+
   const random = new SeededRandom(seed);
   const data = Array.from({ length: ENTRIES }, () => written(random.oneOf(VALUES)));
   await ask(first, { action: "insert", document: DOCUMENT, data });
+
   for (let round = 0; round < ROUNDS; round++) {
     await trio.level(120_000);
     for (const gate of gates) gate.isHeld = true;
+
     let isRunning = true;
     const queries = QUERIED.map(async (index) => {
       using client = await open(index);
@@ -112,19 +117,23 @@ test(`queries see no mixture of states while late writes arrive (seed ${seed})`,
         checkEntries(query, await ask(client, query));
       }
     });
+
     const writes = trio.ports.map(async (_, index) => {
       using client = await open(index);
       const own = new SeededRandom(seed, round, 10 + index);
       for (let n = 0; n < WRITES; n++) await ask(client, randomWrite(own));
     });
+
     await Promise.all(writes);
     for (const gate of gates) gate.release();
     await trio.level(120_000);
     isRunning = false;
     await Promise.all(queries);
+
     await trio.end(FRESH, "SIGTERM");
     await trio.start(FRESH);
     await trio.level(120_000);
+
     const clients = await Promise.all([...trio.ports.keys()].map(open));
     for (let n = 0; n < amount(15, 40); n++) {
       const query = randomQuery(random);

@@ -30,6 +30,7 @@ test("a client exchanges JSON lines of any length over TLS", async () => {
   const { daemon, port, pem } = await startWithTls(folder.path);
   await using _ = daemon;
   const socket = open(port, pem);
+
   const text = "x".repeat(1_000_000);
   const requests = [
     { action: "create", document: "d" },
@@ -37,6 +38,7 @@ test("a client exchanges JSON lines of any length over TLS", async () => {
     { action: "get", document: "d", id: 0 },
   ];
   socket.write(`${requests.map((one) => JSON.stringify(one)).join("\n")}\nquit\n`);
+
   const entries = JSON.stringify([{ text }]);
   assert.deepEqual((await rest(socket)).split("\n\r"), [
     '{"status":"success"}',

@@ -23,13 +23,16 @@ test("a Redis client receives LOADING for document commands, but not for other c
   using client = await RedisConnection.open(ours.daemon.addressOf("resp")?.port ?? 0);
   const ask = (line: string) => client.call(...line.split(" "));
   const isLoading = (reply: Reply | undefined) => reply?.kind === "error" && LOADING.test(reply.text);
+
   for (const line of ["DOC.CREATE users", "DOC.GETALL", "DOC.COUNT users", "DOC.LIST"])
     assert.ok(isLoading(await ask(line)), line);
+
   assert.deepEqual(await ask("SET key value"), OK);
   assert.deepEqual(await ask("MULTI"), OK);
   assert.deepEqual(await ask("DOC.CREATE users"), status("QUEUED"));
   const executed = await ask("EXEC");
   assert.ok(executed.kind === "array" && executed.items.length === 1 && isLoading(executed.items[0]));
+
   await using original = await Original.start(port, []);
   original.documents.set("users", [{ n: 1 }, { n: 2 }]);
   await until("the documents are fetched", async () => {

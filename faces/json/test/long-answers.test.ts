@@ -24,12 +24,14 @@ test("work that takes longer than a turn yields to other work", async () => {
     }
     return "done";
   }
+
   let otherTurns = 0;
   const count = setInterval(() => otherTurns++, 0);
   const answer = inTurns(work(), { uptime: () => clock, soon: setImmediate });
   assert.ok(answer instanceof Promise);
   assert.equal(await answer, "done");
   clearInterval(count);
+
   assert.equal(turns.slice(0, 3).join(), "0,0,0");
   assert.equal(
     inTurns([][Symbol.iterator]() as unknown as Iterator<void, string>, {
@@ -77,17 +79,20 @@ test("a long answer shows the state at the time of the request, despite concurre
   using writer = await RawClient.open(server.port);
   const entry = (n: number, text: string) => ({ n, text });
   await ask(writer, { action: "create", document: "d" });
+
   const stored: unknown[] = [];
   for (let from = 0; from < 80_000; from += 5000) {
     const data = Array.from({ length: 5000 }, (_, at) => entry(from + at, "x".repeat(100)));
     await ask(writer, { action: "insert", document: "d", data });
     stored.push(...data);
   }
+
   const answers = [ask(reader, { action: "get", document: "d" })];
   const writes = [0, 1, 2, 3].map((id) =>
     ask(writer, { action: "update", document: "d", id, data: { n: -1 } }),
   );
   await Promise.all(writes);
+
   const { data } = JSON.parse(await (answers[0] as Promise<string>)) as { data: { n: number }[] };
   assert.equal(data.length, stored.length);
   const changed = data.slice(0, 4).map(({ n }) => n);

@@ -112,6 +112,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     // differs between servers.
     writers.start(ports);
     await writers.more();
+
     // Pause the writers, until the originals have replicated the last writes.
     await writers.pause();
     for (const port of ports)
@@ -119,10 +120,12 @@ test("the steps of docs/json-clients.md replace several originals by three peers
         "the original has all writes",
         async () => (await lostAt(port, writers.acknowledged)).length === 0,
       );
+
     // Replace one server.
     await originals[0]?.[Symbol.asyncDispose]();
     daemons.push(await startDaemon(printedCommand(ports, 0)));
     assert.deepEqual(await lostAt(first, writers.acknowledged), []);
+
     // Move all clients. The originals receive the writes as replicas.
     const from = writers.acknowledged.length;
     writers.start([first]);
@@ -132,11 +135,13 @@ test("the steps of docs/json-clients.md replace several originals by three peers
       const written = writers.acknowledged.slice(from);
       await until("the server has all writes", async () => (await lostAt(port, written)).length === 0);
     }
+
     // Start the remaining daemons, and import the documents.
     await using peers = await Trio.start(["--json", "0"], SIZE, { isInMemory: true, keys: "app" });
     const json = await Promise.all(peers.running.map((daemon) => daemon.portOf("JSON clients")));
     const key = folder.privateKey(peers.app);
     const importing = ["import", `json://127.0.0.1:${first}`, "-s", peers.servers.join(), "-k", key];
+
     // An import that the daemons carried out in different orders is repeated with --replace.
     let again: string[] = [];
     await until("the documents are imported", async () => {
@@ -145,6 +150,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
       again = ["--replace"];
       return code === 0;
     });
+
     // Clients may use any of the daemons.
     const before = await contents(first);
     for (const port of json)
@@ -154,6 +160,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     await writers.pause();
     for (const port of json)
       await until("no write is missing", async () => (await lostAt(port, writers.acknowledged)).length === 0);
+
     const [one, ...others] = await Promise.all(json.map(contents));
     for (const other of others) assert.equal(other, one);
     assert.ok(

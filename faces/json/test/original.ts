@@ -76,6 +76,7 @@ export class Original implements AsyncDisposable {
     } catch {
       return failed(`Syntax error, malformed JSON. <${text.trim()}>`);
     }
+
     const { action = "" } = request;
     if (action === "list") return success({ documents: [...this.documents.keys()] });
     if (action === "getall")
@@ -83,10 +84,12 @@ export class Original implements AsyncDisposable {
         documents: Object.fromEntries(this.documents),
         replicated: request.replicate !== false,
       });
+
     const document = request.document ?? "";
     if (action === "get") return success({ data: this.documents.get(document) ?? [] });
     if (action === "count") return success({ count: this.documents.get(document)?.length ?? 0 });
     if (!WRITES.has(action)) return failed(`The action '${action}' provided is not valid.`);
+
     const fault = this.#write(action, document, request);
     if (fault !== null) return failed(fault);
     if (request.replicate === false) return success({ replicated: false });

@@ -15,8 +15,10 @@ test("the daemon executes a request that an original forwards as an original wou
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
   const data = async () =>
     (JSON.parse(await ask(client, { action: "get", document })) as { data: unknown }).data;
+
   await does({ action: "create" });
   await does({ action: "insert", data: [{ name: "John", age: 1 }] });
+
   // insert-key-validation: members may be missing, but additional ones are refused.
   const lacking = await does({ action: "insert", data: [{ name: "Sub" }, {}] });
   assert.equal(lacking, '{"status":"success","data_interted":[{"name":"Sub"},[]],"replicated":false}');
@@ -25,16 +27,19 @@ test("the daemon executes a request that an original forwards as an original wou
     '{"status":"error","message":"The required keys for this document are: name, age, received: city."}',
   );
   assert.deepEqual(await data(), [{ name: "John", age: 1 }, { name: "Sub" }, []]);
+
   // update-with-nonnumeric-id-edits-fields
   assert.equal(
     await does({ action: "update", id: "1x", data: { age: 5 } }),
     '{"status":"success","document_keys":["name","age"],"replicated":false,"updated_data":{"1":{"age":5}}}',
   );
   assert.deepEqual(await data(), [{ name: "John", age: 1 }, { name: "Sub", age: 5 }, []]);
+
   // PHP casts 0.1e1x to 1, and a space that is not ASCII to 0.
   assert.match(await does({ action: "update", id: "0.1e1x", data: { age: 6 } }), /"updated_data":\{"1":/);
   assert.match(await does({ action: "update", id: "\u00a01x", data: { age: 7 } }), /"updated_data":/);
   assert.deepEqual(await data(), [{ name: "John", age: 7 }, { name: "Sub", age: 6 }, []]);
+
   // update-with-id, replication-update-…: the members replace all entries.
   assert.equal(
     await does({ action: "update", id: 1, data: { name: "Zed" } }),
@@ -52,12 +57,14 @@ test("no entries are checked after an entry with its own key, and a deletion ren
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
   await does({ action: "create" });
+
   // insert-after-manual-keys-no-validation
   await does({ action: "insert", data: { John: { gender: "m" } }, "auto-increment": false });
   assert.match(
     await does({ action: "insert", data: { Zed: { other: 1 } }, "auto-increment": false }),
     /success/,
   );
+
   // delete-turns-manual-keys-into-numbers
   await does({ action: "insert", data: [{ n: 1 }] });
   await does({ action: "delete", id: 0 });

@@ -42,6 +42,7 @@ test("a single daemon assigns the ids 0, 1, 2, …, which stay the same after re
     for (const id of [0, 2])
       assert.equal(await ask(client, { action: "delete", document: "d", id }), SUCCESS);
   }
+
   await using replica = await startReplica({ args });
   using client = await RawClient.open(portOf(replica));
   assert.equal(
@@ -52,6 +53,7 @@ test("a single daemon assigns the ids 0, 1, 2, …, which stay the same after re
     await ask(client, { action: "get", document: "d" }),
     '{"status":"success","data":{"1":{"n":2},"3":{"n":4}}}',
   );
+
   await ask(client, { action: "empty", document: "d" });
   await ask(client, { action: "insert", document: "d", data: [{ m: 1 }] });
   assert.equal(
@@ -64,6 +66,7 @@ test("the requests of the original's test client are answered as it expects, wit
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--data", folder.path, "--json", "0"] });
   using client = await RawClient.open(portOf(replica));
+
   const document = "d";
   const entry = (name: string) => ({ name, role: "r", gender: "g" });
   const steps: readonly (readonly [object, RegExp])[] = [
@@ -83,6 +86,7 @@ test("the requests of the original's test client are answered as it expects, wit
     [{ action: "drop" }, /"success"/],
     [{ action: "getall", replicate: false }, /"documents":\[\]/],
   ];
+
   for (const [request, reply] of steps) assert.match(await ask(client, { document, ...request }), reply);
 });
 
@@ -91,25 +95,30 @@ test("a peer that joins later continues the ids, and so does the first daemon", 
   using two = makeFolder();
   const ports = [await freePort(), await freePort()];
   const own = ["--data", one.path, "--json", "0"];
+
   const send = async (replica: RunningReplica, request: object) => {
     using client = await RawClient.open(portOf(replica));
     return await ask(client, { document: "d", ...request });
   };
+
   {
     await using first = await startReplica({ args: [...own, "-p", String(ports[0])] });
     await send(first, { action: "create" });
     await send(first, { action: "insert", data: [{ n: 0 }, { n: 1 }] });
   }
+
   await using first = await startReplica({ args: [...own, ...peerArgs(ports, 0)] });
   await using second = await startReplica({
     args: ["--data", two.path, "--json", "0", ...peerArgs(ports, 1)],
   });
   await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
+
   for (const [at, replica] of [first, second, first].entries()) {
     const known = new RegExp(`"count":${2 + 2 * at}`);
     await until("the daemon has the writes of the other one", async () =>
       known.test(await send(replica, { action: "count" })),
     );
+
     const reply = await send(replica, {
       action: "insert",
       data: [{ n: 2 + 2 * at }, { n: 3 + 2 * at }],
@@ -117,6 +126,7 @@ test("a peer that joins later continues the ids, and so does the first daemon", 
     });
     assert.match(reply, new RegExp(`"ids":\\[${2 + 2 * at},${3 + 2 * at}\\]\\}$`));
   }
+
   const plain = await send(second, { action: "insert", data: [] });
   assert.doesNotMatch(plain, /"ids"/);
   const list = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ n }));
@@ -140,6 +150,7 @@ test("three peers pass the original's test client, and number the inserts of cli
       [],
     );
   }
+
   const clients = await Promise.all(all.map((replica) => RawClient.open(portOf(replica))));
   const send = (at: number, request: object) =>
     ask(clients[at] as RawClient, { document: "many", ...request });
@@ -147,12 +158,14 @@ test("three peers pass the original's test client, and number the inserts of cli
     await send(0, { action: "create" });
     for (const at of clients.keys())
       await until("the document exists", async () => /"count":0/.test(await send(at, { action: "count" })));
+
     await Promise.all(
       clients.map(async (_, at) => {
         for (let n = 0; n < INSERTS; n++)
           assert.match(await send(at, { action: "insert", data: [{ by: at, n }] }), /"success"/);
       }),
     );
+
     await until("all daemons have the same complete document", async () => {
       const texts = await Promise.all(clients.map((_, at) => send(at, { action: "get" })));
       const { data } = JSON.parse(texts[0] as string) as { data: { by: number; n: number }[] };
@@ -169,6 +182,7 @@ test("replicated is true once a peer has the write, and false if there is no pee
   const ports = [await freePort(), await freePort()];
   const start = (index: number) =>
     startReplica({ args: ["-s", app.file, ...peerArgs(ports, index), "--json", "0"] });
+
   await using first = await start(0);
   using client = await RawClient.open(portOf(first));
   {
@@ -180,11 +194,13 @@ test("replicated is true once a peer has the write, and false if there is no pee
         /"replicated":true/.test(await ask(client, { action: "insert", document: "d", data: [] })) ||
         /"replicated":true/.test(await ask(client, { action: "create", document: "d" })),
     );
+
     const inserted = await ask(client, { action: "insert", document: "d", data: [{ n: 1 }] });
     assert.match(inserted, /^\{"status":"success","data_interted":\[\{"n":1\}\],"replicated":true\}$/);
     const quiet = await ask(client, { action: "insert", document: "d", data: [{ n: 2 }], replicate: false });
     assert.match(quiet, /^\{"status":"success","data_interted":\[\{"n":2\}\],"replicated":false\}$/);
     assert.doesNotMatch(await ask(client, { action: "drop", document: "none" }), /replicated/);
+
     using reader = await RawClient.open(portOf(second));
     const count = () => ask(reader, { action: "count", document: "d" });
     await until(
@@ -192,6 +208,7 @@ test("replicated is true once a peer has the write, and false if there is no pee
       async () => (await count()) === '{"status":"success","count":2}',
     );
   }
+
   await until("the other daemon is gone", async () =>
     /"replicated":false/.test(await ask(client, { action: "insert", document: "d", data: [{ n: 3 }] })),
   );

@@ -62,6 +62,7 @@ async function startOriginal({
 } = {}): Promise<Original> {
   const sockets = new Set<Socket>();
   const requests: string[] = [];
+
   const server: Server = createServer((socket) => {
     sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)));
     socket.on("data", (chunk) => {
@@ -75,6 +76,7 @@ async function startOriginal({
       if (answer !== null) setImmediate(() => socket.write(`${answer}\n\r`));
     });
   });
+
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port: (server.address() as { port: number }).port,
@@ -124,15 +126,18 @@ test("missed writes are sent automatically when the server is back, whatever the
   const port = await freePort();
   await using ours = await startJsonAlone({ replicas: [port] });
   using client = await RawClient.open(ours.port);
+
   const long = "x".repeat(900);
   await ask(client, { action: "create", document: "täble" });
   const data = Array.from({ length: 300 }, (_, n) => ({ n, long }));
   assert.match(await ask(client, { action: "insert", document: "täble", data }), /"replicated":false/);
   await ask(client, { action: "create", document: "gone" });
   await ask(client, { action: "drop", document: "gone" });
+
   // The daemon retries the connection each second, but need not log each attempt.
   const logged = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
   assert.equal(logged(/is unreachable/), 1);
+
   await using replica = await startAsOriginal({ port });
   using reader = await RawClient.open(replica.port);
   const count = () => ask(reader, { action: "count", document: "täble" });
@@ -173,9 +178,11 @@ test("a connection that was closed in the meantime is opened again, and nothing 
   await using ours = await startJson({ replicas: [original.port] });
   using client = await RawClient.open(ours.port);
   for (const document of ["7", "é"]) await ask(client, { action: "create", document });
+
   original.closeAll();
   await until("the connection is closed", () => original.connections === 0);
   const before = original.requests.length;
+
   const insert = { action: "insert", document: "é", data: [{ n: 1 }] };
   assert.match(await ask(client, insert), /"replicated":true/);
   const sent = original.requests.slice(before).map((request) => JSON.parse(request) as { action: string });
@@ -226,11 +233,13 @@ test("a server whose connection is cut repeatedly during many writes eventually 
   await using ours = await startJson({ replicas: [relay.port] });
   using control = await RawClient.open(ours.port);
   using reader = await RawClient.open(replica.port);
+
   const documents = ["c", "d"];
   for (const document of documents) {
     await ask(control, { action: "create", document });
     await ask(control, { action: "insert", document, data: [{ by: -1, n: -1 }] });
   }
+
   let isOver = false;
   const write = async (by: number) => {
     using client = await RawClient.open(ours.port);
@@ -240,18 +249,21 @@ test("a server whose connection is cut repeatedly during many writes eventually 
       await ask(client, n % 3 === 0 ? update : { action: "insert", document, data: [{ by, n }] });
     }
   };
+
   const writing = Array.from({ length: 8 }, (_, by) => write(by));
   const contents = async (client: RawClient) => {
     const all: string[] = [];
     for (const document of documents) all.push(await ask(client, { action: "get", document }));
     return all.join("\n");
   };
+
   try {
     for (let round = 0; round < CUTS; round++) {
       const before = await contents(reader);
       await until("more documents have arrived", async () => (await contents(reader)) !== before);
       relay.cut();
     }
+
     isOver = true;
     await Promise.all(writing);
     await until("the contents are equal", async () => (await contents(reader)) === (await contents(control)));

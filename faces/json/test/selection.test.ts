@@ -12,9 +12,11 @@ test("get and count accept conditions, an order, a limit and member names, with 
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "people", ...request });
+
   await send({ action: "create" });
   const data = ["Ann", "Bob", "Anna", "Cy"].map((name, n) => ({ name, age: 20 + 10 * n, tags: [n] }));
   await send({ action: "insert", data });
+
   for (const index of ["", "age", "name"]) {
     if (index !== "")
       assert.equal(await send({ action: "createindex", field: index }), '{"status":"success"}');
@@ -42,6 +44,7 @@ test("get and count accept conditions, an order, a limit and member names, with 
       '{"status":"success","count":1}',
     );
   }
+
   assert.equal(await send({ action: "listindexes" }), '{"status":"success","indexes":["age","name"]}');
   assert.equal(await send({ action: "dropindex", field: "age" }), '{"status":"success"}');
   assert.equal(await send({ action: "listindexes" }), '{"status":"success","indexes":["name"]}');
@@ -53,12 +56,14 @@ test("a write that names an outdated revision is refused", async () => {
   const send = (request: object) => ask(client, { document: "d", ...request });
   await send({ action: "create" });
   await send({ action: "insert", data: { k: { n: 1 } }, "auto-increment": false, ttl: 3600 });
+
   const reply = await send({ action: "get", id: "k", details: true });
   const [, revision, expires] =
     /^\{"status":"success","data":\{"k":\{"n":1\}\},"details":\{"k":\{"revision":"([0-9a-f]{16})","expires":(\d{13})\}\}\}$/.exec(
       reply,
     ) ?? [];
   assert.ok(Number(expires) > Date.now(), reply);
+
   const change = { action: "update", id: "k", data: { n: 2 }, revision };
   assert.match(await send(change), /"updated_data":\{"k":\{"n":2\}\}/);
   assert.match(
@@ -66,6 +71,7 @@ test("a write that names an outdated revision is refused", async () => {
     /"status":"error",.*The entry k has revision [0-9a-f]{16}, not [0-9a-f]{16}/,
   );
   assert.match(await send({ action: "delete", id: "k", revision }), /The entry k has revision/);
+
   await send({ action: "update", id: "k", data: {}, ttl: 0 });
   assert.match(await send({ action: "get", details: true }), /"expires":null/);
 });
@@ -76,6 +82,7 @@ test("mistakes in the new members are reported, and the original's members keep 
   const send = (request: object) => ask(client, { document: "d", ...request });
   await send({ action: "create" });
   await send({ action: "insert", data: [{ n: 1 }] });
+
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ action: "get", where: 5 }, /WHERE: an object is required/],
     [{ action: "get", limit: "many" }, /LIMIT requires two whole numbers/],
@@ -102,6 +109,7 @@ test("mistakes in the new members are reported, and the original's members keep 
     [{ action: "insert", data: [{ n: 2 }], ttl: -1 }, /invalid expire time/],
     [{ action: "insert", data: [{ n: 2 }], ttl: {} }, /not an integer/],
   ];
+
   for (const [request, reply] of wrong) assert.match(await send(request), reply);
   assert.equal(
     await send({ action: "get", id: 0, query: { n: 9 } }),
@@ -116,6 +124,7 @@ test("update and delete with conditions report their effects", async () => {
   const send = (request: object) => ask(client, { document: "d", ...request });
   await send({ action: "create" });
   await send({ action: "insert", data: [1, 2, 3].map((n) => ({ n, at: { city: `c${n}` } })) });
+
   const cases: readonly (readonly [object, string])[] = [
     [
       { action: "update", where: { "at.city": "c2" }, data: { $inc: { n: 5 } } },
@@ -137,6 +146,7 @@ test("update and delete with conditions report their effects", async () => {
     [{ action: "delete", where: { n: { $lt: 5 } }, sort: "n", limit: 2 }, '"deleted":2'],
     [{ action: "delete", where: { n: 99 } }, '"deleted":0'],
   ];
+
   for (const [request, reply] of cases)
     assert.equal(await send(request), `{"status":"success",${reply}}`, JSON.stringify(request));
   assert.equal(
@@ -149,9 +159,11 @@ test("explain reports how a query is executed, and returns no entries", async ()
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });
+
   await send({ action: "create" });
   await send({ action: "insert", data: Array.from({ length: 100 }, (_, n) => ({ n, m: n % 2 })) });
   await send({ action: "createindex", field: "n" });
+
   const cases: readonly (readonly [object, string])[] = [
     [{}, '"reads":"all","indexes":[],"entries":100,"of":100,"order":"document"'],
     [
@@ -163,6 +175,7 @@ test("explain reports how a query is executed, and returns no entries", async ()
     [{ sort: "n", limit: 1 }, '"reads":"index","indexes":["n"],"entries":100,"of":100,"order":"index"'],
     [{ sort: "m", where: { n: 1 } }, '"reads":"index","indexes":["n"],"entries":1,"of":100,"order":"sorted"'],
   ];
+
   for (const [request, reply] of cases)
     assert.equal(
       await send({ action: "get", explain: true, ...request }),
@@ -170,6 +183,7 @@ test("explain reports how a query is executed, and returns no entries", async ()
       JSON.stringify(request),
     );
   assert.match(await send({ action: "get", explain: true, id: 0 }), /there is nothing to EXPLAIN/);
+
   const before = await send({ action: "get" });
   const few = '"reads":"index","indexes":["n"],"entries":10,"of":100,"order":"document"';
   const where = { n: { $lt: 10 } };
@@ -183,12 +197,14 @@ test("explain reports how a query is executed, and returns no entries", async ()
     [{ action: "count", query: { m: 1 } }, cases[3]?.[1] ?? ""],
     [{ action: "count" }, '"reads":"none","indexes":[],"entries":0,"of":100,"order":"document"'],
   ];
+
   for (const [request, reply] of refused)
     assert.equal(
       await send({ explain: true, ...request }),
       `{"status":"success","explain":{${reply}}}`,
       JSON.stringify(request),
     );
+
   for (const action of ["update", "delete"]) {
     assert.match(await send({ action, explain: true, id: 0, data: { m: 5 } }), /there is nothing to EXPLAIN/);
   }
@@ -205,6 +221,7 @@ test("addmember adds a member to all entries, and dropmember removes a member fr
   await send({ action: "create" });
   await send({ action: "createindex", field: "b" });
   await send({ action: "insert", data: [{ a: 1 }, { a: 2 }] });
+
   const cases: readonly (readonly [object, string])[] = [
     [{ action: "addmember", field: "b", value: [1] }, '"success","changed":2}'],
     [{ action: "addmember", field: "b" }, '"success","changed":0}'],
@@ -219,6 +236,7 @@ test("addmember adds a member to all entries, and dropmember removes a member fr
     [{ action: "get", id: 0 }, '"success","data":[{"b":[1],"c":null}]}'],
     [{ action: "addmember" }, '"message":"No field provided: the name of the member."}'],
   ];
+
   for (const [request, reply] of cases)
     assert.ok((await send(request)).endsWith(reply), JSON.stringify(request));
 });

@@ -14,17 +14,20 @@ const DENIED = /no permissions/;
 test("a client is served only after a login, and only with the rights of its user", async () => {
   await using server = await startJson({ users });
   using client = await RawClient.open(server.port);
+
   assert.match(await ask(client, { action: "list" }), /Authentication required/);
   assert.match(
     await ask(client, { action: "auth", user: "alice", password: "no" }),
     /invalid username-password/,
   );
   assert.match(await ask(client, { action: "list" }), /Authentication required/);
+
   assert.equal(await ask(client, { action: "auth", user: "alice", password: "pw" }), SUCCESS);
   assert.equal(await ask(client, { action: "create", document: "secret" }), SUCCESS);
   assert.equal(await ask(client, { action: "auth", user: "bob", password: "b" }), SUCCESS);
   assert.equal(await ask(client, { action: "create", document: "pub" }), SUCCESS);
   assert.equal(await ask(client, { action: "count", document: "pub" }), '{"status":"success","count":0}');
+
   for (const request of [
     { action: "get", document: "secret" },
     { action: "create", document: "other" },
@@ -69,10 +72,12 @@ test("while memory is full, commands that need memory are refused, and reads and
     refuses: (needsMemory) => isFull && needsMemory,
     refusal: () => assert.fail("for signed commands only"),
   });
+
   await using server = await startJson({ memory });
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });
   await ask(client, { action: "insert", document: "d", data: [{ a: 1 }, { a: 2 }] });
+
   isFull = true;
   for (const request of [
     { action: "create", document: "e" },
@@ -83,6 +88,7 @@ test("while memory is full, commands that need memory are refused, and reads and
   assert.equal(await ask(client, { action: "delete", document: "d", id: 0 }), SUCCESS);
   assert.equal(await ask(client, { action: "get", document: "d" }), '{"status":"success","data":[{"a":2}]}');
   assert.equal(await ask(client, { action: "empty", document: "d" }), SUCCESS);
+
   isFull = false;
   assert.match(await ask(client, { action: "insert", document: "d", data: [{ a: 3 }] }), /success/);
 });

@@ -224,12 +224,14 @@ export class MemcachedParser {
     if (this.#announced === null) {
       const text = this.#line();
       if (text === null) return null;
+
       const line = readLine(text);
       if (line.kind === "refused") {
         this.#skip(line.bytes + 2);
         return line.refusal;
       }
       if (line.kind !== "store") return line;
+
       if (line.bytes > this.maxItemBytes) {
         this.#skip(line.bytes + 2);
         const { verb, key, isSilent } = line;
@@ -237,6 +239,7 @@ export class MemcachedParser {
       }
       this.#announced = line;
     }
+
     return this.#stored(this.#announced);
   }
 
@@ -321,6 +324,7 @@ function readLine(line: ByteString): Line {
       return { kind: verb };
   }
   if (HTTP.test(line)) return { kind: "http" };
+
   return ERROR;
 }
 
@@ -362,6 +366,7 @@ function readGetAndTouch(verb: "gat" | "gats", [first, ...keys]: readonly ByteSt
 function readStore(verb: Announced["verb"], args: readonly ByteString[]): Line {
   const expected = verb === "cas" ? 5 : 4;
   if (args.length < expected || args.length > expected + 1) return ERROR;
+
   const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = args;
   const flags = flagsOf(flagsText);
   const bytes = unsigned(bytesText, LENGTH_MAX);
@@ -370,6 +375,7 @@ function readStore(verb: Announced["verb"], args: readonly ByteString[]): Line {
   const isValid = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
   const isSilent = args[expected] === NOREPLY;
   if (!isValid || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
+
   return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent };
 }
 
@@ -387,8 +393,10 @@ function readDelete([key, ...more]: readonly ByteString[]): Line {
 function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]): Line {
   const [key, number, last] = args;
   if (key === undefined || number === undefined || args.length > 3) return ERROR;
+
   const isSilent = (last ?? number) === NOREPLY;
   if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
+
   if (verb === "touch") {
     const exptime = exptimeOf(number);
     if (exptime === null) return refused(wrong("invalid exptime argument"), isSilent);
@@ -396,6 +404,7 @@ function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]
   }
   const by = uint64(number);
   if (by === null) return refused(wrong("invalid numeric delta argument"), isSilent);
+
   return { kind: "count", verb, key, by, unique: 0n, exptime: null, initial: null, isSilent };
 }
 

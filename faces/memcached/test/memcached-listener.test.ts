@@ -30,12 +30,14 @@ test("exptime is relative in seconds, above 30 days a date, 0 for no expiry, and
   await scene.exchange(
     `set b 0 60 1\r\nx\r\nset c 0 ${30 * day} 1\r\nx\r\nset d 0 ${date} 1\r\nx\r\nset e 0 0 1\r\nx\r\nset f 0 -1 1\r\nx\r\n`,
   );
+
   const remaining = async (after: number) => {
     scene.now += after * 1000;
     return [...(await scene.exchange("get b c d e f\r\n")).matchAll(/^VALUE (\w)/gm)]
       .map(([, key]) => key)
       .join("");
   };
+
   assert.equal(await remaining(59), "bcde");
   assert.equal(await remaining(2), "cde");
   assert.equal(await remaining(30 * day - 60), "de");
@@ -69,16 +71,19 @@ test("each store of an item gives it another number of 63 bits, also within one 
   using keys = new ScratchFolder();
   const servers = ["-d", `dbsync:127.0.0.1:${signed.port}`, "--key", keys.privateKey(pair)];
   await using sidecar = await startReplica({ args: [...servers, "--memcached", "0"] });
+
   const stores = ["set a 0 0 1\r\n1\r\n", "ms a 1 c\r\n1\r\n", "append a 0 0 1\r\n1\r\n", "incr a 1\r\n"];
   for (const { daemon } of [alone, recording, sidecar]) {
     // The client sends everything in one packet, and some stores without reading the number between them.
     const packet = `${stores.map((store) => `${store}gets a\r\n${store}${store}gets a\r\n`).join("")}`.repeat(
       5,
     );
+
     const answers = await askMemcached(daemon.addressOf("memcached")?.port ?? 0, packet);
     const numbers = [...answers.matchAll(/(?:^VALUE a 0 \d+ |^HD c)(\d+)\r$/gm)].map(
       ([, number = ""]) => number,
     );
+
     assert.equal(numbers.length, 5 * (2 * stores.length + 3));
     // `gets` returns the number of the store before it: the last `ms` returned the same.
     assert.equal(new Set(numbers).size, numbers.length - 2 * 5);
@@ -90,6 +95,7 @@ test("a client that must log in does so with its first set, and then has the rig
   const users = ["user default off", "user app on >secret ~app:* +@read +@string +del"];
   await using scene = await startMemcached({ users });
   const no = "CLIENT_ERROR unauthenticated\r\n";
+
   assert.equal(
     await scene.exchange("get app:a\r\nadd a 0 0 1\r\nx\r\nversion\r\n"),
     `${no}${no}VERSION ${VERSION}\r\n`,
@@ -99,6 +105,7 @@ test("a client that must log in does so with its first set, and then has the rig
     `CLIENT_ERROR authentication failure\r\n${no}`,
   );
   assert.match(await scene.exchange("set k 0 0 5000\r\nx\r\n"), /^SERVER_ERROR object too large/);
+
   const reply = await scene.exchange(
     "set k 0 0 10\r\napp secret\r\nset app:a 0 0 1\r\nx\r\nget app:a\r\nset b 0 0 1\r\nx\r\nget app:a b\r\n",
   );
@@ -117,6 +124,7 @@ test("while memory is full items are refused, but can be read and deleted", asyn
 test("items, answers and lines are limited, and a browser's request ends the connection", async () => {
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024, maxOutputBytes: 4096 } });
   const item = (bytes: number) => `set a 0 0 ${bytes}\r\n${"x".repeat(bytes)}\r\n`;
+
   assert.equal(
     await scene.exchange(item(1025) + item(1024)),
     "SERVER_ERROR object too large for cache\r\nSTORED\r\n",
@@ -129,11 +137,13 @@ test("items, answers and lines are limited, and a browser's request ends the con
     await scene.exchange(`version\r\n${"x".repeat(300_000)}`),
     `VERSION ${VERSION}\r\nCLIENT_ERROR line too long\r\n`,
   );
+
   const refusal = await scene.exchange("POST / HTTP/1.1\r\nHost: here\r\n\r\nset a 0 0 1\r\ny\r\n");
   assert.match(
     refusal,
     /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves memcached clients \(--memcached\).*\n$/,
   );
+
   assert.match(await scene.exchange("get a\r\n"), /^VALUE a 0 1024\r\n/);
 });
 
@@ -184,17 +194,20 @@ test("the members of a list decide on a condition only if the client has sent th
   await using scene = await startMemcached();
   const { mock } = t.mock.method(LocalPath.prototype, "executeTogether");
   using client = await RawClient.open(scene.port);
+
   /** Returns whether the members would decide on each unit with conditions that a request makes. */
   const decided = async (request: (number: string) => string): Promise<unknown[]> => {
     await ask(client, "set a 0 0 1\r\n1\r\n");
     const number = / (\d+)\r\n1\r\n/.exec(await ask(client, "gets a\r\n"))?.[1] ?? assert.fail();
     mock.resetCalls();
     assert.match(await ask(client, request(number)), /^(STORED|HD|DELETED|2)\r\n$/);
+
     const units: readonly (readonly unknown[])[] = mock.calls.map((call) => call.arguments);
     return units.flatMap(([, conditions, , isDecided]) =>
       (conditions as readonly unknown[]).length > 0 ? [isDecided] : [],
     );
   };
+
   assert.deepEqual(await decided((number) => `cas a 0 0 1 ${number}\r\n2\r\n`), [true]);
   assert.deepEqual(await decided((number) => `ms a 1 MA C${number}\r\n2\r\n`), [true]);
   assert.deepEqual(await decided((number) => `md a C${number}\r\n`), [true]);
@@ -208,15 +221,18 @@ test("flush_all deletes the items of all clients, and no value of another type",
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
   await using replica = await startReplica({ args });
   using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
+
   await redis.call("HSET", "hash", "f", "v");
   await redis.call("SELECT", "1");
   await redis.call("SET", "other", "database");
   await redis.call("SELECT", "0");
+
   // More items than one step of flush_all deletes.
   const count = amount(1200, 2500);
   const last = `k${count - 1}`;
   const items = Array.from({ length: count }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
   const requests = `${items}get k0 ${last}\r\nflush_all noreply\r\nget k0 ${last}\r\nflush_all\r\n`;
+
   assert.equal(
     await askMemcached(replica.daemon.addressOf("memcached")?.port ?? 0, requests),
     `VALUE k0 0 1\r\nx\r\nVALUE ${last} 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n`,
@@ -225,6 +241,7 @@ test("flush_all deletes the items of all clients, and no value of another type",
     kind: "array",
     items: [{ kind: "bulk", bytes: "hash" }],
   });
+
   await redis.call("SELECT", "1");
   assert.deepEqual(await redis.call("DBSIZE"), { kind: "integer", value: 1 });
 });
@@ -249,6 +266,7 @@ test("a delayed flush_all deletes nothing if the user has lost the right in the 
   const users = ["user default off", "user app on >pw ~* +@all"];
   await using scene = await startMemcached({ users }, environment);
   const login = "set a 0 0 6\r\napp pw\r\n";
+
   for (const [rule, answer] of [
     ["-flushdb", "HD\r\n"],
     ["+flushdb", "EN\r\n"],
@@ -258,6 +276,7 @@ test("a delayed flush_all deletes nothing if the user has lost the right in the 
       await scene.exchange(`${login}set k 0 0 1\r\nx\r\nflush_all 60\r\n`),
       "STORED\r\nSTORED\r\nOK\r\n",
     );
+
     scene.users.replaceAll(scene.users.changed("app", [rule]));
     assert.equal(rings.length, 1);
     rings[0]?.();
@@ -290,6 +309,7 @@ test("flush_all requires the right to FLUSHDB, and stats that to DBSIZE", async 
   await using scene = await startMemcached({ users });
   const denied = "CLIENT_ERROR this user has no permissions for this command or key\r\n";
   const login = (name: string) => `set a 0 0 ${name.length + 3}\r\n${name} pw\r\n`;
+
   assert.equal(
     await scene.exchange(`${login("app")}set k 0 0 1\r\nx\r\nflush_all\r\nflush_all 10\r\nstats\r\nmg k\r\n`),
     `STORED\r\nSTORED\r\n${denied}${denied}${denied}HD\r\n`,
@@ -424,6 +444,7 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
   await using replica = await startReplica({ args });
   const port = replica.daemon.addressOf("memcached")?.port ?? 0;
   using one = await RawClient.open(port);
+
   assert.equal(
     await ask(
       one,
@@ -431,11 +452,13 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
     ),
     "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n",
   );
+
   await Promise.all(
     [1, 2, 3].map(async () => {
       assert.match(await askMemcached(port, "incr n 1\r\n".repeat(20)), /^(\d+\r\n){20}$/);
     }),
   );
+
   using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   assert.deepEqual(await redis.call("RPUSH", "list", "1"), { kind: "integer", value: 1 });
   assert.equal(

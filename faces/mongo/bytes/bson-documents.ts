@@ -153,6 +153,7 @@ export function* membersOf(bytes: Buffer): Generator<Member, void> {
   const last = bytes.length - 1;
   if (last < LENGTH_BYTES || bytes.readInt32LE(0) !== bytes.length || bytes[last] !== 0)
     throw new MalformedBson("a document with a wrong length");
+
   for (let start = LENGTH_BYTES; start < last; ) {
     const type = bytes[start] as number;
     const nameEnd = bytes.indexOf(0, start + 1);

@@ -59,6 +59,7 @@ export function lengthOf(head: Buffer, max: number): number {
   const length = head.readInt32LE(0);
   if (length <= HEAD_BYTES || length > max)
     throw new MalformedMessage(`a message of ${length} bytes; the maximum is ${max}`);
+
   const opcode = head.readInt32LE(12);
   if (opcode === OP_COMPRESSED)
     throw new MalformedMessage("OP_COMPRESSED, although no compression was offered");
@@ -66,6 +67,7 @@ export function lengthOf(head: Buffer, max: number): number {
     throw new MalformedMessage(
       `opcode ${opcode}; only OP_MSG is supported, and OP_QUERY for the first message`,
     );
+
   return length;
 }
 
@@ -94,6 +96,7 @@ function readMsg(bytes: Buffer, id: number): MongoMessage {
     } else throw new MalformedMessage(`a section of kind ${kind}`);
   }
   if (body === null) throw new MalformedMessage("a message without a body");
+
   return { id, kind: "message", isSilent: (flags & MORE_TO_COME) !== 0, collection: "", body, sequences };
 }
 
@@ -112,6 +115,7 @@ function checkedFlags(bytes: Buffer): { flags: number; end: number } {
 function readSequence(bytes: Buffer, from: number, end: number): DocumentSequence {
   const nameEnd = bytes.indexOf(0, from);
   if (nameEnd < 0 || nameEnd >= end) throw new MalformedMessage("a sequence without a name");
+
   const documents: Buffer[] = [];
   for (let at = nameEnd + 1; at < end; ) {
     if (documents.length === BATCH_DOCUMENTS_MAX)
@@ -120,6 +124,7 @@ function readSequence(bytes: Buffer, from: number, end: number): DocumentSequenc
     documents.push(document);
     at += document.length;
   }
+
   return { name: bytes.toString("latin1", from, nameEnd), documents };
 }
 
@@ -163,11 +168,13 @@ export function answerHead(id: number, kind: MongoMessage["kind"], length: numbe
   head.writeInt32LE(head.length + length, 0);
   head.writeInt32LE(id, 8);
   head.writeInt32LE(isQuery ? OP_REPLY : OP_MSG, 12);
+
   // OP_REPLY contains flags, and the number of documents, which is 1.
   if (isQuery) {
     head.writeInt32LE(isError ? AWAIT_CAPABLE | QUERY_FAILURE : AWAIT_CAPABLE, HEAD_BYTES);
     head.writeInt32LE(1, HEAD_BYTES + 16);
   }
+
   return head;
 }
 

@@ -281,6 +281,7 @@ async function startLogin(session: MongoSession, command: CommandDocument): Prom
     throw failure(334, `Received authentication for mechanism ${mechanism} which is not enabled`);
   const start = scramStart(payload);
   if (start === null) throw refused();
+
   const { users, environment } = session.server.host;
   const user = users.find(start.user);
   const salt = users.secrets?.saltOf(start.user) ?? "";
@@ -306,9 +307,11 @@ function continueLogin({ login }: MongoSession, command: CommandDocument): ByteS
     throw failure(17, "No SASL session state found");
   const payload = payloadOf(command);
   if (conversation.isVerified) return step("", true);
+
   const { scram, skipsLast } = conversation;
   const proof = scram.finish(payload);
   if (proof === null || !login.enter(scram.user)) throw refused();
+
   // Older drivers send one more message, which is empty.
   if (!skipsLast) login.conversation = { ...conversation, isVerified: true };
   return step(proof, skipsLast);

@@ -215,6 +215,7 @@ function killCursors(session: MongoSession, command: CommandDocument): ByteStrin
     if (cursor !== null) session.server.cursors.close(cursor);
     (cursor === null ? absent : killed).push(id);
   }
+
   return elements({
     cursorsKilled: list(killed.map(int64)),
     cursorsNotFound: list(absent.map(int64)),

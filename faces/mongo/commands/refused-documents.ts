@@ -128,6 +128,7 @@ export class Refusals {
       else refused.push(writeError(index, why));
       if (why !== null && isOrdered) break;
     }
+
     this.#isOrdered = isOrdered;
     this.#indexes = indexes;
     this.#refused = refused;

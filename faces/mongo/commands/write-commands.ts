@@ -123,6 +123,7 @@ function batch(
   const refused = new Refusals(documents, refusal, ordered === "1");
   const { accepted } = refused;
   if (accepted.length === 0) return refused.withoutReply;
+
   return session.write(
     command,
     [verb, ...collectionArguments(command), ordered, ...accepted.map(argument)],

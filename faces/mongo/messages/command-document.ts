@@ -28,6 +28,7 @@ export class CommandDocument {
         throw failure(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);
       this.#byName.set(member.name, member);
     }
+
     this.#sequences = new Map(sequences.map(({ name, documents }) => [name, documents]));
     const doubled = sequences.find(({ name }) => this.#byName.has(name));
     if (doubled !== undefined || this.#sequences.size < sequences.length)
@@ -182,6 +183,7 @@ function listed(bytes: Buffer, max: number): readonly Member[] {
     if (problem instanceof MalformedBson) throw failure(22, problem.message);
     throw problem;
   }
+
   return members;
 }
 
@@ -294,6 +296,7 @@ function checkCommon(command: CommandDocument): void {
         `Provided apiStrict:true, but the command ${textOfBytes(command.name)} is not in API Version 1`,
       );
   }
+
   const concern = command.within("readConcern");
   if (concern !== null) checkMembers(concern, READ_CONCERN, "readConcern");
   const level = concern?.words("level") ?? null;

@@ -128,6 +128,7 @@ export class Cursors {
       break;
     }
     if (first === null) return null;
+
     const remaining = first.usedAt + limits.mongoCursorTimeout - environment.uptime();
     return environment.setTimer(Math.max(remaining, 1), () => {
       const last = environment.uptime() - this.#host.limits.mongoCursorTimeout;

@@ -52,6 +52,7 @@ export function firstBatch(
       146,
       "the result is larger than the server stores for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
     );
+
   return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
@@ -91,5 +92,6 @@ function batchEnd(
     bytes += (documents[at] as ByteString).length + INDEX_BYTES;
     if (bytes > maxBytes && at > from) return at;
   }
+
   return end;
 }

@@ -270,6 +270,7 @@ function writeConcernOf(
 ): WriteConcern {
   const concern = command.within("writeConcern");
   if (concern === null) return { others: 0, timeout: 0, copies };
+
   const unknown = concern.members.find(({ name }) => !KNOWN.includes(name));
   if (unknown !== undefined)
     throw failure(40415, `BSON field 'writeConcern.${unknown.name}' is an unknown field.`);
@@ -287,6 +288,7 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
     // More than half of all daemons, including this one.
     return isAlone ? 0 : Math.floor((peers + 1) / 2);
   }
+
   const daemons = concern.number("w") ?? 1;
   if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MAX)
     throw failure(9, `w must be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);

@@ -69,6 +69,7 @@ test("MongoDB's CRUD tests pass, except those that need missing features", { ski
   const [failed, passed]: [string[], string[]] = [[], []];
   const counts = new Map<Group, number>();
   const names = readdirSync(folder as string).filter((name) => name.endsWith(".json"));
+
   for (const name of names.sort()) {
     const file = parsed(readFileSync(join(folder as string, name), "utf8"));
     for (const one of file.tests) {
@@ -85,14 +86,17 @@ test("MongoDB's CRUD tests pass, except those that need missing features", { ski
       }
     }
   }
+
   assert.deepEqual(failed, []);
   const groups = [...counts].sort(([a], [b]) => FAILING.indexOf(a) - FAILING.indexOf(b));
   const missed = groups.reduce((sum, [{ isOfServers }, count]) => sum + (isOfServers ? count : 0), 0);
   const share = passed.length / (passed.length + missed);
   assert.ok(passed.length > 50 && share >= SHARE_MIN, `${passed.length} pass, ${missed} fail`);
+
   // Other versions of the package contain other tests.
   const all = groups.reduce((sum, [, count]) => sum + count, passed.length);
   if (all !== DOCUMENTED) return;
+
   const rows = [
     ["they pass", passed.length] as const,
     ...groups.map(([{ why }, count]) => [why, count] as const),

@@ -57,6 +57,7 @@ test("values are returned unchanged, with their types", () =>
 test("documents are sorted, skipped, limited and projected", () =>
   withCollection(async (items) => {
     await items.insertMany(Array.from({ length: 50 }, (_, n) => ({ n: new Int32(n), odd: n % 2 === 1 })));
+
     const found = await items
       .find({ odd: true, n: { $gte: 5 } }, { projection: { _id: 0, n: 1 } })
       .sort({ n: -1 })
@@ -67,11 +68,13 @@ test("documents are sorted, skipped, limited and projected", () =>
       found.map(({ n }) => n),
       [45, 43, 41],
     );
+
     const last = await items.find({}, { hint: { $natural: -1 }, limit: 2 }).toArray();
     assert.deepEqual(
       last.map(({ n }) => n),
       [49, 48],
     );
+
     assert.equal(await items.countDocuments({ odd: true }), 25);
     assert.equal(await items.estimatedDocumentCount(), 50);
     assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
@@ -144,6 +147,7 @@ test("updates report their effects", () =>
     assert.deepEqual([added.upsertedCount, added.upsertedId instanceof ObjectId], [1, true]);
     const replaced = await items.replaceOne({ n: 2 }, { whole: true });
     assert.equal(replaced.modifiedCount, 1);
+
     const before = await items.findOneAndUpdate({ n: 3 }, { $set: { n: "three" } });
     const after = await items.findOneAndUpdate(
       { n: "three" },
@@ -151,6 +155,7 @@ test("updates report their effects", () =>
       { returnDocument: "after" },
     );
     assert.deepEqual([before?.["n"], after?.["n"]], [3, "three"]);
+
     assert.equal((await items.findOneAndDelete({ n: "three" }))?.["b"], 1);
     assert.equal((await items.deleteMany({ whole: true })).deletedCount, 1);
     assert.equal(await items.countDocuments(), 2);
@@ -165,10 +170,12 @@ test("a duplicate of a unique value fails with error 11000 and its index in the 
       keyPattern: { mail: 1 },
       keyValue: { mail: "a" },
     });
+
     const batch = ["b", "a", "c"].map((mail) => ({ mail }));
     const ordered = await items.insertMany(batch).catch((problem: MongoBulkWriteError) => problem);
     assert.ok(ordered instanceof MongoBulkWriteError);
     assert.deepEqual([ordered.code, ordered.result.insertedCount], [11000, 1]);
+
     const insertedDocuments = ["d", "a", "e"].map((mail) => ({ mail }));
     const unordered = await items
       .insertMany(insertedDocuments, { ordered: false })
@@ -176,6 +183,7 @@ test("a duplicate of a unique value fails with error 11000 and its index in the 
     assert.ok(unordered instanceof MongoBulkWriteError);
     assert.deepEqual([unordered.result.insertedCount, [unordered.writeErrors].flat()[0]?.index], [2, 1]);
     assert.equal(await items.countDocuments(), 4);
+
     await assert.rejects(items.updateOne({ mail: "b" }, { $set: { mail: "a" } }), { code: 11000 });
     const indexes = await items.listIndexes().toArray();
     assert.deepEqual(
@@ -185,6 +193,7 @@ test("a duplicate of a unique value fails with error 11000 and its index in the 
         ["mail_1", true],
       ],
     );
+
     await items.dropIndex("mail_1");
     await items.insertOne({ mail: "a" });
   }));
@@ -239,11 +248,14 @@ test("collections and databases are listed, created and dropped", async () => {
     (await client.db().admin().listDatabases()).databases.map(({ name }) => name),
     ["shop"],
   );
+
   await assert.rejects(db.createCollection("full"), { code: 48 });
   await assert.rejects(db.renameCollection("empty", "full"), { code: 48 });
   assert.equal(await db.collection("full").countDocuments(), 1);
+
   await db.renameCollection("empty", "full", { dropTarget: true });
   assert.equal(await db.collection("full").countDocuments(), 0);
+
   await db.collection("full").drop();
   await db.dropDatabase();
   assert.deepEqual((await client.db().admin().listDatabases()).databases, []);
@@ -335,12 +347,14 @@ test("the error for an unsupported feature names the feature", async () => {
     [createIndex({ collation: { locale: "de" } }), 238, /'collation' of createIndexes.indexes/],
     [createIndex({ expireAfterSecond: 5 }), 40415, /'createIndexes.indexes.expireAfterSecond'/],
   ];
+
   for (const [command, code, words] of refused)
     await assert.rejects(db.command(command), (problem: { code?: number; message?: string }) => {
       assert.equal(problem.code, code, `${JSON.stringify(command)}: ${problem.message}`);
       assert.match(problem.message ?? "", words);
       return true;
     });
+
   assert.deepEqual(
     await db
       .command({ find: "a", collation: { locale: "simple" }, let: {}, tailable: false })
@@ -404,6 +418,7 @@ test("an _id with operator fields is refused, and the other documents are report
       message: /'\$'-prefixed fields: \$a is not valid/,
     });
     await items.insertOne({ _id: 2 } as unknown as Document);
+
     const written = async (ordered: boolean, from: number) => {
       const documents = [from, 2, bad(), from + 1, bad()].map((one) =>
         typeof one === "number" ? ({ _id: one } as unknown as Document) : one,
@@ -415,6 +430,7 @@ test("an _id with operator fields is refused, and the other documents are report
       const errors = Array.isArray(failure.writeErrors) ? failure.writeErrors : [failure.writeErrors];
       return { n: failure.insertedCount, errors: errors.map(({ index, code }) => [index, code]) };
     };
+
     assert.deepEqual(await written(true, 10), { n: 1, errors: [[1, 11000]] });
     assert.deepEqual(await written(false, 20), {
       n: 2,
@@ -424,6 +440,7 @@ test("an _id with operator fields is refused, and the other documents are report
         [4, 52],
       ],
     });
+
     assert.equal(await items.countDocuments(), 4);
   }));
 
@@ -442,11 +459,13 @@ test("a document above 16 MiB is one write error, and the remaining documents ar
         assert.match(errmsg, /^object to insert too large. size in bytes: \d+, max size: 16777216$/);
       return [n, errors.map(({ index, code }) => [index, code])];
     };
+
     assert.deepEqual(await inserted(true, 10, sized(max + 1, { _id: 1 })), [1, [[1, 10334]]]);
     assert.deepEqual(await inserted(false, 20, sized(max + 1, { _id: 1 })), [2, [[1, 10334]]]);
     // With the _id that the server adds, the document is too large.
     assert.deepEqual(await inserted(false, 30, sized(max, {})), [2, [[1, 10334]]]);
     assert.deepEqual(await inserted(false, 40, sized(max, { _id: 1 })), [3, []]);
+
     const replaced = await items.replaceOne({ _id: 10 as never }, sized(max - 9, {}));
     assert.equal(replaced.modifiedCount, 1);
     await assert.rejects(items.updateOne({ _id: 1 as never }, { $set: { more: 1 } }), { code: 17419 });
@@ -463,6 +482,7 @@ test("an upsert inserts no document whose _id has operator fields", () =>
       [{ _id: { $eq: id } }, { $set: { a: 2 } }],
       [{ $and: [{ a: 1 }, { _id: { $eq: id } }] }, { $set: { b: 2 } }],
     ];
+
     for (const [query, update] of ways) {
       const updates = [
         { q: query, u: update, upsert: true },
@@ -474,10 +494,12 @@ test("an upsert inserts no document whose _id has operator fields", () =>
         [[0, 52]],
         JSON.stringify([query, update]),
       );
+
       const found = { findAndModify: "items", query, update, upsert: true };
       await assert.rejects(database.command(found), { code: 52, codeName: "DollarPrefixedFieldName" });
     }
     assert.equal(await items.countDocuments(), 0);
+
     // Upserts insert unless a document matches.
     await database.command({
       update: "items",

@@ -68,12 +68,15 @@ test("bytes that are not a message end the connection, and the log names the rea
 test("documents that are invalid or nested too deeply are refused, and the connection continues", async () => {
   await using scene = await startMongo();
   using client = await RawClient.open(scene.port);
+
   let well = documentBytes("");
   for (let depth = 0; depth < 5000; depth++) well = documentBytes(element("a", embedded(well)));
   assert.match(await send(client, insert(well)), /writeErrors.*more than 100 levels deep/s);
+
   let wide = "";
   for (let n = 0; n < 50_000; n++) wide += `\x03a${n}\0${int32Bytes(5)}\0`;
   assert.match(await send(client, insert(documentBytes(wide))), /ok/);
+
   const lying = [
     documentBytes(`\x02a\0${int32Bytes(0x7fffffff)}x\0`),
     documentBytes(`\x02a\0${int32Bytes(-1)}x\0`),
@@ -90,6 +93,7 @@ test("documents that are invalid or nested too deeply are refused, and the conne
       /\x01ok\0\0\0\0\0\0\0\0\0|writeErrors/,
       JSON.stringify(document),
     );
+
   const twice = documentBytes(`${elements({ ping: int32(1), ...inShop })}${elements(inShop)}`);
   assert.match(await send(client, command(twice)), /duplicate field/);
   const alongside = `${int32Bytes(0)}\0${documentBytes(elements({ ping: int32(1), ...inShop }))}${sequence("documents", [])}`;
@@ -125,17 +129,20 @@ test("commands with changed bytes are answered, or end their connection", async 
       ),
     ),
   ];
+
   let client = await RawClient.open(scene.port);
   for (let count = 0; count < CHANGED; count++) {
     const bytes = Buffer.from(commands[random.below(commands.length)] as string, "latin1");
     // Length and opcode stay unchanged, so that parsing gets further.
     for (let change = random.below(3); change >= 0; change--)
       bytes[random.between(21, bytes.length - 1)] = random.below(256);
+
     await send(client, bytes.toString("latin1"));
     if (!client.ended) continue;
     client[Symbol.dispose]();
     client = await RawClient.open(scene.port);
   }
+
   client[Symbol.dispose]();
   await stillServes(scene);
 });

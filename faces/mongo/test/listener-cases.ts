@@ -17,6 +17,7 @@ function message(code: number, fields: Readonly<Record<string, number | string>>
     size.writeInt32LE(value.length + 1);
     return Buffer.concat([Buffer.from([0x02]), key, size, Buffer.from(`${value}\0`)]);
   });
+
   const body = Buffer.concat([Buffer.alloc(4), ...parts, Buffer.alloc(1)]);
   body.writeInt32LE(body.length);
   const before =

@@ -105,6 +105,7 @@ const proof = (payload: string) =>
 test("an unknown user receives the same challenge as a known user, and a proof is valid only for its own login", async () => {
   await using scene = await startMongo({ users: USERS });
   using client = await RawClient.open(scene.port);
+
   const salts = new Set<string>();
   for (const name of ["nobody", "nobody", "ann", "ann"]) {
     const challenge = await send(client, start(`n,,n=${name},r=abc`));
@@ -113,11 +114,13 @@ test("an unknown user receives the same challenge as a known user, and a proof i
     salts.add(salt);
   }
   assert.equal(salts.size, 2);
+
   for (const payload of ["", "c=biws,r=abc,p=AAAA", `c=biws,r=abc,p=${"A".repeat(43)}=`, "x".repeat(9000)]) {
     await send(client, start("n,,n=ann,r=abc"));
     assert.match(await send(client, proof(payload)), /Authentication failed/);
     assert.match(await send(client, proof(payload)), /No SASL session state/);
   }
+
   for (const payload of ["", "n,,", "p=tls-unique,,n=ann,r=a", "n,,n=ann", "n,,n=ann,r=", "\0ann\0secret"])
     assert.match(await send(client, start(payload)), /Authentication failed/);
   for (const payload of ["", "ann", "\0ann", "\0ann\0wrong", "\0ann\0secret\0more"])

@@ -22,12 +22,14 @@ test("a read of many documents does not block another client, and returns the do
   const items = reading.db("shop").collection("items");
   await items.insertMany(Array.from({ length: DOCUMENTS }, (_, n) => ({ n })));
   const otherItems = other.db("shop").collection("items");
+
   const reads = {
     find: () => items.find({ n: { $gte: 0 } }, { projection: { n: 1 } }).toArray(),
     count: () => items.countDocuments({ n: { $gte: 0 } }),
     distinct: () => items.distinct("n"),
     aggregate: () => items.aggregate([{ $group: { _id: "$n" } }, { $count: "n" }]).toArray(),
   };
+
   for (const [name, read] of Object.entries(reads)) {
     const order: string[] = [];
     // Both clients must be connected before the read begins.
@@ -39,6 +41,7 @@ test("a read of many documents does not block another client, and returns the do
     await otherItems.insertOne({ n: -1 });
     order.push("other");
     const answer = await found;
+
     assert.deepEqual(order, ["other", name]);
     if (typeof answer === "number") assert.equal(answer, DOCUMENTS);
     if (name === "find") assert.equal((answer as unknown[]).length, DOCUMENTS);
@@ -53,10 +56,12 @@ test("a read ends when its client has disconnected", async () => {
     atTurn?.();
     return turns * TURN_MS;
   };
+
   await using scene = await startMongo({}, { ...realEnvironment, uptime });
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("items");
   await items.insertMany(Array.from({ length: DOCUMENTS }, (_, n) => ({ n })));
+
   const query = { count: text("items"), query: embedded(documentBytes(elements({ n: int32(-1) }))) };
   const count = command(documentBytes(elements({ ...query, $db: text("shop") })));
   const turnsOf = async (reader: RawClient, end: () => Promise<unknown>) => {
@@ -65,8 +70,10 @@ test("a read ends when its client has disconnected", async () => {
     await end();
     return turns - before;
   };
+
   using reader = await RawClient.open(scene.port);
   const all = await turnsOf(reader, () => reader.read(1));
+
   using leaving = await RawClient.open(scene.port);
   const some = await turnsOf(leaving, async () => {
     const before = turns;
@@ -79,6 +86,7 @@ test("a read ends when its client has disconnected", async () => {
         resolve();
       };
     });
+
     let seen = 0;
     await until("no turn follows", () => {
       const isOver = turns === seen;
@@ -86,5 +94,6 @@ test("a read ends when its client has disconnected", async () => {
       return isOver;
     });
   });
+
   assert.ok(some < all / 2, `${some} of ${all} turns`);
 });

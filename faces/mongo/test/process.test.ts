@@ -19,6 +19,7 @@ test("a driver logs in over TLS with SCRAM or PLAIN, and /metrics counts its com
     ...["--mongo", String(port), "--acl-file", users, "--admin", String(admin)],
     ...["--tls-cert", certificate, "--tls-key", key],
   ]);
+
   for (const mechanism of ["SCRAM-SHA-256", "PLAIN"]) {
     const source = mechanism === "PLAIN" ? "$external" : "admin";
     const search = `tls=true&tlsCAFile=${certificate}&authMechanism=${mechanism}&authSource=${source}`;
@@ -27,8 +28,10 @@ test("a driver logs in over TLS with SCRAM or PLAIN, and /metrics counts its com
     await items.insertOne({ by: mechanism });
     assert.equal(await items.countDocuments({ by: mechanism }), 1);
   }
+
   await using open = new MongoClient(`mongodb://localhost:${port}`, { serverSelectionTimeoutMS: 500 });
   await assert.rejects(open.db("shop").command({ ping: 1 }));
+
   const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const [, units = "0"] = /dbsyncd_units_total\{listener="mongo",outcome="ok"\} (\d+)/.exec(metrics) ?? [];
   assert.ok(Number(units) > 8, metrics.match(/.*mongo.*/g)?.join("\n"));

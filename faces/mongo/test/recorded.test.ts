@@ -73,6 +73,7 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
         () => false,
       ),
     );
+
     const acknowledged: string[] = [];
     const ofKilled: string[] = [];
     const killed = trio.daemon(2);
@@ -81,10 +82,12 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
       ofKilled.push(id);
       if (ofKilled.length === ROUNDS_BEFORE_KILL) void trio.end(2, "SIGKILL");
     });
+
     await assert.rejects(cut);
     await Promise.all(writing);
     await killed.ended();
     await client(2).close();
+
     await trio.start(2);
     clients[2] = clientOf(2);
     let states: string[] = [];
@@ -99,11 +102,13 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
         states.every((state) => state === states[0]) && ofKilled.every((id) => states[0]?.includes(`"${id}"`))
       );
     });
+
     const isStored = (id: string) => states[0]?.includes(`"ids"`) && states[0].includes(`"${id}"`);
     assert.deepEqual(
       [...acknowledged, ...ofKilled].filter((id) => !isStored(id)),
       [],
     );
+
     const majority = { writeConcern: { w: "majority" as const, wtimeoutMS: 60_000 } };
     await itemsOf(client(0)).insertOne({ by: "majority" }, majority);
     await itemsOf(client(1)).insertOne({ by: "all" }, { writeConcern: { w: 3, wtimeoutMS: 60_000 } });

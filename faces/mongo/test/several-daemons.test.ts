@@ -24,6 +24,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
   const { url } = three;
   await using client = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 });
   const items = client.db("shop").collection<{ _id: number; n: number }>("items");
+
   const put = (id: number) =>
     until(`${id} is written`, () =>
       items.updateOne({ _id: id }, { $set: { n: id } }, { upsert: true }).then(
@@ -33,6 +34,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
     );
   const untilFound = (id: number) =>
     until(`${id} is found`, async () => (await items.findOne({ _id: id }).catch(() => null))?.n === id);
+
   await put(1);
   await untilFound(1);
   await three.trio.end(0, "SIGKILL");
@@ -41,6 +43,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
     await put(id);
     await untilFound(id);
   }
+
   // The first address of the string is down when this client starts.
   await using late = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 });
   await until(
@@ -59,6 +62,7 @@ test("a greeting waits while a daemon catches up, but only for a limited time", 
     condition: { state: "catching-up" as StateName, reason: "" },
     settings: { ...ALONE.settings, peers: double<typeof ALONE.settings.peers>([{}]) },
   };
+
   let now = 0;
   const checks: (() => void)[] = [];
   const environment: Environment = {
@@ -69,6 +73,7 @@ test("a greeting waits while a daemon catches up, but only for a limited time", 
       return () => {};
     },
   };
+
   await using scene = await startMongo({}, environment, daemon);
   const check = async () => {
     await until("a greeting waits", () => checks.length > 0);
@@ -80,12 +85,14 @@ test("a greeting waits while a daemon catches up, but only for a limited time", 
     client.on("serverHeartbeatFailed", ({ failure }) => failures.push(failure));
     return { client, failures, ready: client.connect() };
   };
+
   const early = connected();
   await check();
   daemon.condition.state = "live";
   await check();
   await early.ready;
   assert.deepEqual(early.failures, []);
+
   daemon.condition.state = "catching-up";
   const late = connected();
   await check();
@@ -93,6 +100,7 @@ test("a greeting waits while a daemon catches up, but only for a limited time", 
   await check();
   await until("the greeting fails", () => late.failures.length > 0);
   assert.match(String(late.failures[0]), /this daemon is catching up with its peers/);
+
   daemon.condition.state = "live";
   await late.ready;
   for (const { client } of [early, late]) await client.close();

@@ -184,6 +184,7 @@ class Scene {
     }
     if (collection === undefined && database === undefined) throw new Error(`${name} of ${object}`);
     const target = (collection ?? database) as Collection | Db;
+
     switch (name) {
       case "find":
         return some(call(target, "filter"));
@@ -298,10 +299,12 @@ function match(actual: unknown, expected: unknown, where: string, isRoot = false
     for (const [i, one] of expected.entries()) match(actual[i], one, `${where}[${i}]`, isRoot);
     return;
   }
+
   if (typeof expected !== "object" || expected === null) {
     assert.deepEqual(actual, expected, where);
     return;
   }
+
   const [operator = ""] = Object.keys(expected);
   const operand = (expected as Document)[operator] as unknown;
   if (operator === "$$unsetOrMatches") {

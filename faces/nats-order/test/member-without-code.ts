@@ -22,9 +22,11 @@ export function memberWith(
   const program = optionProgram({ faces: BUILD.faces, version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
   parseArguments(program, args, {});
+
   const settings = settingsOf(program);
   const { order } = settings;
   if (order === null) throw new Error("--order is missing");
+
   const context = {
     settings,
     identity: makeIdentity(),
@@ -37,6 +39,7 @@ export function memberWith(
     clientTotals: () => new Metrics().totals,
     named: null,
   };
+
   const replica = new OrderedReplica(context, order, null);
   const facts = { first: 1, last, created: "today", replicas: 1, others: 1, maxBytes: 1000 };
   return { replica, connected: replica.connected(facts) };

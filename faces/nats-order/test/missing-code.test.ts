@@ -151,11 +151,13 @@ test("the thread that makes snapshots ends with the reason if its build does not
     messageTimeoutMs: 1000,
     keys: [...makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label })),
   };
+
   const worker = new Worker(new URL("../../../daemon/program/thread.js", import.meta.url), {
     workerData: { name: "order-snapshot", task },
     execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-family.js")).href],
     env: { ...process.env, DBSYNC_WITHOUT_FAMILY: "redis/streams" },
   });
+
   const [problem] = await once(worker, "error");
   assert.match((problem as Error).message, /\(redis\/streams\)$/);
   assert.deepEqual(files.list(), [1]);

@@ -140,10 +140,12 @@ describe("a stream of NATS", { skip }, () => {
       await assert.rejects(streamOf(name).start(), { name: "StartError", message: sentence }, name);
       await manager.streams.delete(name);
     }
+
     const full = { name: "full", subjects: ["dbsync.full"], discard: "new" as const, max_msgs: 1 };
     await manager.streams.add(full);
     const stream = streamOf("full");
     await stream.start();
+
     assert.equal((await stream.publish(null, Buffer.from("one"))).kind, "stored");
     const second = await stream.publish(null, Buffer.from("two"));
     assert.ok(second.kind === "not-stored" && !second.isPassing, JSON.stringify(second));
@@ -191,6 +193,7 @@ test("a folder's thread that receives nothing from the stream gives up, and the 
   t.after(() => data[Symbol.dispose]());
   const lines: Line[] = [];
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
+
   const pair = makeKeyPair();
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const address = (name: string) => parseOrder(`nats://127.0.0.1:${port}/${name}`);
@@ -201,21 +204,25 @@ test("a folder's thread that receives nothing from the stream gives up, and the 
     log,
     startThread: BUILD.startThread,
   });
+
   // The timeout is longer than a refusal takes, even on a busy machine.
   const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);
   const folder = folderOf("writes");
   assert.equal(folder.load().created, null);
+
   const order = orderFolder(data.path);
   renameSync(order, `${order}.away`);
   for (let i = 0; i < 2; i++)
     assert.throws(() => folder.connected("today"), /ENOENT/, "no stream is stored yet");
   renameSync(`${order}.away`, order);
+
   folder.connected("today");
   folder.passed(10, "today");
   await until("the log reports it", () => lines.some(({ msg }) => /^the snapshot failed/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^the snapshot failed/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
+
   // The folder contains only the name of its stream, by which the next start recognizes the stream.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");

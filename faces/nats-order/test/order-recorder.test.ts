@@ -28,6 +28,7 @@ function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const state = new OrderedState(emptyStreamState(signers.makeRing(), 16), entryCheck(signers, null));
   signers.follow(state);
+
   const published: Buffer[] = [];
   const stream = double<OrderStream>({
     facts,
@@ -41,6 +42,7 @@ function sceneOf(unitSteps: number) {
       return { kind: "stored", seq, isRepeated: false };
     },
   });
+
   const order = double<OrderContext>({
     settings: settingsFrom([]),
     state,
@@ -52,6 +54,7 @@ function sceneOf(unitSteps: number) {
   });
   const backend = new TimelineBackend(double<TimelineState>(state), realEnvironment, unitSteps);
   const recorder: OrderRecorder = new OrderRecorder({ ...order, backend }, null);
+
   const record = async (...commands: readonly (readonly string[])[]) => {
     const { id, body, signature } = signCommands(pair, commands, { cluster: signers.cluster, at: NOW });
     const recorded = recorder.record({ id, body, signature, envelope: readBody(body) });
@@ -73,6 +76,7 @@ test("a daemon refuses a unit that does too much before it adds the unit to the 
   const { state, recorder, published, record } = sceneOf(STEPS);
   await record(["SADD", "m", ...members(3000)]);
   const before = canonicalState(state.database);
+
   for (const commands of [
     [["SETRANGE", "s", "100000000", "x"]],
     [["COPY", "m", "copied"]],
@@ -87,8 +91,10 @@ test("a daemon refuses a unit that does too much before it adds the unit to the 
     assert.ok("kind" in refused && refused.kind === "refused", JSON.stringify(commands));
     assert.deepEqual([refused.code, refused.effect], ["too-much", "not-applied"]);
   }
+
   assert.deepEqual([published.length, state.seq, recorder.waiting.size], [1, 1, 0]);
   assert.deepEqual(canonicalState(state.database), before);
+
   // This command does not exceed the limit.
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });

@@ -111,18 +111,21 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   const { body, signature } = signCommands(root, [["CLUSTER", "SEMANTICS", "2"]], { cluster, at });
   const message = { seq: 1, at, data: writeValue(body, signature) };
   const sentence = /^semantics version 2 applies from /;
+
   const replica = makeReplica();
   assert.equal(replica.connected(factsUpTo(1)), null);
   replica.message(message);
   assert.match(replica.failure ?? "", sentence);
   assert.equal(replica.recording.state, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
+
   using folder = makeFolder();
   const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf(), null));
   state.apply(message);
   const chunks = writeOrderSnapshot(state.current, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);
   writeFolderFormat(orderFolder(folder.path));
+
   const again = makeReplica(["--data", folder.path]);
   assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
   assert.equal(again.hasCaughtUp, false);

@@ -32,9 +32,11 @@ describe("with a Redis", () => {
       log: pino({ level: "silent" }),
     });
     await backend.start();
+
     const members = Array.from({ length: MEMBERS }, (_, number) => `member:${number}`);
     await backend.execute(["SADD", "s", ...members]);
     await backend.execute(["MSET", ...members.flatMap((name) => [name, "1"])]);
+
     for (const [scan, expected] of [
       [["SSCAN", "s"], members],
       [["scan"], [...members, "s"]],
@@ -53,6 +55,7 @@ describe("with a Redis", () => {
         cursor = next;
         assert.ok(Number.isSafeInteger(Number(cursor)), cursor);
         if (cursor === "0") continue;
+
         const other = String(BigInt(cursor) ^ (1n << 40n));
         for (const refused of [
           await backend.execute([...scan, other]),
@@ -68,6 +71,7 @@ describe("with a Redis", () => {
       assert.ok(pages > 3, `${pages} pages`);
       assert.deepEqual([...found].sort(), [...expected].sort());
     }
+
     assert.deepEqual(await backend.execute(["EXISTS", "none"]), { kind: "integer", value: 0 });
     const nonsense = await backend.execute(["SCAN", "nonsense"]);
     assert.ok(nonsense.kind === "error" && /invalid cursor/.test(nonsense.text));

@@ -82,6 +82,7 @@ describe("the redis backend", () => {
   test("errors, nils, doubles and nested arrays have the form of RESP2", async () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
+
     await subject.run("ZADD", "z", "1.5", "a");
     assert.deepEqual(await subject.run("ZRANGE", "z", "0", "-1", "WITHSCORES"), {
       kind: "array",
@@ -107,12 +108,14 @@ describe("the redis backend", () => {
     await using redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     await subject.run("SET", "k", "0");
+
     for (const argv of [["SELECT", "1"], ["MULTI"], ["WATCH", "k"], ["CLIENT", "SETNAME", "x"]]) {
       assert.deepEqual(await subject.run(...argv), OK, argv.join(" "));
       assert.deepEqual(await subject.run("GET", "k"), bulk("0"), argv.join(" "));
     }
     assert.deepEqual(await subject.run("CLIENT", "GETNAME"), { kind: "nil" });
     assert.equal((await subject.run("EXEC")).kind, "error");
+
     const waiting = subject.run("BLPOP", "queue", "0");
     assert.deepEqual(await subject.run("GET", "k"), bulk("0"));
     await until("the command waits", async () =>
@@ -206,6 +209,7 @@ test("a hung Redis closes its callers' connections in time and does not block ot
   const startedAt = performance.now();
   for (const each of clients) assert.equal(await each.rest(), "");
   assert.ok(performance.now() - startedAt < 30_000, "the callers wait at the same time");
+
   redis.kill("SIGCONT");
   await until("the daemon answers again", async () => {
     using late = await RawClient.open(daemon.port);

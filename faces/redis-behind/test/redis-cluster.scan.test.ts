@@ -61,6 +61,7 @@ test("masters whose addresses have the same hash are distinguished", async () =>
     if (other === undefined) byHash.set(slotOf(`127.0.0.1:${port}`), port);
     else pair = [other, port];
   }
+
   const two = [master(pair[0], ["a", "b", "c"]), master(pair[1], ["d", "e", "f"])];
   const found: string[] = [];
   let cursor = "0";
@@ -70,6 +71,7 @@ test("masters whose addresses have the same hash are distinguished", async () =>
     cursor = next;
     found.push(...keys);
   }
+
   assert.deepEqual(found, ["a", "b", "c", "d", "e", "f"]);
 });
 

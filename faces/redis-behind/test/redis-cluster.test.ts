@@ -82,6 +82,7 @@ describe("-d redis-cluster", () => {
       outcome.text,
       /^CROSSSLOT .*a in 15495, b in 3300; give their names the same part in braces/,
     );
+
     assert.deepEqual(await run("MSET", "{a}1", "1", "{a}2", "2"), OK);
     const both = await backend.executeTogether([
       ["SET", "a", "1"],
@@ -89,6 +90,7 @@ describe("-d redis-cluster", () => {
     ]);
     assert.ok(both.kind === "error" && both.text.startsWith("CROSSSLOT "), JSON.stringify(both));
     assert.deepEqual(await run("GET", "a"), { kind: "nil" });
+
     const one = await backend.executeTogether([
       ["INCR", "{a}n"],
       ["INCR", "{a}n"],
@@ -101,12 +103,14 @@ describe("-d redis-cluster", () => {
     const names = Array.from({ length: 200 }, (_, i) => `key:${i}`);
     await Promise.all(names.map((name) => run("SET", name, "v")));
     assert.deepEqual(await run("DBSIZE"), integer(200));
+
     const listed = await run("KEYS", "*");
     assert.ok(listed.kind === "array");
     assert.deepEqual(
       listed.items.map((item) => (item.kind === "bulk" ? item.bytes : "")).sort(),
       names.sort(),
     );
+
     const found = new Set<string>();
     for (let cursor = "0"; ; ) {
       const page = await run("SCAN", cursor, "COUNT", "20");
@@ -116,8 +120,10 @@ describe("-d redis-cluster", () => {
       if (cursor === "0") break;
     }
     assert.equal(found.size, 200);
+
     const drawn = await run("RANDOMKEY");
     assert.ok(drawn.kind === "bulk" && names.includes(drawn.bytes));
+
     // FLUSHALL removes the keys of earlier commands, not of later ones, although the test does not wait for replies.
     const outcomes = await Promise.all([
       ...names.map((name) => run("SET", name, "w")),
@@ -129,6 +135,7 @@ describe("-d redis-cluster", () => {
       JSON.stringify(outcomes),
     );
     assert.deepEqual(await run("DBSIZE"), integer(3));
+
     for (const argv of [["INFO"], ["CONFIG", "GET", "*"], ["SWAPDB", "0", "1"]]) {
       const outcome = await run(...argv);
       assert.ok(
@@ -136,14 +143,17 @@ describe("-d redis-cluster", () => {
         JSON.stringify(outcome),
       );
     }
+
     assert.deepEqual(await run("PING"), bulk("PONG"));
     const selected = await run("SELECT", "1");
     assert.ok(selected.kind === "error" && /SELECT is not allowed in cluster mode/.test(selected.text));
+
     const script = "return redis.call('INCR', KEYS[1])";
     const loaded = await run("SCRIPT", "LOAD", script);
     assert.ok(loaded.kind === "bulk");
     for (const key of KEYS)
       assert.deepEqual(await run("EVALSHA", loaded.bytes, "1", `{${key}}n`), integer(1), key);
+
     const waiting = run("BLPOP", "queue", "0");
     await run("RPUSH", "queue", "v");
     assert.deepEqual(await waiting, { kind: "array", items: [bulk("queue"), bulk("v")] });
@@ -184,6 +194,7 @@ describe("-d redis-cluster", () => {
         ]);
         for (const [i, outcome] of (await Promise.all(sent)).entries())
           if (i % 3 !== 1) assert.deepEqual(outcome, integer(2 * rounds + (i % 3 === 0 ? 1 : 2)));
+
         const together = await backend.executeTogether([
           ["INCR", `${tag}:t`],
           ["INCR", `${tag}:t`],
@@ -194,6 +205,7 @@ describe("-d redis-cluster", () => {
         });
       }
     })();
+
     await textOf(to.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
     await textOf(from.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
     await until(
@@ -210,6 +222,7 @@ describe("-d redis-cluster", () => {
     );
     for (const { port } of [to, from, cluster.nodes[2] as Node])
       await textOf(port, "CLUSTER", "SETSLOT", slot, "NODE", toId);
+
     isMoved = true;
     await writing;
     const log = Array.from({ length: rounds }, (_, i) => `${i},`).join("");
@@ -224,6 +237,7 @@ describe("-d redis-cluster", () => {
     await using daemon = await startDaemon(["-d", list, "--wait-replicas", "1", "--backend-timeout", "6s"]);
     await using load = new CountingLoad(daemon, 60);
     await load.more(600);
+
     const killed = await cluster.masterOf(slotOf("a"));
     killed.kill("SIGKILL");
     await until(
@@ -231,6 +245,7 @@ describe("-d redis-cluster", () => {
       async () => (await cluster.masterOf(slotOf("a"), killed)) !== killed,
       { mayFail: true },
     );
+
     // The old master returns as a replica; without a replica no write would be confirmed.
     await cluster.startAgain(killed);
     await load.servesAgain();

@@ -42,6 +42,7 @@ test("a sentinel with an earlier config-epoch, which was cut off, does not decid
   const epoch = (number: number) => [`sentinel config-epoch ${MASTER_NAME} ${number}`];
   const cutOff = await startSentinel(old.port, 1, epoch(1));
   const upToDate = await startSentinel(current.port, 1, epoch(2));
+
   const backend = backendFor(
     `redis-sentinel:${MASTER_NAME}@127.0.0.1:${cutOff.port},127.0.0.1:${upToDate.port}`,
   );
@@ -51,6 +52,7 @@ test("a sentinel with an earlier config-epoch, which was cut off, does not decid
       "the backend is connected to the current master",
       async () => backend.up && backend.server === `127.0.0.1:${current.port}`,
     );
+
     await pause(QUERIED_MS);
     assert.equal(backend.server, `127.0.0.1:${current.port}`);
     assert.deepEqual(await backend.execute(["SET", "k", "v"]), bulk("OK"));
@@ -108,6 +110,7 @@ describe("-d redis-sentinel", () => {
         if (sent.some(({ kind }) => kind === "failed")) [epoch, rounds] = [epoch + 1, 0];
       }
     })();
+
     await askRedis((group.sentinels[0] as { port: number }).port, "SENTINEL", "FAILOVER", MASTER_NAME);
     await until("a replica has become the master", async () => (await group.masterPort()) !== before, {
       mayFail: true,
@@ -116,10 +119,12 @@ describe("-d redis-sentinel", () => {
       "the backend is connected to the new master",
       async () => backend.server !== `127.0.0.1:${before}` && backend.up,
     );
+
     isMoved = true;
     await writing;
     const log = await run("GET", `log:${epoch}`);
     assert.ok(log.kind === "bulk" && /^(\d+,-)+$/.test(log.bytes), JSON.stringify(log));
+
     for (const { port } of group.servers)
       await until(
         "the replica is connected to its master",
@@ -167,6 +172,7 @@ describe("-d redis-sentinel", () => {
     await using daemon = await startDaemon(["-d", list, "--wait-replicas", "1", "--backend-timeout", "6s"]);
     await using load = new CountingLoad(daemon, 60);
     await load.more(600);
+
     const before = await group.masterPort();
     const killed = group.servers.find(({ port }) => port === before) as RedisServer;
     killed.kill("SIGKILL");
@@ -174,6 +180,7 @@ describe("-d redis-sentinel", () => {
       mayFail: true,
     });
     await killed.stop();
+
     // Without a replica no write would be confirmed. The replica starts empty, so it must not become the next master.
     const replica = await startReplica(await group.masterPort(), ["--replica-priority", "0"]);
     group.servers[group.servers.indexOf(killed)] = replica;

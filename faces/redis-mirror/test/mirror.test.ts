@@ -165,13 +165,16 @@ describe("a mirror", { skip }, () => {
     other.apply(["SET", "k", "theirs"]);
     await using first = await startMirror(other, server.port, { daemon: OTHER });
     await untilLevel(first);
+
     await using second = await startMirror(fold, server.port);
     await until("the second mirror is refused", () => second.figures.state === "refused");
     assert.match(second.figures.trouble ?? "", /^it is the mirror of daemon bbbbbbbbbbbb….* --take-over/);
     assert.deepEqual(await differences(other, server.port), []);
+
     second.mirror.repair(true);
     await untilLevel(second);
     assert.deepEqual(await differences(fold, server.port), []);
+
     await until("the first daemon stops writing", () => {
       other.apply(["SET", "more", "theirs"]);
       return first.figures.state === "refused";
@@ -195,6 +198,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "k", "v"]);
     const { mirror, ...first } = await startMirror(fold, server.port);
     await until("the mirror is level", () => mirror.figures.state === "level");
+
     fold.apply(["SET", "last", "before the stop"]);
     await first[Symbol.asyncDispose]();
     assert.deepEqual(await differences(fold, server.port), []);
@@ -203,10 +207,12 @@ describe("a mirror", { skip }, () => {
       await untilLevel(second);
       assert.deepEqual([second.figures.comparing, second.figures.compared], [null, null]);
     }
+
     fold.apply(["SET", "k", "while no mirror ran"]);
     await using third = await startMirror(fold, server.port);
     await untilLevel(third);
     assert.equal(third.figures.compared?.reason, "the timeline is not the same as before");
+
     const { named, different, checked, total } = third.figures.compared;
     assert.deepEqual([named, different], [["0:k"], 1]);
     // Redis has the mark too.
@@ -219,6 +225,7 @@ describe("a mirror", { skip }, () => {
     await using running = await startMirror(fold, server.port);
     fold.apply(["SET", "big", "x".repeat(1_000_000)]);
     await untilLevel(running);
+
     using redis = await RedisConnection.open(server.port);
     await redis.call("CONFIG", "SET", "maxmemory", "1");
     fold.apply(["SET", "more", "y".repeat(1000)]);
@@ -229,6 +236,7 @@ describe("a mirror", { skip }, () => {
       return reply.kind === "integer" && reply.value === 0;
     });
     assert.equal(running.figures.state, "behind");
+
     await redis.call("CONFIG", "SET", "maxmemory", "0");
     await untilLevel(running);
     assert.equal(running.figures.trouble, null);
@@ -239,21 +247,25 @@ describe("a mirror", { skip }, () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     await untilLevel(running);
+
     using redis = await RedisConnection.open(server.port);
     await redis.call("CONFIG", "SET", "min-replicas-to-write", "1");
     fold.apply(["SET", "a", "1"]);
     await until("the refusal is reported", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
     assert.equal(running.figures.state, "refused");
+
     const lines = () => running.log.filter(({ msg }) => msg === "mirror connected").length;
     const before = lines();
     const connections = async () => {
       const info = await redis.call("INFO", "stats");
       return info.kind === "bulk" ? Number(/total_connections_received:(\d+)/.exec(info.bytes)?.[1]) : 0;
     };
+
     const since = await connections();
     running.mirror.repair(false);
     await until("the mirror has tried again", async () => (await connections()) >= since + 4);
     assert.deepEqual([running.figures.trouble?.slice(0, 10), lines()], ["NOREPLICAS", before]);
+
     await redis.call("CONFIG", "SET", "min-replicas-to-write", "0");
     await untilLevel(running);
     assert.equal(running.figures.trouble, null);

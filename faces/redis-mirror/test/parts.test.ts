@@ -84,10 +84,12 @@ describe("a mark", () => {
     assert.equal(judged(text, false), "compare");
     assert.equal(judged(formatMark({ ...MARK, folded: "" }), false, { folded: "" }), "compare");
     assert.equal(judged(text, false, { written: ["later"], folded: MARK.folded }), "compare");
+
     assert.equal(judged(null, true), "compare");
     assert.equal(judged(null, false), "refused");
     assert.equal(judged(null, false, { written: [null, text] }), "refused");
     assert.equal(judged(null, false, { written: [text] }), "compare");
+
     for (const foreign of [
       "text",
       formatMark({ ...MARK, daemon: OTHER }),
@@ -108,11 +110,13 @@ test("each key waits only once, in order, until there are too many keys", () => 
   assert.equal(woken, 1);
   assert.deepEqual(dirty.shift(), { db: 0, key: "a" });
   assert.equal(dirty.has({ db: 0, key: "a" }), false);
+
   dirty.keyChanged(0, "c");
   assert.equal(dirty.lost, null);
   dirty.keyChanged(0, "d");
   assert.match(dirty.lost ?? "", /more keys changed than --mirror-keys/);
   assert.deepEqual([dirty.size, dirty.has({ db: 0, key: "x" })], [0, true]);
+
   dirty.keyChanged(0, "while lost");
   dirty.begin();
   assert.equal(dirty.size, 0);
@@ -132,16 +136,20 @@ test("keys that are removed while other keys arrive are each removed once, in or
   remove();
   for (const key of ["a", "b", "c"]) change(key);
   for (let i = 0; i < 4; i++) remove();
+
   change("d");
   remove();
   change("e");
+
   dirty.lose("");
   dirty.begin();
   change("f");
   remove();
+
   for (let i = 0; i < 300; i++) change(`n${i}`);
   for (let i = 0; i < 299; i++) dirty.shift();
   remove();
+
   assert.deepEqual(removed, ["a", "b", "a", "c", undefined, "d", "f", "n299"]);
   assert.equal(dirty.size, 0);
 });
@@ -151,6 +159,7 @@ test("a comparison reads values in limited portions, and no values of keys that 
   const [length, count] = [300_000, 20];
   const unit = { at: 1, db: 0, id: "u".repeat(32) };
   for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
+
   const requests: (readonly RedisCommand[])[] = [];
   const line = double<RedisConnections>({
     present: async (keys) => keys,
@@ -165,12 +174,14 @@ test("a comparison reads values in limited portions, and no values of keys that 
     dirty: new DirtyKeys(10, () => {}),
     timed: <Result>(work: () => Result) => work(),
   };
+
   const names = Array.from({ length: count }, (_, i) => [`k${i}`, `strange${i}`]).flat();
   const { different } = await compareKeys(
     line,
     names.map((key) => ({ db: 0, key })),
     scene,
   );
+
   assert.equal(different.length, 2 * count);
   for (const commands of requests) {
     const dumps = commands.filter(([name]) => name === "DUMP").length;
@@ -186,6 +197,7 @@ test("values are equal if they differ only in an order that has no meaning", () 
     for (const argv of commands) database.execute(argv, { at: 1000, db: 0, id: "u".repeat(32) });
     return database.keyspaces[0]?.find("k")?.value as Value;
   };
+
   const group = [
     ["XADD", "k", "1-1", "f", "v"],
     ["XGROUP", "CREATE", "k", "g", "0"],
@@ -204,6 +216,7 @@ test("values are equal if they differ only in an order that has no meaning", () 
     valueMadeBy(...group),
     valueMadeBy(...group, ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">"]),
   ];
+
   for (const [index, one] of values.entries())
     for (const [at, other] of values.entries()) assert.equal(isSameValue(one, other), index === at);
   assert.ok(isSameValue(valueMadeBy(["SADD", "k", "a", "b"]), valueMadeBy(["SADD", "k", "b", "a"])));
@@ -221,9 +234,11 @@ test("a key in Redis is compared with its expiry time, and unknown formats are r
   const expire = now + 60_000;
   database.execute(["SET", "k", "v", "PXAT", String(expire)], { at: now, db: 0, id: "u".repeat(32) });
   database.execute(["SADD", "s", "a", "b"], { at: now, db: 0, id: "u".repeat(32) });
+
   const compared = (key: string, bytes: Buffer | null, time: number, at = now) =>
     compareKey({ db: 0, key }, { dump: bytes, expire: time }, database, at);
   const payload = (value: string) => Buffer.from(dumpPayload(value), "latin1");
+
   assert.equal(compared("k", payload("v"), expire), "same");
   assert.equal(compared("k", payload("w"), expire), "different");
   assert.equal(compared("k", payload("v"), -1), "different");
@@ -232,6 +247,7 @@ test("a key in Redis is compared with its expiry time, and unknown formats are r
   assert.equal(compared("k", payload("v"), expire, expire + 1), "same");
   assert.equal(compared("none", payload("v"), -1), "different");
   assert.equal(compared("none", null, -2), "same");
+
   const footer = Buffer.alloc(10);
   assert.equal(compared("s", Buffer.concat([Buffer.from([99]), footer]), -1), "unreadable");
   // A set in a listpack, as Redis 7.2 stores it: header, "b", "a", end.

@@ -120,6 +120,7 @@ export class RespRequestParser {
     let count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
     let at = this.#input.at + 2;
     if (!(count >= 1 && count <= 9)) return null;
+
     if (buffer[at] !== CR) {
       const digit = (buffer[at++] as number) - DIGIT_0;
       if (!(digit >= 0 && digit <= 9)) return null;
@@ -127,21 +128,25 @@ export class RespRequestParser {
     }
     if (buffer[at] !== CR || (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)) return null;
     at += 2;
+
     const argv: ByteString[] = new Array(count);
     for (let i = 0; i < count; i++) {
       let length = (buffer[at + 1] as number) - DIGIT_0;
       if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;
+
       at += 2;
       if (length > 0 && buffer[at] !== CR) {
         const digit = (buffer[at++] as number) - DIGIT_0;
         if (!(digit >= 0 && digit <= 9)) return null;
         length = length * 10 + digit;
       }
+
       const start = at + 2;
       if (buffer[at] !== CR || start + length + 2 > end || length > this.#bounds.bulkBytes) return null;
       argv[i] = this.#strings.take(buffer, start, start + length);
       at = start + length + 2;
     }
+
     this.#input.at = at;
     return argv;
   }
@@ -150,12 +155,14 @@ export class RespRequestParser {
   #startArray(): null | undefined {
     const end = this.#headEnd("mbulk");
     if (end < 0) return null;
+
     const count = this.#number(this.#input.at + 1, end);
     if (count === null || count > ARGUMENTS_MAX) return this.#fail("invalid multibulk length");
     if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)
       return this.#fail("unauthenticated multibulk length");
     this.#input.at = end + 2;
     if (count <= 0) return undefined;
+
     // The array is not preallocated, because the sender may announce more arguments than it sends.
     this.#argv = [];
     this.#missing = count;
@@ -188,12 +195,14 @@ export class RespRequestParser {
   #readBulkHead(): boolean {
     const end = this.#headEnd("bulk");
     if (end < 0) return false;
+
     const buffer = this.#input.bytes;
     if (buffer[this.#input.at] !== DOLLAR) {
       const got = String.fromCharCode(buffer[this.#input.at] as number).replace(/[\r\n]/, " ");
       this.#fail(`expected '$', got '${got}'`);
       return false;
     }
+
     const length = this.#number(this.#input.at + 1, end);
     if (length === null || length < 0 || length > this.#bounds.bulkBytes) {
       this.#fail("invalid bulk length");
@@ -203,6 +212,7 @@ export class RespRequestParser {
       this.#fail("unauthenticated bulk length");
       return false;
     }
+
     this.#input.at = end + 2;
     this.#bulk = length;
     return true;
@@ -230,6 +240,7 @@ export class RespRequestParser {
     const isNegative = buffer[from] === MINUS;
     const start = isNegative ? from + 1 : from;
     if (end === start || (buffer[start] === DIGIT_0 && (end - start > 1 || isNegative))) return null;
+
     let value = 0;
     for (let at = start; at < end; at++) {
       const byte = buffer[at] as number;
@@ -237,6 +248,7 @@ export class RespRequestParser {
       value = value * 10 + (byte - DIGIT_0);
     }
     if (end - start > DIGITS_MAX) return isNegative ? null : Number.POSITIVE_INFINITY;
+
     return isNegative ? -value : value;
   }
 

@@ -86,6 +86,7 @@ function rulesOf(rules: NormalRules | undefined, channels: ByteString): Reply[] 
 function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const [, , name = "", ...rules] = argv;
   if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
+
   try {
     const changed = server.host.users.changed(name, rules);
     return withErrors(() => {
@@ -120,6 +121,7 @@ function removeUsers(session: RespSession, argv: readonly ByteString[]): Reply {
 function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) throw custom(`ERR User '${argv[2]}' not found`);
+
   const called = argv.slice(3);
   const command = commandTable.resolve(called);
   if (command instanceof CommandFailure) {
@@ -128,6 +130,7 @@ function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
   }
   const refusal = refusalOf(user, command, called);
   if (refusal === null) return OK;
+
   const action = {
     command: () => `run the '${command.name.toLowerCase()}' command`,
     key: () => `access the '${objectOf(command, refusal)}' key`,
@@ -186,8 +189,10 @@ function log({ server }: RespSession, argv: readonly ByteString[]): Reply {
     denied.reset();
     return OK;
   }
+
   const count = argv[2] === undefined ? LOG_ENTRIES_DEFAULT : parseInteger(argv[2]);
   if (count === undefined) throw notInteger();
+
   const now = server.environment.clock();
   return array(
     denied.entries

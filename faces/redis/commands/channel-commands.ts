@@ -101,6 +101,7 @@ function inExec(
     execTurns.left -= now.length;
     if (execTurns.left >= 0) return confirmed(session, change(session, now), true);
   }
+
   const taken = (execTurns.taken ?? Promise.resolve())
     .then(nextTurn)
     .then(() => takeInTurns(session, change, names(), true));

@@ -79,6 +79,7 @@ function list(session: RespSession, argv: readonly ByteString[]): Reply {
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
     listed = ids.flatMap((id) => clients.find(Number(id)) ?? []);
   } else if (argv.length > 2) throw syntaxError();
+
   const now = session.server.environment.uptime();
   const lines = listed.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
   return verbatim(lines.map((line) => `${line}\n`).join(""));
@@ -106,6 +107,7 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   else
     for (let i = 2; i < argv.length; i += 2)
       addCriterion(session, filter, argv[i] as ByteString, argv[i + 1] as ByteString);
+
   const selected = session.server.clients
     .all()
     .filter(
@@ -115,8 +117,10 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
     if (one === session) one.endAfterAnswer();
     else one.kill();
   }
+
   if (argv.length > 3) return integer(selected.length);
   if (selected.length === 0) throw custom("ERR No such client");
+
   return OK;
 }
 

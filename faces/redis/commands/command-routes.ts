@@ -69,6 +69,7 @@ export class CommandRoutes {
   find(argv: readonly ByteString[]): Route | CommandFailure {
     const missing = missingCode([argv]);
     if (missing !== null) return new CommandFailure(`ERR ${missing}`);
+
     const route = this.#byName.get(argv[0] as ByteString);
     if (route !== undefined) {
       const { arity } = route.command;
@@ -76,8 +77,10 @@ export class CommandRoutes {
     }
     if (isKeyCommand(argv))
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_NEED_ENVELOPES : NO_CLUSTER;
+
     const command = commandTable.resolve(argv);
     if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
+
     const refusal = this.#unsupported.get((argv[0] as ByteString).toUpperCase());
     return refusal === undefined ? command : new CommandFailure(refusal.text);
   }

@@ -73,6 +73,7 @@ function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
     if (typeof step === "string") throw refusal(name, step);
     steps.push(step);
   }
+
   for (const step of steps) step();
   return OK;
 }
@@ -206,6 +207,7 @@ const requirepass: Setting = {
       if (!(problem instanceof StartError)) throw problem;
       return problem.message;
     }
+
     return () => {
       server.host.users.replaceAll(users);
       server.settings.set("requirepass", value);

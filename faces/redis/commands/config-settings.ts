@@ -79,6 +79,7 @@ export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative 
         isMemory: isMemory === true,
       });
       if (typeof value === "string") return value;
+
       const changed = value < 0 ? Number.POSITIVE_INFINITY : Number(value) * scale;
       return () => {
         server.host.limits = { ...server.host.limits, [name]: changed };
@@ -173,6 +174,7 @@ export const clientOutputBufferLimit: Setting = {
     const { server } = session;
     const words = value.split(" ").filter((word) => word !== "");
     if (words.length % 4 !== 0) return "Wrong number of arguments in buffer limit configuration.";
+
     const all = outputBounds(session);
     for (let at = 0; at < words.length; at += 4) {
       const name = CLASS_NAMES.get(words[at]?.toLowerCase() ?? "");
@@ -184,10 +186,12 @@ export const clientOutputBufferLimit: Setting = {
         return "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
       all[name] = [hard, soft, seconds];
     }
+
     const { min, max } = LIMITS.maxOutputBytes;
     const [hard] = all.normal;
     if (hard !== 0 && (hard < min || hard > max))
       return `the hard limit of normal clients must be 0, or between ${min} and ${max}`;
+
     return () => {
       server.settings.set(OUTPUT, boundsText(all));
       if (hard !== 0) server.host.limits = { ...server.host.limits, maxOutputBytes: hard };

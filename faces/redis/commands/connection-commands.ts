@@ -66,6 +66,7 @@ export function greet(
   const protocol = argv[1] === undefined ? session.protocol : parseInteger(argv[1]);
   if (protocol === undefined) throw custom("ERR Protocol version is not an integer or out of range");
   if (protocol !== 2 && protocol !== 3) throw custom("NOPROTO unsupported protocol version");
+
   for (let at = 2; at < argv.length; ) {
     const option = argv[at] as ByteString;
     if (option.toUpperCase() === "AUTH" && at + 2 < argv.length) {
@@ -76,6 +77,7 @@ export function greet(
       at += 2;
     } else throw custom(`ERR Syntax error in HELLO option '${option}'`);
   }
+
   if (session.userSession.user === null) throw custom(HELLO_FIRST);
   session.protocol = protocol;
   return map([

@@ -238,6 +238,7 @@ async function fill(
     const settled = reply instanceof Promise ? await reply : reply;
     if (settled.kind === "error") return settled;
   }
+
   return OK;
 }
 

@@ -79,6 +79,7 @@ function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;
   const { localData } = path;
   if (localData === null) throw custom("ERR other daemons have the keys: dump them there");
+
   const { now, as } = session;
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
@@ -98,6 +99,7 @@ function fileOf(session: RespSession, maxBytes: number): ByteString {
         throw custom(`ERR the dump would be longer than an answer may be (--max-output-bytes ${maxBytes})`);
     }
   }
+
   return file.end();
 }
 
@@ -119,9 +121,11 @@ function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promis
   const { replicas, milliseconds } = waitArguments(argv);
   const { copies } = session.server.daemon;
   if (copies === null || copies.isAlone) return ZERO;
+
   const { orderKey } = session.lastWrite;
   const count = copies.count(orderKey);
   if (count >= replicas || session.isExecuting) return integer(count);
+
   return new Promise((resolve) => {
     let failure: Reply | null = null;
     const end = copies.wait({ orderKey, wanted: replicas, milliseconds }, () => {

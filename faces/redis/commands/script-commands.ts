@@ -77,9 +77,11 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
     const text = argv[1] as ByteString;
     const script = bySha ? scripts.find(text) : scripts.add(text, false, scriptLimitsOf(session));
     if (script === undefined) throw NO_SCRIPT;
+
     const { writesNothing, allowsFull } = script;
     const refusal = allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
     if (refusal !== null) return refusal;
+
     const keys = argv.slice(3, 3 + count);
     const rights = {
       mayWrite: !readsOnly && !writesNothing,
@@ -130,6 +132,7 @@ function runScript(session: RespSession, program: (run: StepRunner) => Reply): R
       session.db = db;
     }
   };
+
   const { path, channels } = session.server;
   if (steps !== null) return contained(steps);
   return publishingAfter(channels, contained, (held) => path.executeInSteps(held, [], session));
@@ -150,11 +153,13 @@ export function publishingAfter<Args extends readonly unknown[], Answer extends 
     held = channels.holding(() => program(...args), newLimits);
     return held.result as Answer;
   });
+
   const publish = (answer: Reply): Reply => {
     // A refused unit is answered with an error that is not the program's own reply.
     if (held !== null && (answer.kind !== "error" || answer === held.result)) channels.publishHeld(held);
     return answer;
   };
+
   return reply instanceof Promise ? reply.then(publish) : publish(reply);
 }
 
@@ -202,15 +207,18 @@ function calling(readsOnly: boolean): SessionHandler {
     const { scripts } = session.server;
     const found = scripts.functions.find(argv[1] as ByteString);
     if (found === undefined) throw custom("ERR Function not found");
+
     const { library, name } = found;
     const number = parseInteger(argv[2] as ByteString);
     if (number === undefined) throw custom("ERR Bad number of keys provided");
+
     const count = keyCount(argv, number);
     const flags = library.functions.get(name)?.flags ?? [];
     const writesNothing = flags.includes("no-writes");
     const allowsOom = flags.includes("allow-oom") || writesNothing;
     const refusal = refusalOf(session, readsOnly, writesNothing, allowsOom);
     if (refusal !== null) return refusal;
+
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
     return runScript(session, (run) => {
@@ -239,9 +247,11 @@ function restore(
     throw custom(
       `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand ?? "")}'. Try FUNCTION HELP.`,
     );
+
   const chosen = (policy ?? "APPEND").toUpperCase();
   if (!isPolicy(chosen))
     throw custom("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
+
   const { scripts } = session.server;
   scripts.functions.restore(payload, chosen, scripts.engine, scriptLimitsOf(session));
   return OK;
@@ -266,6 +276,7 @@ function flushLibraries(
     );
   if (mode !== undefined && !/^a?sync$/i.test(mode))
     throw new CommandFailure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+
   server.scripts.functions.flush();
   return OK;
 }
@@ -281,6 +292,7 @@ function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
     if (++i === argv.length) throw custom("ERR library name argument was not given");
     pattern = (argv[i] as ByteString).toLowerCase();
   }
+
   const shown = server.scripts.functions.all.filter(
     ({ name }) => pattern === null || globMatches(pattern, name.toLowerCase()),
   );

@@ -63,12 +63,15 @@ function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   if (server.path.records && watched.size + fresh.length > WATCHED_MAX)
     throw custom(`ERR on a daemon that records commands, at most ${WATCHED_MAX} keys can be watched`);
   if (fresh.length === 0) return OK;
+
   const noted = (writers: Writers): Reply => {
     for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
     return OK;
   };
+
   const writers = server.path.writersOf(db, fresh);
   if (!(writers instanceof Promise)) return noted(writers);
+
   return writers.then((found) => ("kind" in found ? found : noted(found)));
 }
 
@@ -82,12 +85,14 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, hasQueueError, server, db } = session;
   const { user } = session.userSession;
   if (queued === null) throw custom("ERR EXEC without MULTI");
+
   const hasScripts = queued.some(({ route }) => route.command.runsScript === true);
   if (hasScripts && !isReady)
     return server.scripts.load().then(
       () => exec(session, true),
       () => exec(session, true),
     );
+
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (hasQueueError) return ABORTED;
@@ -100,6 +105,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
     : hasScripts
       ? execInSteps(session, queued, conditions)
       : executing(session, false, () => execRecorded(session, queued, conditions));
+
   const ended = (one: Reply) => {
     // The transaction was refused, or did not run: its SELECT and AUTH take no effect either.
     if (one.kind !== "array") {
@@ -108,6 +114,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
     }
     return withErrorsCounted(session, one);
   };
+
   // A refused transaction also takes its lists of names completely.
   const complete = turns?.taken == null ? reply : turns.taken.then(() => reply);
   return complete instanceof Promise ? complete.then(ended) : ended(complete);
@@ -203,6 +210,7 @@ function execRecorded(
     session.tracker === null &&
     queued.every((one) => one.route.handler === null && denialOf(session, one) === null);
   if (!isUsual) return execInParts(session, queued, conditions);
+
   const calls = queued.map(({ route: { command }, argv }) => ({ command, argv }));
   return session.server.path.executeTogether(calls, conditions, senderOf(session, session));
 }
@@ -228,6 +236,7 @@ function execInParts(
     for (const { index, ...one } of published) replies[index] = runOne(session, one);
     return joined(replies);
   };
+
   for (const [index, one] of queued.entries()) {
     // Messages are published after the unit, because subscribers may react immediately.
     if (one.route.command.channels === "first") {
@@ -239,11 +248,13 @@ function execInParts(
       calls.push({ ...one, index, db: session.db, user: session.user });
     else replies[index] = denial ?? runOne(session, one);
   }
+
   const [first] = calls;
   if (first === undefined) return withPublished();
   if (calls.some(({ db }) => db !== first.db)) return ONE_DATABASE;
   if (calls.some(({ user }) => user !== first.user)) return ONE_USER;
   if (calls.length > UNIT_COMMANDS_MAX && calls.some(({ route }) => route.writes)) return TOO_MANY;
+
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return reply;
     for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;
@@ -252,6 +263,7 @@ function execInParts(
       for (const { route, argv } of calls) tracking.ranEarlier(session, route.command, argv);
     return withPublished();
   };
+
   const unit = session.server.path.executeTogether(
     calls.map(({ route: { command }, argv }) => ({ command, argv })),
     conditions,

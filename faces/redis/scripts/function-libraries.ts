@@ -105,16 +105,19 @@ export class FunctionLibraries {
     const read = readLibrary(code);
     if (libraries.has(read.name) && !replaces)
       throw new CommandFailure(`ERR Library '${read.name}' already exists`);
+
     const remaining = new Map(libraries);
     remaining.delete(read.name);
     const loaded = engine.loadLibrary(read, limits);
     if ("kind" in loaded) throw new CommandFailure(loaded.text);
+
     const names = new Map(loaded.map(({ name }) => [name.toLowerCase(), name]));
     for (const { functions } of remaining.values())
       for (const other of functions.keys()) {
         const name = names.get(other.toLowerCase());
         if (name !== undefined) throw new CommandFailure(`ERR Function ${name} already exists`);
       }
+
     const functions = new Map(
       loaded.map(({ name, description, flags }) => [name, { name, description, flags }]),
     );
@@ -143,5 +146,6 @@ function codesOf(payload: ByteString): readonly ByteString[] {
     if (reason instanceof MalformedRdb) throw new CommandFailure("ERR failed loading functions data");
     throw reason;
   }
+
   return codes;
 }

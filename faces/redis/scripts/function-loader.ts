@@ -92,10 +92,12 @@ export class FunctionLoader {
       lua.lua_pushnil(state);
       machine.setField(state, name);
     }
+
     lua.lua_settop(state, 0);
     lua.lua_pushcclosure(state, this.#handler, 0);
     if (!machine.load(state, body, SOURCE))
       return error(`ERR Error compiling function: ${machine.text(state, -1)}`);
+
     this.#replaceGuardIndex(this.#loading);
     try {
       if (lua.lua_pcall(state, 0, 0, 1) !== 0) return error(`ERR Error registering functions: ${failure()}`);
@@ -103,6 +105,7 @@ export class FunctionLoader {
       this.#replaceGuardIndex(this.#redis);
     }
     if (this.#found.size === 0) return error("ERR No functions registered");
+
     return [...this.#found.values()];
   }
 
@@ -128,17 +131,20 @@ export class FunctionLoader {
         this.#refuse(state, "second argument to redis.register_function must be a function");
       this.#add(state, { name: this.#machine.text(state, 1), description: null, flags: [] });
     }
+
     return 0;
   }
 
   #registerNamed(state: number): void {
     const machine = this.#machine;
     const { lua } = machine;
+
     if (!machine.isTable(state, 1))
       this.#refuse(
         state,
         "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
       );
+
     let name: ByteString | null = null;
     let description: ByteString | null = null;
     let flags: readonly ByteString[] = [];
@@ -157,6 +163,7 @@ export class FunctionLoader {
       } else this.#refuse(state, "unknown argument given to redis.register_function");
       lua.lua_settop(state, -2);
     }
+
     const registered =
       name ?? this.#refuse(state, "redis.register_function must get a function name argument");
     if (callback === 0) this.#refuse(state, "redis.register_function must get a callback argument");
@@ -178,11 +185,13 @@ export class FunctionLoader {
   #flags(state: number): readonly ByteString[] {
     const machine = this.#machine;
     const { lua } = machine;
+
     if (!machine.isTable(state, -1))
       this.#refuse(
         state,
         "flags argument to redis.register_function must be a table representing function flags",
       );
+
     const index = lua.lua_gettop(state);
     const flags: ByteString[] = [];
     for (let i = 1; ; i++) {
@@ -194,6 +203,7 @@ export class FunctionLoader {
       flags.push(flag);
       lua.lua_settop(state, -2);
     }
+
     lua.lua_settop(state, index);
     return flags;
   }
@@ -235,6 +245,7 @@ export function readLibrary(code: ByteString): LibraryCode {
   if (!code.startsWith("#!")) throw new CommandFailure("ERR Missing library metadata");
   const end = code.indexOf("\n");
   if (end < 0) throw new CommandFailure("ERR Invalid library metadata");
+
   const [engine = "", ...words] = code
     .slice(2, end)
     .split(" ")
@@ -246,8 +257,10 @@ export function readLibrary(code: ByteString): LibraryCode {
       throw new CommandFailure("ERR Invalid metadata value, name argument was given multiple times");
     name = word.slice("name=".length);
   }
+
   if (name === null) throw new CommandFailure("ERR Library name was not given");
   if (!/^\w+$/.test(name)) throw new CommandFailure(`ERR ${WRONG_NAME}`);
   if (!/^lua$/i.test(engine)) throw new CommandFailure(`ERR Engine '${engine}' not found`);
+
   return { name, code, body: code.slice(end) };
 }

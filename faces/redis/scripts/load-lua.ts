@@ -153,12 +153,14 @@ export function withLoopChecks(module: Uint8Array, functionName: string): Uint8A
       meter = Uint8Array.from(meterOf(count, called));
       content = Buffer.concat([Buffer.from(leb(count + 1)), rest, Buffer.from(GLOBAL)]);
     }
+
     if (id === SECTION.code) {
       if (meter.length === 0) throw new Error("the WebAssembly module has no global variables");
       content = withMeter(content, meter);
     }
     pieces.push(Uint8Array.from([id, ...leb(content.length)]), content);
   }
+
   return Buffer.concat(pieces);
 }
 
@@ -231,6 +233,7 @@ function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
     reader.number();
     reader.byte();
   }
+
   const pieces: Uint8Array[] = [];
   let written = 0;
   while (reader.at < body.length) {
@@ -238,6 +241,7 @@ function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
     pieces.push(body.subarray(written, reader.at), meter);
     written = reader.at;
   }
+
   pieces.push(body.subarray(written));
   return Buffer.concat(pieces);
 }

@@ -226,6 +226,7 @@ export class ScriptEngine {
       else pushTexts(machine, texts);
       machine.setField(state, name);
     }
+
     lua.lua_settop(state, 0);
     lua.lua_pushcclosure(state, handler, 0);
     lua.lua_rawgeti(state, REGISTRY, call.script);
@@ -261,6 +262,7 @@ export class ScriptEngine {
     const { machine, compiled } = this.#machine(limits);
     const known = compiled.get(source.sha);
     if (known !== undefined) return known;
+
     const { lua, state } = machine;
     lua.lua_settop(state, 0);
     if (!machine.load(state, source.body, SOURCE)) {
@@ -271,6 +273,7 @@ export class ScriptEngine {
       if (!isAgain) return this.#compiled(source, limits, true);
       return error(`ERR Error compiling script (new function): ${text}`);
     }
+
     const reference = lua.luaL_ref(state, REGISTRY);
     compiled.set(source.sha, reference);
     return reference;
@@ -342,6 +345,7 @@ function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number
     if (lua.lua_type(state, -1) === TYPE.string) text = machine.text(state, -1);
     lua.lua_settop(state, 1);
   }
+
   const first = machine.where(state, 1);
   run.failure = { text, position: machine.position(state, first === null || first.isLua ? 1 : 2) };
   return 1;
@@ -403,6 +407,7 @@ function createGlobals(
 ): number {
   const { lua, state } = machine;
   const guarded = new Map<number, "none" | "own">();
+
   const index = (library: string, name: string) => {
     machine.push(state, library);
     lua.lua_rawget(state, GLOBALS);
@@ -423,17 +428,20 @@ function createGlobals(
     ...libraries,
   };
   if (!machine.load(state, PRELUDE, "=prelude")) throw new Error(machine.text(state, -1));
+
   pushLibraries(machine, all);
   libraryConstants(machine, state);
   machine.push(state, ALLOWED_NAMES);
   machine.push(state, [...ALLOWED_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
   if (lua.lua_pcall(state, 3, 3, 0) !== 0) throw new Error(machine.text(state, -1));
+
   const guards = lua.lua_objlen(state, -1);
   for (let i = 1; i <= guards; i++) {
     lua.lua_rawgeti(state, -1, i);
     guarded.set(lua.lua_topointer(state, -1), "none");
     lua.lua_settop(state, -2);
   }
+
   guarded.set(lua.lua_topointer(state, -2), "own");
   lua.lua_settop(state, -3);
   return lua.luaL_ref(state, REGISTRY);

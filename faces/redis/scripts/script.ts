@@ -30,10 +30,13 @@ export const SCRIPT_FLAGS: ReadonlySet<string> = new Set([
 export function readScript(text: ByteString): Script {
   const sha = createHash("sha1").update(text, "latin1").digest("hex");
   if (!text.startsWith("#!")) return { sha, body: text, writesNothing: false, allowsFull: null };
+
   const end = text.indexOf("\n");
   if (end < 0) throw new CommandFailure("ERR Invalid script shebang");
+
   const [engine = "", ...words] = text.slice(0, end).split(" ");
   if (engine !== "#!lua") throw new CommandFailure(`ERR Unexpected engine in script shebang: ${engine}`);
+
   const flags = words.flatMap(flagsOf);
   return {
     sha,

@@ -99,9 +99,11 @@ export class Scripts {
       if (isNamed && this.#unnamed.delete(text)) this.#unnamedBytes -= text.length;
       return known;
     }
+
     const script = readScript(text);
     const mistake = (this.#engine as ScriptEngine).compile(script, limits);
     if (mistake !== null) throw new CommandFailure(mistake.text);
+
     this.#byText.set(text, script);
     this.#bySha.set(script.sha, script);
     if (!isNamed) this.#note(text);

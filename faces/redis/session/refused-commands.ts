@@ -79,6 +79,7 @@ export function refusalReply(
   const option = refusal.what === "key" && refusal.key === "*" ? patternOption(command.name, argv) : null;
   if (option !== null)
     return error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
+
   noteRefusal(session, command, refusal);
   if (refusal.what === "channel") return NO_CHANNEL;
   return refusal.what === "key" ? NO_KEY : noCommand(command);

@@ -185,6 +185,7 @@ export class RespServer implements WriteObserver {
         limits.slowlogLength,
       );
     }
+
     if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
       const event = command.flags.includes("fast") ? "fast-command" : "command";
       this.latency.add(event, this.seconds, milliseconds);

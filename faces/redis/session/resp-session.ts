@@ -269,11 +269,14 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       return null;
     }
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+
     const restricted = this.subscriptions?.answer(found.command, argv) ?? null;
     if (restricted !== null) return restricted.kind === "error" ? this.#reject(argv, restricted) : restricted;
+
     const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
     const denial = this.userSession.denial(found.command, argv, needsMemory, found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
+
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") {
       if (this.server.path.appliesAhead) this.letsFollow = isAllowedAhead(this, found, 0, 0);
@@ -301,15 +304,18 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       if (route.command.runsScript === true && reply instanceof Promise) void reply.then(ran);
       else ran();
     }
+
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // Only the command's own time is logged, not the time that the client waits for data.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
+
     // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
     // command.
     if (waitingClients.ready.size > 0 && !this.isExecuting) {
       waitingClients.serve();
       server.mark = environment.uptime();
     }
+
     return reply;
   }
 
@@ -374,8 +380,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       return found instanceof CommandFailure || (this.queued === null && isAnsweredInOrder(found, forwards));
     }
     if (!this.letsFollow) return false;
+
     const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return true;
+
     return (
       (this.queued !== null && found.inTransaction !== "at-once") ||
       isAllowedAhead(this, found, argv.length, pending)
@@ -496,11 +504,13 @@ function isAllowedAhead(session: RespSession, route: Route, words: number, pendi
   const { command, handler, mayWait } = route;
   const isEarlierApplied = session.lastWrite.unapplied === 0 && session.lastWrite.deciding === null;
   if (IMMEDIATE.has(command.name)) return true;
+
   if (handler === null) {
     if (mayWait) return false;
     if (command.writes) return true;
     if (!READ_GROUPS.has(command.group) || command.isQuery) return false;
     if (isEarlierApplied) return true;
+
     // A read that runs later than it arrived would be remembered for a cache too early.
     const isTracked = session.server.tracking.size > 0 && session.tracker !== null;
     // The reads that wait for the same commands run in one turn, so together they must be short.
@@ -511,8 +521,10 @@ function isAllowedAhead(session: RespSession, route: Route, words: number, pendi
       pending < WAITING_READS_MAX
     );
   }
+
   if (command.runsScript === true) return session.server.scripts.isReady;
   if (command.name === "EXEC") return isExecAllowedAhead(session, isEarlierApplied);
+
   return isEarlierApplied && AFTER_EARLIER.has(command.name);
 }
 
@@ -526,6 +538,7 @@ function isExecAllowedAhead({ queued, watched, server }: RespSession, isEarlierA
   if (queued.length > 0 && queued.every(({ route }) => route.command.channels === "first")) return false;
   if (!queued.some(({ route }) => route.command.runsScript === true))
     return queued.every(isForStore) && (isEarlierApplied || queued.some(({ route }) => route.command.writes));
+
   const areSteps = queued.every(({ route }) => route.handler === null || route.command.runsScript === true);
   return areSteps && server.scripts.isReady;
 }

@@ -43,11 +43,14 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   // A command that is only forwarded never waits here, and its first reply is the client's.
   if (localData === null) return path.send(command, argv, sender);
   if (path.records) return runAndRecordOrWait(server, localData, command, argv, sender);
+
   // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNil(reply)) return reply;
+
   const shape = shapeOf(localData, command, argv, sender);
   if (shape === null) return reply;
+
   const waiter = sender.waiter();
   wait(server.waitingClients, { command, shape, localData, isLate: false }, sender, (answer) =>
     waiter.answered(answer),
@@ -66,6 +69,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   // XREADGROUP is checked later, because the empty database has no groups.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
+
   const waitFor = (isLate = false) => {
     const shape = shapeOf(localData, command, argv, sender);
     if (shape === null) return path.whenSafe(mistake);
@@ -73,6 +77,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
       wait(waitingClients, { command, shape, localData, isLate }, sender, resolve),
     );
   };
+
   const waitLate = () => {
     const waited = waitFor(true);
     sender.onLateWait?.();
@@ -87,17 +92,21 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   const reply = localData.inspect(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
   if (isNil(reply)) return waitFor();
+
   const { closedDates } = localData;
   if (closedDates === null || !isFollowing(command)) return path.whenSafe(reply);
+
   if (shapeOf(localData, command, argv, sender) === null) {
     const read = () => localData.inspect(command, argv, sender) as Reply;
     const open = answerWhenClosed(closedDates, reply, read, sender.lastWrite);
     return open instanceof Promise ? open.then((settled) => path.whenSafe(settled)) : path.whenSafe(open);
   }
+
   const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);
   if (awaited === null) return path.whenSafe(reply);
   // A client that waits for data also waits until the other daemons have closed the dates of the first entries.
   if (isNil(open)) return waitFor(true);
+
   closedDates.close(awaited, () => {});
   return path.whenSafe(open);
 }

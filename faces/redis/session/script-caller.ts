@@ -57,11 +57,13 @@ export class SessionCaller implements ScriptCaller {
     const { routes } = this.#session;
     const found = routes.find(argv);
     if (found instanceof CommandFailure) return routes.named(argv) === undefined ? UNKNOWN : WRONG_NUMBER;
+
     const refusal = this.#refusal(found, argv);
     if (refusal !== null) {
       found.counts.rejected++;
       return refusal;
     }
+
     if (found.writes) this.#hasWritten = true;
     const { command, handler } = found;
     const { server } = this.#session;
@@ -87,13 +89,16 @@ export class SessionCaller implements ScriptCaller {
     const { command } = found;
     if (!found.inScript) return NOT_ALLOWED;
     if (found.writes && !this.#rights.mayWrite) return READS_ONLY;
+
     const refused = session.userSession.refusal(command, argv);
     if (refused !== null) {
       noteRefusal(session, command, refused, "lua");
       return REFUSED[refused.what];
     }
+
     const isFull = found.needsMemory && !this.#rights.allowsOom && !this.#hasWritten;
     if (isFull && session.userSession.isMemoryFull) return OUT_OF_MEMORY;
+
     // Other blocking commands do not wait in scripts.
     return waitsByOption(command.waitsFor, argv)
       ? error(`ERR ${argv[0]} command is not allowed with BLOCK option from scripts`)

@@ -173,8 +173,10 @@ export class TrackingTable implements KeyObserver {
       const { changed } = prefix;
       changed.set(key, changed.has(key) && changed.get(key) !== by ? null : by);
     }
+
     const trackers = this.#keys.get(key);
     if (trackers === undefined) return;
+
     this.#drop(key, trackers);
     for (const tracker of trackers) {
       const { mode } = tracker;

@@ -228,6 +228,7 @@ export class WaitingClients {
       const awaited = this.#find(number, touch.key);
       if (awaited !== undefined) named.push(awaited);
     }
+
     return named;
   }
 
@@ -260,6 +261,7 @@ export class WaitingClients {
     const { db, key, waiting: all } = awaited;
     const [first] = all;
     if (first === undefined) return;
+
     // The expiry time of the key may have changed.
     const { ofGroup } = awaited;
     if (ofGroup !== undefined) this.#watchExpiry(ofGroup, awaited);

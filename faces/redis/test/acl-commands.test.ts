@@ -121,10 +121,12 @@ test("a file that Redis has saved is read, and saved unchanged", async () => {
   ];
   writeFileSync(file, `${saved.join("\n")}\n`);
   const users = new Users(file);
+
   // Another user may have created a file under a name that can be guessed, to read what is written to it.
   const guessed = `${file}.new`;
   writeFileSync(guessed, "");
   users.save(file, [...users.all()].map(userLine).sort());
+
   assert.deepEqual(readFileSync(file, "latin1").trim().split("\n"), saved);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal(readFileSync(guessed, "latin1"), "");
@@ -173,10 +175,12 @@ test("ACL SAVE writes an equivalent file, and ACL LOAD reads it", async () => {
   writeFileSync(file, "user default on nopass ~* +@all\n");
   await using daemon = await startDaemonHere(["--resp", "0", "--acl-file", file]);
   const port = await daemon.portOf("Redis clients");
+
   assert.match(
     await answers(port, lines("ACL SETUSER ann on >pw ~a* %R~b -@all +get +echo (+set ~c)", "ACL SAVE")),
     /^\+OK\r\n\+OK\r\n/,
   );
+
   const users = new Users(file);
   assert.equal(users.login("ann", "pw")?.name, "ann");
   assert.doesNotMatch(readFileSync(file, "latin1"), /pw/);
@@ -184,6 +188,7 @@ test("ACL SAVE writes an equivalent file, and ACL LOAD reads it", async () => {
     await answers(port, lines("ACL SETUSER ann off", "ACL LOAD", "AUTH ann pw", "GET a")),
     /^\+OK\r\n\+OK\r\n\+OK\r\n\$-1\r\n/,
   );
+
   writeFileSync(file, "user ann on +nothing\n");
   assert.match(await answers(port, lines("ACL LOAD", "ACL USERS")), /^-ERR --acl-file .*line 1.*\r\n\*2\r\n/);
 });

@@ -40,6 +40,7 @@ async function played(
 ): Promise<{ readonly replies: string; readonly told: readonly string[] }> {
   using admin = await RedisConnection.open(port);
   await admin.call("FLUSHALL");
+
   const clients: RawClient[] = [];
   for (const commands of waiters) {
     const client = await RawClient.open(port);
@@ -52,6 +53,7 @@ async function played(
     );
     await until(`${commands} waits`, async () => (await waitingAt(admin)) === clients.length);
   }
+
   const replies = await answers(port, lines(...then));
   for (const [remaining, command] of releases) {
     await until(
@@ -60,6 +62,7 @@ async function played(
     );
     await admin.call(...command.split(" "));
   }
+
   const told: string[] = [];
   for (const client of clients) {
     client.send(writeCommand(["ECHO", "the end"]));
@@ -68,6 +71,7 @@ async function played(
     told.push(withoutId(all));
     client[Symbol.dispose]();
   }
+
   return { replies, told };
 }
 
@@ -210,6 +214,7 @@ test("every client that waits for a group receives an error when its stream or i
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
   const recorded = replica.daemon.addressOf("resp")?.port ?? 0;
   const ports = [comparison.redis.port, comparison.ours.port, recorded];
+
   // The clients of a list and of a whole stream wait in front, until the release.
   const releases: readonly Release[] = [
     [2, "DEL s"],
@@ -217,6 +222,7 @@ test("every client that waits for a group receives an error when its stream or i
     [1, "DEL s"],
     [1, "RPUSH s 1"],
   ];
+
   for (const [before, then] of STREAM_ENDS) {
     const create = ["XADD s 1-0 f v", "XGROUP CREATE s g $", ...before];
     const read = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
@@ -332,12 +338,14 @@ async function assertTakesNothing(port: number, leave: (client: RawClient) => vo
   using leaving = await RawClient.open(port);
   leaving.send(lines("BLPOP l 0", "SET behind 1"));
   await until("the client waits", async () => (await waitingAt(admin)) === 1);
+
   // The buffer grows to twice the size of its content.
   for (const commands of [1, 8, 64]) {
     const before = await bytesBehind(admin);
     leaving.send(lines("INCR behind").repeat(commands));
     await until("a packet has arrived", async () => (await bytesBehind(admin)) > before);
   }
+
   leave(leaving);
   await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
   await admin.call("RPUSH", "l", "a");
@@ -433,12 +441,14 @@ test("on a daemon that records, removals are recorded, and each element is remov
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
   const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using admin = await RedisConnection.open(port);
+
   const waiters = await Promise.all([0, 1, 2].map(() => RedisConnection.open(port)));
   const calls = [];
   for (const [i, waiter] of waiters.entries()) {
     calls.push(waiter.call("BLPOP", "l", "0"));
     await until("the client waits", async () => (await waitingAt(admin)) === i + 1);
   }
+
   await admin.call("RPUSH", "l", "a", "b");
   const first = (await Promise.all(calls.slice(0, 2))).map((reply) =>
     reply.kind === "array" ? reply.items[1] : reply,
@@ -448,6 +458,7 @@ test("on a daemon that records, removals are recorded, and each element is remov
     { kind: "bulk", bytes: "b" },
   ]);
   assert.deepEqual(await admin.call("EXISTS", "l"), { kind: "integer", value: 0 });
+
   await admin.call("RPUSH", "l", "c", "d");
   const last = await calls[2];
   assert.ok(last?.kind === "array");
@@ -459,6 +470,7 @@ test("on a daemon that records, removals are recorded, and each element is remov
       { kind: "bulk", bytes: "d" },
     ],
   });
+
   for (const waiter of waiters) waiter[Symbol.dispose]();
 });
 

@@ -169,6 +169,7 @@ test("a client without permission for a channel receives an error, and is discon
   await using scene = await withUsers("resetchannels &news:* &exactly");
   using ann = await RedisConnection.open(scene.port);
   await ann.call("AUTH", "ann", "word");
+
   const refused = /NOPERM this user has no permissions to access one of the channels used as arguments/;
   for (const command of [
     ["SUBSCRIBE", "news:1", "other"],
@@ -181,20 +182,24 @@ test("a client without permission for a channel receives an error, and is discon
     const reply = await ann.call(...command);
     assert.match(reply.kind === "error" ? reply.text : reply.kind, refused, command.join(" "));
   }
+
   for (const command of [
     ["PUBLISH", "news:1", "x"],
     ["PUBLISH", "exactly", "x"],
   ])
     assert.deepEqual(await ann.call(...command), { kind: "integer", value: 0 }, command.join(" "));
+
   using listener = await RawClient.open(scene.port);
   listener.send(lines("AUTH ann word", "PSUBSCRIBE news:*", "UNSUBSCRIBE never"));
   await until("the client is subscribed", () => listener.received.includes("unsubscribe"));
+
   using admin = await RedisConnection.open(scene.port);
   assert.match(
     JSON.stringify(await admin.call("ACL", "DRYRUN", "ann", "PUBLISH", "other", "x")),
     /'other' channel/,
   );
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "heard"), { kind: "integer", value: 1 });
+
   await admin.call("ACL", "SETUSER", "ann", "resetchannels", "&news:1");
   await until("the connection is closed", () => listener.ended);
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
@@ -205,6 +210,7 @@ test("a list of many names is subscribed to in several turns, and its answers ar
   using other = await RedisConnection.open(scene.port);
   const count = 30_000;
   const names = Array.from({ length: count }, (_, number) => `name:${number}`);
+
   const isServedMeanwhile = async (command: string, isThrough: () => boolean) => {
     let isBetween = false;
     await until(
@@ -218,14 +224,17 @@ test("a list of many names is subscribed to in several turns, and its answers ar
     );
     return isBetween;
   };
+
   using client = await RawClient.open(scene.port);
   client.send(lines("HELLO 3") + writeCommand(["PSUBSCRIBE", ...names]) + lines("PING one"));
   assert.ok(await isServedMeanwhile("PSUBSCRIBE", () => client.received.endsWith("$3\r\none\r\n")));
+
   const confirmed = [...client.received.matchAll(/psubscribe\r\n\$\d+\r\nname:(\d+)\r\n:(\d+)\r\n/g)];
   assert.deepEqual(
     confirmed.map(([, name, total]) => [name, total]),
     names.map((_, number) => [String(number), String(number + 1)]),
   );
+
   client.send(lines("PUNSUBSCRIBE", "PING two"));
   assert.ok(await isServedMeanwhile("PUNSUBSCRIBE", () => client.received.endsWith("$3\r\ntwo\r\n")));
   assert.equal(client.received.split("punsubscribe").length - 1, count);
@@ -240,15 +249,18 @@ test("an EXEC takes its lists of many names in several turns, in the order of it
   await using scene = await startResp();
   using client = await RawClient.open(scene.port);
   client.send(lines("HELLO 3"));
+
   const request =
     lines("MULTI") +
     writeCommand(["SUBSCRIBE", ...many("a")]) +
     lines("SUBSCRIBE b", "SET k v") +
     writeCommand(["SSUBSCRIBE", ...many("c")]) +
     lines("UNSUBSCRIBE", "EXEC", "ECHO done");
+
   const { answer, names } = await namesInOneTurn(t, client, request, DONE);
   // Two turns of the listener may follow each other between two of the test.
   assert.ok(names > 0 && names <= 2000, `${names} names in one turn`);
+
   const confirmations = [...answer.matchAll(/(s?(?:un)?subscribe)\r\n\$\d+\r\n(\w(?::\d+)?)\r\n:(\d+)/g)];
   const expected = [
     ...many("a").map((name, i) => ["subscribe", name, i + 1]),
@@ -259,11 +271,13 @@ test("an EXEC takes its lists of many names in several turns, in the order of it
   // The last confirmation of each command is in the array of EXEC, which follows the others.
   const last = [NAMES - 1, NAMES, 2 * NAMES, 3 * NAMES + 1];
   const order = [...expected.filter((_, i) => !last.includes(i)), ...last.map((i) => expected[i])];
+
   assert.deepEqual(
     confirmations.map(([, word, name, count]) => [word, name, Number(count)]),
     order,
   );
   assert.match(answer, /\*5\r\n>3\r\n\$9\r\nsubscribe\r\n/);
+
   using other = await RedisConnection.open(scene.port);
   assert.deepEqual(await other.value("PUBSUB", "CHANNELS"), []);
 });
@@ -299,10 +313,12 @@ test("a client that never reads is disconnected when too much is pending, unlike
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
   using good = await RawClient.open(scene.port);
+
   for (const one of [deaf, good]) {
     one.send(lines("SUBSCRIBE a"));
     await until("the client is subscribed", () => one.received.includes("subscribe"));
   }
+
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(50_000);
@@ -312,6 +328,7 @@ test("a client that never reads is disconnected when too much is pending, unlike
     count++;
     return reply.kind === "integer" && reply.value === 1;
   });
+
   await until(
     "the other client has received all messages",
     () => good.received.split(text).length - 1 === count,
@@ -373,12 +390,14 @@ test("10,000 subscriptions of one connection receive messages, are counted, and 
   const names = Array.from({ length: 10_000 }, (_, i) => `c${i}`);
   one.send(writeCommand(["SUBSCRIBE", ...names]));
   await until("all subscriptions are confirmed", () => one.received.includes(":10000\r\n"));
+
   const list = await admin.call("CLIENT", "LIST", "TYPE", "pubsub");
   assert.match(
     list.kind === "bulk" || list.kind === "verbatim" ? list.bytes : list.kind,
     /flags=P .*sub=10000 psub=0 ssub=0/,
   );
   assert.deepEqual(await admin.call("PUBLISH", "c9999", "x"), { kind: "integer", value: 1 });
+
   one[Symbol.dispose]();
   await until("the subscriptions are removed", async () => {
     const reply = await admin.call("PUBSUB", "CHANNELS");

@@ -44,6 +44,7 @@ async function afterUnblock(port: number): Promise<string> {
   using admin = await RedisConnection.open(port);
   using client = await RedisConnection.open(port);
   const id = await client.call("CLIENT", "ID");
+
   const waited = client.call("BLPOP", "none", "0");
   const unblock = () =>
     admin.call("CLIENT", "UNBLOCK", id.kind === "integer" ? String(id.value) : "", "ERROR");
@@ -52,6 +53,7 @@ async function afterUnblock(port: number): Promise<string> {
     return unblocked.kind === "integer" && unblocked.value === 1;
   });
   assert.equal((await waited).kind, "error");
+
   const reply = await admin.call("INFO", "commandstats");
   return (
     /cmdstat_blpop:(calls=\d+),.*?(rejected_calls.*)\r/

@@ -164,10 +164,12 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
     const reply = await client.call("INFO", section);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
+
   assert.match(await info("stats"), /\r\nrejected_connections:0\r\n/);
   assert.match(await answers(ours.port, ""), /max number of clients/);
   assert.match(await info("stats"), /\r\nrejected_connections:1\r\n/);
   await until("load is shown", async () => /\r\ninstantaneous_ops_per_sec:[1-9]/.test(await info("stats")));
+
   const memory = await info("memory");
   const bytesOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)\r$`, "m").exec(memory)?.[1]);
   assert.equal(
@@ -179,12 +181,15 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
     bytesOf("used_memory_scripts_eval") + bytesOf("used_memory_functions"),
   );
   assert.match(memory, /\r\nused_memory_peak:[1-9]\d*\r\nused_memory_peak_human:[^\r]+\r\n/);
+
   const latencies =
     /^# Latencystats\r\nlatency_percentiles_usec_info:p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}\r\n$/;
   assert.match(await info("latencystats"), latencies);
+
   await client.call("CONFIG", "SET", "latency-tracking", "no");
   assert.equal(await info("latencystats"), "# Latencystats\r\n");
   client[Symbol.dispose]();
+
   // Redis lists the commands in the order of its table.
   const shape = async (port: number) => {
     const reply = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));

@@ -43,6 +43,7 @@ test("DEBUG DIGEST is equal only for equal contents", async () => {
   await using ours = await startResp({ enableDebugCommand: "local" });
   using client = await RedisConnection.open(ours.port);
   const digest = async (...words: string[]) => JSON.stringify(await client.call("DEBUG", ...words));
+
   const empty = await digest("DIGEST");
   await client.call("RPUSH", "a", "1", "2");
   const one = await digest("DIGEST");
@@ -52,6 +53,7 @@ test("DEBUG DIGEST is equal only for equal contents", async () => {
   await client.call("EXPIRE", "b", "1000");
   const expiring = await digest("DIGEST");
   assert.equal(new Set([empty, one, two, expiring]).size, 4);
+
   await client.call("DEL", "b");
   await client.call("DEBUG", "RELOAD", "NOSAVE");
   assert.equal(await digest("DIGEST"), one);

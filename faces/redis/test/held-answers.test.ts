@@ -28,10 +28,12 @@ test("a pipeline runs in order while the disk is busy, and is answered in order 
       ...["GET k", "SET k other", "GET k", "DISCARD"],
     ),
   );
+
   await until("the commands before WATCH have run", () => get(scene.node, "k") === "4");
   await turns();
   assert.equal(client.received, "");
   assert.ok(scene.storage.pending > 0);
+
   scene.storage.release();
   const expected =
     "+OK\r\n$1\r\n1\r\n:2\r\n$1\r\n2\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:3\r\n$1\r\n3\r\n$1\r\n3\r\n" +
@@ -101,9 +103,11 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
     return (await reader.readTo(PING)).includes("blocked_clients:1\r\n");
   });
   await turns();
+
   // The entry must follow that of XGROUP in the order: otherwise the stream still exists after it, and the read waits.
   const at = scene.node.timeline.newest.at + 1;
   await until("the clock has reached the date of the entry", () => Date.now() >= at);
+
   scene.storage.hold();
   const { id, body, signature } = signCommands(
     app,
@@ -116,9 +120,11 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
   const entry = { id, body, signature, envelope: readBody(body) };
   assert.equal(scene.node.timeline.receive([entry], "member").length, 1);
   await until("the write has run", () => get(scene.node, "k") === "new");
+
   reader.send(lines("GET k"));
   await turns();
   assert.equal(reader.received + waiter.received, "");
+
   scene.storage.release();
   assert.equal(await reader.read(9), "$3\r\nnew\r\n");
   assert.match(await waiter.readTo("\r\n"), /^-/);
@@ -132,9 +138,11 @@ test("a wait that is ended is answered when the disk has the write because of wh
   assert.equal(await writer.read(4), ":1\r\n");
   waiter.send(lines("CLIENT ID"));
   const id = (await waiter.readTo("\r\n")).trim().slice(1);
+
   scene.storage.hold();
   writer.send(lines("LPOP list"));
   await until("the list is empty", () => scene.storage.pending > 0);
+
   waiter.send(lines("BLPOP list 0"));
   await until("the client waits and is unblocked", async () => {
     control.send(lines(`CLIENT UNBLOCK ${id}`));
@@ -142,6 +150,7 @@ test("a wait that is ended is answered when the disk has the write because of wh
   });
   await turns();
   assert.equal(waiter.received, "");
+
   scene.storage.release();
   assert.equal(await waiter.read(5), "*-1\r\n");
 });
@@ -153,21 +162,25 @@ test("a client whose recorded command found nothing waits for elements that were
     const reply = scene.node.timeline.database.execute(["LLEN", "list"], { at: Date.now(), db: 0, id: "" });
     return reply.kind === "integer" ? Number(reply.value) : -1;
   };
+
   scene.storage.release();
   writer.send(lines("RPUSH list x"));
   assert.equal(await writer.read(4), ":1\r\n");
   scene.storage.hold();
   writer.send(lines("SET k new"));
   await until("the write has run", () => get(scene.node, "k") === "new");
+
   // Both see the element, and both commands are recorded when the disk has the write.
   one.send(lines("BLPOP list 0"));
   other.send(lines("BLPOP list 0"));
   await turns();
   scene.storage.complete();
   await until("the list is empty", () => length() === 0);
+
   const third = await scene.open();
   third.send(lines(`EVAL "return redis.call('RPUSH', KEYS[1], 'y')" 1 list`));
   await until("an element was added", () => length() === 1);
+
   scene.storage.release();
   const answers = await Promise.all(
     [one, other].map((client) => client.readTo("\r\n$1\r\n").then(() => client.read(3))),
@@ -192,9 +205,11 @@ test("WATCH reports a conflict with another client's write only when the disk ha
 test("if the disk fails, nothing that depended on it is answered, and the state no longer shows it", async () => {
   await using scene = await startHeld();
   const client = await scene.open();
+
   scene.storage.release();
   client.send(lines("SET k old"));
   assert.equal(await client.read(5), "+OK\r\n");
+
   scene.storage.hold();
   client.send(lines("SET k new", "GET k", "MULTI", "INCR n", "EXEC", `${INCREMENT} n`, "GET n"));
   const other = await scene.open();
@@ -202,6 +217,7 @@ test("if the disk fails, nothing that depended on it is answered, and the state 
   other.send(lines("GET k"));
   await turns();
   assert.equal(client.received + other.received, "");
+
   scene.storage.fail();
   const answers = (await readLines(client, 7)).map((line) => line.split(" ")[0]);
   assert.deepEqual(answers, ["-MISCONF", "-MISCONF", "+OK", "+QUEUED", "-MISCONF", "-MISCONF", "-MISCONF"]);
@@ -209,6 +225,7 @@ test("if the disk fails, nothing that depended on it is answered, and the state 
   await until("the state is undone", () => get(scene.node, "k") === "old");
   assert.equal(get(scene.node, "n"), null);
   await until("reads are served again", () => scene.node.timeline.flushing === null);
+
   other.send(lines("GET k", "GET n", "SET k newer", "GET k"));
   const after = await readLines(other, 6);
   assert.deepEqual(
@@ -222,16 +239,19 @@ test("pushed messages follow the answers that wait for the disk", async () => {
   const [writer, reader] = [await scene.open(), await scene.open()];
   reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "PING"));
   await reader.readTo(PING);
+
   writer.send(lines("SET k 1"));
   await until("the write has run", () => get(scene.node, "k") === "1");
   reader.send(lines("GET k"));
   await turns();
+
   // A script runs immediately, but the commands of clients wait for the envelope that is being written.
   const other = await scene.open();
   other.send(lines(`EVAL "redis.call('SET', KEYS[1], 2)" 1 k`));
   await until("the second write has run", () => get(scene.node, "k") === "2");
   await turns();
   assert.equal(reader.received, "");
+
   scene.storage.release();
   assert.equal(await reader.read(7), "$1\r\n1\r\n");
   assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
@@ -258,15 +278,18 @@ test("a pushed invalidation follows the answer to a script that read the key bef
   const [writer, reader] = [await scene.open(), await scene.open()];
   reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "PING"));
   await reader.readTo(PING);
+
   writer.send(lines("SET k 1"));
   await until("the write has run", () => get(scene.node, "k") === "1");
   reader.send(lines(`EVAL "return redis.call('GET', KEYS[1])" 1 k`));
   await turns();
+
   const other = await scene.open();
   other.send(lines(`EVAL "redis.call('SET', KEYS[1], 2)" 1 k`));
   await until("the second write has run", () => get(scene.node, "k") === "2");
   await turns();
   assert.equal(reader.received, "");
+
   scene.storage.release();
   assert.equal(await reader.read(7), "$1\r\n1\r\n");
   assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);

@@ -44,6 +44,7 @@ export async function startHeld(): Promise<HeldScene> {
     ...{ channels, environment: realEnvironment },
     ...{ window: settings.window, max: 100 },
   });
+
   const node = new ClusterNode(
     {
       ...{ settings, identity: makeIdentity(), signers, log, startThread: BUILD.startThread },
@@ -57,21 +58,25 @@ export async function startHeld(): Promise<HeldScene> {
     },
     { storage, secret: null, broadcasts, gatewayClass: Gateway },
   );
+
   await node.start();
   const { backend, gateway, recording } = node;
   assert.ok(gateway !== null);
   const path = new RecordedPath(backend, gateway, recording.localUnits, () => null);
   const scene = await startResp({ path, enableDebugCommand: "yes" });
   const clients: RawClient[] = [];
+
   // The script engine is loaded, and the daemon's key authorized, while nothing waits.
   {
     using first = await RawClient.open(scene.port);
     first.send(lines(`${INCREMENT} loaded`, "QUIT"));
     assert.equal(await first.rest(), ":1\r\n+OK\r\n");
   }
+
   storage.hold();
   // The node may write a mark at any time. The tests depend on such a write being released.
   storage.put([], [["state", Buffer.alloc(0)]]);
+
   return {
     storage,
     node,

@@ -55,6 +55,7 @@ async function startScene(): Promise<Scene> {
   const { timeline, backend } = scene.node;
   const others = new OtherDaemons(() => timeline.newest.at);
   backend.closedDates = others;
+
   const clients: RedisConnection[] = [];
   return {
     others,
@@ -93,8 +94,10 @@ test("a waiting follower receives an entry when its date is closed, and not the 
   const second = await add(writer, "two");
   await until("the date of the next one is requested without waiting", () => others.requested.length > 1);
   assert.deepEqual(others.requested, [first, second]);
+
   others.answer(first);
   assert.deepEqual(valuesIn(await reply), ["one"]);
+
   const next = follower.value("XREAD", "BLOCK", 0, "STREAMS", "s", `${first}-9223372036854775807`);
   await turns();
   others.answer(second);
@@ -145,6 +148,7 @@ test("no other command waits or requests anything", async () => {
   const { others, open, add } = scene;
   const [writer, reader] = [await open(), await open()];
   await add(writer, "one");
+
   assert.equal(((await reader.value("XRANGE", "s", "-", "+")) as unknown[]).length, 1);
   assert.equal(((await reader.value("XREVRANGE", "s", "+", "-")) as unknown[]).length, 1);
   assert.equal(await reader.value("XLEN", "s"), 1);
@@ -153,12 +157,15 @@ test("no other command waits or requests anything", async () => {
   assert.deepEqual(valuesIn(await reader.value("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")), [
     "one",
   ]);
+
   await reader.value("MULTI");
   await reader.value("XREAD", "STREAMS", "s", 0);
   const [inTransaction = null] = (await reader.value("EXEC")) as RedisValue[];
   assert.deepEqual(valuesIn(inTransaction), ["one"]);
+
   const script = "return redis.call('XREAD', 'STREAMS', KEYS[1], 0)";
   assert.deepEqual(valuesIn(await reader.value("EVAL", script, 1, "s")), ["one"]);
+
   assert.deepEqual(others.requested, []);
 });
 

@@ -47,6 +47,7 @@ test("the requests of a client that does not read yet wait, while other clients 
   await using scene = await startResp();
   const big = "x".repeat(60_000);
   assert.equal(await exchange(scene.port, `SET big ${big}\r\n`), "+OK\r\n");
+
   using client = await RawClient.open(scene.port);
   client.socket.pause();
   // Together they are longer than what the system buffers, and the client reads only when it has sent all of them.
@@ -57,6 +58,7 @@ test("the requests of a client that does not read yet wait, while other clients 
   assert.equal(await exchange(scene.port, "EXISTS other\r\n"), ":0\r\n");
   const unread = [...scene.listener.clients].map(({ unreadBytes }) => unreadBytes);
   assert.ok(Math.max(...unread) < 2 * MIB, `${unread} bytes of answers wait`);
+
   client.socket.resume();
   const answers = `$60000\r\n${big}\r\n`.repeat(1000);
   assert.ok((await client.readTo("+PONG\r\n")) === `${answers}+OK\r\n+PONG\r\n`);
@@ -82,6 +84,7 @@ test("pending answers together may exceed the maximum string length", async () =
   });
   let calls = 0;
   const execute = () => (calls++ === 0 ? first : Promise.resolve(answer));
+
   const path = {
     databases: 16,
     records: true,
@@ -103,10 +106,12 @@ test("pending answers together may exceed the maximum string length", async () =
     sharing: <Result>(run: () => Result) => run(),
     executeInSteps: () => assert.fail(),
   };
+
   await using scene = await startResp({ path, limits: { maxOutputBytes: 64 * MIB } });
   using client = await RawClient.open(scene.port);
   client.send("GETDEL k\r\n".repeat(40));
   await until("all commands are running", () => calls === 40);
+
   resolve(answer);
   await client.rest();
   assert.ok(scene.log.some(({ reason }) => reason === "answer-too-long"));
@@ -126,6 +131,7 @@ test("25 MB of commands that arrive together are answered, and other clients are
   await using scene = await startResp();
   const socket = connect(scene.port, "127.0.0.1");
   await once(socket, "connect");
+
   const piece = Buffer.from("*1\r\n$4\r\nPING\r\n".repeat(75_000));
   const rounds = 25;
   let received = 0;
@@ -135,10 +141,12 @@ test("25 MB of commands that arrive together are answered, and other clients are
       if (received === rounds * 75_000 * 7) resolve();
     });
   });
+
   for (let i = 0; i < rounds; i++) {
     if (!socket.write(piece)) await once(socket, "drain");
     if (i % 5 === 0) assert.equal(await exchange(scene.port, "PING\r\n"), "+PONG\r\n");
   }
+
   await all;
   socket.destroy();
   await assertServes(scene);
@@ -235,6 +243,7 @@ test("garbage closes at most its own connection", async () => {
     "\xff",
     "HELLO 3",
   ];
+
   for (let round = 0; round < 300; round++) {
     const parts = Array.from({ length: random.below(40) }, () => random.oneOf(alphabet));
     await exchange(scene.port, parts.join(random.oneOf(["", " "])));

@@ -81,9 +81,11 @@ test("answers while memory is full equal redis-server's", {
     refuses: (needsMemory) => isFull && needsMemory,
     refusal: () => assert.fail("for signed commands only"),
   });
+
   await using redis = await startRedis();
   using admin = await RedisConnection.open(redis.port);
   await using ours = await startResp({ memory });
+
   for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
     await t.test(name, async () => {
       const theirs = await talk(redis.port, conversation, async (full) => {

@@ -169,6 +169,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
       .get("k")
       .exec()
       .catch((problem) => [String(problem), problem.replies.map(String)]);
+
     await client.watch("k");
     await client.set("k", "9");
     const changed = await client
@@ -176,6 +177,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
       .incr("k")
       .exec()
       .catch((problem) => problem instanceof WatchError);
+
     await client.watch("k");
     return [executed, failed, changed, await client.multi().incr("k").exec()];
   },

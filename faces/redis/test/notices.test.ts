@@ -96,9 +96,11 @@ test("with --notify-keyspace-events each recorded write causes its notifications
   await using replica = await startReplica({
     args: ["-s", app.file, "--data", folder.path, "--resp", "0", "--notify-keyspace-events", "KEgn$lx"],
   });
+
   const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using subscriber = await RecordingClient.open(port);
   using writer = await RecordingClient.open(port);
+
   await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __keyevent@0__:*"));
   await writer.send(
     lines(
@@ -115,6 +117,7 @@ test("with --notify-keyspace-events each recorded write causes its notifications
   await until("the expiry of a key is notified", async () =>
     (await subscriber.receivedSoFar()).includes("expired"),
   );
+
   const events = [...subscriber.received.matchAll(/__keyevent@0__:(\w+)\r\n\$\d+\r\n(\w+)/g)];
   const notified = events.map(([, name, key]) => `${name} ${key}`);
   assert.deepEqual(

@@ -97,11 +97,13 @@ test("a client that waits and has gone when it is served: the element is put bac
   await until("the client waits", async () =>
     (await ask(watcher, "INFO clients")).includes("blocked_clients:1\r\n"),
   );
+
   const writer = await scene.open();
   writer.send(lines("RPUSH k a b"));
   await until("the element is recorded", () => scene.storage.pending > 0);
   scene.storage.complete();
   await until("the client is being served", () => scene.storage.pending > 0);
+
   client.socket.end();
   assert.equal(await client.rest(), "");
   scene.storage.release();
@@ -127,6 +129,7 @@ test("a member that was added again keeps its new score", async () => {
   await using scene = await startHeld();
   const [client, watcher, writer] = [await scene.open(), await scene.open(), await scene.open()];
   await unheld(scene, () => ask(watcher, "ZADD k 1 a 2 b"));
+
   client.send(lines("ZPOPMIN k 2"));
   await until("the command has run", () => scene.storage.pending > 0);
   writer.send(lines("ZADD k 5 a"));
@@ -134,6 +137,7 @@ test("a member that was added again keeps its new score", async () => {
   client.socket.end();
   assert.equal(await client.rest(), "");
   scene.storage.release();
+
   const expected = "*4\r\n$1\r\nb\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\n5\r\n";
   await until("the other member is put back", async () =>
     (await ask(watcher, "ZRANGE k 0 -1 WITHSCORES")).startsWith(expected),

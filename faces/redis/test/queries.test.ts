@@ -14,6 +14,7 @@ test("a long query does not block another connection; later commands on its own 
   await using scene = await startResp({ environment: slowEnvironment() });
   using querying = await RawClient.open(scene.port);
   using other = await RawClient.open(scene.port);
+
   querying.send(writeCommand(["SQL", "", "create database d"]));
   querying.send(writeCommand(["SQL", "d", "create table t (a number)"]));
   await querying.read("+OK\r\n+OK\r\n".length);
@@ -22,6 +23,7 @@ test("a long query does not block another connection; later commands on its own 
     querying.send(writeCommand(["SQL", "d", `insert into t values ${values}`]));
     await querying.read(`:${BATCH}\r\n`.length);
   }
+
   const order: string[] = [];
   querying.send(
     writeCommand(["SQL", "d", "select count(*) from t where a + 1 > 0"]) + writeCommand(["PING"]),
@@ -30,10 +32,12 @@ test("a long query does not block another connection; later commands on its own 
     order.push("query");
     return bytes;
   });
+
   other.send(writeCommand(["ECHO", "meanwhile"]));
   await other.readTo("meanwhile\r\n");
   order.push("other");
   const answer = await answered;
+
   assert.deepEqual(order, ["other", "query"]);
   assert.ok(answer.includes(`${ROWS}\r\n`), answer.slice(0, 300));
   assert.ok(answer.endsWith("+PONG\r\n"));

@@ -43,6 +43,7 @@ test("writes exist after a restart, and a pipeline reads its own writes", async 
       "+OK\r\n:2\r\n$1\r\n2\r\n:2\r\n:2\r\n+OK\r\n-ERR value is not an integer or out of range\r\n$1\r\nx\r\n",
     );
   }
+
   await using replica = await startReplica({ args });
   assert.equal(
     await exchange(respPort(replica), lines("GET k", "LRANGE l 0 -1")),
@@ -58,6 +59,7 @@ test("expired keys are counted as removed before anything else is written", asyn
     const reply = await client.call("INFO", section);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
+
   await client.call("MSET", "stays", "1", "again", "1", "lives", "1");
   await client.call("EXPIRE", "lives", "1000");
   for (const key of ["a", "b", "again"]) await client.call("SET", key, "1", "PX", "1");
@@ -65,9 +67,11 @@ test("expired keys are counted as removed before anything else is written", asyn
     const reply = await client.call("EXISTS", "a", "b", "again");
     return reply.kind === "integer" && reply.value === 0;
   });
+
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 2 });
   assert.match(await infoOf("keyspace"), /db0:keys=2,expires=1,avg_ttl=9\d{5}\r\n/);
   assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
+
   await client.call("SET", "again", "1");
   assert.deepEqual(await client.call("DBSIZE"), { kind: "integer", value: 3 });
   assert.match(await infoOf("stats"), /\r\nexpired_keys:3\r\n/);
@@ -181,6 +185,7 @@ test("EXEC succeeds although a watched key that had expired was removed, as with
   });
   await using plain = await startReplica({ args: ["--resp", "0"] });
   await using redis = await startRedis();
+
   for (const port of [redis.port, respPort(recorded), respPort(plain)]) {
     using client = await RedisConnection.open(port);
     using other = await RedisConnection.open(port);
@@ -188,6 +193,7 @@ test("EXEC succeeds although a watched key that had expired was removed, as with
       const at = Date.now() + 2;
       await client.call("SET", "stale", "1", "PXAT", String(at));
       await until("the key has expired", () => Date.now() > at, { pause: nextTurn });
+
       await client.call("WATCH", "stale");
       await other.call(removal, "stale");
       await client.call("MULTI");

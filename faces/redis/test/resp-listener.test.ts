@@ -49,12 +49,14 @@ test("bytes that a client has not received stay unchanged while another client i
     output.write(slow.socket, "<", value, ">");
     sent += `<${value}>`;
   }
+
   const value = bytes(200_000, 99);
   const quick = await pair();
   for (const { socket } of [slow, quick]) {
     output.write(socket, "(", value, ")");
     socket.end();
   }
+
   assert.equal(await received(quick.client), `(${value})`);
   assert.equal(await received(slow.client), `${sent}(${value})`);
 });

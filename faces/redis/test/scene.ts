@@ -70,6 +70,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
+
   const daemon = double<DaemonInterface>({
     channels,
     slowLog: new SlowLog(),
@@ -105,6 +106,7 @@ export async function startResp({
     condition: { state: "live", reason: "" },
     shutDown: null,
   });
+
   const listener: RespListener = new RespListener({
     daemon,
     address: "127.0.0.1",
@@ -118,6 +120,7 @@ export async function startResp({
     limits: { ...defaultLimits, ...limits },
     path: path ?? new LocalPath(backend, new LocalUnits(environment, new NewestDate())),
   });
+
   await backend.start();
   await listener.start();
   return {

@@ -71,17 +71,20 @@ test("sentinels accept a daemon as a master that is up, find each other, and rep
   const scene = await startResp();
   await using one = await Sentinel.start(folder.path, "one", scene.port);
   await using other = await Sentinel.start(folder.path, "other", scene.port);
+
   for (const sentinel of [one, other])
     await until("the sentinels have found each other through the daemon's channels", async () => {
       const known = await sentinel.known();
       return known.get("num-other-sentinels") === "1" && known.get("flags") === "master";
     });
+
   for (const sentinel of [one, other]) {
     const known = await sentinel.known();
     assert.equal(known.get("role-reported"), "master");
     assert.match(known.get("runid") ?? "", /^[0-9a-f]{40}$/);
     assert.equal(known.get("num-slaves"), "0");
   }
+
   await scene[Symbol.asyncDispose]();
   for (const sentinel of [one, other])
     await until("the daemon is down", async () =>

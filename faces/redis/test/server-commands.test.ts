@@ -198,12 +198,14 @@ test("CLIENT LIST and CLIENT KILL include all connections", async () => {
   using other = await RawClient.open(ours.port);
   other.send(lines("CLIENT SETNAME other", "CLIENT SETINFO LIB-NAME lib", "SELECT 3", "MULTI", "PING"));
   assert.match(await other.read(29), /QUEUED/);
+
   const list = await one.call("CLIENT", "LIST");
   assert.ok(list.kind === "bulk");
   assert.match(
     list.bytes,
     /id=1 [^\n]*cmd=client\|list[^\n]*\nid=2 [^\n]*name=other[^\n]* flags=x db=3 [^\n]*multi=1 [^\n]*lib-name=lib /,
   );
+
   const id = await one.call("CLIENT", "LIST", "ID", "2");
   assert.ok(id.kind === "bulk" && id.bytes.startsWith("id=2 "));
   assert.deepEqual(await one.call("CLIENT", "KILL", "ID", "2"), { kind: "integer", value: 1 });
@@ -336,10 +338,12 @@ test("INFO reports the fields that dashboards read", async () => {
   await client.call("SET", "a", "1", "EX", "100");
   await client.call("SET", "b", "1");
   await client.call("LPUSH", "a", "1");
+
   const info = async (...sections: string[]) => {
     const reply = await client.call("INFO", ...sections);
     return reply.kind === "bulk" ? reply.bytes : "";
   };
+
   const usual = await info();
   for (const pattern of [
     /^# Server\r\nredis_version:7\.0\.\d+\r\nredis_git_sha1:0+\r\nredis_git_dirty:0\r\ndbsync_version:\d/,
@@ -352,6 +356,7 @@ test("INFO reports the fields that dashboards read", async () => {
     /# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=\d{4,6}\r\n$/,
   ])
     assert.match(usual, pattern);
+
   assert.doesNotMatch(usual, /cmdstat/);
   assert.match(
     await info("everything"),
@@ -361,6 +366,7 @@ test("INFO reports the fields that dashboards read", async () => {
     await info("commandstats", "keyspace"),
     /^# Commandstats\r\n[^#]*cmdstat_set:calls=2,[^#]*\r\n\r\n# Keyspace\r\n[^#]*$/,
   );
+
   await client.call("CONFIG", "RESETSTAT");
   assert.doesNotMatch(await info("everything"), /cmdstat_set/);
 });
@@ -402,11 +408,13 @@ test("HELP exists wherever an error mentions it, and lists every subcommand", as
   const containers = new Set(
     commands.flatMap(({ name }) => (name.includes("|") ? [name.split("|")[0]!] : [])),
   );
+
   const hinted: string[] = [];
   for (const container of containers) {
     const error = await answers(ours.port, lines(`${container} nonsense`));
     assert.match(error, /^-/, container);
     if (!error.includes(`Try ${container} HELP.`)) continue;
+
     hinted.push(container);
     const help = await answers(ours.port, lines(`${container} HELP`));
     assert.match(
@@ -454,9 +462,11 @@ test("SLOWLOG, LATENCY and LATENCY HISTOGRAM report slow commands", async () => 
     "slowlog-max-len",
     "2",
   );
+
   await client.call("CLIENT", "SETNAME", "jo");
   await client.call("SET", "k", "x".repeat(200));
   await client.call("MSET", ...Array.from({ length: 40 }, (_, i) => `k${i}`));
+
   const log = await client.call("SLOWLOG", "GET");
   assert.ok(log.kind === "array" && log.items.length === 2);
   const [latest, before] = log.items.map((item) => (item.kind === "array" ? item.items : []));
@@ -465,10 +475,12 @@ test("SLOWLOG, LATENCY and LATENCY HISTOGRAM report slow commands", async () => 
   assert.deepEqual(latest[5], { kind: "bulk", bytes: "jo" });
   assert.ok(before?.[3]?.kind === "array");
   assert.deepEqual(before[3].items[2], { kind: "bulk", bytes: `${"x".repeat(128)}... (72 more bytes)` });
+
   await client.call("EVALSHA", "none");
   await client.call("SETRANGE", "big", "50000000", "x");
   await client.call("APPEND", "big", "y");
   await client.call("BITCOUNT", "big");
+
   const events = await client.call("LATENCY", "LATEST");
   assert.ok(events.kind === "array" && events.items.length > 0);
   const histogram = await client.call("LATENCY", "HISTOGRAM", "set");

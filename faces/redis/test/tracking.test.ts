@@ -37,6 +37,7 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
   const key = () => random.oneOf(KEYS);
   const some = () => Array.from({ length: random.between(1, 3) }, key);
   const value = `value ${step}`;
+
   const read = (): Argv =>
     random.oneOf<() => Argv>([
       () => ["GET", key()],
@@ -46,6 +47,7 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
       () => ["TTL", key()],
       () => ["OBJECT", "ENCODING", key()],
     ])();
+
   const write = (): Argv =>
     random.oneOf<() => Argv>([
       () => ["SET", key(), value],
@@ -59,6 +61,7 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
       () => ["SUNIONSTORE", key(), key(), key()],
       () => ["INCR", key()],
     ])();
+
   const options = () =>
     random
       .shuffled([
@@ -69,6 +72,7 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
         ...random.oneOf<readonly Argv[]>([[], [], [], [["PREFIX", key()]], [["NONSENSE"]]]),
       ])
       .flat();
+
   return random.oneOf<() => readonly Argv[]>([
     ...Array.from({ length: 8 }, () => () => [read()]),
     ...Array.from({ length: 8 }, () => () => [write()]),
@@ -161,6 +165,7 @@ test(`clients receive the same invalidations as from redis-server (seed ${seed})
         await first.send(lines("FLUSHALL", "CLIENT ID"));
         const id = Number(/:(\d+)\r\n/.exec(first.received)?.[1]);
         const ids = clients.map((_, i) => id + i);
+
         const log: string[] = [];
         for (let step = 0; step < STEPS; step++) {
           const at = random.below(clients.length);
@@ -168,6 +173,7 @@ test(`clients receive the same invalidations as from redis-server (seed ${seed})
           log.push(`${at}> ${commands.map((argv) => argv.join(" ")).join("; ")}`);
           await (clients[at] as RecordingClient).send(commands.map(writeCommand).join(""));
         }
+
         const all = [];
         for (const client of clients) all.push(comparable(await client.receivedSoFar()));
         for (const client of clients) client[Symbol.dispose]();

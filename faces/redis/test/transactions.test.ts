@@ -29,12 +29,14 @@ function recording() {
     new MemoryBackend(realEnvironment),
     new LocalUnits(realEnvironment, new NewestDate()),
   );
+
   const senders: CommandSender[] = [];
   const state = {
     hasConflict: false,
     /** Whether the members of a list decide on conditions; such a unit runs in a later turn. */
     decides: false,
   };
+
   const path: CommandPath = {
     databases: local.databases,
     records: true,

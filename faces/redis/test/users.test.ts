@@ -119,12 +119,14 @@ test("SIGHUP reads users again: permissions change immediately, and removed user
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\nuser bob on >b ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   using ann = await RawClient.open(port);
   using bob = await RawClient.open(port);
   ann.send(lines("AUTH ann a", "SET k 1"));
   bob.send(lines("AUTH bob b", "SET k 2"));
   assert.equal(await ann.read(10), "+OK\r\n+OK\r\n");
   assert.equal(await bob.read(10), "+OK\r\n+OK\r\n");
+
   writeFileSync(path, "user default off\nuser ann on >a ~* +@read\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
@@ -146,11 +148,13 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0.0.0.0:0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   writeFileSync(path, "user ann on >b ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
     /The old configuration stays in effect: .*can be reached from other machines/.test(msg),
   );
+
   using client = await RawClient.open(port);
   const opening = ["ACL LOAD", "ACL SETUSER default on nopass", 'CONFIG SET requirepass ""'];
   client.send(
@@ -161,6 +165,7 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   for (const refusal of replies.slice(3, 6))
     assert.match(refusal, /^-ERR .*--resp 0\.0\.0\.0 can be reached from other machines/);
   assert.deepEqual(replies.slice(6), ["+OK", "+OK", ""]);
+
   using other = await RawClient.open(port);
   other.send(lines("GET k", "QUIT"));
   assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
@@ -174,6 +179,7 @@ test("on other addresses than loopback each user needs a password, even with TLS
   writeFileSync(path, "user default off\nuser guest on nopass ~* +get\n", { mode: 0o600 });
   const plain: readonly string[] = [];
   const acl = ["--acl-file", path];
+
   for (const [flag, more] of [
     ...some(
       USER_LISTENER_NAMES.flatMap((name) => [plain, tls].map((one) => [`--${name}`, one] as const)),
@@ -184,10 +190,12 @@ test("on other addresses than loopback each user needs a password, even with TLS
     // Some listeners need Redis clients.
     const needed = flag === "--resp" ? [] : ["--resp", "0"];
     const args = [flag, "0.0.0.0:0", ...more, ...needed];
+
     const open = await refusalOf(args);
     assert.equal(open.code, 2, args.join(" "));
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
+
     await using daemon = await startDaemonHere([...args, "--allow-anonymous"]);
     await daemon.logged(({ msg }) => /accepts commands from any client/.test(msg));
   }
@@ -200,6 +208,7 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n", { mode: 0o600 });
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
   const port = await daemon.portOf("Redis clients");
+
   for (const emptied of ["", "# nobody\n", "user ann on >a ~* +@all\n"]) {
     writeFileSync(path, emptied);
     const before = daemon.log.length;
@@ -211,6 +220,7 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
     );
     assert.match(await exchange(port, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
   }
+
   writeFileSync(path, "user default on nopass ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
@@ -229,17 +239,21 @@ test("a warning is logged if other users can read the users file or the daemon's
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\n");
   chmodSync(path, 0o644);
+
   const data = join(folder.path, "data");
   const pair = makeKeyPair();
   const args = ["-s", pair.file, "--data", data, "--resp", "0", "--acl-file", path];
+
   const first = await startDaemon(args);
   await first.logged(({ msg }) => msg.includes("users.acl can be read by all users"));
+
   chmodSync(path, 0o640);
   const before = first.log.length;
   first.kill("SIGHUP");
   await first.logged(({ msg }) => msg === "configuration and keys read again");
   assert.ok(!first.log.slice(before).some(({ msg }) => msg.includes("can be read")));
   assert.ok(!first.log.some(({ msg }) => msg.includes("daemon.pem")));
+
   await first.stop();
   chmodSync(join(data, "daemon.pem"), 0o644);
   await using second = await startDaemon(args);

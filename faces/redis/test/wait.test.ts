@@ -41,10 +41,12 @@ test("a waiting client is shown as waiting, other clients are served, and CLIENT
     const info = await admin.call("INFO", "clients");
     return info.kind === "bulk" && info.bytes.includes("blocked_clients:1");
   };
+
   using client = await RedisConnection.open(ours.port);
   const id = await client.call("CLIENT", "ID");
   assert.ok(id.kind === "integer");
   assert.deepEqual(await client.call("WAIT", "1", "0"), integer(1));
+
   for (const how of ["TIMEOUT", "ERROR"]) {
     await admin.call("DEL", "k");
     client.queue(["WAIT", "2", "0"]);
@@ -53,6 +55,7 @@ test("a waiting client is shown as waiting, other clients are served, and CLIENT
     await until("the client waits", isWaiting);
     assert.deepEqual(await admin.call("GET", "k"), NIL, "later commands wait as well");
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", String(id.value), how), integer(1));
+
     const [waited] = await answered;
     if (how === "TIMEOUT") assert.deepEqual(waited, integer(1));
     else assert.ok(waited?.kind === "error" && waited.text.startsWith("UNBLOCKED "));

@@ -148,6 +148,7 @@ function commandOf(random: SeededRandom, number: number, step: number): Argv {
   const read = (...options: readonly string[]) => ["XREADGROUP", "GROUP", group, consumer, ...options];
   const count = random.chance(0.5) ? ["COUNT", String(random.between(0, 2))] : [];
   const noAck = random.chance(0.15) ? ["NOACK"] : [];
+
   const makers: readonly (readonly [weight: number, make: () => Argv])[] = [
     [12, () => ["XADD", key, `${step}-1`, "f", String(step)]],
     [12, () => read(...count, "BLOCK", "0", ...noAck, "STREAMS", key, ">")],
@@ -175,6 +176,7 @@ function commandOf(random: SeededRandom, number: number, step: number): Argv {
     [2, () => ["XINFO", "CONSUMERS", key, group]],
     [2, () => ["XINFO", "GROUPS", key]],
   ];
+
   let remaining = random.below(makers.reduce((sum, [weight]) => sum + weight, 0));
   for (const [weight, make] of makers) {
     remaining -= weight;

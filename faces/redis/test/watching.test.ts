@@ -101,8 +101,10 @@ test("DEBUG SLEEP counts as slow, and blocks only its own connection", async () 
       ...["GET k", "LATENCY RESET"],
     ),
   );
+
   await answers(ours.port, lines("SET k v"));
   assert.equal(await sleeper.read(21), "+OK\r\n+OK\r\n$1\r\nv\r\n:1\r\n");
+
   using client = await RedisConnection.open(ours.port);
   const [entry, ...otherEntries] = itemsOf(await client.call("SLOWLOG", "GET"));
   assert.deepEqual(itemsOf(itemsOf(entry)[3]), [

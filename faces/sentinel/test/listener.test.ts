@@ -86,6 +86,7 @@ test("each answer has the form of a Redis Sentinel's, in RESP2 and RESP3", {
     const replicas = await given.call("SENTINEL", "REPLICAS", MASTER_NAME);
     return replicas.kind === "array" && replicas.items.length > 0;
   });
+
   for (const protocol of ["2", "3"]) {
     const [hello, helloOfOwn] = [await wanted.call("HELLO", protocol), await given.call("HELLO", protocol)];
     assert.deepEqual(shapeOf(helloOfOwn), shapeOf(hello));
@@ -118,6 +119,7 @@ test("clients choose any name, or the configured one", async () => {
     String(await client.value("SENTINEL", "FAILOVER", "orders")),
     /is not possible here: the daemons/,
   );
+
   await using any = await startDaemonHere(["--resp", "0", "--sentinel", "0"]);
   using other = await RedisConnection.open(await any.portOf("sentinel clients"));
   const found = await other.value("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "anything");
@@ -153,6 +155,7 @@ test("subscribers may send only commands of subscriptions, and the channels are 
     "*2\r\n$4\r\npong\r\n$5\r\nhello\r\n",
   );
   assert.match(await client.readTo("\r\n"), /^-ERR Can't execute 'sentinel\|masters': only/);
+
   using data = await RedisConnection.open(await daemon.portOf("Redis clients"));
   assert.equal(await data.value("PUBLISH", "+switch-master", "lie"), 0);
   client.send("UNSUBSCRIBE\r\nPUNSUBSCRIBE\r\nQUIT\r\n");
@@ -177,15 +180,18 @@ test("all daemons name one that accepts writes, publish each change once, and ke
   const change = (from: number, to: number) => `mymaster ${text(from)} ${text(to)}\r\n`;
   const first = await own.untilNamed();
   const subscribers = await Promise.all(own.sentinelPorts.map(subscribed));
+
   await own.trio.end(first, "SIGKILL");
   const second = await own.untilNamed((index) => index !== first);
   using resp = await RedisConnection.open(own.respPorts[second] ?? 0);
   assert.deepEqual(await resp.value("ROLE"), ["master", 0, []]);
+
   await own.trio.start(first);
   await own.trio.until("all daemons name the second one", async () => {
     const named = await own.named();
     return named.length === 3 && named.every((port) => port === own.respPorts[second]);
   });
+
   await own.trio.end(second, "SIGTERM");
   const third = await own.untilNamed((index) => index !== second);
   const remaining = subscribers.find((_, index) => index !== first && index !== second) as RawClient;

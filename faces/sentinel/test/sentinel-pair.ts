@@ -30,6 +30,7 @@ export async function startSentinels(
   const trio = await Trio.start(args, count, { keys: "none" });
   const named = () =>
     Promise.all(trio.runningIndices.map((index) => portNamedBy(sentinelPorts[index] ?? 0, name)));
+
   return {
     trio,
     respPorts,

@@ -29,6 +29,7 @@ async function startSentinel(options: UserSceneOptions = {}, address = "127.0.0.
     uptime: () => performance.now(),
     startedAt: 1,
   });
+
   const logged: string[] = [];
   const daemon = double<DaemonInterface>({
     named,
@@ -36,10 +37,12 @@ async function startSentinel(options: UserSceneOptions = {}, address = "127.0.0.
     settings: { sentinelName: null, announceSentinel: null },
     writeLog: (_, text) => void logged.push(text),
   });
+
   const scene = await startUserListener(
     options,
     (parts) => new SentinelListener({ ...parts, daemon, address }),
   );
+
   const statement: ServiceMessage = {
     ...{ kind: "service", serial: 1, epoch: 1, named: null, seen: 0, address: null, acceptsWrites: true },
     ...{ resp: { host: "10.0.0.2", port: 6380 }, sentinel: { host: "10.0.0.2", port: 26380 } },
@@ -66,6 +69,7 @@ test("users log in with their passwords, whatever their rights are, and a remove
   using subscriber = await RawClient.open(scene.port);
   subscriber.send("AUTH ann secret\r\nSUBSCRIBE +switch-master\r\n");
   await subscriber.readTo(":1\r\n");
+
   scene.users.remove("ann");
   await subscriber.rest();
   assert.ok(subscriber.ended);
@@ -100,6 +104,7 @@ test("each change is published once for each name, with the address by which cli
   using subscriber = await RawClient.open(scene.port);
   subscriber.send("SUBSCRIBE +switch-master +sdown\r\n");
   await subscriber.readTo(":2\r\n");
+
   scene.service.acceptsWrites = false;
   const [own, other] = ["127.0.0.1 6379", "10.0.0.2 6380"];
   const texts = (await subscriber.readTo(`shop ${own} ${other}\r\n`)).match(/^(?:master )?\w+ 1.*$/gm);
@@ -107,6 +112,7 @@ test("each change is published once for each name, with the address by which cli
     texts?.map((one) => one.trim()),
     [`master mymaster ${own}`, `master shop ${own}`, `mymaster ${own} ${other}`, `shop ${own} ${other}`],
   );
+
   scene.service.acceptsWrites = true;
   scene.state({ acceptsWrites: false });
   await subscriber.readTo(`shop ${other} ${own}\r\n`);
@@ -128,10 +134,12 @@ test("each client receives the address at which it has reached this machine", {
   await using scene = await startSentinel({}, "0.0.0.0");
   scene.state();
   await until("this daemon is named", () => scene.named.current?.id === OWN);
+
   const hosts = ["127.0.0.2", "127.0.0.1"] as const;
   const clients = await Promise.all(hosts.map((host) => RawClient.open(scene.port, host)));
   for (const client of clients) client.send("SUBSCRIBE +switch-master\r\n");
   for (const client of clients) await client.readTo(":1\r\n");
+
   const info = await Promise.all(
     hosts.map(async (host) => {
       using client = await RawClient.open(scene.port, host);
@@ -139,6 +147,7 @@ test("each client receives the address at which it has reached this machine", {
       return await client.readTo("sentinels=");
     }),
   );
+
   scene.service.acceptsWrites = false;
   for (const [index, host] of hosts.entries()) {
     assert.ok(info[index]?.includes(`address=${host}:6379`));
@@ -181,6 +190,7 @@ test("a daemon with another id at the same address is not published as a change"
   using subscriber = await RawClient.open(scene.port);
   subscriber.send("SUBSCRIBE +switch-master\r\n");
   await subscriber.readTo(":1\r\n");
+
   scene.named.receive(OTHER, statementAt("127.0.0.1", 6379), "127.0.0.1:40000");
   scene.service.acceptsWrites = false;
   await until("the listener has noticed that the other daemon is named", () => scene.logged.length === 2);

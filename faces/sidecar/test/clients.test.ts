@@ -91,9 +91,11 @@ test("redis-cli works with a sidecar", { skip: skipWithout("redis-server") }, as
   assert.equal(await redisCli(scene.port, ["set", "k", "v"]), "OK\n");
   assert.equal(await redisCli(scene.port, ["-3", "hset", "h", "f", "1"]), "1\n");
   assert.equal(await redisCli(scene.port, ["-3", "--json", "hgetall", "h"]), '{"f":"1"}\n');
+
   const commands = Array.from({ length: 1000 }, (_, i) => `SET k${i} ${i}\r\n`).join("");
   assert.match(await redisCli(scene.port, ["--pipe"], commands), /errors: 0, replies: 1000/);
   await untilAll(scene, ["DBSIZE"], 1002);
+
   assert.match(await redisCli(scene.port, ["blpop", "q", "1"]), /BLPOP is not supported .* waits for data/);
   assert.match(
     await redisCli(scene.port, ["xread", "block", "1", "streams", "s", "0"]),
@@ -118,10 +120,12 @@ test("clients in four languages see no error while a daemon is killed, and all t
     if (missing !== false) t.diagnostic(`${name}: ${missing}`);
     return missing === false;
   });
+
   const counting = available.map(({ open }) => open(scene.port));
   t.after(() => {
     for (const client of counting) client[Symbol.dispose]();
   });
+
   /** Starts all steps immediately; each step runs after the preceding one. */
   const count = (from: number, to: number) =>
     Promise.all(
@@ -129,6 +133,7 @@ test("clients in four languages see no error while a daemon is killed, and all t
         for (let i = from; i <= to; i++) assert.equal(await client.step(), i);
       }),
     );
+
   await count(1, STEPS_BEFORE);
   const counted = count(STEPS_BEFORE + 1, STEPS_BEFORE + STEPS_AFTER);
   await scene.trio.end(0, "SIGKILL");

@@ -66,11 +66,13 @@ test("a JSON client's documents are stored on the daemons and read from them", a
   using client = await RawClient.open(json);
   const users = { document: "users" };
   assert.match(await ask(client, { ...users, action: "create" }), /"status":"success"/);
+
   const data = [
     { name: "John", role: "admin" },
     { name: "Ann", role: "user" },
   ];
   assert.match(await ask(client, { ...users, action: "insert", data }), /"status":"success".*"ids":/);
+
   assert.match(await ask(client, { ...users, action: "get", query: { role: "user" } }), /"name":"Ann"/);
   assert.match(await ask(client, { ...users, action: "get" }), /"John".*"Ann"/);
   assert.match(await ask(client, { action: "getall" }), /"users".*"John".*"Ann"/);
@@ -79,10 +81,12 @@ test("a JSON client's documents are stored on the daemons and read from them", a
     /"details"/,
   );
   assert.match(await ask(client, { ...users, action: "count" }), /"count":"?2/);
+
   assert.match(
     await ask(client, { ...users, action: "update", query: { role: "user" }, data: { role: "guest" } }),
     /"status":"success".*guest/,
   );
+
   assert.match(await ask(client, { action: "list" }), /"users"/);
   assert.match(await ask(client, { ...users, action: "drop" }), /"status":"success"/);
   assert.match(await ask(client, { ...users, action: "get" }), /"status":"error"/);

@@ -102,14 +102,17 @@ export async function startPlain({
   const { file } = isKeyUnknown ? makeKeyPair() : pair;
   const key = join(folder, "private.pem");
   writeFileSync(key, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+
   const ports: number[] = [];
   for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
   const start = async (number: number) =>
     startDaemon(["-p", String(ports[number]), "-s", file, ...(await args(number, folder))]);
   const daemons = await startAll(start);
+
   const places = ports.map((port) => `127.0.0.1:${port}`);
   const servers =
     scheme === "dbsync" ? `dbsync:${places}` : places.map((place) => `dbsyncs://${place}`).join();
+
   const ended: DaemonProcess[] = [];
   return {
     folder,

@@ -26,6 +26,7 @@ describe("one sidecar", () => {
     redis.queue(["GET", "n"]);
     redis.queue(["ZADD", "z", "1.5", "m"]);
     redis.queue(["ZSCORE", "z", "m"]);
+
     const replies = await redis.flush();
     for (let i = 0; i < counts; i++) assert.deepEqual(replies[i], { kind: "integer", value: i + 1 });
     assert.deepEqual(replies.slice(counts), [
@@ -33,6 +34,7 @@ describe("one sidecar", () => {
       { kind: "integer", value: 1 },
       { kind: "bulk", bytes: "1.5" },
     ]);
+
     await redis.call("HELLO", "3");
     const [score] = [await redis.call("ZSCORE", "z", "m")];
     assert.equal(score?.kind, "double");
@@ -45,6 +47,7 @@ describe("one sidecar", () => {
     using bob = await RedisConnection.open(scene.port);
     await ann.call("SELECT", "3");
     await bob.call("SELECT", "3");
+
     for (const argv of [["MULTI"], ["SET", "k", "1"], ["INCR", "k"], ["LPUSH", "k", "x"], ["EXEC"]])
       ann.queue(argv);
     const transaction = (await ann.flush()).at(-1);
@@ -54,15 +57,18 @@ describe("one sidecar", () => {
       "integer",
       "error",
     ]);
+
     assert.equal((await ann.call("WATCH", "k")).kind, "status");
     await bob.call("SET", "k", "bob");
     for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
     assert.equal((await ann.flush()).at(-1)?.kind, "nil-array");
     assert.deepEqual(await ann.call("GET", "k"), { kind: "bulk", bytes: "bob" });
+
     await ann.call("WATCH", "k");
     for (const argv of [["MULTI"], ["SET", "k", "ann"], ["EXEC"]]) ann.queue(argv);
     assert.equal((await ann.flush()).at(-1)?.kind, "array");
     assert.deepEqual(await bob.call("GET", "k"), { kind: "bulk", bytes: "ann" });
+
     await bob.call("SELECT", "0");
     assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
   });
@@ -92,6 +98,7 @@ describe("one sidecar", () => {
     await redis.call("HSET", "hash", ...names.flatMap((name) => [name, "v"]));
     await redis.call("SADD", "set", ...names);
     await redis.call("ZADD", "zset", ...names.flatMap((name, n) => [String(n), name]));
+
     const found = async (...argv: string[]) => {
       const reply = await redis.call(...(argv as [string]));
       assert.equal(reply.kind, "array", JSON.stringify(reply));
@@ -99,11 +106,13 @@ describe("one sidecar", () => {
       assert.deepEqual(cursor, { kind: "bulk", bytes: "0" });
       return items?.kind === "array" ? items.items.length : -1;
     };
+
     assert.equal(await found("SCAN", "0", "COUNT", "10", "MATCH", "n*"), 700);
     assert.equal(await found("SCAN", "0", "TYPE", "set"), 1);
     assert.equal(await found("HSCAN", "hash", "0", "COUNT", "1"), 1400);
     assert.equal(await found("SSCAN", "set", "0"), 700);
     assert.equal(await found("ZSCAN", "zset", "0", "MATCH", "n69?"), 20);
+
     for (const argv of [
       ["SCAN", "690"],
       ["HSCAN", "hash", "690"],
@@ -112,6 +121,7 @@ describe("one sidecar", () => {
       const reply = await redis.call(...(argv as [string]));
       assert.match(reply.kind === "error" ? reply.text : "", /^ERR invalid cursor: a scan through/);
     }
+
     for (const argv of [["MULTI"], ["SCAN", "690"], ["SCAN", "0"], ["EXEC"]]) redis.queue(argv);
     const executed = (await redis.flush()).at(-1);
     const items = executed?.kind === "array" ? executed.items : [];
@@ -119,6 +129,7 @@ describe("one sidecar", () => {
       items.map(({ kind }) => kind),
       ["error", "array"],
     );
+
     assert.equal((await redis.call("SCAN", "0", "COUNT", "0")).kind, "error");
     assert.equal((await redis.call("SCAN", "x")).kind, "error");
   });
@@ -135,12 +146,14 @@ test("an unknown key, and unreachable daemons, cause an error that names each da
   await using scene = await startPlain({ isKeyUnknown: true });
   const { port } = await scene.sidecar();
   using redis = await RedisConnection.open(port);
+
   const refused = await redis.call("SET", "k", "v");
   assert.equal(refused.kind, "error");
   assert.match(
     refused.kind === "error" ? refused.text : "",
     /^NOTAPPLIED No daemon accepted the command: .*unknown-key.*fingerprint/,
   );
+
   for (const daemon of scene.daemons) await daemon.stop();
   // The sidecar may not have noticed yet that the last daemon has stopped.
   await until("the error reports that the daemons are unreachable", async () => {

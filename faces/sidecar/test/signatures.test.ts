@@ -43,11 +43,13 @@ test("a pipeline shares few signatures, and so do the pipelines of many connecti
   const { scene, port, counted } = await startCounted();
   await using _ = scene;
   using redis = await RedisConnection.open(port);
+
   const envelopes = await counted(async () => {
     for (let i = 0; i < 500; i++) redis.queue(["INCR", "n"]);
     await redis.flush();
   });
   assert.ok(envelopes >= 1 && envelopes <= PIPELINE_ENVELOPES_MAX, String(envelopes));
+
   const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => RedisConnection.open(port)));
   const shared = await counted(() =>
     Promise.all(
@@ -57,6 +59,7 @@ test("a pipeline shares few signatures, and so do the pipelines of many connecti
       }),
     ),
   );
+
   for (const one of clients) one[Symbol.dispose]();
   assert.ok(shared <= CONNECTIONS, `${shared} for ${CONNECTIONS} pipelines`);
   assert.deepEqual(await redis.call("GET", "n"), {
@@ -70,18 +73,21 @@ test("a transaction with watched keys is one envelope, and commands answered by 
   await using _ = scene;
   using redis = await RedisConnection.open(port);
   await redis.call("SET", "k", "1");
+
   const transaction = await counted(async () => {
     for (const argv of [["MULTI"], ["INCR", "k"], ["SET", "l", "1"], ["GET", "k"], ["EXEC"]])
       redis.queue(argv);
     await redis.flush();
   });
   assert.equal(transaction, 1);
+
   assert.equal(await counted(() => redis.call("WATCH", "k")), 1);
   const conditional = await counted(async () => {
     for (const argv of [["MULTI"], ["INCR", "k"], ["EXEC"]]) redis.queue(argv);
     assert.equal((await redis.flush()).at(-1)?.kind, "array");
   });
   assert.equal(conditional, 1);
+
   const here = await counted(async () => {
     for (const argv of [
       ["HELLO", "3"],

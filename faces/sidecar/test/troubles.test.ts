@@ -33,6 +33,7 @@ describe("a sidecar of plain daemons", () => {
     using writer = await RedisConnection.open(port);
     using looker = await RedisConnection.open(port);
     await until("the key is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
+
     for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
     try {
       // All commands are sent in one turn, because a daemon that is silent for a few seconds receives no further ones.
@@ -42,12 +43,14 @@ describe("a sidecar of plain daemons", () => {
         reader.call("GET", "k"),
         looker.call("SQL", "", "show databases"),
       ]);
+
       const [set, create, get, show] = answers.map(problem) as [string, string, string, string];
       for (const written of [set, create]) assert.match(written, /^MAYBEAPPLIED /);
       for (const read of [get, show]) assert.match(read, /^NOTAPPLIED /);
     } finally {
       for (const daemon of scene.daemons) daemon.kill("SIGCONT");
     }
+
     await until("the write is applied", async () => {
       const value = await redis.call("GET", "k");
       return value.kind === "bulk" && value.bytes === "behind";
@@ -59,9 +62,11 @@ describe("a sidecar of plain daemons", () => {
     const config = join(scene.folder, "sidecar.toml");
     writeFileSync(users, "user ann on >secret ~* +@all\n");
     writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\n`);
+
     const { port, process } = await scene.sidecar("--config", config);
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "v"), OK);
+
     writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n");
     writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\npolicy = "all"\n`);
     process.kill("SIGHUP");
@@ -71,6 +76,7 @@ describe("a sidecar of plain daemons", () => {
       using other = await RedisConnection.open(port);
       return problem(await other.call("GET", "k")).startsWith("NOAUTH ");
     });
+
     using later = await RedisConnection.open(port);
     assert.deepEqual(await later.call("AUTH", "ann", "secret"), OK);
     assert.deepEqual(await later.call("GET", "k"), bulk("v"));
@@ -82,17 +88,21 @@ describe("a sidecar of plain daemons", () => {
     const { port: first } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     using quick = await RedisConnection.open(first);
+
     for (let number = 0; number < DAEMONS; number++) {
       await using client = scene.only(number);
       await client.call(["SET", "most", number === 0 ? "other" : "same"]);
       await client.call(["SET", "all", `${number}`]);
     }
+
     assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
     assert.match(problem(await redis.call("GET", "all")), /^NOTAPPLIED .*differ/);
     assert.match((await quick.call("GET", "all")).kind, /^bulk$/);
+
     await scene.daemons[0]?.stop();
     assert.deepEqual(await redis.call("GET", "most"), bulk("same"));
     assert.deepEqual(await redis.call("SET", "most", "new"), OK);
+
     await scene.daemons[1]?.stop();
     assert.match(problem(await redis.call("SET", "most", "newer")), /^MAYBEAPPLIED /);
     assert.deepEqual(await quick.call("GET", "most"), bulk("newer"));
@@ -103,16 +113,19 @@ describe("a sidecar of plain daemons", () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);
+
     for (const daemon of scene.daemons) await daemon.stop();
     // The sidecar may not have noticed yet that the last daemon has stopped.
     await until("the error reports that the daemons are unreachable", async () =>
       problem(await redis.call("SET", "k", "2")).startsWith("NOTAPPLIED No daemon answered"),
     );
+
     assert.match(problem(await redis.call("WATCH", "k")), /^NOTAPPLIED /);
     for (const argv of [["MULTI"], ["SET", "k", "3"], ["EXEC"]]) redis.queue(argv);
     assert.match(problem((await redis.flush()).at(-1) as Reply), /^NOTAPPLIED /);
     assert.deepEqual(await redis.call("MULTI"), OK, "the connection continues");
     assert.deepEqual(await redis.call("DISCARD"), OK);
+
     await scene.restart(1);
     await until("a write succeeds", async () => (await redis.call("SET", "k", "4")).kind === "status");
     assert.deepEqual(await redis.call("GET", "k"), bulk("4"));
@@ -131,6 +144,7 @@ test("a revoked key can no longer write, and the error names the reason", async 
     key: root.privateKey,
     policy: "all",
   });
+
   await administrator.call(["KEY", "REVOKE", String(fingerprint)]);
   assert.match(
     problem(await redis.call("SET", "k", "w")),
@@ -153,9 +167,11 @@ test("a sidecar trusts the certificates of daemons only with --ca", async () => 
       return ["--tls-cert", certificate, "--tls-key", key];
     },
   });
+
   const { port } = await scene.sidecar("--ca", authority);
   using trusting = await RedisConnection.open(port);
   assert.deepEqual(await trusting.call("SET", "k", "v"), OK);
+
   const { port: other } = await scene.sidecar();
   using doubting = await RedisConnection.open(other);
   assert.match(problem(await doubting.call("SET", "k", "w")), /^NOTAPPLIED .*certificate/);
@@ -168,6 +184,7 @@ test("a sidecar whose ports other machines can reach starts only with passwords,
   const users = join(folder.path, "users.acl");
   writeFileSync(key, makeKeyPair().privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n", { mode: 0o600 });
+
   const check = (...args: readonly string[]) =>
     runDaemon(["-d", "dbsync:127.0.0.1:1", "--key", key, ...args, "--check-config"]);
   for (const name of USER_LISTENER_NAMES) {
@@ -177,6 +194,7 @@ test("a sidecar whose ports other machines can reach starts only with passwords,
     assert.equal(code, 2);
   }
   assert.equal((await check("--resp", "0.0.0.0:0", "--acl-file", users)).code, 0);
+
   const open = await check("-b", "0.0.0.0");
   assert.equal(open.code, 2);
   assert.match(open.stderr, /--allow-unsigned/);

@@ -80,6 +80,7 @@ test("a key that is named like an option is not an option", () => {
   const execute = (argv: readonly string[]) => database.execute(argv, { at: AT, db: 0, id: "" });
   for (const key of ["WITHSCORES", "IDX", "withvalues"]) execute(["ZADD", key, "1", "m"]);
   execute(["HSET", "h", "WITHVALUES", "1"]);
+
   for (const argv of [
     ["ZDIFF", "2", "WITHSCORES", "withscores"],
     ["ZUNION", "2", "none", "WITHSCORES"],

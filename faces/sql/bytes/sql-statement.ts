@@ -185,11 +185,13 @@ export class SqlScanner {
       this.#hasCode = true;
       return false;
     }
+
     // A sign ends the first word. Two signs are a comment only in an English statement.
     if (this.#mayHaveComments === null && this.#firstWord !== "" && !isLetter(byte)) {
       this.#mayHaveComments = ENGLISH.has(this.#firstWord);
       if (!this.#mayHaveComments) return false;
     }
+
     const before = this.#last;
     this.#last = byte;
     if ((byte === DASH && before === DASH) || (byte === STAR && before === SLASH)) {
@@ -197,6 +199,7 @@ export class SqlScanner {
       this.#last = 0;
       return true;
     }
+
     if (byte === DASH || byte === SLASH) return false;
     if (byte > 0x20 && byte !== SEMICOLON) this.#hasCode = true;
     if (this.#mayHaveComments === null) this.#readFirstWord(byte);

@@ -172,12 +172,14 @@ test("a client that must log in first sends its name and password, and then has 
     "user voila on >voil\xc3\xa0 +@sql",
   ];
   await using scene = await startSql({ users });
+
   assert.match(await scene.exchange("alaivo 1;"), /Hadisoana : Midira aloha/);
   assert.match(
     await scene.exchange("login shop wrong;alaivo 1;"),
     /wrong name or password\n[\s\S]*Midira aloha/,
   );
   assert.match(await scene.exchange("select 1;"), /Hadisoana : log in first/);
+
   const answer = await scene.exchange(
     "login shop secret;create database shop;use shop;create table t (k number);select * from t;create database other;show databases;",
   );
@@ -191,6 +193,7 @@ test("a client that must log in first sends its name and password, and then has 
     answer,
   );
   assert.match(await scene.exchange("login voila voil\xc3\xa0;"), /logged in/);
+
   const long = `select '${"x".repeat(5000)}' x;`;
   assert.match(await scene.exchange(long), /the statement is longer than this server accepts/);
   assert.match(await scene.exchange(`alaivo ${long};`), /Lava loatra ny fanontaniana/);
@@ -255,12 +258,15 @@ test("a long query does not block other connections, and returns the rows that e
   const count = amount(400, 1300);
   const rows = Array.from({ length: count }, (_, i) => `(${i})`).join();
   await scene.exchange(`create database d;use d;create table t (k number);insert into t values ${rows};`);
+
   using long = await RawClient.open(scene.port);
   using short = await RawClient.open(scene.port);
   const change = "use d;delete from t where k > 9;insert into t values (-1);select count(*) n from t;";
+
   long.send("use d;");
   await long.readTo("END\n");
   long.send("select count(*) n, min(a.k) k from t a join t b on a.k < b.k;");
+
   short.send(change);
   for (let i = 0; i < 3; i++) await short.readTo("END\n");
   assert.match(await short.readTo("END\n"), /"rows":\[\[11\.0\]\]/);
@@ -269,6 +275,7 @@ test("a long query does not block other connections, and returns the rows that e
     await long.readTo("END\n"),
     new RegExp(`"rows":\\[\\[${(count * (count - 1)) / 2}\\.0,0\\.0\\]\\]`),
   );
+
   await long.readTo("END\n");
   long.send("select a.k / 0 x, 1e308 * 10 y from t a;");
   assert.match(await long.readTo("END\n"), /Hadisoana : a number becomes too large/);

@@ -31,10 +31,12 @@ test("signed envelopes are answered as on TCP, with the same database", async ()
 test("messages may be split anywhere, and answers may have any length", async () => {
   await using daemon = await startWs();
   using page = await openClient(daemon.wsPort);
+
   const long = "x".repeat(3 * MIB);
   const { frame } = page.sign([["SET", "k", long]]);
   for (let at = 0; at < frame.length; at += 100_000) page.raw.send(frame.slice(at, at + 100_000));
   assert.equal((await page.next())?.kind, "result");
+
   const two = [page.sign([["STRLEN", "k"]]), page.sign([["GET", "k"]])];
   page.raw.send(two.map((one) => one.frame).join(""));
   const answers = [await page.next(), await page.next()];
@@ -42,6 +44,7 @@ test("messages may be split anywhere, and answers may have any length", async ()
     answers.map((one) => one?.kind),
     ["result", "result"],
   );
+
   // Fragments of one message, as browsers may send a long one.
   const pieces = Buffer.from(page.sign([["PING"]]).frame, "latin1");
   for (const at of pieces.keys())
@@ -231,6 +234,7 @@ test("an exception during a client's upgrade closes its connection, and nothing 
   const raw = connect(daemon.wsPort, "127.0.0.1");
   raw.resume();
   await once(raw, "connect");
+
   const closed = once(raw, "close");
   const fault = context.mock.method(
     WebSocketServer.prototype,
@@ -240,14 +244,17 @@ test("an exception during a client's upgrade closes its connection, and nothing 
     },
     { times: 1 },
   );
+
   raw.write(
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
   await closed;
   fault.mock.restore();
+
   const line = daemon.log.find(({ reason }) => reason === "internal-error");
   assert.match(String(line?.["detail"]), /TypeError: Cannot read properties of null/);
+
   using page = await openClient(daemon.wsPort);
   assert.equal((await page.exchange(page.sign([["PING"]]).frame)).kind, "result");
 });

@@ -37,6 +37,7 @@ async function withClient(
 ): Promise<void> {
   const host = { limits: { maxRequestBytes: 64 * MIB } } as DaemonSocketHost;
   const doorway = new WebSocketUpgrade("127.0.0.1", [], host);
+
   let socket: MessageSocket | undefined;
   let received = 0;
   const server = createServer((raw) => {
@@ -44,6 +45,7 @@ async function withClient(
     socket.on("data", (data: Buffer) => (received += data.length));
     socket.on("error", () => {});
   });
+
   await listenAtFreePort(server);
   const address = server.address();
   const client = connect(typeof address === "object" ? (address?.port ?? 0) : 0, "127.0.0.1");

@@ -48,20 +48,24 @@ test("even over TLS, a client that reads no answers is served no further, but ot
   const tls = ["--tls-cert", certificate, "--tls-key", key];
   await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "5s"]);
   const port = await daemon.portOf("WebSocket clients");
+
   const open = async () => {
     const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem });
     await once(socket, "open");
     return EnvelopeClient.over(new MessageLine(socket), pair);
   };
+
   using slow = await open();
   await slow.replies([["SET", "k", "x".repeat(4 << 20)]]);
   slow.raw.socket.pause();
   const requests = 64;
   for (let i = 0; i < requests; i++) slow.raw.send(slow.sign([["GET", "k"]]).frame);
+
   using other = await open();
   assert.deepEqual(await other.replies([["STRLEN", "k"]]), [{ kind: "integer", value: 4 << 20 }]);
   const { detail } = await daemon.logged(({ reason }) => reason === "output-stuck");
   assert.ok(Number.parseInt(String(detail), 10) < (requests / 4) * (4 << 20), `${detail}`);
+
   using again = await open();
   assert.deepEqual(await again.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });

@@ -19,6 +19,7 @@ async function bundled(splitting: boolean): Promise<Bundled> {
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(repositoryRoot, join(folder, "node_modules/dbsyncd"));
   writeFileSync(join(folder, "page.mjs"), 'export * from "dbsyncd";\n');
+
   const entryPoints = [join(folder, "page.mjs")];
   const outExtension = { ".js": ".mjs" };
   const outdir = join(folder, "out");

@@ -46,10 +46,12 @@ export async function startChromium(): Promise<Chromium> {
     "--disable-dev-shm-usage",
     "--no-first-run",
   ];
+
   const child = spawn("chromium", [...flags, "--remote-debugging-port=0", `--user-data-dir=${folder}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = once(child, "exit");
+
   let url = "";
   for await (const line of createInterface({ input: child.stderr })) {
     url = /DevTools listening on (ws:\S+)/.exec(line)?.[1] ?? "";
@@ -57,6 +59,7 @@ export async function startChromium(): Promise<Chromium> {
   }
   child.stderr.resume();
   const connection = await Connection.open(url);
+
   const another = async (isPrivate = false) => {
     const context = isPrivate ? await connection.ask("Target.createBrowserContext", {}) : {};
     const { targetId } = await connection.ask("Target.createTarget", { url: "about:blank", ...context });
@@ -67,6 +70,7 @@ export async function startChromium(): Promise<Chromium> {
       (event) => connection.event(event, session),
     );
   };
+
   return {
     tab: await another(),
     another,
@@ -93,6 +97,7 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
     return (result as Answer)["value"];
   };
+
   const until = async (script: string): Promise<unknown> => {
     let value: unknown;
     await untilHolds(`the page shows ${script}`, async () => {
@@ -101,6 +106,7 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     });
     return value;
   };
+
   const appear = async ({ width, height, isDark }: Look): Promise<void> => {
     await ask("Emulation.setDeviceMetricsOverride", {
       width,
@@ -111,6 +117,7 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     const value = isDark ? "dark" : "light";
     await ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
   };
+
   return {
     run,
     until,

@@ -65,12 +65,14 @@ export class FakeIndexedDb {
   #store(storeName: string) {
     const values = this.#stores.get(storeName) ?? new Map<string, unknown>();
     const transaction: FakeTransaction = { error: null };
+
     const inRange = ({ from, to }: { from: string; to: string }) =>
       [...values.keys()].filter((name) => name >= from && name <= to);
     const put = (value: unknown, name: string) => {
       refuseSignals(value);
       return request(() => void values.set(name, value));
     };
+
     return {
       transaction,
       get: (name: string) => request(() => values.get(name)),
@@ -82,6 +84,7 @@ export class FakeIndexedDb {
       delete: (names: string | { from: string; to: string }) => {
         for (const name of typeof names === "string" ? [] : inRange(names)) values.delete(name);
         if (typeof names !== "string") return;
+
         const commit = () => {
           values.delete(names);
           transaction.oncomplete?.();

@@ -26,20 +26,24 @@ test("the first page works as described in docs/browsers.md", { skip: skipUnless
   const shown = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
   assert.ok(shown.includes("`dbsyncd --ws 1180 --root-key root-public.pem`"));
   await using _daemon = await startDaemon(["-p", `${port}`, "--ws", `${ws}`, "--root-key", root.file]);
+
   const [, block = ""] = /^```html\n([\s\S]*?)^```$/m.exec(shown) ?? [];
   assert.ok(block.includes(":1180"));
   const html = block.replace(":1180", `:${ws}`);
+
   const web = createServer(({ url = "" }, response) => {
     const module = browserFile(url);
     response.writeHead(200, { "content-type": module === null ? "text/html" : "text/javascript" });
     response.end(module === null ? html : readFileSync(module));
   });
+
   const address = `http://localhost:${await listenAtFreePort(web)}/`;
   await using chromium = await startChromium();
   try {
     const { tab } = chromium;
     await tab.open(address);
     assert.match(String(await tab.until(VISITS)), /refused/);
+
     const folder = scratchFolder("first-page");
     const [pemFile, rootFile] = [join(folder, "page.pem"), join(folder, "root-private.pem")];
     writeFileSync(pemFile, String(await tab.run(`document.getElementById("pem").textContent`)));
@@ -47,8 +51,10 @@ test("the first page works as described in docs/browsers.md", { skip: skipUnless
     writeFileSync(rootFile, rootPem, { mode: 0o600 });
     const add = ["keys", "add", pemFile, "-k", rootFile, "-s", `127.0.0.1:${port}`];
     await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add]);
+
     await tab.reload();
     assert.equal(await tab.until(`${VISITS} === "1"`), true);
+
     const other = await chromium.another();
     await other.open(address);
     assert.equal(await other.until(`${VISITS} === "2"`), true);

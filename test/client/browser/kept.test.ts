@@ -89,6 +89,7 @@ async function openScene(fleet: Fleet, key: string, file: string): Promise<Scene
     socket.pipe(onward).pipe(socket);
   });
   await listenAtFreePort(relay);
+
   const way: Scene = {
     address: addressOf(key, `ws://127.0.0.1:${(relay.address() as AddressInfo).port}`),
     file,
@@ -132,9 +133,11 @@ for (const isPrivate of [false, true])
     const tab = await chromium.another(isPrivate);
     await using way = await scene("reload", tab);
     assert.equal(await tab.run("client.unkept"), null);
+
     way.cut();
     await tab.run(`send("INCR n") && send(["SET", "k", "v"]) && send("GET k")`);
     await tab.until("kept().then((count) => count >= 1)");
+
     await tab.reload();
     await tab.until("window.isReady && open()");
     const shown = "client.outbox.map(({ command, isRecovered }) => [command, isRecovered])";
@@ -143,6 +146,7 @@ for (const isPrivate of [false, true])
       ["INCR n", true],
       [["SET", "k", "v"], true],
     ]);
+
     way.isCut = false;
     await tab.until("told.length === 2");
     const good = { code: "", effect: "", stages: [] };
@@ -150,6 +154,7 @@ for (const isPrivate of [false, true])
       { command: "INCR n", value: 1, ...good },
       { command: ["SET", "k", "v"], value: "OK", ...good },
     ]);
+
     assert.equal(await tab.run(`client.send("GET n")`), "1");
     await tab.until("kept().then((count) => count === 0)");
     assert.deepEqual(await tab.run("client.outbox"), []);
@@ -178,22 +183,26 @@ test(
   async () => {
     const tab = await chromium.another();
     await using way = await scene("tabs", tab);
+
     const others = await Promise.all([1, 2].map(() => chromium.another()));
     for (const other of others) {
       await other.open(way.address);
       await other.until("window.isReady && open()");
       assert.equal(await other.run(`client.send("PING")`), "PONG");
     }
+
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
     // The remaining tabs check whether the crashed one has left commands.
     for (const other of others) await other.run("dispatchEvent(new Event('online'))");
+
     const third = await chromium.another();
     await third.open(way.address);
     await third.until("window.isReady && open()");
     await third.run("kept()");
     for (const other of [...others, third]) assert.deepEqual(await other.run("client.outbox"), []);
+
     await tab.crash();
     const all = [...others, third];
     const count = async (what: string) =>
@@ -203,6 +212,7 @@ test(
       );
     await until("a tab has the outbox", async () => (await count("client.outbox.length")) > 0);
     assert.equal(await count("client.outbox.length"), 1);
+
     way.isCut = false;
     await until("a tab reports the outcome", async () => (await count("told.length")) > 0);
     assert.equal(await third.run(`client.send("GET n")`), "1");
@@ -214,12 +224,14 @@ test(
 test("a call that no daemon accepts by its deadline fails, and is not sent later", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("over", tab);
+
   way.cut();
   const deadline = Date.now() + 1500;
   await tab.run(`send("INCR n", { timeout: 1500 })`);
   await tab.until("kept().then((count) => count === 1)");
   await tab.crash();
   await until("the deadline has passed", () => Date.now() >= deadline + 100);
+
   const next = await chromium.another();
   await next.open(way.address);
   await next.until("window.isReady && open()");
@@ -227,6 +239,7 @@ test("a call that no daemon accepts by its deadline fails, and is not sent later
   const { code, effect } = (await next.run("told[0]")) as Record<string, unknown>;
   assert.deepEqual({ code, effect }, { code: "all-failed", effect: "unknown" });
   assert.deepEqual(await next.run("client.outbox"), []);
+
   way.isCut = false;
   assert.equal(await next.run(`client.send("GET n")`), null);
   assert.equal(await next.until("kept().then((count) => count === 0)"), true);
@@ -241,10 +254,12 @@ test(
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
+
     const keys = ["-s", way.file, "-s", makeKeyPair().file];
     await way.fleet.stop(0);
     await using _daemon = await startDaemon([...keys, "--ws", portOf(way)]);
     way.isCut = false;
+
     await tab.reload();
     await tab.until("window.isReady && open()");
     await tab.until("told.length === 1");
@@ -263,11 +278,13 @@ test("a full or forbidden store is reported, and calls continue without it", ful
   );
   assert.equal(await tab.run(`client.call("INCR n")`), 1);
   assert.match(String(await tab.until("client.unkept")), /QuotaExceededError/);
+
   await tab.reload();
   await tab.until("window.isReady");
   await tab.run(`Object.defineProperty(navigator, "locks", { value: undefined }) && open() && true`);
   assert.equal(await tab.run(`client.call("INCR n")`), 2);
   assert.match(String(await tab.until("client.unkept")), /no Web Locks/);
+
   await tab.reload();
   await tab.until("window.isReady");
   await tab.run(`Object.defineProperty(window, "indexedDB", { value: undefined }) && open() && true`);
@@ -283,6 +300,7 @@ test(
   async () => {
     const tab = await chromium.another();
     await using way = await scene("night", tab);
+
     await way.fleet.stop(0);
     const args = ["-s", way.file, "--ws", portOf(way)];
     const daemon = await startDaemon(args);
@@ -291,14 +309,17 @@ test(
       `(window.events = [], (async () => { for await (const { type } of client.watch("k")) events.push(type); })(), true)`,
     );
     await tab.until(`events.includes("open")`);
+
     await daemon[Symbol.asyncDispose]();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
+
     // While the machine sleeps, its timers and performance.now() stop, but the time of day does not.
     await tab.run("(window.late = 8 * 3600_000, dispatchEvent(new Event('online')))");
     await tab.until("ended.length === 1");
     assert.match(String(await tab.run("ended")), /^all-failed (unknown|not-applied)$/);
     assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
+
     await using _again = await startDaemon(args);
     assert.equal(await tab.run(`client.send("INCR n")`), "1");
     await tab.until(`events.filter((type) => type === "open").length === 2`);
@@ -312,15 +333,18 @@ test("an unreadable entry and a listener that throws do not block other calls", 
   // Its entry stays in the store, so later tests must not count it.
   const tab = await chromium.another(true);
   await using way = await scene("broken", tab);
+
   way.cut();
   await tab.run(`send("INCR n") && send(["SET", "k", "v"])`);
   await tab.until("kept().then((count) => count >= 1)");
+
   // The first entry precedes the others, and is damaged; the last one has the format of a later release.
   await tab.run(`new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
     const store = result.transaction("envelopes", "readwrite").objectStore("envelopes");
     store.getAllKeys().onsuccess = ({ target: { result: [name] } }) => {
       store.put({ format: 1, calls: "damaged" }, name.replace(/\\d+$/, "0"));
       store.put({ format: 2, calls: "of another form" }, name.replace(/\\d+$/, "9")).onsuccess = () => { result.close(); resolve(true); }; }; }; })`);
+
   await tab.reload();
   await tab.until("window.isReady");
   way.isCut = false;
@@ -330,11 +354,13 @@ test("an unreadable entry and a listener that throws do not block other calls", 
   await tab.until("all.length === 2");
   assert.equal(await tab.run(`client.send("GET n")`), "1");
   assert.equal(await tab.until("kept().then((count) => count === 1)"), true);
+
   const stored = `new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
     const store = result.transaction("envelopes").objectStore("envelopes");
     store.openCursor().onsuccess = ({ target: { result: { key, value } } }) => { result.close(); resolve([key.at(-1), value]); }; }; })`;
   const later = ["9", { format: 2, calls: "of another form" }];
   assert.deepEqual(await tab.run(stored), later);
+
   await tab.reload();
   await tab.until("window.isReady && open()");
   const sentence = String(await tab.until("client.unkept"));
@@ -349,11 +375,13 @@ test("databases of a later release are refused in one sentence, and not changed"
   // Tabs of the same profile would block the upgrade of their databases.
   const tab = await chromium.another(true);
   await using way = await scene("newer", tab);
+
   const upgrade = (name: string) => `new Promise((resolve) => {
     const opening = indexedDB.open("${name}", 2);
     opening.onsuccess = () => { opening.result.close(); resolve(true); }; })`;
   const databases =
     "indexedDB.databases().then((all) => all.map(({ name, version }) => name + version).sort())";
+
   await tab.run("(client.close(), true)");
   await tab.run(upgrade("dbsync-outbox"));
   await tab.reload();
@@ -363,12 +391,14 @@ test("databases of a later release are refused in one sentence, and not changed"
     String(await tab.until("client.unkept")),
     /dbsync-outbox has a higher number than 1, and was not changed: load the newer page/,
   );
+
   await tab.run("(client.close(), true)");
   await tab.run(upgrade("dbsync"));
   assert.match(
     String(await tab.run(`dbsync.openKey("newer").catch(String)`)),
     /bad-key: .*dbsync has a higher number than 1, and was not changed: load the newer page/,
   );
+
   assert.deepEqual(await tab.run(databases), ["dbsync-outbox2", "dbsync2"]);
   way.cut();
 });

@@ -25,6 +25,7 @@ test("a call fails by its deadline if a module is missing or slow, and the next 
   let slow = /^$/;
   const held: (() => void)[] = [];
   const port = await freePort();
+
   const web = createServer(({ url = "" }, response) => {
     const module = browserFile(url);
     const type = module === null ? "text/html" : "text/javascript";
@@ -36,6 +37,7 @@ test("a call fails by its deadline if a module is missing or slow, and the next 
     else if (slow.test(url)) held.push(send);
     else send();
   });
+
   const address = `http://localhost:${await listenAtFreePort(web)}/`;
   await using chromium = await startChromium();
   try {
@@ -44,9 +46,11 @@ test("a call fails by its deadline if a module is missing or slow, and the next 
     await tab.until("window.isReady");
     assert.equal(await tab.run("call(20000)"), "all-failed not-applied 0");
     assert.equal(await tab.run("watch()"), "all-failed not-applied 0");
+
     missing = /kept/;
     slow = /core/;
     assert.equal(await tab.run("call(1)"), "all-failed not-applied 0");
+
     slow = /^$/;
     for (const send of held.splice(0)) send();
     // The error has one outcome per server, because the call has waited for a daemon and none was reachable.

@@ -55,6 +55,7 @@ export async function makeFleet(count: number, running = count, signKey = keyFil
       for (const index of daemons.keys()) await fleet.stop(index);
     },
   };
+
   for (let index = 0; index < running; index++) await fleet.start(index);
   return fleet;
 }

@@ -26,18 +26,21 @@ for (const end of ["close", "deadline", "abort"] as const)
     using _installed = database.install();
     const commits: (() => void)[] = [];
     database.onDelete = (commit) => void commits.push(commit);
+
     const client = await openClient(end === "close" ? 20_000 : 300);
     let isReported = false;
     const abort = new AbortController();
     const failed = errorOf(client.call("INCR n", { signal: abort.signal })).finally(() => {
       isReported = true;
     });
+
     await until("the envelope", () => database.envelopes === 1);
     if (end === "close") client.close();
     if (end === "abort") abort.abort();
     await until("the deletion", () => commits.length === 1);
     for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
     assert.deepEqual([isReported, database.envelopes], [false, 1]);
+
     for (const commit of commits) commit();
     assert.equal((await failed).effect, "not-applied");
     assert.equal(database.envelopes, 0);

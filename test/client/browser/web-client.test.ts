@@ -22,14 +22,17 @@ test("a page can use send, call, multi and sendAll", async () => {
   assert.deepEqual(await client.call("HGETALL h"), ["a", "1", "b", "x"]);
   assert.deepEqual(await client.multi(["INCR n", ["RPUSH", "l", "a b"], "LRANGE l 0 -1"]), [1, 1, ["a b"]]);
   assert.deepEqual(await client.multi(["INCR n", "GET k"]), [2, "höhe"]);
+
   const bytes = (await client.call(["GET", "k"], { buffers: true })) as Uint8Array;
   assert.deepEqual([...bytes], [...Buffer.from("höhe")]);
   assert.match(String(client.lastWrite), /^[\da-f]{92}$/);
+
   const { outcomes } = await client.sendAll("GET k");
   assert.deepEqual(
     outcomes.map((outcome) => [outcome.address, outcome.status === "ok" && outcome.value]),
     fleet.servers.map((server) => [server, "höhe"]),
   );
+
   const [writer] = (await client.call("WRITERS k")) as string[];
   assert.equal(await client.call("SET k 2", { if: [{ key: "k", writer: writer as string }] }), "OK");
   assert.equal(await client.call("SET k 3", { if: [{ key: "k", writer: writer as string }] }), null);
@@ -92,14 +95,17 @@ test("calls are sent as soon as a daemon is reachable even if timers fire early,
       return socket;
     },
   });
+
   const setTimer = globalThis.setTimeout;
   const early = mock.method(globalThis, "setTimeout", ((ring: () => void, ms = 0) =>
     // Only short timers fire early, not the timer of the call's deadline.
     setTimer(ring, ms < 1000 ? ms / 2 : ms)) as typeof setTimeout);
+
   const sent = client.send("INCR n");
   await until("each server refuses the connection", () => refused >= fleet.servers.length, { pause: turn });
   await fleet.start(0);
   assert.equal(await sent, "1");
+
   early.mock.restore();
   client.close();
 });
@@ -125,6 +131,7 @@ test("a signed, unanswered call is sent again unchanged, and is applied once", a
       return socket;
     },
   });
+
   assert.equal(await client.send("SET n 0"), "OK");
   assert.equal(await client.send("INCR n"), "1");
   assert.ok(isCut && sockets.length === 2);

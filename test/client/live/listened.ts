@@ -58,10 +58,12 @@ export class Listened {
     this.connections++;
     const parser = new FrameParser(1 << 20, 2);
     let isOpen = true;
+
     const answer = (message: string) =>
       setImmediate(() => {
         if (isOpen) events.received(Buffer.from(writeFrame(message, 2), "latin1"));
       });
+
     setImmediate(() => events.opened());
     return {
       unsentBytes: () => 0,

@@ -24,9 +24,11 @@ test("if all daemons refuse a subscription, the client tries each once per round
   assert.equal(world.connections, 2);
   const first = await queue.next();
   assert.ok(first.value.type === "gap" && /unknown-key/.test(first.value.detail), JSON.stringify(first));
+
   world.clock.advance(60);
   await settle();
   assert.equal(world.connections, 4);
+
   world.refusal = null;
   world.clock.advance(2_000);
   await settle();
@@ -40,6 +42,7 @@ test("requests are sent in their order, however long each signature takes", asyn
   world.live.listen(channel("kept"), queueOf(world));
   world.live.listen(channel("news"), first);
   await settle();
+
   const late: (() => void)[] = [];
   world.sealing = late;
   await first.return();
@@ -47,10 +50,12 @@ test("requests are sent in their order, however long each signature takes", asyn
   world.live.listen(channel("other"), queueOf(world));
   world.live.listen(channel("news"), second);
   await settle();
+
   for (const seal of late.splice(0).reverse()) {
     seal();
     await settle();
   }
+
   const words = world.asked.flatMap(({ commands }) => commands.map((argv) => argv.join(" ")));
   assert.deepEqual(words, [
     ...["SUBSCRIBE kept", "SUBSCRIBE news"],

@@ -56,10 +56,12 @@ test("a client receives all messages from one daemon, and reports a gap before i
   const [first, second] = [...replicas] as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);
+
   const news = client.subscribe("news");
   const all = client.subscribe({ pattern: "ne*" });
   assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(first) });
   assert.equal((await nextPastMembers(all)).type, "open");
+
   // Connected daemons may not have announced yet that they accept channel messages.
   let isHeard = false;
   const speaking = until("the first daemon receives messages from the second", async () => {
@@ -75,6 +77,7 @@ test("a client receives all messages from one daemon, and reports a gap before i
     channel: "news",
     text: "hello",
   });
+
   await first.daemon.stop();
   const gap = await untilGap(news);
   assert.ok(
@@ -84,8 +87,10 @@ test("a client receives all messages from one daemon, and reports a gap before i
   assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(second) });
   assert.equal((await untilGap(all)).type, "gap");
   assert.equal((await nextPastMembers(all)).type, "open");
+
   await speaker.send("PUBLISH news again");
   assert.deepEqual(await nextPastMembers(news), { type: "message", channel: "news", text: "again" });
+
   await news.return?.();
   assert.equal((await news.next()).done, true);
   await speaker.send("PUBLISH news last");
@@ -120,10 +125,12 @@ test("a key can subscribe to the channels that its rules permit, until the rules
   await assert.rejects(client.subscribe("news").next(), (error: DbsyncError) =>
     /NOPERM.*news/.test(error.message),
   );
+
   const own = client.subscribe("own");
   assert.equal((await nextPastMembers(own)).type, "open");
   await client.send("PUBLISH own heard");
   assert.deepEqual(await nextPastMembers(own), { type: "message", channel: "own", text: "heard" });
+
   await administrator.call(["KEY", "RULES", String(id), "+subscribe", "+publish"]);
   await administrator.send("PUBLISH own more");
   const gap = await nextPastMembers(own);

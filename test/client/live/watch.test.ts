@@ -37,12 +37,14 @@ test("a client is notified of changes of its key, on any daemon, but not of chan
   const users = client.watch({ prefix: "user:" }, { db: 1 });
   assert.deepEqual(await next(key), { type: "open", server: serverOf(here()) });
   assert.equal((await next(users)).type, "open");
+
   await far.send("SET other 1");
   await far.send("SET k 1");
   assert.deepEqual(await next(key), changed("k"));
   await far.send("SET user:1 ada", { db: 0 });
   await far.send("SET user:1 ada", { db: 1 });
   assert.deepEqual(await next(users), changed("user:1", 1));
+
   await far.send("DEL k");
   assert.deepEqual(await next(key), deleted("k"));
   await client.send("SET k 1 PX 300");

@@ -116,6 +116,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
     () => readCallOptions({ servers: "a" } as object, base),
     /"servers" is not an option: the options are timeout, policy/,
   );
+
   const after = "0b".repeat(46);
   const only = "c0".repeat(32);
   const options = { db: 2, after, only, if: [{ key: "k", writer: null }] };
@@ -126,6 +127,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
     wait: null,
     if: [{ db: 2, key: "k", writer: "" }],
   });
+
   for (const bad of [
     { db: -1 },
     { db: 0.5 },

@@ -52,6 +52,7 @@ test("expired items at the head leave the queue at once, and later ones at the n
     ["d", 30],
   ] as const)
     queue.push(item(name, 1, deadline));
+
   assert.equal(queue.dueAt, 10 + SLACK_MS);
   assert.deepEqual(expiredAt(9), []);
   assert.deepEqual(expiredAt(10), ["a"]);

@@ -50,13 +50,16 @@ test("an invalid argument is reported with its type, and with what to pass inste
     argumentProblem([name, "k", value], 2).split(
       /; arguments are text, finite numbers, bigints or bytes.*?\)/,
     );
+
   const ofFields = "; pass its names and values one by one: ...Object.entries(object).flat()";
   const ofOptions =
     '; pass what it contains one by one, as in Redis: "EX", 10; for options of the call (db, signal), use client.withOptions(options)';
+
   for (const name of ["HSET", "hset", "HMSET", "MSET", "mset", "MSETNX"])
     assert.deepEqual(problem(name, { a: 1 }), ["an object", ofFields], name);
   for (const name of ["SET", "set", "GET", "HGET", "HSETNX", "XHSET"])
     assert.deepEqual(problem(name, { EX: 1 }), ["an object", ofOptions], name);
+
   for (const [value, label, instead] of [
     [["a"], "a list", "; pass the elements of the list one by one: ...list"],
     [new Map(), "an object", "; pass its names and values one by one: ...[...map].flat()"],

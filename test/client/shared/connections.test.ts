@@ -77,15 +77,18 @@ test("a slow daemon receives all commands, even if the client is connecting when
   await using slow = await FakeServer.start("hang");
   const clock = new HandClock();
   await using client = clientOf([good, slow], { clock });
+
   const sent = Array.from({ length: 10 }, (_, call) => `SET k ${call}`);
   await Promise.all(sent.map((command) => client.send(command)));
   await until("the first command", () => slow.requests.length === 1);
   clock.advance(DELIVERY_LINGER_MS - 1);
+
   // The client connects again in the same turn in which it receives an answer.
   const endLinger = () => queueMicrotask(() => clock.advance(1));
   subscribe("dbsync:outcome", endLinger);
   slow.behaviour = "answer";
   for (const socket of slow.sockets) socket.write("ds:11:redis:3:OK\0");
+
   await until("all deliveries to end", () => !client.isBusy);
   unsubscribe("dbsync:outcome", endLinger);
   assert.deepEqual(slow.commands, sent);

@@ -35,6 +35,7 @@ test("the text of a refusal ends with the daemon's remedy, and other failures wi
     wire === undefined ? [] : [[code as RefusalCode, wire.cure] as const],
   );
   assert.ok(codes.length > 30);
+
   for (const [code, cure] of codes)
     for (const stage of ["refused", "lost"] as const) {
       const detail = `${code}: ${refusalText(code)}`;
@@ -50,6 +51,7 @@ test("the text of a refusal ends with the daemon's remedy, and other failures wi
       assert.ok(message.includes(`(${detail}) [not applied there]`), message);
       assert.equal(outcomeCure(outcome).toLowerCase(), cure.toLowerCase());
     }
+
   const short = { stage: "refused", detail: "not-of-this-version: No.", effect: "unknown" } as const;
   assert.equal(outcomeCure(short), STAGES.refused.cure);
   const broken = { stage: "connect", detail: "a: No. Yes.", effect: "unknown" } as const;

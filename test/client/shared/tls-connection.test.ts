@@ -114,6 +114,7 @@ test("Without a pin the certificate must be trusted, valid and issued for the na
   await using server = await startServer(files);
   const byName = `dbsyncs://localhost:${server.port}`;
   const byAddress = `dbsyncs://127.0.0.1:${server.port}`;
+
   assert.equal(await ping(byName, { ca: files.certificate }), "PONG");
   assert.equal(await ping(byName, { ca: files.pem }), "PONG");
   assert.equal(await ping(byName, { ca: Buffer.from(files.pem) }), "PONG");
@@ -125,6 +126,7 @@ test("Without a pin the certificate must be trusted, valid and issued for the na
     await failure(byAddress, { ca: files.certificate }),
     /^tls: its certificate is for other names \(DNS:localhost\)/,
   );
+
   const old = await writeCertificate(folder.path, { expired: true });
   await using late = await startServer(old);
   assert.match(
@@ -160,6 +162,7 @@ test("The client soon distinguishes daemons that have no TLS, close the connecti
     [Symbol.asyncDispose]: async () =>
       void (await Promise.all([talker, closer, hanger].map((one) => one[Symbol.asyncDispose]()))),
   };
+
   const startedAt = performance.now();
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${talker.port}`),
@@ -200,9 +203,11 @@ test("The real daemon and client connect over TLS; without it, a daemon that acc
   assert.equal(await secure.send("SET a b"), "OK");
   assert.equal(await secure.send("GET a"), "b");
   secure.close();
+
   const startedAt = performance.now();
   assert.match(await failure(`127.0.0.1:${daemon.port}`), /^tls: it accepts only TLS: write dbsyncs:\/\//);
   assert.ok(performance.now() - startedAt < CONNECT_MS);
+
   await using plain = await startDaemonHere();
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${plain.port}`),
@@ -239,6 +244,7 @@ test("The parser accepts entries with schemes and fingerprints, and refuses inva
     tls: { pins: [hex, hex], authorities: null },
     versions: null,
   });
+
   for (const bad of [
     `a:1#sha256:${hex}`,
     `dbsync://a:1#sha256:${hex}`,

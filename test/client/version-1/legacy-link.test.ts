@@ -38,11 +38,13 @@ test("calls that are signed, being signed and not signed reach a version 1 daemo
   };
   await using client = client2Of([old.server, daemon], { versions: "1,2", signAsync });
   daemon.passes = (answers) => (daemon.daemon.applied.length > 0 ? [] : answers);
+
   const first = client.send("SET k 1");
   await until("the first envelope", () => daemon.envelopes.length === 1 && old.hasHello());
   const second = client.send("SET k 2");
   await until("the second signature", () => isSigning);
   const third = client.send("SET k 3");
+
   old.close();
   await Promise.all([first, second, third]);
   const sent = old.server.requests.map((request) => /SET k (\d)/.exec(request.toString("latin1"))?.[1]);
@@ -91,12 +93,14 @@ test("a batch of calls that version 1 does not support ends once for a version 1
   const calls = ["SET a 1", "SET b 2"].map((command) => errorOf(client.send(command)));
   await until("the envelope", () => daemon.envelopes.length === 1 && old.hasHello());
   assert.deepEqual(daemon.envelopes, [["SET a 1", "SET b 2"]]);
+
   let version = 0;
   const learn = (message: unknown) => void ({ version } = message as VersionMessage);
   subscribe("dbsync:version", learn);
   old.close();
   await until("the version", () => version === 1);
   unsubscribe("dbsync:version", learn);
+
   assert.ok(client.isBusy, "the other daemon has not answered");
   client.closeWith("closed");
   assert.ok(!client.isBusy);

@@ -40,6 +40,7 @@ test("each date is later than all previous and all seen dates", () => {
       { at: 1_001, seq: 0 },
     ],
   );
+
   clock.seen({ at: 1_500, seq: 17 });
   assert.deepEqual(clock.date(2), { at: 1_500, seq: 18 });
   clock.seen({ at: 1_500, seq: 4 });

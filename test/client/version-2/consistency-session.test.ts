@@ -54,6 +54,7 @@ test("reads also name a write that one daemon refused before another daemon acce
   await using _one = one;
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
+
   await client.send("SET k old", { policy: "all" });
   two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
   const held: Buffer[] = [];
@@ -61,6 +62,7 @@ test("reads also name a write that one daemon refused before another daemon acce
     held.push(...answers);
     return [];
   };
+
   const written = client.send("SET k new");
   const isRefused = new Promise<void>((resolve) => {
     const told = (message: unknown) => {
@@ -75,6 +77,7 @@ test("reads also name a write that one daemon refused before another daemon acce
   two.daemon.refusal = null;
   await client.send("PING");
   await written;
+
   await client.sendAll("GET k");
   assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
@@ -84,6 +87,7 @@ test("a read that was signed before its client knew of a refusal is signed again
   await using _one = one;
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
+
   await client.send("SET k old", { policy: "all" });
   two.daemon.refusal = { code: "catching-up", effect: "not-applied" };
   const held: Buffer[] = [];
@@ -91,8 +95,10 @@ test("a read that was signed before its client knew of a refusal is signed again
     held.push(...answers);
     return [];
   };
+
   assert.equal(await client.send("SET k new"), "OK");
   await until("the refusal", () => held.length === 1);
+
   two.daemon.refusal = null;
   one.passes = () => [];
   const read = client.send("GET k", { timeout: 700 });
@@ -128,6 +134,7 @@ test("each of two daemons must prove that it has its missed write before it answ
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k old", { policy: "all" });
+
   const missed: (string | null)[] = [];
   // Each daemon refuses the write that the other daemon accepts.
   for (const daemon of [two, one]) {
@@ -136,11 +143,13 @@ test("each of two daemons must prove that it has its missed write before it answ
     missed.push(client.lastWrite);
     daemon.daemon.refusal = null;
   }
+
   const before = one.daemon.applied.length;
   // The call is signed again until each daemon has proved that it has the write that it missed.
   await client.sendAll("GET k");
   const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
   assert.deepEqual(new Set(named), new Set(missed));
+
   await client.sendAll("GET k");
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
@@ -166,20 +175,24 @@ test("calls without a session, plain writes, and calls to one daemon or to daemo
   await using _two = two;
   const alone = await ServedDaemon.start({ id: 3 });
   await using _alone = alone;
+
   const fleets = [
     { daemons: [one, two], isSession: false, command: "GET k" },
     { daemons: [one, two], isSession: true, command: "SET k 2" },
     { daemons: [one], isSession: true, command: "GET k" },
     { daemons: [one, alone], isSession: true, command: "GET k" },
   ];
+
   for (const { daemons, isSession, command } of fleets) {
     await using client = client2Of(daemons, { isSession });
     await client.send("SET k 1", { policy: "all" });
+
     const [last] = daemons.slice(-1) as [ServedDaemon];
     const { accepted } = last;
     last.disconnect();
     await client.sendAll("PING");
     await until("another connection", () => last.accepted > accepted);
+
     await client.sendAll(command);
     assert.deepEqual(
       afterOf(...daemons),

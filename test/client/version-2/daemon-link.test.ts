@@ -25,6 +25,7 @@ async function helloOf(options: SendOptions): Promise<string> {
   const { client } = openClient(settings, assert.fail);
   const answer = client.send("PING").catch(() => {});
   await until("the hello", () => heard.length > 0);
+
   client.close();
   await answer;
   server.close();

@@ -62,6 +62,7 @@ async function untilApplied(daemons: readonly ServedDaemon[], units: number): Pr
 test("calls of one turn share an envelope, in which each has its own conditions", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   await Promise.all([
     client.send("SET a v NX"),
     client.send("SET b v", absent("b")),
@@ -74,6 +75,7 @@ test("calls of one turn share an envelope, in which each has its own conditions"
     }),
     client.send(["HSETNX", "h", "f", "v"]),
   ]);
+
   await untilApplied(daemons, 5);
   for (const daemon of daemons) {
     const [envelope, ...others] = envelopesAt(daemon);
@@ -172,6 +174,7 @@ test("an envelope has at most 256 units on which members decide", async () => {
   const calls = Array.from({ length: 300 }, (_, call) =>
     call % 2 === 0 ? client.send(`SET k${call} v NX`) : client.send(`SET k${call} v`, absent(`k${call}`)),
   );
+
   await Promise.all(calls);
   await untilApplied(daemons, 300);
   for (const daemon of daemons) {
@@ -235,6 +238,7 @@ test("before a daemon has reported whether members decide, no calls share an env
 test("each call of an envelope has its own rule and answer", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   const replies: Readonly<Record<string, readonly [Reply, Reply, Reply]>> = {
     nx: [OK, OK, NIL],
     held: [NIL, NIL, NIL],
@@ -244,8 +248,10 @@ test("each call of an envelope has its own rule and answer", async () => {
     added: [integer(1), integer(2), integer(3)],
     wrong: [OK, NIL, { kind: "error", text: "ERR wrong" }],
   };
+
   for (const [index, { daemon }] of daemons.entries())
     daemon.reply = ([, key = ""]) => replies[key]?.[index] ?? OK;
+
   const [nx, held, both, unmet, counted, added, wrong] = await Promise.all([
     client.send("SET nx v NX"),
     client.send("SET held v NX"),
@@ -256,6 +262,7 @@ test("each call of an envelope has its own rule and answer", async () => {
     errorOf(client.send("SETNX added v")),
     errorOf(client.send("SET wrong v NX")),
   ]);
+
   assert.deepEqual([nx, held, both, unmet], ["OK", null, "OK", null]);
   assert.ok(["1", "2", "3"].includes(counted ?? ""));
   assert.deepEqual([added.code, wrong.code], ["answers-differ", "answers-differ"]);
@@ -268,12 +275,14 @@ test("one daemon alone acknowledges no call of an envelope on which members deci
   const { client, daemons } = scene;
   const [, second, third] = daemons;
   for (const daemon of [second, third]) daemon.passes = () => [];
+
   const calls = [errorOf(client.send("SET a v NX")), errorOf(client.send("SET b v", absent("b")))];
   let settled = 0;
   for (const call of calls) call.then(() => settled++);
   await untilApplied(daemons, 2);
   await client.send("PING");
   assert.equal(settled, 0);
+
   clock.advance(1000);
   assert.deepEqual(
     (await Promise.all(calls)).map(({ code }) => code),
@@ -284,6 +293,7 @@ test("one daemon alone acknowledges no call of an envelope on which members deci
 test("a call that is aborted before the signature leaves the conditions of the others in their place", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
+
   const aborting = (line: string, options: CallOptions = {}) => {
     const controller = new AbortController();
     const failed = errorOf(client.send(line, { ...options, signal: controller.signal }));
@@ -296,9 +306,11 @@ test("a call that is aborted before the signature leaves the conditions of the o
     await Promise.all(kept);
     assert.equal((await aborted.failed).code, "aborted");
   };
+
   await rounds(["SET a v", absent("a")]);
   await rounds(["SET b v NX"], ["SET c v", absent("c")]);
   await rounds(["SET d v NX"]);
+
   await untilApplied(daemons, 4);
   assert.deepEqual(envelopesAt(daemons[0]).map(shown), [
     "decide SET a v if 0:a",
@@ -319,6 +331,7 @@ async function sendRefused(
   const { daemons } = scene;
   const arrived = daemons.map(({ daemon }) => daemon.arrived.length);
   for (const { daemon } of daemons) refuse(daemon, true);
+
   const calls = send();
   for (const [index, { daemon }] of daemons.entries()) {
     const passes = daemons[index]?.passes;
@@ -337,6 +350,7 @@ async function sendRefused(
       return answers;
     };
   }
+
   await Promise.allSettled(calls);
   for (const [index, { daemon }] of daemons.entries())
     await until(

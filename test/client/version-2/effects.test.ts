@@ -116,6 +116,7 @@ test(
     const hellos: Socket[] = [];
     old.hello = (socket) => void hellos.push(socket);
     await using client = client2Of([one, two, old], { versions: "1,2", clock: new HandClock() });
+
     const greeted = new Set<unknown>();
     const greet = (message: unknown) => void greeted.add((message as { address: string }).address);
     subscribe("dbsync:version", greet);
@@ -123,6 +124,7 @@ test(
     const isGreeted = ({ address }: ServedDaemon) => greeted.has(address);
     await until("the hellos", () => isGreeted(one) && isGreeted(two) && hellos.length > 0);
     unsubscribe("dbsync:version", greet);
+
     for (const socket of hellos) socket.end();
     const failure = await failed;
     assert.equal(failure.code, "clusters-differ");

@@ -115,6 +115,7 @@ test("one daemon of another cluster is skipped and reported", async () => {
   await using one = await ServedDaemon.start({ cluster: clusters[0] });
   await using two = await ServedDaemon.start({ cluster: clusters[0] });
   await using client = client2Of([other, one, two]);
+
   // On a busy machine the third hello may be read only after the conflict between the first two was decided.
   const isHeard = () =>
     client.send("SET a 1").then(
@@ -125,6 +126,7 @@ test("one daemon of another cluster is skipped and reported", async () => {
       },
     );
   await until("the client has read the hellos of one cluster", isHeard);
+
   const { outcomes } = await client.sendAll("SET a 2");
   assert.deepEqual(outcomes.map(summary), ["wrong-cluster not-applied", "ok OK", "ok OK"]);
   assert.deepEqual(other.envelopes, []);
@@ -178,6 +180,7 @@ test("the writes of clients with wrong clocks on different daemons are dated in 
   await using _two = started[1] as ServedDaemon;
   await using _three = started[2] as ServedDaemon;
   const clients = [-60_000, -7, 11_000, 60_000].map((wallOffset) => client2Of(started, { wallOffset }));
+
   let last = { at: 0, seq: 0 };
   let inversions = 0;
   for (let turn = 0; turn < amount(120, 300); turn++) {
@@ -190,6 +193,7 @@ test("the writes of clients with wrong clocks on different daemons are dated in 
     last = envelope;
     newest = Math.max(newest, envelope.at);
   }
+
   await Promise.all(clients.map((client) => client.close()));
   assert.equal(inversions, 0);
   assert.ok(newest < Date.now() + 5_000);

@@ -112,6 +112,7 @@ test("while two envelopes have no answer, further calls wait for two millisecond
   const clock = new HandClock();
   await using client = client2Of([daemon], { clock, versions: "2" });
   await client.send("PING");
+
   daemon.passes = () => [];
   const calls: Promise<unknown>[] = [];
   const send = () => void calls.push(client.send("PING").catch(() => {}));
@@ -119,16 +120,19 @@ test("while two envelopes have no answer, further calls wait for two millisecond
     send();
     await until(`envelope ${envelopes}`, () => daemon.envelopes.length === envelopes);
   }
+
   for (let call = 0; call < 8; call++) {
     send();
     await new Promise(setImmediate);
   }
+
   clock.advance(2);
   await until("all calls", () => daemon.envelopes.flat().length === 11);
   assert.deepEqual(
     daemon.envelopes.map(({ length }) => length),
     [1, 1, 1, 8],
   );
+
   client.close();
   await Promise.all(calls);
 });
@@ -140,6 +144,7 @@ test("calls on which members decide do not wait for the answers of earlier ones"
   await using client = client2Of(daemons, { clock, versions: "2" });
   await client.send("PING", { policy: "all" });
   for (const daemon of daemons) daemon.passes = () => [];
+
   const calls: Promise<unknown>[] = [];
   for (let call = 0; call < 6; call++) {
     calls.push(client.send(`SET k${call} v NX`).catch(() => {}));
@@ -149,6 +154,7 @@ test("calls on which members decide do not wait for the answers of earlier ones"
         () => daemon.envelopes.filter(([line]) => line !== "PING").length === call + 1,
       );
   }
+
   client.close();
   await Promise.all(calls);
 });
@@ -174,11 +180,13 @@ test("reads after a decision name the unit, because a daemon that has received i
   await client.sendAll("PING");
   const third = daemons[2];
   assert.ok(third !== undefined);
+
   const held: Buffer[] = [];
   third.passes = (answers) => {
     held.push(...answers);
     return [];
   };
+
   assert.equal(await client.send("SET lock me NX"), "OK");
   third.passes = (answers) => [...held.splice(0), ...answers];
   const write = client.lastWrite;
@@ -192,6 +200,7 @@ test("no answer to a unit on which members decide may lack it, although another 
   for (const { daemon } of daemons) Object.assign(daemon, { knows: DECIDING, members: 2 });
   await using client = client2Of(daemons, { isSession: true });
   await client.sendAll("PING");
+
   const [, second, third] = daemons;
   assert.ok(second !== undefined && third !== undefined);
   for (const daemon of [second, third]) {
@@ -201,10 +210,12 @@ test("no answer to a unit on which members decide may lack it, although another 
       return client.lastWrite === null ? [] : held.splice(0);
     };
   }
+
   const taken = client.sendAll("SET lock me", { if: [{ key: "lock", writer: null }] });
   await until("the first answer", () => client.lastWrite !== null);
   await client.sendAll("PING");
   const { outcomes } = await taken;
+
   assert.equal(requested(daemons).filter(Boolean).length, 3);
   assert.deepEqual(
     outcomes.map((outcome) => outcome.status === "ok" && outcome.flags),

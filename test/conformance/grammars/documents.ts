@@ -66,6 +66,7 @@ const condition = (g: Generator): ByteString => {
       scalar(g),
     );
   const one = (): ByteString => `{"${g.oneOf("a", "b", "c")}":${operand()}}`;
+
   const kind = g.random.below(20);
   if (kind < 10) return one();
   if (kind < 13) return `{"$or":[${one()},${one()}]}`;

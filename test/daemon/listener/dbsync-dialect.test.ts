@@ -44,16 +44,19 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
   const { scene, session } = openSession();
   const answers: ((answer: EnvelopeAnswer) => void)[] = [];
   scene.pipeline.handleEnvelope = () => new Promise((resolve) => answers.push(resolve));
+
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
   const waiting = Buffer.from(writeCommandMessage(...texts, { kind: "stable" }), "latin1");
   const spoken = [session.serve(plain)];
+
   const room = () => {
     let pending = 0;
     while (session.takes(pending)) pending++;
     return pending - 1024;
   };
+
   assert.equal(room(), 0);
   for (let i = 0; i < 1025; i++) spoken.push(session.serve(waiting));
   assert.equal(room(), 1024);

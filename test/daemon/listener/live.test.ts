@@ -112,12 +112,14 @@ test("requested events are sent between the answers, and none are sent after uns
     ["SSUBSCRIBE", "a"],
   ];
   assert.deepEqual(await listener.send(listener.frame(commands)), [integer(2), integer(3), integer(4)]);
+
   const run = async (...command: string[]) => {
     const { body, signature } = signCommands(app, [command], { cluster: listener.hello?.cluster ?? "" });
     listener.raw.send(
       writeFrame(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), 2),
     );
   };
+
   await run("PUBLISH", "a", "text");
   const events = [await listener.next(), await listener.next(), await listener.next()];
   assert.deepEqual(
@@ -127,11 +129,13 @@ test("requested events are sent between the answers, and none are sent after uns
       ["pmessage", "*", "a", "text"],
     ],
   );
+
   const opposite = listener.frame([
     ["UNSUBSCRIBE", "a", "b"],
     ["PUNSUBSCRIBE", "*"],
   ]);
   assert.deepEqual(await listener.send(opposite), [integer(2), integer(1)]);
+
   await run("PUBLISH", "a", "unsubscribed");
   assert.ok("replies" in (await listener.next()));
   await run("SPUBLISH", "a", "shard");
@@ -158,13 +162,16 @@ test("only the daemon that a subscription names accepts it, and only its first s
   using listener = await Listener.open(daemon.port);
   const frame = listener.frame([["SUBSCRIBE", "a"]]);
   assert.deepEqual(await listener.send(frame), [integer(1)]);
+
   using thief = await Listener.open(daemon.port);
   assert.deepEqual(await thief.send(frame), [integer(1)], "the attacker receives the first answer again");
+
   using elsewhere = await Listener.open(other.port);
   elsewhere.raw.send(frame);
   const refusal = await elsewhere.next();
   assert.ok("code" in refusal && refusal.code === "wrong-daemon", JSON.stringify(refusal));
   assert.match(textOf(await listener.send(listener.frame([["SUBSCRIBE", "a"]], ""))), /only/);
+
   const { body, signature } = signCommands(app, [["PUBLISH", "a", "text"]], {
     cluster: listener.hello?.cluster ?? "",
   });
@@ -199,6 +206,7 @@ test("a client that does not read its events is disconnected with a reason, and 
   using listener = await Listener.open(daemon.port);
   assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", "flood"]])), [integer(1)]);
   listener.raw.socket.pause();
+
   using speaker = await RawClient.open(daemon.daemon.addressOf("resp")?.port ?? 0);
   const text = "x".repeat(100_000);
   await until("the connection is closed", async () => {
@@ -206,6 +214,7 @@ test("a client that does not read its events is disconnected with a reason, and 
     return (await speaker.read(4 * 20)).endsWith(":0\r\n");
   });
   assert.ok(daemon.log.some(({ msg }) => /does not read its events as fast as they arrive/.test(msg)));
+
   listener.raw.socket.resume();
   for (;;) {
     const message = await listener.next();

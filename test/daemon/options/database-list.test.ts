@@ -59,12 +59,14 @@ test("a cluster, and sentinels with the name of their master, are one database o
   ];
   const sentinel = { username: null, password: null, tls: false };
   const group = { nodes, master: "", db: 0, ...sentinel, sentinel };
+
   assert.deepEqual(parseSpecifications("redis-cluster:a:1, [::1]:2"), [
     { ...group, kind: "redis-cluster", name: "redis-cluster:a:1,[::1]:2" },
   ]);
   assert.deepEqual(parseSpecifications("redis-sentinel:main@a:1,[::1]:2"), [
     { ...group, kind: "redis-sentinel", name: "redis-sentinel:main@a:1,[::1]:2", master: "main" },
   ]);
+
   const login = { username: "me", password: "p@,s", tls: true, sentinel: { ...sentinel, tls: true } };
   assert.deepEqual(parseSpecifications("rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2/3"), [
     {
@@ -76,6 +78,7 @@ test("a cluster, and sentinels with the name of their master, are one database o
       name: "rediss-sentinel://main@a:1,[::1]:2/3",
     },
   ]);
+
   const own = "?sentinel-user=w&sentinel-password=s%40%26&sentinel-tls=no";
   assert.deepEqual(parseSpecifications(`rediss-sentinel://me:p%40%2Cs@main@a:1,[::1]:2${own}`), [
     {
@@ -87,6 +90,7 @@ test("a cluster, and sentinels with the name of their master, are one database o
       sentinel: { username: "w", password: "s@&", tls: false },
     },
   ]);
+
   assert.deepEqual(parseSpecifications("rediss-cluster://me:p%40%2Cs@a:1,[::1]:2"), [
     { ...group, ...login, kind: "redis-cluster", name: "rediss-cluster:a:1,[::1]:2" },
   ]);

@@ -320,17 +320,20 @@ test("peers can be in the command line, the environment or the file, and the dat
     `peer = ["db2:1", "dbsyncs://[::1]:3${pin}"]\ndata = "data"\nfsync = "interval=50"\nretain = 30\ncluster-secret = "cluster.secret"`,
   );
   writeClusterSecret(join(folder, "cluster.secret"));
+
   const values = await checked(["--config", file, "-s", publicKey]);
   assert.equal(values.get("cluster-secret"), `${JSON.stringify(join(folder, "cluster.secret"))}   # file`);
   assert.equal(values.get("peer"), `["db2:1","dbsyncs://[::1]:3${pin}"]   # file`);
   assert.equal(values.get("data"), `${JSON.stringify(join(folder, "data"))}   # file`);
   assert.equal(values.get("fsync"), '"interval=50"   # file');
   assert.equal(values.get("retain"), '"30"   # file');
+
   const env = { DBSYNCD_PEER: "db2:1, db3:1", DBSYNCD_CLUSTER_SECRET: join(folder, "cluster.secret") };
   assert.equal(
     (await checked(["-s", publicKey], env)).get("peer"),
     '["db2:1","db3:1"]   # environment, DBSYNCD_PEER',
   );
+
   const onCommandLine = await checked([
     "-s",
     publicKey,
@@ -469,15 +472,18 @@ test("the last line of a start reports that the daemon is ready, and contains a 
   assert.equal(msg, `ready; try: dbsync send -s 127.0.0.1:${daemon.port} PING`);
   const { code, stdout } = await runDbsync(msg.split(" ").slice(3));
   assert.deepEqual([code, stdout], [0, "PONG\n"]);
+
   await using signed = await startDaemonHere(["-s", publicKey]);
   const logged = await signed.logged((line) => line.msg.startsWith("ready"));
   assert.match(logged.msg, /-k private\.pem PING$/);
+
   await using unsigned = await startDaemonHere(["--data", join(folder, "unsigned"), "--resp", "0"]);
   const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
   assert.match(
     keyless.msg,
     /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/,
   );
+
   await using fetching = await startDaemonHere([
     ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
   ]);

@@ -87,6 +87,7 @@ test("a daemon that was compared with a member accepts writes after a restart, a
     await becomes(first, "live");
     assert.equal(await write(own), "accepted");
   }
+
   await using _foreign = await startForeign(other, own);
   await using again = await start(own, args);
   again.jump();

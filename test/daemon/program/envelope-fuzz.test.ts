@@ -78,6 +78,7 @@ for (const pair of [rsa, ed25519]) {
     clock.now++;
     const { body, signature } = scene.sign([["SET", "key", "value"]], { db: 3, multi: true });
     const parts = [body, signature] as const;
+
     let flips = 0;
     for (const part of parts) {
       for (let bit = 0; bit < part.length * 8; bit++) {
@@ -88,6 +89,7 @@ for (const pair of [rsa, ed25519]) {
         flips++;
       }
     }
+
     assert.ok(flips > 2000);
     assert.equal(scene.pipeline.seen.size, 0);
     assert.deepEqual(codesOf(session, Buffer.from(frameOf(body, signature), "latin1")), ["result"]);
@@ -98,11 +100,13 @@ test(`${FRAMES} changed envelopes are refused, break nothing and leak no memory`
   const seed = seedOfRun();
   console.log(`DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
+
   const clock = { now: 1_790_000_000_000 };
   const scene = makeScene({ clock, pair: rsa });
   const session = sessionOf(scene);
   clock.now++;
   const originals = COMMANDS.map((commands) => scene.sign(commands));
+
   let framed = 0;
   const codes = new Set<string>();
   const run = (frames: number) => {
@@ -115,9 +119,11 @@ test(`${FRAMES} changed envelopes are refused, break nothing and leak no memory`
       for (const code of found) codes.add(code);
     }
   };
+
   run(FRAMES / 10);
   const before = heapUsed();
   run(FRAMES - FRAMES / 10);
+
   assert.ok(!codes.has("result"));
   for (const code of ["malformed", "unknown-key", "bad-signature"]) assert.ok(codes.has(code), code);
   assert.ok(framed >= FRAMES / 2, `${framed} passed framing`);

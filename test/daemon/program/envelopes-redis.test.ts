@@ -78,9 +78,11 @@ test("multi is a transaction, and one invalid command prevents all commands from
   );
   assert.ok(accepted?.kind === "array");
   assert.deepEqual([accepted.items[1]?.kind, accepted.items[2]], ["error", integer(2)]);
+
   const [wrong] = await client.replies([["SET", "k", "9"], ["NOSUCH"]], { multi });
   assert.match(textOf(wrong), /^ERR unknown command/);
   assert.deepEqual(await client.replies([["GET", "k"]]), [bulk("2")]);
+
   const [blocking] = await client.replies([["BLPOP", "l", "0"]], { multi });
   assert.match(textOf(blocking), /not supported in a transaction/);
 });
@@ -125,6 +127,7 @@ test("while a database is down, envelopes are answered as not applied, and are n
   const { client, redises } = scene;
   await client.replies([["PING"]]);
   await redises[0]?.[Symbol.asyncDispose]();
+
   const { frame } = client.sign([
     ["INCR", "n"],
     ["INCR", "n"],
@@ -134,6 +137,7 @@ test("while a database is down, envelopes are answered as not applied, and are n
   await until("the effect is known", () => message.kind !== "refused" || message.effect !== "unknown", {
     pause: async () => (message = await client.ask([["INCR", "n"]])),
   });
+
   assert.deepEqual(message.kind === "refused" && [message.code, message.effect], [
     "database-down",
     "not-applied",
@@ -151,10 +155,12 @@ test("a daemon with a Redis accepts nothing dated before its start plus the wind
     "30s,2s",
   ]);
   await daemon.logged(({ msg }) => msg === "database connected");
+
   using client = await EnvelopeClient.open(daemon.port, pair);
   assert.equal((await client.hello()).state, "catching-up");
   const early = await client.ask([["INCR", "n"]]);
   assert.deepEqual(early.kind === "refused" && [early.code, early.effect], ["catching-up", "not-applied"]);
+
   let message = early;
   await until("the daemon accepts the write", async () => {
     message = await client.ask([["INCR", "n"]]);
@@ -188,10 +194,12 @@ test("an application's key cannot make Redis connect to other servers or change 
   const place = `redis:127.0.0.1:${redis.port}`;
   await using daemon = await startDaemonHere(["-s", pair.file, "--root-key", root.file, "-d", place]);
   await daemon.logged(({ msg }) => msg === "database connected");
+
   using application = await EnvelopeClient.open(daemon.port, pair);
   // After its start, a daemon with a Redis accepts no envelopes until its window has passed.
   await until("the daemon is live", async () => (await application.hello()).state === "live");
   await application.replies([["SET", "k", "v"]]);
+
   const migrate = ["127.0.0.1", String(elsewhere.port), "k", "0", "1000"];
   const connecting = [
     ["MIGRATE", ...migrate],
@@ -208,10 +216,12 @@ test("an application's key cannot make Redis connect to other servers or change 
     assert.match(textOf(reply), /^NOPERM .*rule -@admin denies it/, argv.join(" "));
   }
   assert.deepEqual(await application.replies([["GET", "k"]]), [bulk("v")]);
+
   using administrator = await EnvelopeClient.open(daemon.port, root);
   const id = Buffer.from(pair.id, "latin1").toString("hex");
   const script = ["EVAL", "return 1", "0"];
   assert.deepEqual(await application.replies([script]), [integer(1)]);
+
   // docs/keys.md: scripts may do everything that Redis permits.
   const port = String(elsewhere.port);
   const migrating = [
@@ -221,6 +231,7 @@ test("an application's key cannot make Redis connect to other servers or change 
     "k",
   ];
   assert.deepEqual(await application.replies([migrating]), [bulk("OK")]);
+
   await administrator.replies([["KEY", "RULES", id, "+@all", "-@admin", "-@scripting", "~*"]]);
   const [denied] = await application.replies([script]);
   assert.match(textOf(denied), /^NOPERM /);

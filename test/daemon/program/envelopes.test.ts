@@ -72,6 +72,7 @@ test("a hello contains versions, daemon, cluster, clock and state, and shows tha
   assert.equal(cluster, daemon.pipeline.signers?.cluster);
   assert.equal(id.length, 32);
   assert.ok(Math.abs(clock - Date.now()) < 5000);
+
   const keyless = await start({ keys: [], rootKeys: [] });
   assert.equal((await keyless.client.hello()).knows[0], "unsigned");
   const message = await keyless.client.ask([["PING"]], { cluster });
@@ -94,6 +95,7 @@ test("each wrong envelope is refused with its own code and not applied, and the 
     const message = await from.ask([["SET", "k", "v"]], header);
     assert.deepEqual(message.kind === "refused" && [message.code, message.effect], [code, "not-applied"]);
   };
+
   await expectCode("unknown-key", await open(foreign), {});
   await expectCode("wrong-cluster", client, { cluster: "c".repeat(32) });
   await expectCode("wrong-daemon", client, { only: "d".repeat(32) });
@@ -102,12 +104,15 @@ test("each wrong envelope is refused with its own code and not applied, and the 
   await expectCode("skew", client, { at: Date.now() - 60_000 });
   await expectCode("skew", client, { at: Date.now() + 60_000 });
   await expectCode("too-old", client, { at: Date.now() - 20_000 });
+
   const { body, signature } = client.sign([["SET", "k", "v"]]);
   const message = await client.exchange(frameOf(body, Buffer.concat([signature, signature])));
   assert.equal(message.kind === "refused" && message.code, "bad-signature");
+
   const unread = signBody(pair.privateKey, Buffer.concat([client.sign([["PING"]]).body, Buffer.from("x")]));
   const malformed = await client.exchange(unread.frame);
   assert.deepEqual(malformed.kind === "refused" && [malformed.code, malformed.id], ["malformed", unread.id]);
+
   assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
 });
 
@@ -153,8 +158,10 @@ test("a condition on the last writer is met or reported as unmet", async () => {
   const absent = [{ db: 0, key: "k", writer: "" }];
   const first = client.sign([["SET", "k", "1"]], { if: absent });
   assert.equal((await client.exchange(first.frame)).kind, "result");
+
   const message = await client.ask([["SET", "k", "2"]], { if: absent });
   assert.deepEqual(message.kind === "result" && [message.replies, message.flags], [[NIL_ARRAY], ["unmet"]]);
+
   const written = [{ db: 0, key: "k", writer: unitId(first.id, 0) }];
   assert.deepEqual(await client.replies([["WRITERS", "k"]]), [
     { kind: "array", items: [bulk(unitId(first.id, 0))] },
@@ -199,14 +206,17 @@ test("`after` waits for another envelope, and is refused immediately if that env
   const second = client.sign([["GET", "k"]], { after });
   client.raw.send(second.frame);
   client.raw.send(second.frame);
+
   const other = await open();
   assert.equal((await other.exchange(first.frame)).kind, "result");
   for (let i = 0; i < 2; i++) {
     const message = await client.next();
     assert.deepEqual(message?.kind === "result" && message.replies, [bulk("1")]);
   }
+
   const before = await client.ask([["PING"]], { after: unitOrderKey(at - 60_000, 0, "x".repeat(32), 0) });
   assert.equal(before.kind === "refused" && before.code, "not-yet");
+
   client.raw.send(client.sign([["PING"]], { after: unitOrderKey(Date.now(), 0, "x".repeat(32), 0) }).frame);
   await other.replies([["PING"]]);
   daemon.pipeline.stop();
@@ -219,8 +229,10 @@ test("an administrator adds, limits and revokes keys with immediate effect, and 
   const admin = await open(root);
   const limited = await open(foreign);
   const id = Buffer.from(foreign.id, "latin1").toString("hex");
+
   const [denied] = await (await open()).replies([["KEY", "ADD", foreign.pem]]);
   assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
+
   await admin.replies([
     ["KEY", "ADD", foreign.pem, "LABEL", "limited", "RULES", "+get", "+set", "~limited:*"],
   ]);
@@ -230,9 +242,11 @@ test("an administrator adds, limits and revokes keys with immediate effect, and 
   ]);
   assert.deepEqual(accepted, OK);
   assert.match(other?.kind === "error" ? other.text : "", /^NOPERM/);
+
   await admin.replies([["KEY", "REVOKE", id]]);
   const message = await limited.ask([["GET", "limited:1"]]);
   assert.equal(message.kind === "refused" && message.code, "revoked");
+
   const audit = daemon.log.filter(({ msg }) => msg === "the keys were changed");
   assert.equal(audit.length, 2);
   assert.equal(audit[1]?.["by"], Buffer.from(root.id, "latin1").toString("hex"));
@@ -258,6 +272,7 @@ test("KEY and CLUSTER commands are accepted only without other commands, and up 
     const message = await client.ask(commands);
     return message.kind === "refused" ? `${message.code} ${message.effect}` : message.kind;
   };
+
   assert.equal(
     await codeOf([
       ["KEY", "LIST"],

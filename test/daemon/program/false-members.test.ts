@@ -50,10 +50,12 @@ test("a daemon's own key gives it orders about lists, but cannot write, read, or
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
+
   const identity = identityOf(createPrivateKey(readFileSync(join(folder.path, "daemon.pem"))));
   const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
   using operator = await EnvelopeClient.open(daemon.port, pair);
   assert.equal((await operator.replies([["CLUSTER", "MEMBERS"]]))[0]?.kind, "array");
+
   for (const commands of [
     [["GET", "k"]],
     [["SET", "k", "v"]],
@@ -86,14 +88,17 @@ test("a changed secret disconnects members that proved the old one", async () =>
   using client = await EnvelopeClient.open(daemon.port, app);
   using member = new FalseMember(daemon.port);
   assert.equal(await member.enter(client.cluster, readClusterSecret(secretFile).secret), null);
+
   await assert.rejects(
     daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", `${folder.path}/none`])),
     /--cluster-secret: .*none does not exist/,
   );
+
   await daemon.daemon.reload(settingsFrom([...args, ...knowsSecret]));
   assert.ok(!member.isClosed, "the secret has not changed yet");
   await daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", newer]));
   await until("the member is disconnected", () => member.isClosed);
+
   using again = new FalseMember(daemon.port);
   assert.equal(await again.enter(client.cluster, readClusterSecret(newer).secret), null);
 });
@@ -107,17 +112,20 @@ test("a restarted member is admitted although 90 idle connections use its name",
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);
   const isConnected = async () => (await client.hello()).members === 1;
+
   let id = "";
   for (let start = 0; start < 2; start++) {
     const idlers = Array.from({ length: start * 90 }, () => new FalseMember(port));
     for (const idler of idlers) idler.greet(client.cluster, id);
     for (const idler of idlers) await idler.hears("challenge");
+
     await using member = await startReplica({ args: [...args, "--peer", `127.0.0.1:${port}`] });
     await until("the member is admitted", isConnected);
     assert.ok(
       idlers.every(({ isClosed }) => !isClosed),
       "no idle connection was closed",
     );
+
     using asking = await EnvelopeClient.open(member.port, app);
     id = (await asking.hello()).daemon;
     for (const idler of idlers) idler[Symbol.dispose]();

@@ -185,6 +185,7 @@ test(`${FRAMES_SIGNED} mutated signed frames are refused, and a correct one is a
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
   await using daemon = await startDaemon(["-s", join(folder, "test-rsa2048-public.pem")]);
+
   const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as {
     name: string;
     request_hex: string;

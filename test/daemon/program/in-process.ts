@@ -68,12 +68,14 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     memory = UNBOUNDED,
     observer = NO_OBSERVER,
   } = options;
+
   const { log, lines } = keepLog("debug");
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };
   const daemon = makeIdentity().id;
   const bounds = { ...defaultLimits, ...limits };
   const floor = new StartFloor({ databases: [], future: 0, environment, log });
   await floor.start();
+
   const pipeline = new Pipeline({
     databases: new Databases(backends),
     signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),

@@ -22,6 +22,7 @@ for (const [limit, isLow] of [
       const { stdout } = await runDbsync(["status", "--json", ...words]);
       return /"diskFree":\d+,"diskSize":\d+/.test(stdout);
     };
+
     await until("the daemon knows the size of its disk", known);
     const { code, stdout } = await status();
     assert.equal(code, isLow ? 1 : 0, stdout);
@@ -29,6 +30,7 @@ for (const [limit, isLow] of [
       /^WARN {2}127\.0\.0\.1:\d+: its disk is nearly full: \d+ of \d+ MiB are free; free space there/m;
     if (isLow) assert.match(stdout, warning);
     else assert.doesNotMatch(stdout, /nearly full/);
+
     // A warning does not go away by waiting, so --wait prints it and ends.
     const waited = await runDbsync(["status", "--wait", "0", ...words]);
     assert.deepEqual([waited.code, warning.test(waited.stdout)], [0, isLow], waited.stdout);

@@ -75,6 +75,7 @@ test("many SIGHUPs do not end a starting daemon once it handles the signal", asy
   const closed = once(child, "close");
   let log = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));
+
   let isSent = false;
   const signal = async () => {
     assert.equal(child.exitCode ?? child.signalCode, null, log);
@@ -83,6 +84,7 @@ test("many SIGHUPs do not end a starting daemon once it handles the signal", asy
   };
   const isReadAgain = () => /configuration and keys read again/.test(log);
   await until("the daemon has read the configuration again", isReadAgain, { pause: signal });
+
   assert.ok(isSent);
   child.kill("SIGTERM");
   assert.deepEqual(await closed, [0, null]);

@@ -124,16 +124,20 @@ test("a key that signs many envelopes for the future exhausts only its own share
   const root = makeKeyPair();
   const parts = { seenLimits: { max: 160, maxBytes: 1 << 20 } };
   const scene = makeScene({ clock, pair, root, parts });
+
   const early = { cluster: scene.cluster, at: START + 60 * SECOND };
   const flood = Array.from({ length: 30 }, () => scene.sign([["INCR", "n"]], early));
   const others = Array.from({ length: 5 }, () => signCommands(root, [["INCR", "m"]], early));
+
   const outcomes = outcomesOf(scene, flood);
   assert.deepEqual(outcomes.slice(0, 10), Array(10).fill("skew not-applied"));
   assert.deepEqual(outcomes.slice(10), Array(20).fill("skew unknown"));
   assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
+
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
   assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "refused envelopes are not applied");
+
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };
@@ -149,9 +153,11 @@ test("a key that exceeds its rate does not cause refusals for other keys", () =>
   const [root, limited] = [makeKeyPair(), makeKeyPair()];
   const scene = makeScene({ clock, pair, root, parts: { seenLimits: { max: 80, maxBytes: 1 << 20 } } });
   const { cluster, pipeline } = scene;
+
   clock.now += 2 * SECOND;
   const add = ["KEY", "ADD", limited.pem, "RATE", "1", "RULES", "+@all", "~*"];
   assert.equal(scene.codeOf(signCommands(root, [add], { cluster, at: clock.now })), "result");
+
   const delayed = scene.sign([["INCR", "n"]]);
   clock.now += 2 * SECOND;
   const at = clock.now;
@@ -162,9 +168,11 @@ test("a key that exceeds its rate does not cause refusals for other keys", () =>
     ["result", "over-rate not-applied", "over-rate unknown"],
   );
   assert.ok(pipeline.seen.size < 10);
+
   clock.now += 3 * SECOND;
   play(scene, flood.slice(0, 6));
   assert.equal(scene.get("m"), "1", "a refused envelope is not applied later, when the rate would permit it");
+
   const accepted = Array.from({ length: 77 }, () => scene.sign([["PING"]]));
   assert.deepEqual(play(scene, accepted), { result: 77 });
   assert.equal(pipeline.seen.floor, START);

@@ -75,6 +75,7 @@ test("an unmet condition on a live daemon with peers ends a call immediately", a
     using hello = await EnvelopeClient.open(port, app);
     return (await hello.hello()).members === 1;
   });
+
   const key = loadSigningKey({ key: app.privateKey, passphrase: undefined });
   const servers = [`127.0.0.1:${port}`, silent.address];
   const cluster = replicas[0]?.daemon.cluster ?? "";
@@ -82,6 +83,7 @@ test("an unmet condition on a live daemon with peers ends a call immediately", a
   // The client's clock does not advance, so waiting for other daemons would never end.
   const { environment } = new HandClock();
   await using client = openClientWith(settings, environment, key);
+
   await client.send("SET k v");
   for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
 });
@@ -99,13 +101,16 @@ test("a daemon with peers refuses version 1, or records its writes and sends the
   const [first = 0, second = 0] = portsOf(cluster);
   await using php = createClient({ servers: `127.0.0.1:${first}`, key: app.privateKey });
   assert.equal(await php.send("SET k v"), "OK");
+
   using raw = await RawClient.open(second);
   raw.send(version1("GET k"));
   assert.equal(await raw.read(1), "", "the daemon closes the connection without a message");
+
   using old = await RawClient.open(first);
   old.send(version1("INCR n") + version1("INCR n") + version1("GET n"));
   const answers = [await old.answer(), await old.answer(), await old.answer()];
   assert.deepEqual(answers, ["redis:2:1\0", "redis:2:2\0", "redis:2:2\0"]);
+
   using reader = await EnvelopeClient.open(second, app);
   await until("the peer has the write", async () => {
     const [reply] = await reader.replies([["GET", "n"]]);
@@ -120,11 +125,13 @@ test("with administrators, a gateway's writes are refused until one authorizes i
   });
   const advice = daemon.log.find(({ msg }) => /until an administrator signs this command/.test(msg));
   const command = String(advice?.["command"]);
+
   using old = await RawClient.open(daemon.port);
   old.send(version1("INCR n"));
   assert.equal(await old.answer(), "", "the daemon closes the connection without a message");
   const refusals = daemon.log.filter((line) => JSON.stringify(line).includes("not-let-in"));
   assert.ok(JSON.stringify(refusals).includes(command), JSON.stringify(refusals));
+
   using administrator = await EnvelopeClient.open(daemon.port, root);
   await administrator.replies([command.split(" ")]);
   using again = await RawClient.open(daemon.port);

@@ -55,6 +55,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
   const backend = new MemoryBackend(environment);
   const daemon = makeIdentity().id;
   const floor = parts.floor ?? { date: clock.now, pending: null };
+
   const pipeline = new Pipeline({
     memory: UNBOUNDED,
     signers,
@@ -70,6 +71,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     recording: new Unrecorded(environment, floor),
     ...parts,
   });
+
   const take = ({ body, signature }: SignedEnvelope) =>
     pipeline.handleEnvelope({ kind: "command", body, signature }, ROOM);
   const reader: Unit = { at: Number.MAX_SAFE_INTEGER, db: 0, id: "reader" };

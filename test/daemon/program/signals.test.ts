@@ -130,6 +130,7 @@ test("SIGHUP with invalid files keeps the old configuration and logs the error",
   copyFileSync(key(2048), keys);
   writeFileSync(config, `sign-key = "${keys}"\nlog-level = "info"\n`);
   await using daemon = await startDaemon(["--config", config]);
+
   writeFileSync(keys, "nonsense");
   daemon.kill("SIGHUP");
   const first = await daemon.logged(({ msg }) => msg.includes("damaged.pem"));
@@ -140,6 +141,7 @@ test("SIGHUP with invalid files keeps the old configuration and logs the error",
   await daemon.logged(({ msg }) =>
     /^The old configuration stays in effect: .*reload\.toml, line 1/.test(msg),
   );
+
   writeFileSync(config, 'log-level = "debug"\n');
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => /changing between signed and unsigned commands needs a restart/.test(msg));
@@ -172,6 +174,7 @@ test("SIGHUP applies log level and limits, and logs settings that need a restart
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   const restart = await daemon.logged(({ msg }) => /applies until a restart/.test(msg));
   assert.equal(restart["name"], "close");
+
   using other = await RawClient.open(daemon.port);
   assert.equal(await other.ask("PING"), "PONG");
   await daemon.logged(({ direction }) => direction === "sent");
@@ -179,6 +182,7 @@ test("SIGHUP applies log level and limits, and logs settings that need a restart
     .filter(({ level }) => level === "trace")
     .map(({ direction, bytes }) => `${direction} ${bytes}`);
   assert.deepEqual(frames, ["received ds:5:PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
+
   // The new idle time and the old close mode apply to both connections.
   assert.equal(await client.rest(), "");
   assert.equal(await other.rest(), "");

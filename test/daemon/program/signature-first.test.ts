@@ -61,6 +61,7 @@ test("an envelope with an unknown key or a bad signature is read only up to its 
     readStatus: "",
     seenTo: Number.NEGATIVE_INFINITY,
   } as unknown as Recording;
+
   const scene = makeScene({ clock: { now: NOW }, pair, parts: { hash, recording } });
   const { pipeline, cluster } = scene;
   const { signers } = pipeline;
@@ -71,8 +72,10 @@ test("an envelope with an unknown key or a bad signature is read only up to its 
     cluster,
     verify: () => false,
   });
+
   const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const forged = changed(scene.sign(COMMANDS));
+
   for (const effect of ["not-applied", "unknown"]) {
     for (const [envelope, code] of [[foreign, "unknown-key"] as const, [forged, "bad-signature"] as const]) {
       const { body, furthest } = watched(envelope.body);
@@ -89,6 +92,7 @@ test("an entry from a member is read only up to its date before its signature is
   const { pipeline, cluster, sign } = makeScene({ clock: { now: NOW }, pair });
   const { signers } = pipeline;
   assert.ok(signers !== null);
+
   let isGood = false;
   const checking = double<Signers>({
     ring: signers.ring,
@@ -98,6 +102,7 @@ test("an entry from a member is read only up to its date before its signature is
   });
   const check = entryCheck(checking, null);
   const good = sign(COMMANDS);
+
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);
     // The id is fixed, because hashing would read all bytes.
@@ -109,6 +114,7 @@ test("an entry from a member is read only up to its date before its signature is
     );
     return [typeof judged === "string" ? judged : Object.keys(judged).join(), one.furthest()] as const;
   };
+
   const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const cases = [
     [furthestOf(good), "refused"],
@@ -119,6 +125,7 @@ test("an entry from a member is read only up to its date before its signature is
     assert.equal(outcome, expected);
     assert.ok(furthest > 50 && furthest < HEAD_BYTES_MAX, `${outcome}: read up to byte ${furthest}`);
   }
+
   isGood = true;
   const [outcome, furthest] = furthestOf(good);
   assert.match(outcome, /envelope/);
@@ -131,11 +138,13 @@ test("readHead returns the same key and date as readBody, and refuses malformed 
   const { body } = signCommands(pair, [["GET", "k"]], { cluster, at: 5, seq: 7, if: conditions });
   const { key, at, seq } = readBody(body);
   assert.deepEqual(readHead(body), { key, at, seq });
+
   const text = body.toString("latin1");
   const date = "$2\r\nat\r\n$1\r\n5\r\n$3\r\nseq\r\n$1\r\n7\r\n";
   const last = text.indexOf("*2\r\n$3\r\nGET");
   const moved = text.slice(0, last).replace(date, "") + date + text.slice(last);
   assert.deepEqual(readHead(Buffer.from(moved, "latin1")), { key, at, seq });
+
   const without = Buffer.from(text.replace(date, date.replace("seq", "sex")), "latin1");
   const long = Buffer.from(`*3\r\n$64000000\r\n${"x".repeat(64)}`, "latin1");
   for (const wrong of [without, long, body.subarray(0, 40), Buffer.from("*0\r\n")]) {

@@ -105,6 +105,7 @@ test("the log names the path of a data folder: that it is new, or its entries an
     for (const each of ["a", "b"]) await client.replies([["SET", each, "1"]]);
     await daemon.stop();
   }
+
   await using daemon = await startDaemonHere(args);
   const { msg, data: path, entries, last } = await daemon.logged(folderLine);
   assert.deepEqual([msg, path, entries], ["opened the data folder", join(data, "own"), 2]);

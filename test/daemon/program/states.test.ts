@@ -426,11 +426,13 @@ describe("every report of a daemon's state agrees with what a write receives", (
       assert.equal(await write(running), expected.write);
       using client = await EnvelopeClient.open(running.port, app);
       assert.equal((await client.hello()).state, state);
+
       const resp = running.daemon.addressOf("resp");
       if (resp !== null) await checkRedis(resp.port, name, expected);
       assert.equal(resp === null, expected.set === null);
       await checkAdmin(running, state, expected);
       await checkPrograms(running, state, expected);
+
       if (DAEMON_STATES[state].refusal !== null)
         await until("the log reports it", () =>
           running.log.some((line) => line.msg === "writes are refused" && line["state"] === state),

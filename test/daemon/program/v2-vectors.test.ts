@@ -176,6 +176,7 @@ describe("No bit of an envelope can be changed", () => {
         body: Buffer.from(vector.body, "hex"),
         signature: Buffer.from(vector.signature, "hex"),
       };
+
       for (const part of Object.values(parts)) {
         for (let bit = 0; bit < 8 * part.length; bit++) {
           const mask = 1 << (bit & 7);
@@ -185,6 +186,7 @@ describe("No bit of an envelope can be changed", () => {
           part[bit >> 3] = (part[bit >> 3] as number) ^ mask;
         }
       }
+
       assert.equal(
         (await daemon.pipeline.handleEnvelope({ kind: "command", ...parts }, ROOM)).kind,
         "result",

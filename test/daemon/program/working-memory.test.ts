@@ -168,10 +168,12 @@ test("connections of Redis clients with heavy requests stay within the budget", 
   const lines = await Promise.all(numbers(CONNECTIONS).map(() => HeavyLine.open(scene.resp)));
   const requests = Object.entries(REQUESTS);
   const served = new Map<string, readonly string[]>();
+
   for (const [name, argv] of requests) {
     const answers = await Promise.all(lines.map((line) => line.call(argv)));
     for (const answer of answers) isServed(name, answer);
     served.set(name, answers);
+
     const together = await Promise.all(lines.map((line) => line.call(["MULTI"], argv, ["EXEC"])));
     for (const answer of together) {
       assert.ok(answer.startsWith("+OK\r\n+QUEUED\r\n"), `${name}: ${answer}`);
@@ -179,13 +181,16 @@ test("connections of Redis clients with heavy requests stay within the budget", 
       isServed(name, answer.slice("+OK\r\n+QUEUED\r\n".length).replace(/^\*1\r\n/, ""));
     }
   }
+
   for (const shift of [0, 7]) {
     const called = lines.map((line, i) => line.call(requests[(i * 3 + shift) % requests.length]?.[1] ?? []));
     for (const answer of await Promise.all(called)) isServed("mixed", answer);
   }
+
   for (const name of ["LCS, length", "LCS, text", "join", "ZUNION", "SORT", "sorted documents"])
     for (const answer of served.get(name) ?? []) assert.match(answer, /^[*$:]/, name);
   for (const answer of served.get("huge join") ?? []) assert.match(answer, /^-TOOMUCH /);
+
   using line = await RedisConnection.open(scene.resp);
   const figures = figuresIn(String(await line.value("INFO", "memory")));
   isWithin(figures, residentMib(scene.daemon, "VmHWM") - before);
@@ -199,6 +204,7 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
   const before = residentMib(scene.daemon, "VmRSS");
   const url = `mongodb://127.0.0.1:${scene.mongo}`;
   await using mongo = await new MongoClient(url, { maxPoolSize: CONNECTIONS }).connect();
+
   const documents = mongo.db("d").collection<{ _id: number }>("c");
   const sorts = numbers(CONNECTIONS).map(() => documents.find({}).sort({ t: 1, n: -1 }).toArray());
   const pipeline = JSON.parse(REQUESTS["crossed documents"]?.at(-1) as string).pipeline as object[];
@@ -208,10 +214,12 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
       .toArray()
       .catch((problem: Error) => problem.message),
   );
+
   const clients = await Promise.all(numbers(CONNECTIONS).map(() => RawClient.open(scene.sql)));
   for (const client of clients) client.send("use d;\n");
   for (const client of clients) await client.readTo("\nEND\n");
   for (const client of clients) client.send("select x.v, y.v from t x, t y;\n");
+
   for (const sorted of await Promise.all(sorts)) assert.equal(sorted.length, 300);
   for (const one of await Promise.all(crossed))
     assert.ok(typeof one === "string" ? /TOOMUCH|--work-memory/.test(one) : one.length === 1, String(one));
@@ -219,6 +227,7 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
     assert.match(await client.readTo("\nEND\n"), /^RELATION_JSON_PAGE/);
     client[Symbol.dispose]();
   }
+
   using line = await RedisConnection.open(scene.resp);
   const figures = figuresIn(String(await line.value("INFO", "memory")));
   isWithin(figures, residentMib(scene.daemon, "VmHWM") - before);
@@ -286,25 +295,30 @@ test("replication and small queries of other keys go on while queries fill the b
     ],
     ...[...knowsSecret, ...WORK],
   ];
+
   await using one = await startDaemon(args(...ports));
   await using two = await startDaemon(args(ports[1], ports[0]));
   using writer = await EnvelopeClient.open(one.port, key);
   using reader = await EnvelopeClient.open(two.port, key);
   using small = await EnvelopeClient.open(two.port, other);
+
   await until(
     "the daemon accepts writes",
     async () => (await writer.ask([["SET", "ready", "1"]])).kind === "result",
   );
   await fill(writer);
+
   const valueAt = async (name: string) => {
     const [reply] = await small.replies([["GET", name]]);
     return reply?.kind === "bulk" ? reply.bytes : null;
   };
+
   const hasData = ["MDB.COUNT", "d", "c", "{}"];
   await until("the daemon has all documents", async () => {
     const [reply] = await small.replies([hasData]);
     return reply?.kind === "integer" && reply.value === 300;
   });
+
   let isOver = false;
   const load = (async () => {
     while (!isOver) {
@@ -313,11 +327,13 @@ test("replication and small queries of other keys go on while queries fill the b
       for (const _ of heavy) isRefusedOrServed(await reader.next());
     }
   })();
+
   await until("a query waits for memory", async () => ((await workingMemoryOf(two))["waiting"] ?? 0) > 0);
   await writer.replies([["SET", "written", "meanwhile"]]);
   await until("the write arrives", async () => (await valueAt("written")) === "meanwhile");
   const [common] = await small.replies([["LCS", "ready", "written", "LEN"]]);
   assert.deepEqual(common, { kind: "integer", value: 0 });
+
   isOver = true;
   await load;
   const { used, waiting, peak = 0 } = await workingMemoryOf(two);

@@ -8,6 +8,7 @@ test("the number of expired keys counts those that are still stored and those th
   const database = new Database();
   const run = (line: string, db: number, at: number) =>
     database.execute(line.split(" "), { at, db, id: "u".repeat(36) });
+
   for (const [db, key] of [
     [0, "a"],
     [0, "b"],
@@ -19,6 +20,7 @@ test("the number of expired keys counts those that are still stored and those th
     [1000, 2001].map((at) => database.expiredKeys(at)),
     [0, 3],
   );
+
   run("SET a again", 0, 3000);
   run("DEL c", 3, 3000);
   assert.equal(database.expiredKeys(3000), 3);

@@ -288,6 +288,7 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
       ["XREADGROUP", "GROUP", "old", "a", "STREAMS", "y", ">"],
     ];
     for (const [i, each] of before.entries()) database.execute(each, unit(i));
+
     const state = canonicalState(database);
     database.unitStepsMax = 10 * ENTRIES;
     const reply = database.execute(argv, unit(9999));
@@ -296,6 +297,7 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
       JSON.stringify(reply).slice(0, 100),
     );
     assert.deepEqual(canonicalState(database), state);
+
     database.unitStepsMax = 80 * ENTRIES;
     assert.notEqual(database.execute(argv, unit(9999)).kind, "error");
   });
@@ -414,6 +416,7 @@ test("positions are limited while they are resolved", () => {
   assert.ok(reply.kind === "error" && /an update changes at most 10000 positions/.test(reply.text));
   const fewer = `{"$set":{"a.$[].f":1}}`;
   assert.notEqual(database.execute(["DOC.UPDATE", "doc", fewer, "WHERE", "{}"], unit(4)).kind, "error");
+
   // Arrays in which no position is selected count too.
   database.execute(["DOC.CREATE", "empty"], unit(5));
   database.execute(["DOC.INSERT", "empty", `{"a":[${repeated(9000, () => "[]").join(",")}]}`], unit(6));
@@ -422,6 +425,7 @@ test("positions are limited while they are resolved", () => {
     database.execute(["DOC.UPDATE", document, none, "WHERE", "{}"], unit(7));
   database.execute(["DOC.CREATE", "none"], unit(8));
   database.execute(["DOC.INSERT", "none", '{"a":[]}'], unit(9));
+
   const budget = amount(100_000, 1_000_000);
   database.withBudget(budget, run("none"));
   assert.throws(() => database.withBudget(budget, run("empty")), BudgetExceeded);
@@ -468,12 +472,14 @@ test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
   let refused = 0;
   let database = databaseOfAllTypes();
   const initial = canonicalState(database);
+
   for (let run = 0; run < RUNS; run++) {
     const commands = unitOf(new SeededRandom(seed, run));
     const name = `run ${run}: ${commands.length} × ${commands[0]?.slice(0, 6).join(" ").slice(0, 80)}`;
     const records: UndoRecord[] = [];
     const before = sizeOf(database);
     const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
+
     try {
       const reply = database.withBudget(STEPS, () =>
         database.executeMulti(commands, unit(1e6 + run), records),
@@ -490,15 +496,18 @@ test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
       if (!(problem instanceof BudgetExceeded)) throw problem;
       refused++;
     }
+
     database.undo(records);
     if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
   }
   assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were rejected`);
+
   // If only a limit of this daemon is exceeded, the command is an error, and the state is unchanged.
   database = databaseOfAllTypes();
   database.unitStepsMax = STEPS;
   const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
   assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
+
   // This command has already changed something when it exceeds the limit.
   database.unitStepsMax = 100;
   assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");

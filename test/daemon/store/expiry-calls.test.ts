@@ -31,6 +31,7 @@ function callsOf(
         return real[db];
       },
     });
+
   try {
     const parse = (words: readonly string[]) => {
       parsed++;

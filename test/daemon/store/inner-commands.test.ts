@@ -56,6 +56,7 @@ test("a call for which no code is missing needs none of a face, when it is judge
     if (argv === null || command === null || command instanceof CommandFailure) return;
     acl.denial(command, argv);
   };
+
   const check = (containers: readonly string[], name: readonly string[]): boolean => {
     const argv = [...containers, ...name, "1", "2", "3"];
     // KEY DRYRUN judges the command among its arguments, and both judge the command of TIMELINE GET too.
@@ -68,8 +69,10 @@ test("a call for which no code is missing needs none of a face, when it is judge
     if (isNeeded) assert.notEqual(missingCode([argv]), null, argv.join(" "));
     return isNeeded;
   };
+
   const names = COMMAND_FAMILIES.flatMap(({ rows }) => rows.map(({ name }) => name.split("|")));
   for (const containers of containersOf(LEVELS - 1)) for (const name of names) check(containers, name);
+
   // More levels, with the commands whose keys only their code can find.
   const movable = [["SQL_RO"], ["MDB.FIND"], ["SORT_RO"], ["XREAD"], ["DOC.GETALL"]];
   const needing = new Set<number>();

@@ -107,6 +107,7 @@ test("KEY ADD accepts a label, dates, a rate and rules", () => {
     "+get",
     "~a:*",
   );
+
   const { added, ring } = subject;
   assert.deepEqual([added.label, added.rate, added.rules], ["r\xc3\xa9sum\xc3\xa9", 5, ["+get", "~a:*"]]);
   assert.deepEqual(
@@ -145,6 +146,7 @@ test("KEY ADD reports what is wrong with its arguments", () => {
     [["RULES", "+nonsense"], /there is no such command/],
     [["COLOUR", "red"], /syntax error/],
   ];
+
   for (const [options, reason] of cases) assert.match(subject.add(...options), reason, options.join(" "));
   assert.match(subject.run("KEY", "ADD", "no key"), /neither PEM nor base64/);
   assert.match(subject.run("KEY", "ADD"), /wrong number of arguments for 'key\|add'/);
@@ -189,6 +191,7 @@ test("the last key that may administer cannot be revoked", () => {
   subject.add("UNTIL", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(subject.run("KEY", "REVOKE", root), /last key/, "a key with an end date does not count");
   assert.match(subject.run("KEY", "REVOKE", hexOf(subject.application.id)), /OK/);
+
   const later = new Subject();
   later.add("FROM", String(AT + 1000), "RULES", "+@all", "~*");
   assert.match(
@@ -196,6 +199,7 @@ test("the last key that may administer cannot be revoked", () => {
     /last key/,
     "a key that is not valid yet does not count",
   );
+
   const other = new Subject();
   other.add("RULES", "+key");
   assert.equal(other.run("KEY", "REVOKE", hexOf(other.root.id)), '+"OK"');
@@ -209,6 +213,7 @@ test("KEY INFO and LIST return names and values", () => {
   assert.equal(info.kind, "map");
   const items = info.kind === "map" ? info.items.map(shown) : [];
   const fields = Object.fromEntries(items.flatMap((name, i) => (i % 2 === 0 ? [[name, items[i + 1]]] : [])));
+
   assert.deepEqual(
     Object.keys(fields).map((name) => JSON.parse(name)),
     [
@@ -220,6 +225,7 @@ test("KEY INFO and LIST return names and values", () => {
     ['"label"', '"state"', '"from"', '"until"', '"rules"'].map((name) => fields[name]),
     ['"reader"', '"valid"', "nil", `:${AT + 9}`, '["+get"]'],
   );
+
   const list = subject.ring.execute(["KEY", "LIST"], { at: AT, db: 0, id: "" }, subject.root);
   assert.deepEqual(list.kind === "array" && list.items.map(({ kind }) => kind), ["map", "map", "map"]);
 });
@@ -282,6 +288,7 @@ test("a key that may do everything but administer may run commands that only the
     /^NOPERM .*'config set': rule -@admin denies it/,
   );
   assert.equal(subject.denial(root, "CONFIG SET dir x"), null);
+
   const limited = ["+@all -@dangerous ~*", "+@all ~a", "+@read +@write ~*", "+@all %RW~*", "+get"];
   subject.add("RULES", limited[0] ?? "");
   for (const rules of limited) {
@@ -346,10 +353,12 @@ test("the ring has at most 100,000 keys, at a start and by commands, and known o
     spki.writeUInt32LE(number, spki.length - 4);
     return bytesOf(spki);
   };
+
   const subject = new Subject();
   const { ring } = subject;
   for (let number = 2; number < 99_999; number++) ring.addGenesis("application", numbered(number));
   assert.equal(subject.run("KEY", "ADD", pemOfSpki(numbered(99_999))).startsWith("-"), false);
+
   const full = /the ring is full: 100000 keys/;
   assert.match(subject.add(), full);
   assert.match(subject.run("CLUSTER", "ADD", pemOfSpki(subject.spki)), full);

@@ -89,12 +89,14 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
   const all = allowed.filter(({ name }) => withCompleteDatabases || !/^(FLUSH|SWAPDB|DBSIZE)/.test(name));
   const { commands } = random.oneOf<Family>(families);
   const focus = all.filter(({ name }) => commands.some((command) => command.name === name));
+
   const units: RandomUnit[] = [];
   for (let remaining = random.between(UNITS_MIN, UNITS_MAX); remaining > 0; remaining--) {
     const grammar = random.oneOf(focus.length === 0 || random.chance(0.3) ? all : focus);
     const at = EPOCH + Math.floor((random.below(DATES) * SPREAD) / DATES);
     units.push(randomUnit(g, grammar, at, `${random.below(1000)}.${remaining}`));
   }
+
   const fold = new MergingFold(touchesOf);
   for (const unit of units) fold.add(unit);
   return { fold, units };

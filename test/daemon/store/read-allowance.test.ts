@@ -114,21 +114,25 @@ test("a small read that names a large value very often is rejected, alone and in
   database.execute(["PFADD", "p", ...more], unit(2));
   database.execute(["ZADD", "z", ...more.flatMap((name, i) => [String(i), name])], unit(3));
   for (const [i, name] of more.entries()) database.execute(["XADD", "x", "*", "f", name], unit(10 + i));
+
   const elements = more.length + SIZE;
   const most = READ_STEPS + 2 * READ_STEPS_PER_ELEMENT * elements;
   let refused = 0;
+
   const calls = [...severalKeys(database)].map(([name, call]): Argv => {
     return call(CONSTANT.includes(name) ? 3 : largestCount(call));
   });
   const gets = repeated(60, () => ["GET", "#"]);
   calls.push(["SORT_RO", "m", "ALPHA", "BY", "w_*", ...gets, ...gets], ["SRANDMEMBER", "s1", "-300000"]);
   database.execute(["SADD", "s1", "a", "b"], unit(4));
+
   for (const argv of calls) {
     const { reply, steps } = counted(database, [argv]);
     if (isTooMuch(reply)) refused++;
     else assert.ok(steps <= most, `${steps} steps: ${argv.join(" ").slice(0, 100)}`);
   }
   assert.ok(refused >= 5, `only ${refused} of ${calls.length} were rejected`);
+
   const together = counted(database, [...Array<Argv>(1500).fill(["ZRANGE", "z", "0", "-1"]), ["GET", "s"]]);
   assert.ok(together.reply.kind === "array" && together.reply.items.some(isTooMuch));
 });
@@ -137,6 +141,7 @@ test("a read of values that are named once is always permitted", () => {
   const database = databaseOfAllTypes();
   const fields = repeated(300, (i) => [`f${i}`, "v"]);
   for (let i = 0; i < SIZE; i++) database.execute(["XADD", "wide", "*", ...fields], unit(10 + i));
+
   for (const argv of [
     ["LRANGE", "l", "0", "-1"],
     ["SORT_RO", "l", "ALPHA"],
@@ -164,6 +169,7 @@ test("a read of values that are named once is always permitted", () => {
     const command = commandTable.resolve(argv);
     assert.ok(!(command instanceof CommandFailure), argv.join(" "));
     const allowed = allowanceOf({ command, argv, db: 0 }, database.keyspaces);
+
     assert.notEqual(reply.kind, "error", argv.join(" "));
     assert.ok(steps <= allowed, `${steps} of ${allowed} steps: ${argv.join(" ")}`);
   }

@@ -96,6 +96,7 @@ export function collectEvidence(): Evidence {
     writesElsewhere: new Set<string>(),
     isTyped: new Set<string>(),
   };
+
   const see = (database: Database, argv: readonly ByteString[], db: number) => {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return;
@@ -112,6 +113,7 @@ export function collectEvidence(): Evidence {
     note(evidence.keepsExpiry, () => call.keepsExpiry());
     note(evidence.setsAgain, () => call.setsAgain());
   };
+
   for (let number = 0; number < STATES; number++) {
     const g = new Generator({ random: new SeededRandom(SEED, number), now: EPOCH });
     const database = randomDatabase(g);
@@ -121,6 +123,7 @@ export function collectEvidence(): Evidence {
         see(database, argv, db);
       }
   }
+
   for (const line of RARE_CALLS) {
     const calls = line.split(" && ").map(argvOf);
     if (!calls.every(([name]) => hasCode(name as string))) continue;
@@ -128,6 +131,7 @@ export function collectEvidence(): Evidence {
     for (const argv of calls.slice(0, -1)) database.execute(argv, { at: AT, db: 0, id: "", seq: 0 });
     see(database, calls.at(-1) as ByteString[], 0);
   }
+
   return evidence;
 }
 

@@ -48,15 +48,18 @@ function check(database: Database, unit: RandomUnit): void {
         (touch.key === key || touch.key === null) &&
         (!write || touch.access === "write"),
     );
+
   const before = canonicalState(database);
   const complete = copyOf(database, () => true);
   const part = copyOf(database, (db, key) => names(db, key, false));
   const [reply, replyOfPart] = [complete, part].map((copy) => shown(copy.execute(unit.argv, unit)));
   assert.equal(replyOfPart, reply, `the reply depends on other keys: ${where}`);
+
   const isOf = (line: string, write: boolean) => {
     const [db, key] = JSON.parse(line) as [number, string];
     return names(db, key, write);
   };
+
   const after = canonicalState(complete);
   assert.deepEqual(
     canonicalState(part),

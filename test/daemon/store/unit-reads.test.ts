@@ -92,6 +92,7 @@ test("a unit within a unit shares its budget, and Lua's reads count more", () =>
   const database = databaseOfAllTypes();
   database.readLimits = SMALL;
   const read: Argv = ["LRANGE", "l", "0", "-1"];
+
   assert.equal(together(database, times(4, read))?.length, 4);
   assert.equal(together(database, times(4, read), SCRIPT_WEIGHT), null);
   assert.throws(
@@ -103,6 +104,7 @@ test("a unit within a unit shares its budget, and Lua's reads count more", () =>
       }),
     UnitReadsExceeded,
   );
+
   // The weight of the inner unit ends with it, and the next unit has a budget of its own.
   database.readingTogether(() => {
     database.readingTogether(() => database.execute(read, unit), SCRIPT_WEIGHT);

@@ -138,8 +138,10 @@ test("a unit of an envelope is a key's writer under its complete id, and undo re
     return records;
   };
   const writer = () => database.writerOf(0, "a", AT);
+
   apply("SET a 1", 5);
   assert.equal(writer(), unitId("e".repeat(32), 5));
+
   const before = canonicalState(database);
   for (const line of ["SET a 2", "INCR a", "PEXPIREAT a 1790000000001", "DEL a"]) {
     const records = apply(line, 6);
@@ -147,6 +149,7 @@ test("a unit of an envelope is a key's writer under its complete id, and undo re
     database.undo(records);
     assert.deepEqual(canonicalState(database), before, line);
   }
+
   database.execute(["SET", "a", "3"], { at: AT, db: 0, id: "whole" });
   assert.equal(writer(), "whole");
   database.executeMulti([["SET", "a", "4"]], folded(7));

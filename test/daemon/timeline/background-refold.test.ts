@@ -46,12 +46,14 @@ test("a refold may return more early entries than a function call can have argum
   });
   const entryStore = double<EntryStore>({ isRemoved: () => false, making: null });
   const refolding = new BackgroundRefold(parts, entryStore, () => {});
+
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
   const notifyMissed = () => refolding.missed(Array<Entry>(many).fill(one));
   const plan = { tailEnd: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
   const fold = refolding.run(plan);
   notifyMissed();
+
   // A turn merges twice as many entries as arrived since the last turn.
   const oneTurn = async () => {
     await nextTurn();
@@ -59,6 +61,7 @@ test("a refold may return more early entries than a function call can have argum
     turns.shift()?.();
     for (const step of turns.splice(0)) step();
   };
+
   await until("the refold ends", () => !refolding.isRunning, { pause: oneTurn });
   assert.equal((await fold).cutAt, START);
   assert.equal(refolding.takeBelow().length, 2 * many);

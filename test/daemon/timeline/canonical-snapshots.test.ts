@@ -126,12 +126,14 @@ test(`daemons that received the same entries in another order, or partly as a sn
   const limits = { retainMs: 300_000 };
   const [ofGiver, ofOther, ofTaker] = [new MadeSnapshots(), new MadeSnapshots(), new MadeSnapshots()];
   const source = await new TimelineSubject({ snapshots: ofGiver, every: 50, limits }).open();
+
   const write = (i: number) =>
     random.oneOf([`SET k${i % 40} v${i}`, `INCR n${i % 10}`, `SADD s${i % 3} m${i}`]);
   await source.writes(300, 2000, write);
   source.timeline.receive([entryAt(source.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
   await source.pass(1000);
   const early = [...source.announced];
+
   // One daemon receives all entries gradually in any order, and one starts with the entries that the source has not
   // pruned.
   const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: source.now }).open();
@@ -140,12 +142,14 @@ test(`daemons that received the same entries in another order, or partly as a sn
     if (i % 40 === 0) await other.pass(100);
   }
   await other.pass(1000);
+
   const target = await new TimelineSubject({ snapshots: ofTaker, every: 20, now: source.now }).open();
   assert.ok(source.timeline.prunedTo > 0);
   await adopt(target, source);
   const remaining = early.filter(({ envelope: { at } }) => at > source.timeline.prunedTo);
   target.timeline.receive(random.shuffled(remaining), MEMBER);
   await target.pass(1000);
+
   const others = [other, target];
   const since = source.now;
   for (const subject of others) subject.elapse(source.now - subject.now);
@@ -158,6 +162,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
       await subject.settle();
     }
   }
+
   for (const [one, another] of [
     [ofGiver, ofOther],
     [ofGiver, ofTaker],
@@ -167,6 +172,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
     assert.ok(dates.length >= 3, `${dates.length} common dates`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
+
   // Each daemon makes a snapshot of the same date from the entries that it has.
   const to = source.now - 70_000;
   const [first, ...later] = [source, other, target].map(({ storage, mark, snapshots }) => {

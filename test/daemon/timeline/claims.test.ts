@@ -251,6 +251,7 @@ const STREAMS: readonly Case[] = [
     const transfers = ["1-0", "=a", "2-0", "=a"];
     const choice = line.startsWith("XA") ? ["0-0", ...transfers] : transfers;
     const holds = { "XPENDING s g": '[:2 "1-0" "2-0" [["c" "2"]]]' };
+
     return [
       // The entries have just been delivered again, and are transferred all the same.
       { has: PENDING, claim: line, choice, late: "XREADGROUP GROUP g a STREAMS s 0", holds },

@@ -104,10 +104,12 @@ async function damagedAround(
   const subject = await fiveMinutes();
   const { timeline } = subject;
   const entry = subject.entries[which] as Entry;
+
   const damage = (): void => {
     subject.damage(entry);
     if (found === "by a read") assert.equal(timeline.read(orderKeyOf(entry)), null);
   };
+
   subject.isSlow = true;
   if (damagedAfter === 0) damage();
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
@@ -116,12 +118,14 @@ async function damagedAround(
     if (turn === givenAfter) timeline.receive([entry], MEMBER);
     await subject.turns(1);
   }
+
   subject.isSlow = false;
   await subject.pass(11_000);
   if (timeline.read(orderKeyOf(entry)) === null) {
     assert.equal(timeline.receive([entry], MEMBER).length, 1, "the entry is requested again");
     await subject.pass(11_000);
   }
+
   const moment = `damaged after ${damagedAfter}, received after ${givenAfter} turns`;
   await expectIntact(subject, entry, 600, moment);
   await expectIntact(await subject.restarted().open(), entry, 600, moment);
@@ -142,14 +146,17 @@ test("an entry that is damaged before it is synced is requested again and folded
   const subject = await new TimelineSubject({ storage }).open();
   const { timeline } = subject;
   await subject.writes(200, 500, () => "INCR k");
+
   const entry = entryAt(subject.now - 1000, "INCR k");
   timeline.receive([entry], MEMBER);
   await subject.settle();
   assert.deepEqual(subject.get("k"), bulk("201"));
+
   subject.damage(entry);
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("200"));
+
   storage.sync();
   await subject.settle();
   assert.equal(timeline.read(orderKeyOf(entry)), null);
@@ -165,19 +172,23 @@ test("a timeline that drops a damaged entry removes its effect, as a restart doe
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
   const [kept, lost] = [entries[50] as Entry, entries[2] as Entry];
+
   timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("60"), "nothing is damaged");
+
   for (const entry of [kept, lost]) {
     subject.damage(entry);
     assert.equal(timeline.read(orderKeyOf(entry)), null);
   }
+
   timeline.receive([kept], MEMBER);
   assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
   timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));
+
   const restarted = await subject.restarted().open();
   assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot includes it");
   assert.equal(timeline.receive([lost], MEMBER).length, 1);
@@ -368,15 +379,18 @@ test("many damaged entries are dropped in steps between other work", async () =>
   };
   const subject = await new TimelineSubject({ keepDamaged }).open();
   const entries = await subject.writes(50, 1000, () => "INCR k");
+
   for (const entry of entries) {
     subject.damage(entry);
     subject.timeline.read(orderKeyOf(entry));
   }
+
   subject.isSlow = true;
   subject.timeline.damagedEntries.drop();
   assert.ok(copies.length < 10, `${copies.length} in one turn`);
   await subject.turns(1);
   assert.ok(copies.length < 20, `${copies.length} in two turns`);
+
   subject.isSlow = false;
   await subject.pass(11_000);
   assert.equal(copies.length, 50);
@@ -386,18 +400,22 @@ test("many damaged entries are dropped in steps between other work", async () =>
 test("an entry written by a later version stays on the disk: it is logged once, and is not in the state", async () => {
   const before = await new TimelineSubject().open();
   await before.writes(5, 1000, () => "INCR k");
+
   const { body, signature, envelope } = entryAt(before.now, "INCR k");
   const later = Buffer.from(body.toString("latin1").replace("nonce", "fresh"), "latin1");
   const entry = { id: hash(signedBytes(later)), body: later, signature, envelope };
   const value = writeValue(later, signature);
   before.storage.put([[writeOrderKey(orderKeyOf(entry)), value]]);
+
   const errors: string[] = [];
   const keepDamaged = () => assert.fail("the entry is not damaged");
   const subject = await before.restarted({ errors, keepDamaged }).open();
+
   await subject.pass(11_000);
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(remains(subject, entry), value);
+
   subject.storage.get = () => assert.fail("the entry was already checked");
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
@@ -412,9 +430,11 @@ test("the remains of a damaged entry stay until a copy can be stored, but its ef
   const keepDamaged = () => (hasRoom ? "somewhere" : null);
   const subject = await new TimelineSubject({ every: 10, keepDamaged, errors }).open();
   const { timeline } = subject;
+
   const entry = (await subject.writes(60, 20_000, () => "INCR k"))[2] as Entry;
   subject.damage(entry);
   assert.equal(timeline.read(orderKeyOf(entry)), null);
+
   for (let times = 0; times < 2; times++) {
     timeline.damagedEntries.drop();
     await subject.pass(11_000);
@@ -423,11 +443,13 @@ test("the remains of a damaged entry stay until a copy can be stored, but its ef
     assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
   }
   assert.equal(errors.filter((line) => line.includes("could not be copied")).length, 1);
+
   hasRoom = true;
   timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(remains(subject, entry), null);
   assert.equal(timeline.damagedEntries.lastAt, null);
+
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.pass(11_000);
   await expectIntact(subject, entry, 60);

@@ -28,6 +28,7 @@ test("a client's answer waits for the disk after a plain write, and not after a 
   const { timeline, folded } = await new TimelineSubject({ storage }).open();
   timeline.accept(entry("client", 0, ["SET k v"]));
   assert.equal(storage.awaited, 1);
+
   const { body, signature } = entry("client", 1, ["SET k w"], { decide: true });
   const head = {
     slot: 1,
@@ -39,6 +40,7 @@ test("a client's answer waits for the disk after a plain write, and not after a 
     outcomes: ["applied"],
   } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
+
   timeline.acceptDecisions(
     [{ id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) }],
     idOf("own"),
@@ -53,6 +55,7 @@ test("the last decided units are known for longer than members propose them, and
   const decided = new DecidedUnits(
     double<TimelineParts>({ clock: () => now, window, hash: sha256, storage }),
   );
+
   const decide = (count: number): ByteString => {
     const { body, signature } = entry("client", count, ["SET k v"], { decide: true });
     const head = {
@@ -67,10 +70,12 @@ test("the last decided units are known for longer than members propose them, and
     decided.note([{ id: sha256(bytes), body: bytes, signature, envelope: readEntryBody(bytes) }]);
     return sha256(signedBytes(body));
   };
+
   const first = decide(0);
   now += 3_600_000;
   for (let count = 1; count < 10_000; count++) decide(count);
   assert.notEqual(decided.find(first), null);
+
   decide(10_000);
   assert.equal(decided.find(first), null);
 });
@@ -85,6 +90,7 @@ test("a decision makes its unit known by the id of the client's envelope", () =>
       storage: new MemoryStorage(),
     }),
   );
+
   const { body, signature } = entry("client", 0, ["SET k v"], { decide: true });
   const head = {
     slot: 1,

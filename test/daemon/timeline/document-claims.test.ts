@@ -178,6 +178,7 @@ function claimOf(operation: Operation, random: SeededRandom): Argv | null {
       ? remove(JSON.stringify({ q: operation.q, limit: operation.limit }))
       : modify(JSON.stringify({ query: operation.q, remove: true, sort: { a: 1 } }));
   if (operation.kind !== "update") return null;
+
   const { q, u, multi, arrayFilters } = operation;
   const upsertion = random.chance(0.3) ? { upsert: true, upsertId: 1000 + random.below(50) } : {};
   const filters = arrayFilters.length === 0 ? {} : { arrayFilters };
@@ -193,6 +194,7 @@ function claimOf(operation: Operation, random: SeededRandom): Argv | null {
         ...filters,
       }),
     );
+
   const one = JSON.stringify({ q, u, ...upsertion, ...filters });
   return update(one, JSON.stringify({ q, u, multi, ...filters }), one);
 }

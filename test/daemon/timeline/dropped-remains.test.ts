@@ -22,11 +22,13 @@ test("a damaged entry stays while the disk cannot be read, and is dropped at the
   const lost = entries[2] as Entry;
   subject.damage(lost);
   assert.equal(timeline.read(orderKeyOf(lost)), null);
+
   storage.isFailing = true;
   timeline.damagedEntries.drop();
   await subject.settle();
   storage.isFailing = false;
   assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
+
   timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(timeline.damagedEntries.lastAt, null);

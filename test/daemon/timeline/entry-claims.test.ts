@@ -130,6 +130,7 @@ test("only calls with LIMIT are claims, and those of a transaction that was not 
     "DOC.DELETE jobs LIMIT REVISION 1",
   ])
     assert.equal(choicesAt(subject, [line]).choices, null, line);
+
   const upsert = `${take("ann")} UPSERT`;
   const { choices } = choicesAt(subject, [take("ann"), upsert], "fail");
   assert.deepEqual(
@@ -139,6 +140,7 @@ test("only calls with LIMIT are claims, and those of a transaction that was not 
       [1, []],
     ],
   );
+
   const before = subject.ask(ALL);
   subject.merge(entry("unmet", LATER, [take("ann"), upsert], { key: key(DAEMON), multi: true, choices }));
   assert.equal(subject.ask(ALL), before);

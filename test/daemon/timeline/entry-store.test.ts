@@ -42,12 +42,14 @@ test("an entry that is written but not synced counts as stored, and is not annou
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], null);
   await nextTurn();
+
   assert.ok(entryStore.holds(orderKeyOf(entry)));
   assert.equal(entryStore.read(orderKeyOf(entry)), null);
   assert.deepEqual(
     [entryStore.index.total("data").count, orderKeys(entryStore).length, announced.length],
     [0, 0, 0],
   );
+
   storage.sync();
   await nextTurn();
   assert.deepEqual(entryStore.read(orderKeyOf(entry))?.body, entry.body);
@@ -67,12 +69,14 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void entryStore.add([entry], null);
   };
+
   // During the first calls, the engine also allocates memory for compiled code.
   for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
   for (let i = 100; i < 500; i++) add(i);
   const each = (bytesInUse() - before) / 400;
   assert.ok(each < 10 * commands.length, `${each} bytes for an entry of ${commands.length} commands`);
+
   storage.sync();
   await nextTurn();
   assert.equal(entryStore.index.total("data").count, 500);
@@ -98,6 +102,7 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await entryStore.add(entries, null);
   await nextTurn();
+
   const damaged = entries[1] as Entry;
   const { storage, entryStore: again } = await damagedOf(entries, damaged);
   assert.equal(again.read(orderKeyOf(damaged)), null);
@@ -105,6 +110,7 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [2, 2]);
   assert.equal(again.read(orderKeyOf(damaged)), null);
   assert.equal(again.index.total("data").count, 2, "the entry is not subtracted twice");
+
   await again.add([damaged], MEMBER);
   await nextTurn();
   assert.ok(again.holds(orderKeyOf(damaged)) && !again.isFolded(damaged.id));
@@ -181,11 +187,13 @@ test("entries to be removed are passed to a slow disk only once", async () => {
       });
     }
   })();
+
   const { entryStore } = entryStoreOn(slow);
   for (let i = 0; i < 20; i++) void entryStore.add([entryAt(START + i, `SET k ${i}`)], null);
   entryStore.prune(START + 100);
   for (let tick = 0; tick < 5; tick++) assert.equal(entryStore.removePruned(10), true);
   assert.equal(slow.removed, 10);
+
   isDone();
   await nextTurn();
   entryStore.removePruned(10);

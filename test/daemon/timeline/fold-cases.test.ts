@@ -230,6 +230,7 @@ test("a command signed for another user has no effect unless its signer's key is
   const daemon = { key: key(3), as: "ada" };
   const add = (word: string) => [[word, "ADD", pem(3)]];
   subject.merge(entry("c", 3, add("CLUSTER"), { key: key(ROOT) }));
+
   const [applied] = subject.merge(entry("d", 4, ["SET a daemon"], daemon));
   const [denied] = subject.merge(entry("e", 5, ["SET a client"], { as: "ada" }));
   const [multi] = subject.merge(entry("f", 6, ["SET a 1", "SET a 2"], { as: "ada", multi: true }));
@@ -238,6 +239,7 @@ test("a command signed for another user has no effect unless its signer's key is
     denied?.reply.kind === "error" ? denied.reply.text : "",
     /^NOPERM only daemons' keys may sign/,
   );
+
   const units = [1, 2];
   const lines = ["SET a 1", "SET a 2", "SET a 3"];
   const [byClient] = subject.merge(entry("g", 7, lines, { units }));
@@ -250,6 +252,7 @@ test("a command signed for another user has no effect unless its signer's key is
     ['+"OK"', "[:2 :3]"],
   );
   assert.equal(subject.ask("GET a"), '"daemon"');
+
   // An entry arrives late that adds the same key earlier, as a client's.
   subject.merge(entry("b", 2, add("KEY"), { key: key(ROOT) }));
   assert.equal(subject.ask("GET a"), "nil");

@@ -75,6 +75,7 @@ test("a daemon that drops a damaged entry does not know what it has answered, un
   const entry = subject.write("SET k w NX");
   await subject.pass(60_000);
   assert.ok(!isLate(subject, subject.now + 1));
+
   subject.damage(entry);
   assert.equal(timeline.read(orderKeyOf(entry)), null);
   timeline.damagedEntries.drop();
@@ -82,6 +83,7 @@ test("a daemon that drops a damaged entry does not know what it has answered, un
   assert.ok(isLate(subject, subject.now + 2));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
   await subject.pass(FUTURE_MS + 1000);
+
   // A later refold reads the damaged entry again.
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
   await subject.pass(11_000);

@@ -69,6 +69,7 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
   const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
   const staged = target.timeline.handover.stage(snapshot.cutAt);
   for (const chunk of snapshot.chunks) staged.write(chunk);
+
   const reports: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isAdopted = false;
@@ -79,6 +80,7 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
     onAdopted: () => void (isAdopted = true),
     onFailed: (problem) => void failures.push(problem),
   });
+
   await until("the handover ends", () => reports.length + failures.length > 0, {
     pause: () => target.turns(1),
   });
@@ -183,6 +185,7 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
     },
     "mine",
   );
+
   const { counts, mark } = target;
   await assert.rejects(adopt(target, source), /the disk is full/);
   assert.deepEqual([target.counts, target.mark, discarded], [counts, mark, 1]);
@@ -190,6 +193,7 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
     [target.timeline.state, target.timeline.failure, target.get("early")],
     ["live", null, bulk("mine")],
   );
+
   isFull = false;
   assert.notEqual(await adopt(target, source), null);
   assert.deepEqual(target.get("early"), bulk("theirs"));

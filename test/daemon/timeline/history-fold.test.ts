@@ -24,6 +24,7 @@ function filled(snapshotDates: readonly number[], count = 300) {
   const snapshots = new MemorySnapshots();
   const scene = new PastScene({ snapshots });
   const random = new SeededRandom(seed, 1);
+
   for (let i = 0; i < count; i++) {
     const key = `k${random.below(10)}`;
     const command = random.oneOf([
@@ -38,9 +39,11 @@ function filled(snapshotDates: readonly number[], count = 300) {
     ]);
     scene.write(scene.app, i, [command]);
   }
+
   for (const at of snapshotDates) {
     makeSnapshot({ ...scene.recallParts, snapshots, from: null, to: AT + at });
   }
+
   const valid = snapshotDates.map((at) => AT + at).join(" ");
   scene.storage.put([], [["snapshots", Buffer.from(valid)]]);
   return { scene, snapshots, recalls: recallsOf(scene, snapshots) };

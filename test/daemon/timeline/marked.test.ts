@@ -13,6 +13,7 @@ test("a stream of old entries, each of which requires a refold, does not delay t
   timeline.receive([entryAt(START + 1, "SET marked 1")], MEMBER);
   timeline.waiting.mark();
   assert.ok(!timeline.waiting.areMarkedFolded);
+
   let turns = 0;
   for (; !timeline.waiting.areMarkedFolded && turns < 2000; turns++) {
     // The next refold becomes necessary before the previous refold is over.
@@ -22,6 +23,7 @@ test("a stream of old entries, each of which requires a refold, does not delay t
     await subject.turns(1);
     assert.ok(turns < 20 || !timeline.isFolded(subject.now), "some old entries always remain");
   }
+
   assert.ok(timeline.waiting.areMarkedFolded, `not after ${turns} turns`);
   assert.deepEqual(subject.get("marked"), bulk("1"));
 });

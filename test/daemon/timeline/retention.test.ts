@@ -64,6 +64,7 @@ for (const [name, make] of [
     const subject = await make();
     const { pruned } = subject.mark;
     const before = subject.counts;
+
     for (const back of [0, 1000, DAY_MS])
       assert.deepEqual(
         subject.timeline.receive([entryAt((pruned as number) - back, "SET late x")], MEMBER),
@@ -73,6 +74,7 @@ for (const [name, make] of [
     assert.equal(subject.timeline.failure, null);
     assert.deepEqual(subject.counts, before);
     assert.deepEqual(subject.get("late"), { kind: "nil" });
+
     subject.write("SET after 1");
     const restarted = await subject.restarted().open();
     assert.deepEqual(restarted.get("after"), bulk("1"));
@@ -198,6 +200,7 @@ test("a confirmed snapshot is no longer confirmed once an entry with an earlier 
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
   const again = handover.cuts.find(({ at }) => at === found.at);
   assert.ok(again !== undefined && again.seal !== found.seal, "there is a different snapshot of that date");
+
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(1000);
   assert.ok(subject.now - RETAIN_MS > found.at);

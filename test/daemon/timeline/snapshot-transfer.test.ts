@@ -108,9 +108,11 @@ test("a daemon keeps its entries dated after the snapshot, and removes and repor
   const own = [entryAt(prunedTo - 1, "SET mine 1"), entryAt(source.now - 90_000, "SET later 1")];
   target.timeline.receive([...known, ...own], MEMBER);
   await target.pass(1000);
+
   const { count, entries } = await adopt(target, stageFrom(source, target));
   assert.equal(count, 1);
   assert.deepEqual(entries, [own[0]]);
+
   source.timeline.receive([own[1] as (typeof own)[1]], MEMBER);
   sendRemaining(source, target);
   for (const subject of [source, target]) await subject.pass(1000);
@@ -152,11 +154,13 @@ test("a daemon that has only entries of the snapshot reports no orphaned entries
 test("a daemon names the orphaned entries of a second in which the members have written too", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
+
   const [first, second] = source.announced.filter(
     ({ envelope: { at } }, i, all) =>
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
+
   // In one second, the target has one of the source's two entries and one entry of its own. In another second, the
   // target has both entries of the source and two entries of its own.
   const others = source.announced.filter(
@@ -164,9 +168,11 @@ test("a daemon names the orphaned entries of a second in which the members have 
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
   );
   assert.equal(others.length, 1);
+
   const own = [first, second, second].map(({ envelope: { at } }, i) => entryAt(at, `SET own:${i} 1`));
   target.timeline.receive([first, second, ...others, ...own], MEMBER);
   await target.pass(1000);
+
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, possible], [3, NONE]);
   assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set(own.map(({ id }) => id)));
@@ -185,6 +191,7 @@ test("entries signed with keys that orphaned entries had added are removed too, 
   const later = source.now - 90_000;
   const [lost, kept, dependent] = [3, 4, 5];
   const [lostKey, keptKey, dependentKey] = [KEY_IDS[lost], KEY_IDS[kept], KEY_IDS[dependent]];
+
   const orphan = adding(lost, prunedTo - 1);
   const retained = [
     entryAt(later, "SET early 1", keptKey),
@@ -196,20 +203,25 @@ test("entries signed with keys that orphaned entries had added are removed too, 
     adding(dependent, later + 4, lostKey),
     entryAt(later + 5, "SET theirs 2", dependentKey),
   ];
+
   target.timeline.receive([...retained, ...removed, orphan], MEMBER);
   await target.pass(1000);
   assert.deepEqual(target.get("theirs"), bulk("2"));
+
   const { entries, unverifiable } = await adopt(target, stageFrom(source, target));
   assert.deepEqual(entries, [orphan]);
   assert.deepEqual(unverifiable, { count: 3, entries: removed });
+
   const [ring, data] = [index.total("ring").count, index.total("data").count];
   source.timeline.receive(retained, MEMBER);
   sendRemaining(source, target);
   for (const subject of [source, target]) await subject.pass(1000);
+
   assertEqual(target, source);
   assert.deepEqual([ring + 1, data + 2], [index.total("ring").count, index.total("data").count]);
   assert.deepEqual([target.get("theirs"), target.get("mine")], [{ kind: "nil" }, bulk("1")]);
   assertEqual(await target.restarted().open(), source);
+
   const again = [adding(lost, later), ...removed];
   for (const subject of [source, target]) {
     assert.equal(subject.timeline.receive(again, MEMBER).length, again.length);
@@ -225,11 +237,13 @@ test("an unreadable entry is removed too, and accepted when it is received again
   const rotten = entryAt(source.now - 90_000, "SET rotten 1");
   target.timeline.receive([rotten], MEMBER);
   await target.pass(1000);
+
   target.damage(rotten);
   assert.equal(target.timeline.read(orderKeyOf(rotten)), null);
   assert.equal((await adopt(target, stageFrom(source, target))).unverifiable.count, 0);
   assert.deepEqual([...target.storage.orderKeys(null, null)], []);
   assert.deepEqual(target.get("rotten"), { kind: "nil" });
+
   source.timeline.receive([rotten], MEMBER);
   sendRemaining(source, target);
   assert.equal(target.timeline.receive([rotten], MEMBER).length, 1);
@@ -246,12 +260,14 @@ test("a snapshot that is damaged, truncated or of another date is refused, and n
     bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1;
     return bytes;
   };
+
   for (const staged of [
     stageFrom(source, target, flip),
     stageFrom(source, target, (bytes) => bytes.subarray(0, -1)),
     { ...stageFrom(source, target), cutAt: 7 },
   ])
     await assert.rejects(adopt(target, staged), { name: "DamagedSnapshot" });
+
   assert.equal(target.timeline.failure, null);
   assert.equal(target.timeline.state, "live");
   assert.equal(target.timeline.prunedTo, -1);
@@ -297,6 +313,7 @@ test("while a refold waits for the disk, the adoption waits too, without using t
   const target = await makeTarget(source, { storage, limits: {} });
   target.timeline.receive(source.announced.slice(200), MEMBER);
   await target.pass(1000);
+
   storage.isSlow = true;
   target.timeline.receive(source.announced.slice(190, 200), MEMBER);
   const adopted = new Promise<void>((resolve, failed) => {
@@ -304,11 +321,14 @@ test("while a refold waits for the disk, the adoption waits too, without using t
     const owner = { ...ALWAYS_WANTED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
     target.timeline.handover.adopt(staged, staged.seal, owner);
   });
+
   assert.equal(await target.turns(1000), false, "the target becomes idle");
   assert.equal(target.timeline.state, "catching-up");
+
   storage.flush();
   await target.settle();
   await adopted;
+
   sendRemaining(source, target);
   await target.pass(1000);
   assertEqual(target, source);
@@ -319,6 +339,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   const target = await makeTarget(source, { limits: {}, every: 1 });
   const until = source.timeline.prunedTo + MINUTE_MS;
   const entries = source.announced.slice(1);
+
   // With these entries the target is just before the date of the source's snapshot. The next entry reaches that date.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
@@ -329,6 +350,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   }
   target.timeline.receive(entries.slice(before.length, before.length + 1), MEMBER);
   await target.settle();
+
   const [newest] = target.mark.snapshots.slice(-1) as [number];
   assert.ok(newest < source.timeline.prunedTo && newest > source.timeline.prunedTo - 5000);
   return target;
@@ -391,6 +413,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   const staged = stageFrom(source, target);
   const late = entryAt(source.now - 1000, "SET late 1");
   const orderKey = { at: late.envelope.at, seq: 0, id: late.id };
+
   const received: unknown[] = [];
   let isAdopted = false;
   target.timeline.handover.adopt(staged, staged.seal, {
@@ -401,6 +424,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
     onFailed: assert.fail,
   });
   await until("the snapshot is adopted", () => isAdopted, { pause: () => target.turns(1) });
+
   assert.deepEqual(received, [[], false]);
   assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });
@@ -411,6 +435,7 @@ test("a daemon that stops during a refold adopts no snapshot and leaves no pendi
   await target.writes(100, 2000, (i) => `SET own${i} v`);
   target.isSlow = true;
   target.timeline.receive([entryAt(target.now - 150_000, "SET own1 late")], MEMBER);
+
   const ended: string[] = [];
   const staged = stageFrom(source, target);
   target.timeline.handover.adopt(staged, staged.seal, {
@@ -419,6 +444,7 @@ test("a daemon that stops during a refold adopts no snapshot and leaves no pendi
     onAdopted: () => void ended.push("adopted"),
     onFailed: () => void ended.push("failed"),
   });
+
   await target.timeline.stop();
   assert.equal(await target.turns(100), false, "nothing is left to do");
   assert.deepEqual(ended, []);

@@ -90,14 +90,17 @@ test("the keys of a bucket can be found by its number", async () => {
   const { digests, database } = subject.timeline;
   const at = subject.now;
   const before = finish(digests.sums(selection(at)));
+
   const entry = database.keyspaces[0]?.find("k77");
   assert.ok(entry !== undefined);
   entry.value = "another";
   const after = finish(digests.sums(selection(at)));
+
   const wanted = new Set(
     [...after.sums.keys()].filter((bucket) => after.sums[bucket] !== before.sums[bucket]),
   );
   assert.equal(wanted.size, 1);
+
   const { shares, sums } = after;
   const found = finish(digests.keysIn({ wanted, shares, buckets: sums.length, salt: 1, max: 1000 }));
   assert.ok(keysOf(found)?.includes("k77"));
@@ -110,9 +113,11 @@ test(`sums count each remaining key once, even if other keys are removed between
   const names = Array.from({ length: 3000 }, (_, number) => `k${number}`);
   subject.write(`MSET ${names.map((name) => `${name} v`).join(" ")}`);
   await subject.pass(1000);
+
   const { digests } = subject.timeline;
   const at = subject.now;
   const before = finish(digests.sums(selection(at))).sums;
+
   await subject.pass(10);
   const work = digests.sums(selection(at));
   let removed = 0;
@@ -122,6 +127,7 @@ test(`sums count each remaining key once, even if other keys are removed between
       subject.write(`DEL ${random.oneOf(names)}`);
       removed++;
     }
+
   const { sums } = step.value;
   const differing = [...sums.keys()].filter(
     (bucket) => sums[bucket] !== before[bucket] && sums[bucket] !== UNCOMPARED,

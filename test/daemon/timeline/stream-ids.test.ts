@@ -81,12 +81,14 @@ test("ids ascend in the order of units: by date, number, envelope, and index in 
     entry("c", 5, [other, add], { seq: 1, multi: true }),
     entry("a2", 6, [add]),
   );
+
   const ids = last.flatMap(({ reply }) => shown(reply).match(/\d+-\d+/g) ?? []);
   const asNumbers = ids.map((id) => id.split("-").map(BigInt) as [bigint, bigint]);
   const isRising = asNumbers.every(([ms, seq], i) => {
     const [before, beforeSeq] = asNumbers[i - 1] ?? [0n, 0n];
     return ms > before || (ms === before && seq > beforeSeq);
   });
+
   assert.equal(ids.length, 8);
   assert.ok(isRising, ids.join(" "));
   assert.deepEqual(...subject.states);

@@ -65,6 +65,7 @@ test("no entry is announced before it is synced, and every entry is announced af
   const subject = await new TimelineSubject({ storage }).open();
   const entry = subject.write("SET a 1");
   await subject.pass(3000);
+
   const { timeline } = subject;
   const announced = () => [
     timeline.read(orderKeyOf(entry)) !== null,
@@ -73,8 +74,10 @@ test("no entry is announced before it is synced, and every entry is announced af
     subject.announced.length,
     timeline.published > 0,
   ];
+
   assert.deepEqual(announced(), [false, 0, 0, 0, false]);
   assert.deepEqual(subject.get("a"), bulk("1"));
+
   storage.sync();
   await subject.settle();
   assert.deepEqual(announced(), [true, 1, 1, 1, true]);
@@ -152,6 +155,7 @@ test("many late entries are merged in several turns, and clients are served in t
     subject.elapse(2);
     subject.write(`SET k${i} v`);
   }
+
   timeline.receive(late, MEMBER);
   let turns = 0;
   for (let isBusy = true; isBusy && !timeline.isFolded(START + 2999); turns++) {
@@ -159,6 +163,7 @@ test("many late entries are merged in several turns, and clients are served in t
     subject.write(`SET turn${turns} v`);
     assert.deepEqual(subject.get(`turn${turns}`), bulk("v"));
   }
+
   assert.ok(turns >= 10, `${turns} turns`);
   assert.deepEqual(
     ["late0", "late2999", "k0", "k2999"].map((key) => subject.get(key)),
@@ -178,6 +183,7 @@ for (const [count, how] of [
     const late = Array.from({ length: count }, () => entryAt(subject.now, "INCR n"));
     subject.isSlow = true;
     timeline.receive(late, MEMBER);
+
     let redone = 0;
     for (let before = 0; !timeline.isFolded(subject.now); before = timeline.figures.redone) {
       subject.elapse(100);
@@ -185,6 +191,7 @@ for (const [count, how] of [
       await subject.turns(1);
       redone += Math.max(0, timeline.figures.redone - before);
     }
+
     assert.ok(redone < 6 * 4000, `${redone} redone`);
     subject.isSlow = false;
     assert.deepEqual(subject.get("n"), bulk(String(4000 + count)));
@@ -245,15 +252,18 @@ test("an entry that touches complete databases before very many units causes a r
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
+
   // To find the affected units, the fold walks through all later units, although no unit is affected.
   await until("the entry is ready", () => timeline.prepare(few), { pause: () => subject.turns(1) });
   assert.equal(timeline.accept(few).kind, "accepted");
+
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
   assert.equal(timeline.accept(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
   assert.equal(subject.folded.at(-1)?.answered.length, 0, "the timeline was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
+
   const before = entryAt(subject.now, "SET other v");
   await until("the entry is ready", () => timeline.prepare(before), { pause: () => subject.turns(1) });
   assert.equal(timeline.accept(before).kind, "too-old", "a later unit touches complete databases");
@@ -266,18 +276,22 @@ test("a write accepted during a refold is readable immediately, and after the re
   const many = Array.from({ length: 400 }, (_, i) =>
     entryAt(subject.now + (i % 50), `SET z${i} ${"v".repeat(300)}`),
   );
+
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
+
   // The timeline waits a moment for further entries, then begins.
   subject.elapse(300);
   timeline.tick();
   assert.equal(timeline.waiting.lateSize, 0);
   await subject.turns(2);
   assert.ok(!timeline.isFolded(subject.now), "the refold runs");
+
   subject.write("SET mine 1", subject.now - 1);
   for (let isBusy = true; isBusy; isBusy = await subject.turns(1))
     assert.deepEqual(subject.get("mine"), bulk("1"));
   assert.deepEqual(subject.get("mine"), bulk("1"));
+
   subject.isSlow = false;
   await subject.pass(6000);
   assert.deepEqual(
@@ -291,12 +305,14 @@ test("entries that arrive during a refold are merged in slices, between which cl
   const subject = await fiveMinutes();
   const { timeline } = subject;
   const before = subject.get("k");
+
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
   await subject.turns(2);
   const isRunning = () => !timeline.isFolded(subject.now);
   assert.ok(isRunning());
   for (let i = 0; i < 1000; i++) subject.write("INCR during");
+
   const merged: number[] = [];
   const { mergeWithin } = Fold.prototype;
   Fold.prototype.mergeWithin = function (max, entries) {
@@ -308,12 +324,14 @@ test("entries that arrive during a refold are merged in slices, between which cl
   } finally {
     Fold.prototype.mergeWithin = mergeWithin;
   }
+
   assert.ok(!isRunning());
   assert.ok(Math.max(...merged) <= 256, `${merged}`);
   assert.ok(merged.filter((count) => count === 256).length >= 3, `${merged}`);
   const written = subject.get("during");
   assert.ok(written.kind === "bulk" && Number(written.bytes) > 1000, JSON.stringify(written));
   assert.notDeepEqual(subject.get("k"), before);
+
   const restarted = await subject.restarted().open();
   for (const key of ["k", "during"]) assert.deepEqual(restarted.get(key), subject.get(key));
 });
@@ -322,10 +340,12 @@ test("the tail is cut while a refold runs, and so is the new fold's tail", async
   const tailBytes = 40_000;
   const subject = await fiveMinutes({ tailBytes });
   const { timeline } = subject;
+
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "INCR k")], MEMBER);
   await subject.turns(2);
   assert.ok(!timeline.isFolded(subject.now), "the refold runs");
+
   let written = 0;
   for (let isBusy = true; isBusy; isBusy = await subject.turns(1)) {
     const { tailBytes: bytes } = timeline.figures;
@@ -338,6 +358,7 @@ test("the tail is cut while a refold runs, and so is the new fold's tail", async
   }
   assert.ok(written >= 300, `${written} written in the meantime`);
   assert.deepEqual(subject.get("k"), bulk(String(601 + written)));
+
   subject.isSlow = false;
   timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
   await subject.pass(6000);

@@ -155,6 +155,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   assert.ok(!waiting.areMarkedFolded, "the entry of 9 is still waiting");
   waiting.takeLate(1);
   assert.ok(waiting.areMarkedFolded);
+
   waiting.addLate([dated(3)]);
   assert.ok(waiting.areMarkedFolded, "the entry of 3 arrived after the mark");
   waiting.mark();
@@ -162,6 +163,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   assert.ok(!waiting.areMarkedFolded, "the refold runs");
   waiting.refolded();
   assert.ok(waiting.areMarkedFolded);
+
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
   assert.ok(waiting.areMarkedFolded, "the refold is of later entries only");

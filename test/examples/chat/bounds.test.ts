@@ -48,10 +48,12 @@ test("the server closes only the connection that sends a frame which is too larg
     await line.say(frame);
     assert.equal(await line.closed, code);
   }
+
   using wrong = new FrameLine(server.address);
   await once(wrong.socket, "open");
   wrong.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
   assert.equal(await wrong.closed, 1007);
+
   await other.ask(say("still here"));
   assert.equal((await other.frame("kept")).message.text, "still here");
 });
@@ -79,10 +81,12 @@ test("the server refuses a meaningless frame, and closes the connection after to
       JSON.stringify({ do: "earlier", before }),
     ),
   ];
+
   for (const frame of frames) {
     await line.say(frame);
     assert.equal((await line.frame("refused")).why, "not-understood", frame);
   }
+
   for (let i = 0; i < limits.STRIKES; i++) await line.say("{");
   assert.equal(await line.closed, 1008);
 });
@@ -157,6 +161,7 @@ test("the server admits programs and its own pages by any name of this machine, 
     [`http://localhost:${port}`, 101],
     [`http://127.0.0.1:${port}`, 101],
   ]);
+
   for (const [origin, code] of codes) {
     using line = new Line(server.address, undefined, origin);
     const answer = await new Promise<number>((resolve) => {
@@ -165,6 +170,7 @@ test("the server admits programs and its own pages by any name of this machine, 
     });
     assert.equal(answer, code, origin);
   }
+
   await using named = await startServer({ redis: store.port, settings: { ORIGINS: "https://chat.example" } });
   using line = new Line(named.address, undefined, "https://chat.example");
   await once(line.socket, "open");
@@ -176,6 +182,7 @@ test("the server closes a refused connection, even if the client does not close 
   const socketError = new Promise<string>((resolve) =>
     socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(code)),
   );
+
   const upgradeRequest = [
     "GET / HTTP/1.1",
     "Host: x",
@@ -185,6 +192,7 @@ test("the server closes a refused connection, even if the client does not close 
   ];
   socket.write(`${upgradeRequest.join("\r\n")}\r\n\r\n`);
   await once(socket.resume(), "end");
+
   const writing = setInterval(() => socket.write("still here"), 5);
   assert.match(await socketError, /^(ECONNRESET|EPIPE)$/);
   clearInterval(writing);
@@ -217,11 +225,13 @@ test("the server sends each message once, even if many clients come and go", asy
   using line = new Line(looking.address);
   await line.say("Hello|Onlooker");
   await line.until("a rejoint");
+
   using other = new FrameLine(looking.address);
   await other.begin("Speaker");
   await other.frame("present");
   await other.ask(say("said once"));
   await line.until("said once");
+
   const redis = new Redis(store.port);
   for (let i = 0; i < 20; i++) {
     const event = {
@@ -236,6 +246,7 @@ test("the server sends each message once, even if many clients come and go", asy
   }
   redis.disconnect();
   await line.until("Visitor 19");
+
   // The client receives the missed messages before the list of users.
   other.received.length = 0;
   await until(
@@ -250,15 +261,18 @@ test("the server disconnects a client that does not read, and its room does not 
   const slow = connect(Number(port), hostname);
   slow.on("error", () => {});
   await once(slow, "connect");
+
   const head = ["Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"];
   slow.write(
     `GET / HTTP/1.1\r\n${[...head, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="].join("\r\n")}\r\n\r\n`,
   );
   await once(slow, "data");
   slow.pause();
+
   const hello = Buffer.from("Hello|Slow");
   // The mask of the frame is zero.
   slow.write(Buffer.concat([Buffer.from([0x81, 0x80 | hello.length, 0, 0, 0, 0]), hello]));
+
   await using quick = await startServer({
     redis: store.port,
     limits: { FLOOD_COUNT: 1_000_000, TEXT_CHARS: 8000 },
@@ -266,6 +280,7 @@ test("the server disconnects a client that does not read, and its room does not 
   using line = new FrameLine(quick.address);
   await line.begin("Quick");
   await line.until('"Slow"');
+
   const text = "x".repeat(7000);
   let sent = 0;
   await until("the server has disconnected it", async () => {

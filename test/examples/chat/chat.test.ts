@@ -184,9 +184,11 @@ async function checkOnce(
     "behind",
   ];
   sentTexts.push("at another daemon");
+
   const expected = [...before, ...sentTexts].sort();
   assert.deepEqual([...(await page.texts())].sort(), expected, "no message is lost or shown twice");
   for (const text of sentTexts) assert.equal(ann.lines.filter((line) => line.includes(text)).length, 1, text);
+
   using line = new FrameLine(`ws://127.0.0.1:${port}`);
   await line.begin("Judge");
   const { messages } = await line.frame("history");
@@ -197,6 +199,7 @@ async function checkOnce(
       .sort(),
     [...sentTexts].sort(),
   );
+
   const hosts = await page.tab.run(
     `[...new Set(performance.getEntriesByType("resource").map(({ name }) => new URL(name).host))]`,
   );

@@ -45,6 +45,7 @@ function converse(servers: readonly string[], pseudo: string, room: string) {
       return socket as ChatSocket;
     },
   });
+
   const all = <Is extends ConversationEvent["is"]>(is: Is) =>
     events.filter((one): one is Extract<ConversationEvent, { is: Is }> => one.is === is);
   return {
@@ -72,6 +73,7 @@ test("each message is stored once and in order while servers stop and start", as
     "both users are present",
     () => ann.all("present").length > 0 && reader.all("present").length > 0,
   );
+
   const texts = numbered("text", 60);
   for (const [index, text] of texts.entries()) {
     assert.equal(ann.conversation.say(text), true);
@@ -82,8 +84,10 @@ test("each message is stored once and in order while servers stop and start", as
       ann.sockets.at(-1)?.terminate();
     }
   }
+
   await until("all messages are stored", () => ann.conversation.waiting === 0);
   await until("the reader has received all messages", () => reader.all("message").length >= texts.length);
+
   assert.deepEqual(ann.texts(), texts);
   assert.deepEqual(reader.texts(), texts);
   assert.equal(new Set(ann.all("here").map(({ session }) => session)).size, 1, "one session");
@@ -96,20 +100,24 @@ test("a client that was disconnected shows all missed messages, and none of them
   using ann = converse([server.address], "Anna", "gap");
   using line = new FrameLine(server.address);
   await line.begin("Talker", "gap");
+
   const say = async (texts: readonly string[]) => {
     for (const text of texts) {
       await line.ask({ do: "say", id: randomUUID(), text });
       await line.frame("kept");
     }
   };
+
   await say(numbered("before", 5));
   await until("the client has received some messages", () => ann.all("message").length === 5);
   const { conversation } = ann;
+
   // While the connection is paused, no event arrives.
   ann.sockets.at(-1)?.pause();
   await say(numbered("meanwhile", 34));
   ann.sockets.at(-1)?.terminate();
   await until("the missed messages are shown", () => ann.all("message").length >= 39);
+
   await say(["behind"]);
   await until("new messages arrive", () => ann.texts().at(-1) === "behind");
   assert.deepEqual(ann.texts(), [...numbered("before", 5), ...numbered("meanwhile", 34), "behind"]);
@@ -124,9 +132,11 @@ test("a client receives earlier pages on request, back to the beginning", async 
     await line.ask({ do: "say", id: randomUUID(), text });
     await line.frame("kept");
   }
+
   using ann = converse([server.address], "Annie", "pages");
   await until("the last page has arrived", () => ann.all("earlier").length === 1);
   assert.deepEqual(ann.texts(), numbered("text", 25).slice(15));
+
   for (const count of [2, 3]) {
     assert.equal(ann.all("earlier").at(-1)?.more, true);
     ann.conversation.earlier();
@@ -141,17 +151,20 @@ test("rooms are separate, and each room lists its users on all servers", async (
   await using second = await start();
   using ann = converse([first.address], "Anne", "red");
   using bob = converse([second.address], "Bob", "red");
+
   const here = (one: typeof ann) =>
     (one.all("present").at(-1)?.people ?? []).map(({ pseudo }) => pseudo).sort();
   await until("both clients list both users", () =>
     [ann, bob].every((one) => here(one).join() === "Anne,Bob"),
   );
+
   assert.equal(bob.conversation.goTo("Blue"), true);
   await until("the first room has one user", () => here(ann).join() === "Anne");
   await until(
     "the other user is in another room",
     () => bob.all("room").at(-1)?.room === "blue" && here(bob).join() === "Bob",
   );
+
   ann.conversation.say("in red");
   bob.conversation.say("in blue");
   await until("both messages are stored", () => ann.conversation.waiting + bob.conversation.waiting === 0);
@@ -159,6 +172,7 @@ test("rooms are separate, and each room lists its users on all servers", async (
   await until("the client has received its message", () =>
     ann.all("event").some(({ event }) => event.pseudo === "Bob" && event.kind === "left"),
   );
+
   const rooms = () => bob.all("present").at(-1)?.rooms ?? [];
   await until(
     "the client receives the list of rooms",
@@ -170,6 +184,7 @@ test("a user who does not return is removed, even if the server was killed", asy
   await using server = await start();
   using ann = converse([server.address], "Ana", "dead");
   await until("the client is connected", () => ann.all("present").length > 0);
+
   // A killed server leaves this state behind.
   using redis = Object.assign(new Redis(store.port), { [Symbol.dispose]: () => redis.disconnect() });
   const uuid = randomUUID();
@@ -178,6 +193,7 @@ test("a user who does not return is removed, even if the server was killed", asy
   await until("the user was listed", () =>
     ann.all("present").some(({ people }) => people.some(({ pseudo }) => pseudo === "Ghost")),
   );
+
   await redis.zadd("chat:here:dead", Date.now() - 1, uuid);
   await until("the user has left", () =>
     ann.all("event").some(({ event }) => event.kind === "left" && event.pseudo === "Ghost"),
@@ -195,15 +211,18 @@ test("a client without a session begins a new one with the same name, and sends 
   await until("the client is connected", () => ann.all("here").length === 1);
   const [here] = ann.all("here");
   using redis = Object.assign(new Redis(store.port), { [Symbol.dispose]: () => redis.disconnect() });
+
   ann.sockets[0]?.pause();
   ann.conversation.say("not lost");
   await server.stop();
   await redis.del(here?.session ?? "", "chat:name:lost");
+
   await using next = await startServer({ redis: store.port, limits, settings });
   await until(
     "the client has a new session",
     () => ann.all("here").length === 2 && ann.conversation.waiting === 0,
   );
+
   assert.equal(next.address, server.address);
   assert.notEqual(ann.all("here")[1]?.session, here?.session);
   assert.deepEqual(ann.texts(), ["not lost"]);
@@ -216,18 +235,22 @@ test("a client reports a hung server as silent before it leaves, and as respondi
   using ann = converse([`ws://127.0.0.1:${hanging.port}`], "Hana", "hang");
   try {
     await until("the client is connected", () => ann.all("present").length > 0);
+
     hanging.signal("SIGSTOP");
     await until("the server is silent", () => ann.all("silent").length === 1);
     assert.equal(ann.all("away").length, 0, "reported before the client leaves");
+
     hanging.signal("SIGCONT");
     await until("the server responds", () => ann.all("heard").length === 1);
     assert.equal(ann.all("away").length, 0);
+
     hanging.signal("SIGSTOP");
     await until(
       "the client has moved to the other server",
       () => ann.all("here").at(-1)?.server === other.address,
     );
     assert.equal(ann.all("silent").length, 2);
+
     // A server that hangs from the start is also reported.
     using late = converse([`ws://127.0.0.1:${hanging.port}`], "Late", "hang");
     await until("the server is silent", () => late.all("silent").length === 1);

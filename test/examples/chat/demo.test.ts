@@ -16,12 +16,14 @@ test("npm run chat starts three daemons and two servers, serves the page, and st
   // Another process uses the default port.
   const other = createServer().listen(8888, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve).once("error", resolve));
+
   const child = spawn(process.execPath, [join(buildRoot, "examples/chat/demo.js")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
   const pages: string[] = [];
   let terminal: string | null = null;
+
   try {
     for await (const line of createInterface({ input: child.stdout })) {
       const [page] = /http:\S+/.exec(line) ?? [];
@@ -29,6 +31,7 @@ test("npm run chat starts three daemons and two servers, serves the page, and st
       terminal = /terminal\.js -p (\d+)/.exec(line)?.[1] ?? null;
       if (terminal !== null) break;
     }
+
     assert.equal(pages.length, 2);
     assert.equal(terminal, new URL(pages[0] as string).port, "the printed command connects to a server");
     child.stdout.resume();
@@ -44,6 +47,7 @@ test("npm run chat starts three daemons and two servers, serves the page, and st
       assert.equal((await fetch(`${page}package.json`)).status, 404);
       assert.equal((await fetch(page, { method: "POST" })).status, 405);
     }
+
     const [first, second] = pages.map((page) => new FrameLine(page.replace("http", "ws"))) as [
       FrameLine,
       FrameLine,
@@ -59,5 +63,6 @@ test("npm run chat starts three daemons and two servers, serves the page, and st
     child.kill("SIGINT");
     await exited;
   }
+
   for (const page of pages) await assert.rejects(fetch(page));
 });

@@ -68,10 +68,12 @@ test("a new user receives earlier messages, and a returning user is recognised o
   const uuid = await enter(cat, "Cat");
   await cat.say("premier");
   await cat.until("premier");
+
   using dan = new Line(other.address);
   await dan.say("Hello|Dan");
   await dan.until("ID|");
   assert.match(await dan.until("premier"), /\u001bCat\u001b a dit : premier$/);
+
   cat.socket.close();
   await dan.until("Cat a quitté");
   using back = new Line(other.address);
@@ -168,34 +170,41 @@ test("a name is free as soon as its user has left, and stays reserved for a disc
     using witness = new Line(other.address);
     await enter(witness, "Witness");
     const uuid = await enter(leaving, "Lea");
+
     leaving.socket.close(code);
     await witness.until("Lea a quitté");
     using next = new Line(other.address);
     await enter(next, "lea");
+
     // The user who left cannot use the name again while another user has it.
     using back = new Line(one.address);
     await back.say(`ID|${uuid}`);
     assert.equal(await back.next(), "Connection rejected");
+
     next.socket.close();
     await witness.until("lea a quitté");
     using again = new Line(one.address);
     await again.say(`ID|${uuid}`);
     assert.equal(await again.next(), "200");
+
     again.socket.close();
     await witness.until("Lea a quitté");
     witness.socket.close();
     await witness.closed;
     await until("the name is free", async () => (await redis.exists("chat:name:wltness")) === 0);
   }
+
   using cut = new Line(one.address);
   using witness = new Line(other.address);
   await enter(witness, "Watcher");
   const uuid = await enter(cut, "Lou");
+
   cut.socket.terminate();
   await witness.until("Lou a quitté");
   using thief = new Line(other.address);
   await thief.say("Hello|Lou");
   assert.equal(await thief.next(), "You must choose un nametag");
+
   using back = new Line(other.address);
   await back.say(`ID|${uuid}`);
   assert.equal(await back.next(), "200");
@@ -206,6 +215,7 @@ test("a user receives its own message once, even if the history is read before t
   const subscriber = redis.duplicate();
   const sessions = new Sessions(redis, limits, (name) => name);
   const real = new RedisHistory(redis);
+
   const history = {
     async add(message: Message) {
       const added = await real.add(message);
@@ -216,18 +226,21 @@ test("a user receives its own message once, even if the history is read before t
     close: () => real.close(),
   };
   const rooms = new Rooms({ redis, subscriber, sessions, history, limits, log: () => {} });
+
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket) => {
     const parts = { socket, addr: ["", 0] as const, dialect: words, sessions, rooms, history, limits };
     new Seat({ ...parts, servers: async () => [], log: () => {} });
   });
   await once(server, "listening");
+
   using line = new Line(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   await enter(line, "Mia");
   for (const text of ["said once", "and this"]) {
     await line.say(text);
     await line.until(text);
   }
+
   assert.equal(line.received.filter((text) => text.includes("said once")).length, 1);
   subscriber.disconnect();
   server.close();
@@ -271,6 +284,7 @@ const FORGED: readonly object[] = [
 test("the server ignores invalid messages on the chat's channels, and invalid entries of servers", async () => {
   using kim = new Line(one.address);
   await enter(kim, "Kim");
+
   for (const text of [
     "",
     "{",
@@ -283,12 +297,14 @@ test("the server ignores invalid messages on the chat's channels, and invalid en
     ...FORGED.map((event) => JSON.stringify(event)),
   ])
     await redis.publish("chat:room:chatroom", text);
+
   await redis.zadd("chat:servers", Date.now() + 60_000, "ws://evil\r\n.example", Date.now() + 60_000, "*; x");
   const response = await fetch(one.address.replace("ws", "http"));
   assert.match(
     response.headers.get("content-security-policy") ?? "",
     /connect-src 'self' ws:\/\/[\d.:]+ ws:\/\/[\d.:]+;/,
   );
+
   await kim.say("still here");
   await kim.until("Vous avez dit : still here");
   assert.ok(kim.received.every((line) => !/undefined|NaN|forged/.test(line)));

@@ -79,6 +79,7 @@ for (const { name, open } of HISTORIES) {
     const mixed = [...messages].sort((a, b) => (a.id < b.id ? -1 : 1));
     for (const message of mixed) assert.deepEqual(await history.add(message), message);
     await history.add(messageAt(1_700_000_000_000, "other"));
+
     const expected = messages.map(({ order }) => order).sort();
     const found: string[] = [];
     for (let before: string | null = null; ; before = found[0] as string) {
@@ -87,6 +88,7 @@ for (const { name, open } of HISTORIES) {
       if (page.length === 0) break;
       found.unshift(...page.map(({ order }) => order));
     }
+
     assert.deepEqual(found, expected);
     const [first] = [...messages].sort((a, b) => (a.order < b.order ? -1 : 1));
     assert.deepEqual((await history.last("chatroom", 100, null))[0], first);

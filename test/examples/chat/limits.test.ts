@@ -28,6 +28,7 @@ test("the server reads settings from a dotenv file, and the environment takes pr
     "FRAME_BYTES=100",
   ];
   writeFileSync(file, lines.join("\n"));
+
   const settings = readSettings(file, { PORT: "9001", DB_HOST: "" });
   assert.deepEqual([settings.host, settings.port], ["127.0.0.2", 9001]);
   assert.deepEqual(settings.redis, [

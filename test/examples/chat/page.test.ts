@@ -145,6 +145,7 @@ test("the page keeps the name after a reload, and shows a hung server until it c
     await tab.reload();
     await tab.until(`document.getElementById("status").textContent.startsWith("back at")`);
     assert.equal(await tab.run(`localStorage.getItem("chat-pseudo")`), "Lalao");
+
     server.signal("SIGSTOP");
     const status = `document.getElementById("status").textContent`;
     await tab.until(`${status} === "127.0.0.1:${server.port} does not answer"`);

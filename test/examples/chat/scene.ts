@@ -166,11 +166,13 @@ export async function spawnServer(
   const settings = { ...Object.fromEntries(patient), ...values, PORT: String(port) };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   writeFileSync(config, lines.join("\n"));
+
   const child = killedAtExit(
     spawn(process.execPath, [join(buildRoot, "examples/chat/main.js"), config], {
       stdio: ["ignore", "pipe", "inherit"],
     }),
   );
+
   const exited = once(child, "exit");
   let isServing = false;
   for await (const line of createInterface({ input: child.stdout }))
@@ -179,6 +181,7 @@ export async function spawnServer(
       break;
     }
   if (!isServing) throw new Error("the chat server ended before it was ready");
+
   child.stdout.resume();
   return {
     port,

@@ -55,6 +55,7 @@ test("the cache stores missing values, repeats failed computations, and does not
   const cache = new Cache(client, slow.make, TIMES);
   assert.deepEqual([await cache.get("none"), await cache.get("none")], [null, null]);
   assert.equal(slow.made, 1);
+
   let tries = 0;
   const failing = async () => {
     if (tries++ === 0) throw new Error("not now");
@@ -63,6 +64,7 @@ test("the cache stores missing values, repeats failed computations, and does not
   const other = new Cache(client, failing, TIMES);
   await assert.rejects(other.get("failing"), /not now/);
   assert.equal(await other.get("failing"), "there");
+
   await client.send("SET flight:left gone PX 300"); // A killed process leaves this key behind.
   assert.equal(await other.get("left"), "there");
 });
@@ -85,6 +87,7 @@ test("the cache does not keep a value that was computed from changed data, even 
   cut.areApart = true;
   const slow = new Slow();
   await fillWhileChanged(cut, reading, changing, slow);
+
   const deletedBefore = Date.now() + 1;
   await changing.send("DEL naive");
   // The write must have a later date than the deletion, since the order of two writes in the same millisecond is not
@@ -92,6 +95,7 @@ test("the cache does not keep a value that was computed from changed data, even 
   await cut.trio.until("a millisecond has passed", async () => Date.now() > deletedBefore);
   await reading.send("SET naive old");
   assert.equal(await reading.send("GET cache:page"), '"old"', "the value is cached for now");
+
   await cut.heal();
   assert.equal(await reading.send("GET cache:page"), null);
   assert.equal(await new Cache(changing, slow.make, TIMES).get("page"), "new");

@@ -51,6 +51,7 @@ test("with all daemons running, no entry is delivered to two concurrent consumer
   const clients = consumers.map(() => cut.client());
   const [client = cut.client()] = clients;
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
+
   const delivered: string[] = [];
   for (let round = 0; round < 10; round++) {
     await client.send(["XADD", "s", `${round + 1}-1`, "n", String(round)]);

@@ -23,6 +23,7 @@ test("LPOP returns one element to two clients, but a job that two workers comple
   await queue.add("one", "5");
   await client.send("RPUSH naive one");
   const jobs: Job[] = [];
+
   await cut.trio.level(60_000);
   const near = [await cut.reaching([0, 2]), await cut.reaching([1, 2])];
   for (const worker of near) {
@@ -33,15 +34,18 @@ test("LPOP returns one element to two clients, but a job that two workers comple
       return job !== null;
     });
   }
+
   cut.areApart = true;
   await cut.kill(2);
   assert.deepEqual(await Promise.all(near.map((worker) => worker.send("LPOP naive"))), ["one", "one"]);
   const finished = await Promise.all(jobs.map((job) => job.finish([["INCRBY", "sum", job.payload]])));
   assert.deepEqual(finished, [true, true], "each worker receives this result from its daemon");
+
   cut.areApart = false;
   await cut.restart(2);
   await cut.heal();
   assert.equal(await client.send("GET sum"), "5");
+
   await queue.add("one", "5");
   assert.equal(await client.call("LLEN jobs"), 0, "the job is not added again");
   assert.equal(await queue.take(), null);
@@ -53,10 +57,12 @@ test(`each job is done once, although workers stop and a daemon is killed (seed 
   const client = cut.client();
   const queue = new Queue(client, "jobs");
   for (let i = 1; i <= JOBS; i++) await queue.add(`job-${i}`, String(i));
+
   let finished = 0;
   let killed: Promise<void> = Promise.resolve();
   let restarted: Promise<void> = killed;
   const isDone = async () => (await client.call("LLEN jobs")) === 0;
+
   const work = async () => {
     const queue = new Queue(cut.client(), "jobs", 500);
     const takeOne = async () => {
@@ -74,9 +80,11 @@ test(`each job is done once, although workers stop and a daemon is killed (seed 
     };
     await until("no job is left", takeOne, { pause: nextTurn });
   };
+
   await Promise.all(Array.from({ length: WORKERS }, work));
   await restarted;
   await cut.trio.level(60_000);
+
   assert.equal(Number(await client.send("GET sum")), (JOBS * (JOBS + 1)) / 2);
   const times = (await client.call("HVALS times")) as string[];
   assert.deepEqual(times, Array(JOBS).fill("1"));

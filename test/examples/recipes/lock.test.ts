@@ -104,6 +104,7 @@ test(`at most one of four clients has the lock at any time, while links are cut 
   const intervals: Interval[] = [];
   const racers = await Promise.all([0, 1, 2, 3].map(() => cut.cuttable({ timeout: 500 })));
   const isOver = () => intervals.length >= TURNS;
+
   const race = async ({ client }: (typeof racers)[number]) => {
     const lock = new Lock(client, "raced", leaseMs);
     while (!isOver()) {
@@ -117,6 +118,7 @@ test(`at most one of four clients has the lock at any time, while links are cut 
       if (!isGone) await turn.release().catch(() => {});
     }
   };
+
   const trouble = async () => {
     const links = racers.flatMap((racer) => racer.links) as CuttablePort[];
     for (let fault = 0; !isOver(); fault++) {
@@ -129,6 +131,7 @@ test(`at most one of four clients has the lock at any time, while links are cut 
     cut.areApart = false;
     for (const link of links) link.isCut = false;
   };
+
   await Promise.all([trouble(), ...racers.map(race)]);
   intervals.sort((a, b) => a.number - b.number);
   for (const [index, { number, to }] of intervals.entries()) {
@@ -137,5 +140,6 @@ test(`at most one of four clients has the lock at any time, while links are cut 
     assert.ok(next.number > number, `number ${number} is granted twice`);
     assert.ok(next.from >= to, `${next.number} began ${to - next.from} ms before ${number} had ended`);
   }
+
   t.diagnostic(`${intervals.length} turns, of ${intervals.at(-1)?.number} numbers`);
 });

@@ -15,9 +15,11 @@ test("the next request reads the writes of the previous one from any daemon", as
   const [first, second] = [await cut.reaching([0], { timeout }), await cut.reaching([1], { timeout })].map(
     (client) => new Sessions(client),
   ) as [Sessions, Sessions];
+
   const id = randomUUID();
   const begun = await first.begin(id, { user: "ada" });
   assert.equal((await second.load(id, begun))?.fields["user"], "ada");
+
   cut.areApart = true;
   const seen = await first.set(id, { cart: "book" });
   assert.equal(
@@ -25,6 +27,7 @@ test("the next request reads the writes of the previous one from any daemon", as
     undefined,
     "without `seen` the read returns the old value",
   );
+
   const loaded = second.load(id, seen);
   cut.areApart = false;
   assert.equal((await loaded)?.fields["cart"], "book");
@@ -34,21 +37,25 @@ test("a write on a daemon that does not know the end of a session does not resto
   await using cut = await trioOfFile();
   const [first, second] = [await cut.reaching([0]), await cut.reaching([1])];
   const [ending, writing] = [new Sessions(first), new Sessions(second)];
+
   const id = randomUUID();
   const seen = await ending.begin(id, { user: "ada" });
   await first.send("SET naive ada");
   await writing.load(id, seen);
   await cut.trio.level(60_000);
+
   cut.areApart = true;
   await ending.end(id);
   await first.send("DEL naive");
   await writing.set(id, { cart: "book" });
   await second.send("SET naive ada-and-book");
+
   assert.equal(
     (await writing.load(id, null))?.fields["user"],
     "ada",
     "on this daemon the session has not ended yet",
   );
+
   await cut.heal();
   assert.equal(await ending.load(id, null), null);
   assert.equal(await writing.load(id, null), null);
@@ -65,6 +72,7 @@ test("concurrent requests do not lose each other's changes, even when a daemon i
   const id = randomUUID();
   const seen = await servers[0].begin(id, { user: "ada" });
   await servers[1].load(id, seen);
+
   await Promise.all(
     servers.map(async (sessions, server) => {
       for (let i = 0; i < REQUESTS; i++) {
@@ -76,6 +84,7 @@ test("concurrent requests do not lose each other's changes, even when a daemon i
       }
     }),
   );
+
   await cut.restart(2);
   await cut.heal();
   const there = await cut.reaching([2]);

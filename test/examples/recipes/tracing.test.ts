@@ -50,13 +50,16 @@ test("each call is a child span of the active span, with the command's name and 
   const key = makeKeyPair();
   await using daemon = await startDaemonHere(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
+
   const stop = traceCalls(tracer);
   await active.run("one", () => client.call(["SET", "greeting", "secret"]));
   await active.run("two", () => Promise.all([client.send("GET greeting"), client.sendAll("INCR visits")]));
   await active.run("three", () => client.multi(["INCR visits", "INCR visits"]));
   await assert.rejects(active.run("four", () => client.call(["LPUSH", "greeting", "secret"])));
+
   stop();
   await client.call("GET greeting");
+
   const summaries = spans.map(({ parent, attributes }) => `${parent}: ${attributes["db.query.summary"]}`);
   assert.deepEqual(summaries, [
     "one: SET greeting",
@@ -67,6 +70,7 @@ test("each call is a child span of the active span, with the command's name and 
   ]);
   assert.ok(spans.every(({ isEnded }) => isEnded));
   assert.deepEqual(spans[0]?.attributes["dbsync.servers"], [`127.0.0.1:${daemon.port}`]);
+
   const [problem = "", status] = spans[4]?.problems ?? [];
   assert.match(problem, /WRONGTYPE/);
   assert.doesNotMatch(problem, /secret/);

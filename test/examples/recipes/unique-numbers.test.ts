@@ -18,8 +18,10 @@ test("INCR returns a number twice, but numbers from blocks are unique, while dae
       [2, 0],
     ].map((reached) => cut.reaching(reached)),
   );
+
   const nearest = [await cut.reaching([0]), await cut.reaching([1])];
   assert.deepEqual(await Promise.all(nearest.map((client) => client.call("INCR number"))), [1, 1]);
+
   const numbersReturned: number[] = [];
   const requestNumbers = async (count: number) => {
     await Promise.all(
@@ -30,13 +32,16 @@ test("INCR returns a number twice, but numbers from blocks are unique, while dae
       }),
     );
   };
+
   await requestNumbers(clients.length * NUMBERS);
   await cut.heal();
   await cut.kill(1);
+
   const [first] = clients as [(typeof clients)[0]];
   await assert.rejects(new UniqueNumbers(first, "order").next(), { code: "too-few-answers" });
   const allReachable = new UniqueNumbers(cut.client(), "order");
   for (let i = 0; i < NUMBERS; i++) numbersReturned.push(await allReachable.next());
+
   const numbers = numbersReturned.filter((number) => number >= 0);
   assert.equal(new Set(numbers).size, numbers.length);
   assert.ok(numbers.length >= clients.length * NUMBERS);
@@ -52,6 +57,7 @@ test("positions have no gaps and are final: the recipe waits for late entries an
     (await straggler.ask([["RPUSH", "orders", "early"]], { at: Date.now() - 500 })).kind,
     "result",
   );
+
   const ids = ["a", "b", "c", "d"];
   const resolvedEarly: number[] = [];
   const pendingPlaces = Promise.allSettled(
@@ -61,18 +67,22 @@ test("positions have no gaps and are final: the recipe waits for late entries an
       return place;
     }),
   );
+
   const near = await cut.reaching([0]);
   await trio.until("all orders are written", async () => (await near.call("LLEN orders")) === ids.length);
   assert.equal(await near.call("LPOS orders a"), 0, "on this daemon it seems to be the first one");
+
   await cut.kill(2);
   assert.deepEqual(resolvedEarly, []);
   cut.areApart = false;
   await cut.restart(2);
+
   const places = await pendingPlaces;
   assert.deepEqual(
     places,
     [2, 3, 4, 5].map((value) => ({ status: "fulfilled", value })),
   );
+
   const others = await Promise.all([
     positionOf(client, "orders", "a"),
     positionOf(cut.client(), "orders", "a"),

@@ -168,6 +168,7 @@ test(`texts that PHP accepts are parsed, and written as PHP writes them (seed ${
       "if ($fault) return $fault; $json = json_encode($value); return $json === false ? json_last_error() : $json; })(hex2bin($line))",
     hex,
   );
+
   const seen = new Set<string>();
   for (const [at, text] of texts.entries()) {
     const theirs = FAULTS[answers[at] as string] ?? answers[at];
@@ -179,6 +180,7 @@ test(`texts that PHP accepts are parsed, and written as PHP writes them (seed ${
     );
     seen.add(mine);
   }
+
   for (const fault of ["syntax", "mismatch", "control", "utf8", "utf16", "infinite"])
     assert.ok(seen.has(fault), fault);
 });

@@ -195,6 +195,7 @@ test("a member's report has at most 32 bytes of its version, and 8 problems of 6
   const about = messages.find(({ kind }) => kind === "about");
   assert.ok(about?.kind === "about");
   const long = { ...about, software: "v".repeat(33), problems: numbered(9, problem) };
+
   const read = readMemberMessage(payloadOf(long));
   assert.ok(read.kind === "about");
   assert.equal(read.software, "v".repeat(32));
@@ -202,6 +203,7 @@ test("a member's report has at most 32 bytes of its version, and 8 problems of 6
     read.problems.map(({ text }) => text.length),
     numbered(8, 600 - "failed  ".length),
   );
+
   // Another program may write longer texts.
   const texts = (version: string, lines: readonly string[]) =>
     Buffer.from(
@@ -214,6 +216,7 @@ test("a member's report has at most 32 bytes of its version, and 8 problems of 6
     ...{ clientAnswers: 0, clientRefusals: 0, clientConnections: 0 },
     problems: numbered(8, { code: "failed", member: "", text: "x".repeat(592) }),
   });
+
   for (const bytes of [texts("v".repeat(33), []), texts("", numbered(9, line))])
     assert.throws(() => readMemberMessage(bytes), MalformedFrame);
 });
@@ -256,6 +259,7 @@ test("a push contains its entries unchanged", () => {
     { body: Buffer.from("body"), signature: Buffer.alloc(256, 7) },
     { body: Buffer.alloc(70_000, 1), signature: Buffer.alloc(64) },
   ];
+
   const bytes = writeEntries(entries);
   assert.equal(
     bytes.length,
@@ -263,6 +267,7 @@ test("a push contains its entries unchanged", () => {
   );
   assert.deepEqual(readEntries(bytes), entries);
   assert.deepEqual(readEntries(Buffer.alloc(0)), []);
+
   const short = { body: Buffer.from("b"), signature: Buffer.alloc(0) };
   assert.equal(readEntries(writeEntries(numbered(512, short)))?.length, 512);
   assert.equal(readEntries(writeEntries(numbered(513, short))), null);

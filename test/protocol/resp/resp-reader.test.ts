@@ -120,6 +120,7 @@ test("a canonical decimal is parsed, and too large a number is refused", () => {
   for (const text of ["0", "7", "10", "65535", "1763649600000", "9007199254740991"])
     assert.equal(read(text), Number(text));
   assert.ok(read("9007199254740993") > Number.MAX_SAFE_INTEGER);
+
   for (const text of [
     "",
     "00",
@@ -136,6 +137,7 @@ test("a canonical decimal is parsed, and too large a number is refused", () => {
     "10000000000000000",
   ])
     assert.ok(Number.isNaN(read(text)), JSON.stringify(text));
+
   const reader = new RespReader(latin1("$2\r\n1x\r\n$1\r\n5\r\n"));
   assert.ok(Number.isNaN(reader.readBulkDecimal()));
   assert.equal(reader.readBulkDecimal(), 5, "the reader skips other values, too");

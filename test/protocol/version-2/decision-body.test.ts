@@ -82,6 +82,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
   const outcomes = ["applied", "unmet", "applied"] as const;
   const decide = (count: number, unit: Decision["unit"]) =>
     writeDecision({ ...first, outcomes: Array(count).fill("applied"), unit });
+
   const bytes = writeDecision({ ...first, outcomes, unit: unitWith(3) });
   assert.ok(bytes.includes("$21\r\napplied,unmet,applied\r\n"));
   const { decided } = readEntryBody(bytes);
@@ -91,6 +92,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
     [0, 1, 2].map((index) => decided && outcomeAt(decided, index)),
     outcomes,
   );
+
   for (const [commands, multi, right] of [
     [1, false, 1],
     [2, false, 2],
@@ -103,6 +105,7 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
       if (count === right) assert.equal(read().decided?.outcomes.length, right, what);
       else assert.throws(read, MalformedFrame, what);
     }
+
   assert.throws(() => readDecision(decide(257, unitWith(256))), MalformedFrame);
   assert.throws(() => readDecision(decide(2, null)), MalformedFrame, "a decision without an envelope");
   assert.throws(() => readEntryBody(decide(2, null)), MalformedFrame, "a decision without an envelope");

@@ -58,6 +58,7 @@ test("any envelope is parsed back from its body", () => {
     minLength: 1,
     maxLength: 5,
   });
+
   fc.assert(
     fc.property(header, fc.option(conditions), commands, (fields, condition, argvs) => {
       const isSingle = argvs.length === 1 || fields.multi === true;
@@ -265,6 +266,7 @@ test("order keys sort as bytes by date, then seq, then id, then index", () => {
     unitOrderKey(2, 1, id("b"), 0),
     unitOrderKey(2 ** 40, 0, id("a"), 0),
   ];
+
   assert.deepEqual([...keys].sort(), keys);
   assert.ok(keys.every((key) => key.length === 46));
   assert.deepEqual(
@@ -274,6 +276,7 @@ test("order keys sort as bytes by date, then seq, then id, then index", () => {
       { at: 2 ** 40, seq: 0, id: id("a") },
     ],
   );
+
   assert.equal(unitId(id("a"), 0x01020304).slice(32), "\x01\x02\x03\x04");
   for (const again of [1, 2])
     assert.deepEqual([again, unitId(id("a"), 0x0102)], [again, `${id("a")}\0\0\x01\x02`]);

@@ -128,6 +128,7 @@ test("a trace context is parsed after the signed bytes, with and without a wait;
       assert.equal(message.traceparent, traceparent);
     }
   }
+
   const zeros = "0".repeat(32);
   const wrong = ["", traceparent.toUpperCase(), `${traceparent}0`, traceparent.replace("00-", "ff-")];
   for (const text of [

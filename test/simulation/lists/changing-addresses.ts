@@ -32,13 +32,16 @@ export async function simulateChangingAddresses(
   const random = new SeededRandom(seed, 14);
   const fixed = { hosts: random.oneOf([3, 4, 5]), byzantine: null, lists: true, claims: 0, contended: 0 };
   const world = makeWorld(seed, print, WITHOUT, { ...fixed, workMs: WORK_MS });
+
   const watch = new ListWatch(world);
   const orders = new ListOrders(world, random, watch);
   Object.assign(orders, { crashChance: 0.3, lossChance: 0.3, lossesMax: 3 });
+
   for (const host of world.hosts) host.options.secret = "the secret";
   changeAddresses(world, random);
   for (const host of world.hosts) host.restartAfter(random.below(500));
   sowFaults(world);
+
   sow(world, random, RESTARTS_EVERY_MS, () => {
     if (random.chance(0.4)) changeAddresses(world, random);
     const host = random.oneOf(world.hosts);
@@ -46,6 +49,7 @@ export async function simulateChangingAddresses(
     host.restartAfter(random.oneOf([1, 300]));
   });
   sow(world, random, ORDERS_EVERY_MS, () => order(world, orders, random));
+
   await world.scheduler.runUntil(WORK_MS);
   return { problems: watch.violations, used: watch.used.size };
 }

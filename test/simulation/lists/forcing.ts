@@ -49,6 +49,7 @@ export async function simulateForcing(seed: number, print: Trace | null = null):
   const forcedCase = random.oneOf(FORCED_CASES);
   const hosts = random.oneOf(forcedCase === "all are ordered" ? [2, 3, 4, 5, 5] : [4, 5, 5]);
   const envelopes = random.between(20, 80);
+
   const fixed = {
     hosts,
     envelopes,
@@ -60,6 +61,7 @@ export async function simulateForcing(seed: number, print: Trace | null = null):
   };
   const clocks = { clockError: 300, syncEveryMs: random.oneOf([0, 0, 300]), conditional: 0 };
   const world = makeWorld(seed, print, WITHOUT, { ...fixed, ...clocks, workMs: WORK_MS, window: WINDOW });
+
   const run = new Forcing(world, random, forcedCase);
   const problems: string[] = [];
   const thrown = (problem: unknown) =>
@@ -182,11 +184,13 @@ class Forcing {
       this.#orderAgain(host, side);
       await scheduler.runUntil(scheduler.time + this.#random.below(within + 1));
     }
+
     const end = scheduler.time + FORCED_MS_MAX;
     while (!isForced(side) && scheduler.time < end) {
       await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
       for (const host of side) this.#orderAgain(host, side);
     }
+
     if (isForced(side)) return null;
     return side
       .map((host) => {
@@ -240,6 +244,7 @@ class Forcing {
     const { hosts, scheduler, network } = this.#world;
     const near = this.#random.shuffled(hosts).slice(0, hosts.length >> 1);
     const far = hosts.filter((host) => !near.includes(host));
+
     for (const one of near)
       for (const other of far)
         network.link(one.name, other.name).isCut = network.link(other.name, one.name).isCut = true;
@@ -249,6 +254,7 @@ class Forcing {
       const problem = await this.#untilForced(side);
       if (problem !== null) return [problem];
     }
+
     network.heal();
     await scheduler.runUntil(scheduler.time + RETURNED_MS);
     const problems = [...this.#unrefused(near, far), ...this.#unrefused(far, near)];

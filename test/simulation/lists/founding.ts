@@ -73,6 +73,7 @@ export async function simulateFounding(seed: number, print: Trace | null = null)
   const random = new SeededRandom(seed, 12);
   const hosts = random.oneOf([2, 3, 3, 3, 4, 5]);
   const envelopes = random.between(10, 60);
+
   const fixed = {
     hosts,
     envelopes,
@@ -83,6 +84,7 @@ export async function simulateFounding(seed: number, print: Trace | null = null)
     administration: 0,
   };
   const world = makeWorld(seed, print, WITHOUT, { ...fixed, workMs: WORK_MS, window: WINDOW });
+
   const run = new Founding(world, random);
   const problems: string[] = [];
   const thrown = (problem: unknown) =>
@@ -95,6 +97,7 @@ export async function simulateFounding(seed: number, print: Trace | null = null)
   } finally {
     process.off("unhandledRejection", thrown);
   }
+
   const { trouble, orders } = run;
   return { problems, trouble, crashes: orders.crashes, losses: orders.losses };
 }
@@ -204,6 +207,7 @@ class Founding {
     const { random, genesis } = this.#world;
     const { identity, disk } = this.#odd;
     const lost = makeIdentity(random);
+
     const first: MemberList = {
       cluster: genesis.cluster,
       number: 1,
@@ -211,9 +215,11 @@ class Founding {
       members: [identity.id, lost.id].sort(),
       removed: [],
     };
+
     const parent = sha256(writeMemberList(first));
     const next = { ...first, number: 2, parents: [parent], members: [lost.id], removed: [identity.id] };
     const list = leavesOut ? next : first;
+
     const body = Buffer.from(writeMemberList(list), "latin1");
     const signers = [identity, lost].filter(({ id }) => list.members.includes(id));
     const signature = writeListProof(
@@ -331,22 +337,27 @@ class Founding {
     const problems: string[] = [];
     const doneAt = scheduler.time;
     const [head] = heads;
+
     // Each lost folder may leave a text that cannot become complete.
     const added = this.trouble === NOT_NAMED ? 1 : 0;
     if (head !== undefined && head.list.number > 1 + this.orders.losses + added)
       problems.push(`list ${shown(head)} has this number after ${this.orders.losses} lost folders`);
+
     await untilEqual(this.#world, problems, null);
     if (problems.length > 0) return problems;
     problems.push(...(await checkService(this.#world, this.#healedAt)));
+
     const isFinal = ({ daemon }: Host) => (daemon?.peering.stablePoint ?? 0) > EPOCH + doneAt;
     while (!this.#world.hosts.every(isFinal) && scheduler.time < doneAt + FINAL_MS_MAX)
       await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
+
     for (const host of this.#world.hosts) {
       const { name, daemon } = host;
       if (!isFinal(host)) problems.push(`${name}: nothing becomes final`);
       const order = daemon?.lists?.order ?? null;
       if (order !== null) problems.push(`${name} still has the order: ${order.kind}`);
     }
+
     const now = this.#world.heads;
     if (now.length !== 1 || now[0]?.hash !== head?.hash)
       problems.push(`the list changes to ${now.map(shown)}`);

@@ -68,6 +68,7 @@ export async function simulateKill(
   };
   const world = makeWorld(seed, print, WITHOUT, { ...fixed, workMs: WORK_MS, window: WINDOW });
   const run = new Kill(world, kind, { number, isSilent, random: new SeededRandom(seed, 15) });
+
   const problems: string[] = [];
   const thrown = (problem: unknown) =>
     void problems.push(`thrown: ${problem instanceof Error ? problem.stack : problem}`);
@@ -82,6 +83,7 @@ export async function simulateKill(
   } finally {
     process.off("unhandledRejection", thrown);
   }
+
   const { steps, killed } = run;
   return { problems, steps, killed };
 }
@@ -157,18 +159,21 @@ class Kill {
         ["FORCE", ...lost.map(({ identity }) => hexOf(identity.id))],
       ];
     }
+
     const id = hexOf(third.identity.id);
     if (this.#kind === "replace") {
       loseFolder(this.#world, third);
       third.start();
       return [hosts, ["REPLACE", id, hexOf(third.identity.id)]];
     }
+
     third.kill("stopped by its operator");
     for (const [host, other] of [[first, second] as const, [second, first] as const]) {
       host.kill("restarted with other addresses");
       host.options.peers = [other.name];
       host.start();
     }
+
     return [
       [first, second],
       ["REMOVE", id],
@@ -203,6 +208,7 @@ class Kill {
       }
       return false;
     };
+
     if (await this.#until(isDone, USED_MS_MAX)) return null;
     return remaining
       .map(

@@ -48,6 +48,7 @@ export async function simulateLeaving(seed: number, print: Trace | null = null):
   };
   const clocks = { clockError: 300, syncEveryMs: random.oneOf([0, 0, 300]), conditional: 0 };
   const world = makeWorld(seed, print, WITHOUT, { ...fixed, ...clocks, workMs: WORK_MS, window: WINDOW });
+
   const run = new Leaving(world, random);
   const problems: string[] = [];
   const thrown = (problem: unknown) =>
@@ -153,18 +154,22 @@ class Leaving {
     const { hosts, scheduler } = this.#world;
     await scheduler.runUntil(scheduler.time + CLOSED_MS);
     const problems = [...brokenLists(this.#world)];
+
     this.#leaver.kill("stopped by its operator");
     loseFolder(this.#world, this.#leaver);
     this.#leaver.start();
+
     const from = scheduler.time;
     const isAdded = () =>
       this.#world.heads[0]?.list.members.length === hosts.length &&
       hosts.every(({ daemon }) => daemon?.lists?.isReporting === true);
+
     const end = scheduler.time + LEFT_MS_MAX;
     while (!isAdded() && scheduler.time < end) {
       await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
       this.#watch.update();
     }
+
     if (!isAdded()) return [...problems, "it was not added again", ...this.#waiting()];
     await untilEqual(this.#world, problems, null);
     if (problems.length > 0) return problems;

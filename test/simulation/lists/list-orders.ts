@@ -63,11 +63,13 @@ export class ListOrders {
   #interrupt(host: Host, lists: MemberLists, watch: ListWatch): void {
     const store = lists.sign.bind(lists);
     const { daemon } = host;
+
     const step = (name: Step) => {
       if (host.daemon === daemon && this.#random.chance(this.crashChance)) this.#crash(host, name);
     };
     /** Never resolves if the process has ended: it must not continue. */
     const whileAlive = () => (host.daemon === daemon ? Promise.resolve() : new Promise<void>(() => {}));
+
     lists.sign = async (text) => {
       step("before storing");
       await whileAlive();
@@ -78,6 +80,7 @@ export class ListOrders {
       await whileAlive();
       this.#crashSoon(host, "after sending");
     };
+
     const { changed } = lists;
     let isUsed = lists.hasLists;
     lists.changed = () => {

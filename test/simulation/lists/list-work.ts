@@ -95,14 +95,17 @@ export class ListWork {
     const { scheduler, ledger, settings } = this.#world;
     const isFirst = this.#world.heads.length === 0;
     const patience = isFirst ? random.oneOf(FIRST_PATIENCE_MS) : random.between(...PATIENCE_MS);
+
     administrator.query(hosts, patience, (answers) => {
       if (scheduler.time > settings.workMs) return;
       const [kind, change] = this.#change(answers);
       if (change === null) return;
+
       const to = random.chance(SENDS_TO_FEW) ? this.#some(hosts) : hosts;
       const problem = administrator.sign(answers, change, to);
       if (kind === "return" && problem === null) ledger.violate("a removed daemon was admitted again");
       if (problem !== null) return;
+
       ledger.lists[kind] = (ledger.lists[kind] ?? 0) + 1;
       if (!random.chance(CRASH)) return;
       const host = random.oneOf(to);
@@ -120,11 +123,13 @@ export class ListWork {
     const [head] = heads;
     if (head === undefined) return ["begin", this.#first(views)];
     if (heads.length > 1) return ["merge", { add: [], evict: [] }];
+
     const { members } = head.list;
     const lost = this.#lostOf(head);
     const unlisted = this.#unlisted(views, head);
     const returning = views.filter(({ id }) => head.list.removed.includes(rawId(id)));
     for (const host of this.#world.hosts) if (!isRemoved(heads, host)) this.#replaceFolder(host);
+
     const kinds: (() => readonly [string, Wanted | null])[] = [
       () => ["evict", { add: [], evict: [hexOf(random.oneOf(members))] }],
     ];
@@ -210,9 +215,11 @@ export class ListWork {
       this.#signed.update(true);
       problem = this.#unsettled();
       if (problem === null) return null;
+
       administrator.query(this.#world.hosts, STEP_PATIENCE_MS, (answers) => {
         const change = this.#repairing(answers);
         if (change === null) return;
+
         // Removed daemons receive the list from members.
         const { hosts, heads } = this.#world;
         const to = hosts.filter(
@@ -225,6 +232,7 @@ export class ListWork {
         const force = objection !== null && scheduler.time > forcesFrom + waitMs;
         problem = (force ? administrator.sign(answers, { ...change, force }, to) : objection) ?? problem;
       });
+
       await scheduler.runUntil(scheduler.time + STEP_MS);
       if (scheduler.time < helpsFrom) continue;
       helpsFrom = deadline;
@@ -263,6 +271,7 @@ export class ListWork {
     if (listed.length < head.list.members.length) return "the list names a folder that is lost";
     if (this.#isLiarListed(head)) return "the list names the byzantine member";
     if (this.#allReturn && honest.length < hosts.length) return "the list does not name all daemons";
+
     const outdated = honest.find(({ daemon }) => {
       const lists = daemon?.lists;
       return lists == null || !lists.isReporting || lists.durable.hash !== head.hash;

@@ -120,15 +120,18 @@ export class Daemon implements DaemonView {
     if (rules.listRefusal({ membership, own, hasData }) !== null) return;
     if (rules.refusesWhileJoining && !isLive) return;
     if (rules.refusesIfSkewed && this.clock.isSkewed) return;
+
     const at = envelopes.dateOf(bit);
     const isKnown = (this.held & bit) !== 0;
     const { watermark } = this;
     const arrival = rules.arrivalOf(at, isKnown, true, { stablePoint: this.stable.value, watermark });
+
     if (isKnown && arrival !== "known")
       ledger.problem(this.number, `does not recognize an entry that it holds: ${arrival}`);
     if (arrival !== "accept" || at > this.clock.now + LIMITS.future) return;
     if (this.clock.isSure && at > time() + LIMITS.future + LIMITS.skewMs + AHEAD_MS)
       ledger.problem(this.number, "accepts an entry dated far ahead, although it knows other clocks");
+
     if (membership.removed.has(own))
       ledger.problem(this.number, "accepts writes from a client though it knows that it was evicted");
     if (rules.checksWhenInserting) this.#insert(bit);
@@ -224,6 +227,7 @@ export class Daemon implements DaemonView {
     const held = rules.reportsAtOnce ? this.reported : this.#reportedBefore;
     this.#reportedBefore = this.reported;
     const { under, isReport } = this.reporting();
+
     const status: Status = {
       kind: "status",
       clock: this.clock.now,
@@ -234,6 +238,7 @@ export class Daemon implements DaemonView {
       list: under?.hash ?? null,
       isReport,
     };
+
     const { removed } = this.membership;
     const isForAll = ++this.#statuses % STATUSES_TO_LEFT === 0;
     for (const to of others(this.number)) if (isForAll || !removed.has(idOf(to))) this.#send(to, status);
@@ -316,12 +321,14 @@ export class Daemon implements DaemonView {
     const { inForce } = this.membership;
     if (inForce === null || !inForce.list.members.includes(this.id) || this.reporting().under === null)
       return;
+
     const reports = new Map<ByteString, JoinReport>();
     const others = this.othersOf(inForce);
     for (const id of others) {
       const from = numberOf(id);
       const status = this.lastStatuses[from];
       if (status === undefined) continue;
+
       const pulled = this.#pulled[from];
       const isPulled = pulled?.under === inForce.hash && (pulled.all & ~this.disk.durable.held) === 0;
       reports.set(id, {
@@ -331,6 +338,7 @@ export class Daemon implements DaemonView {
         isPulled,
       });
     }
+
     const watermark = rules.joinedWatermark({
       list: inForce.hash,
       isFirst: inForce.list.parents.length === 0,
@@ -340,6 +348,7 @@ export class Daemon implements DaemonView {
       now: this.clock.now,
     });
     if (watermark === null) return;
+
     this.watermark = Math.max(this.watermark, watermark);
     // If all other members have reported and the watermark is still ahead of the time, the daemon has no better source.
     const isAll = others.every((id) => reports.get(id)?.list === inForce.hash);

@@ -45,11 +45,13 @@ function many(): void {
   const healed: number[] = [];
   let failed = 0;
   let seed = first;
+
   for (; seed < first + count && failed < FAILED_MAX; seed++) {
     const verdict = new World(seed, rules).run();
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += verdict[name];
     if (verdict.healedAfter !== null) healed.push(verdict.healedAfter);
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
+
     if (verdict.problems.length === 0) continue;
     failed++;
     process.exitCode = 1;
@@ -57,6 +59,7 @@ function many(): void {
     const without = values.without === undefined ? "" : ` --without "${values.without}"`;
     console.log(`  node dist/test/simulation/members/main.js --seed ${seed}${without}`);
   }
+
   const { user, system } = process.cpuUsage(started);
   const seconds = (user + system) / 1e6;
   healed.sort((a, b) => a - b);

@@ -38,6 +38,7 @@ export class Operator {
     if (!random.chance(settings.lists) || lists.all.length >= LISTS_MAX) return;
     const daemon = random.oneOf(daemons);
     if (!daemon.isUp || !daemon.isLive || !daemon.membership.members.has(daemon.id)) return;
+
     const { heads } = daemon.membership;
     if (heads.length > 1) {
       this.#sign(heads.slice(0, 2), {}, [daemon]);
@@ -50,6 +51,7 @@ export class Operator {
       if (second !== null) this.#sign(heads, second, [random.oneOf(daemons), random.oneOf(daemons)]);
       return;
     }
+
     const change = this.#change(heads);
     if (change !== null) this.#sign(heads, change, [daemon]);
   }

@@ -57,10 +57,12 @@ export class StableWatch {
     const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
     const { published } = this.#daemon;
     const lowest = stableCandidate([published, ...watermarks]);
+
     // To test the rule, the daemon first tries a point that the watermarks do not permit yet.
     const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
     for (const at of [tried, lowest])
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
+
     if (this.value > disk.durable.stable) {
       disk.write({ stable: this.value });
       if (!around.rules.stableFromDisk) this.#publish();

@@ -58,6 +58,7 @@ export class World {
     this.#rules = rules;
     this.#lists = new Lists(rules);
     this.#network = new Network(random, this.#settings);
+
     this.#around = {
       rules,
       settings: this.#settings,
@@ -69,6 +70,7 @@ export class World {
       others: (own) => this.#others[own] as readonly number[],
       send: (message) => this.#network.send(this.#tick, message),
     };
+
     this.#operator = new Operator({
       ...this.#around,
       daemons: this.#daemons,
@@ -154,6 +156,7 @@ export class World {
   #faults(): void {
     const { crash, crashAtList, pause, partition, wipe, wrongClock } = this.#settings;
     const random = this.#random;
+
     for (const daemon of this.#daemons) {
       const { number } = daemon;
       if (!daemon.isUp) {
@@ -161,12 +164,14 @@ export class World {
         continue;
       }
       if (pause > 0 && random.chance(pause)) this.#pausedUntil[number] = this.#tick + random.below(30);
+
       const hasNewList = (daemon.lists & ~daemon.disk.durable.lists) !== 0;
       if (!random.chance(hasNewList ? Math.max(crash, crashAtList) : crash)) continue;
       daemon.crash();
       this.#downUntil[number] = this.#tick + random.below(random.oneOf([2, 6, 30]));
       if (random.chance(wipe * 10)) this.#wipe(daemon);
     }
+
     if (wipe > 0 && random.chance(wipe)) this.#wipe(random.oneOf(this.#daemons));
     if (partition > 0 && random.chance(partition)) this.#cut();
     if (random.chance(0.08)) this.#network.repair();
@@ -220,6 +225,7 @@ export class World {
     const staysWrong = this.#random.chance(0.5);
     for (const daemon of this.#daemons) if (!daemon.isUp && !daemon.isWiped) daemon.start();
     this.#pausedUntil = [];
+
     for (let after = 0; after < HEALED_WITHIN; after++, this.#tick++) {
       const wrong = this.#daemons[wrongClock];
       // With only two members, no majority can show which clock is wrong. The wrong clock is therefore corrected.

@@ -184,6 +184,7 @@ function goodVector(parts: Case, index: number): GoodVector {
     nonce: bytes(nonce),
     ...more,
   };
+
   const body = resp(["dbsync2", headerOf(header), ...commands]);
   const id = idOf(body).toString("hex");
   const units = more.multi ? 1 : commands.length;

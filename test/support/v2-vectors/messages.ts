@@ -17,12 +17,14 @@ export function messageVectors(): MessageVector[] {
   };
   const result = { id: ID, daemon: vectorKeys.daemon.id, clock: NOW, newest: { at: NOW - 1, seq: 17 } };
   const head = ["result", hexText(ID), DAEMON, at, `${NOW - 1} 17`];
+
   const message = (
     name: string,
     from: "client" | "daemon",
     elements: Parameters<typeof resp>[0],
     decoded: Readonly<Record<string, unknown>>,
   ): MessageVector => ({ name, from, payload: resp(elements).toString("hex"), decoded });
+
   return [
     message("hello-client", "client", ["hello", "2", "", "", at, "", "client", "", ""], {
       kind: "hello",

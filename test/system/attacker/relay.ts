@@ -36,6 +36,7 @@ export class Relay implements AsyncDisposable {
   #serve(client: Socket, target: number, decide: Decide): void {
     const daemon = connect({ port: target, host: "127.0.0.1", noDelay: true });
     const number = this.recorded.push(Buffer.alloc(0)) - 1;
+
     for (const socket of [client, daemon]) {
       this.#sockets.add(socket);
       socket.on("error", () => {});

@@ -140,6 +140,7 @@ export class Victims implements AsyncDisposable {
     const list = ["-s", this.scratch.file("application.pem", this.application.pem), ...more];
     if (root) list.push("--root-key", this.scratch.file("root.pem", this.root.pem));
     if (data) list.push("--data", this.#folderWithKey(index));
+
     const pin = (key: Key) => (peers === "pinned" ? `#ed25519:${key.id.toString("hex")}` : "");
     if (peers !== "none") {
       this.keys.forEach((key, other) => {
@@ -149,6 +150,7 @@ export class Victims implements AsyncDisposable {
         list.push("--peer", `127.0.0.1:${this.#otherPorts[other]}${pin(key)}`);
       });
     }
+
     if (peers === "secret")
       list.push("--cluster-secret", this.scratch.file("secret", `${this.secret.toString("hex")}\n`));
     return list;

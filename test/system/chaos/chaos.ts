@@ -50,6 +50,7 @@ export async function runChaos({
 }: ChaosOptions): Promise<void> {
   const startedAt = performance.now();
   const elapsed = () => Math.round((performance.now() - startedAt) / 1000);
+
   await using cluster = await Cluster.start(FOUNDERS + 1, FOUNDERS, () => ({
     program: old ?? programPaths.dbsyncd,
   }));
@@ -57,20 +58,24 @@ export async function runChaos({
   const lanes = new Lanes(cluster);
   const random = new SeededRandom(seed, 2);
   const operator = new Operator({ cluster, random, writer: options.writers, old, say });
+
   let slowest = 0;
   for (let round = 0; elapsed() < seconds || round < ROUNDS_OF_ALL; round++) {
     const { lanes: faults, acts } = makeRound(new SeededRandom(seed, 1, round), round, roundMs);
     say(`round ${round + 1}, ${elapsed()} s`);
     await both(lanes.run(faults, performance.now() + roundMs), operator.run(acts));
+
     await writers.pause();
     let took = await cluster.level(LEVEL_MS);
     if (await operator.writeAgain()) took += await cluster.level(LEVEL_MS);
     operator.levelled();
     await checkAlarms(cluster);
+
     slowest = Math.max(slowest, took);
     say(`  level after ${(took / 1000).toFixed(1)} s; ${writers.writes.length} writes`);
     writers.resume();
   }
+
   await writers.stop();
   const writes = [...writers.writes, ...operator.writes];
   say(`the final check, ${elapsed()} s`);
@@ -79,6 +84,7 @@ export async function runChaos({
   await checkList(cluster, operator.removed);
   const state = await checkEqual(cluster, writes);
   const tally = checkWrites(writes, state, operator.erased);
+
   for (const reason of reasonsOf(writes)) say(reason);
   say(
     `${elapsed()} s; faults ${show({ ...lanes.counts, ...operator.counts })}; writes ${show(tally)}; ` +
@@ -155,6 +161,7 @@ async function checkEqual(cluster: Cluster, writes: readonly ReportedWrite[]): P
     await using client = trio.client([index]);
     states.push(await readState(client, writes));
   }
+
   await trio.endAll();
   let folded: State | null = null;
   let places = "";

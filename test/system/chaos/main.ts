@@ -116,6 +116,7 @@ function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
   const { isTTY } = process.stdout;
   const lines = () => sides.map((side) => lineOf(side, elapsed()));
   let isDrawn = false;
+
   const draw = () => {
     const back = isTTY && isDrawn ? `\x1b[${sides.length}A` : "";
     isDrawn = true;
@@ -126,6 +127,7 @@ function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
           .join(""),
     );
   };
+
   const timer = setInterval(draw, isTTY ? REFRESH_MS : LINE_MS);
   return {
     end() {

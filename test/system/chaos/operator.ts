@@ -191,10 +191,12 @@ export class Operator {
     const keepers = cluster.members.filter((other) => other !== seat);
     const others = await Promise.all(keepers.map((other) => this.#contents(other)));
     const shared = [...contents].filter(([orderKey]) => others.every((other) => other.get(orderKey) != null));
+
     const isDamaged = await damage(
       cluster.trio.folder(seat),
       shared.flatMap(([, entry]) => entry ?? []).reverse(),
     );
+
     const daemon = await cluster.start(seat);
     if (!isDamaged) return `nothing at seat ${seat}, since its log still contains all entries`;
     this.damaged++;

@@ -42,12 +42,14 @@ export async function readState(client: Client, writes: readonly ReportedWrite[]
   const tokens = writes.filter(({ sets }) => sets).map(({ token }) => token);
   const shared = writes.flatMap(({ counter, claim }) => [counter, claim]);
   const keys = [...new Set([...tokens, ...shared])].filter((key) => key !== "");
+
   for (let start = 0; start < keys.length; start += CHUNK) {
     const chunk = keys.slice(start, start + CHUNK);
     const values = (await client.call(["MGET", ...chunk])) as (string | null)[];
     for (const [index, value] of values.entries())
       if (value !== null) texts.set(chunk[index] as string, value);
   }
+
   for (const list of new Set(writes.map((write) => write.list))) {
     if (list === "") continue;
     const elements = (await client.call(["LRANGE", list, 0, -1])) as string[];

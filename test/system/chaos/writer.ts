@@ -51,6 +51,7 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
   const clientOf = (some: readonly string[]) => createClient({ servers: some, key, timeout: TIMEOUT_MS });
   await using all = clientOf(servers);
   await using clients = closing(servers.map((server) => clientOf([server])));
+
   for (let number = 0; turn !== "stop"; ) {
     if (turn === "pause") {
       report({ kind: "paused" });
@@ -59,12 +60,14 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
       });
       continue;
     }
+
     const burst = Array.from({ length: random.between(1, BURST_MAX) }, () =>
       makeWrite(random, writer, number++),
     );
     const client = random.chance(ALONE) ? random.oneOf(clients.items) : all;
     const writes = await Promise.all(burst.map((write) => sendWrite(client, write)));
     report({ kind: "reported", writes });
+
     const pause = random.between(PAUSE_MS_MIN, PAUSE_MS_MAX);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }

@@ -122,11 +122,13 @@ export class ClaimRounds implements AsyncDisposable {
           lane,
         }),
       );
+
       const random = new SeededRandom(seed, path, epoch, 1);
       // A fault is healed even if a round fails, so that the cluster can be stopped.
       const fault = this.#fault(random, epoch, play);
       await Promise.all(group.map((round) => play.work(round))).finally(() => fault);
       await fault;
+
       if (play.isContinuous !== true) await this.cluster.untilEqual();
       await Promise.all(group.map((round) => play.count(round, figures)));
       figures.rounds += group.length;
@@ -148,6 +150,7 @@ export class ClaimRounds implements AsyncDisposable {
       this.hold(false);
       return await cluster.restart(victim);
     }
+
     if (kind === 3) {
       cluster.areApart = true;
       await length();
@@ -163,6 +166,7 @@ export class ClaimRounds implements AsyncDisposable {
         await length();
       }
     }
+
     this.hold(false);
   }
 

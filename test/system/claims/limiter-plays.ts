@@ -131,6 +131,7 @@ export function rateLimiterFlexible(): Limiter | null {
   } catch {
     return null;
   }
+
   const limiterOf = async ({ connections, lane, key }: Round, daemon: number) =>
     new library.RateLimiterRedis({
       storeClient: await connections.redis(daemon, lane),
@@ -144,6 +145,7 @@ export function rateLimiterFlexible(): Limiter | null {
       .then(call)
       .catch(() => null);
   };
+
   return {
     name: "rate-limiter-flexible",
     withKills: true,

@@ -99,6 +99,7 @@ function addTo(figures: Figures, { added, given, unanswered }: Ledger, remains: 
     jobs.filter((job) => given.has(job) && !given.get(job)?.includes(daemon)),
   );
   const isLost = (job: string) => !given.has(job) && !waiting.has(job) && !working.has(job);
+
   figures.jobs += added.size;
   figures.lost += Math.max(0, [...added].filter(isLost).length - unanswered);
   figures.back += [...waiting].filter((job) => given.has(job)).length;

@@ -23,6 +23,7 @@ export const sidecarClient: Kind = {
       ...(policy === "usual" ? {} : { policy }),
     } as const;
     const { carrier } = ForwardingClient.open(options, () => {});
+
     const send = (argv: readonly string[], conditions: boolean) =>
       new Promise<Ended>((resolve) => {
         const replies = {
@@ -33,6 +34,7 @@ export const sidecarClient: Kind = {
         if (conditions) carrier.sendTogether([argv], [{ db: 0, key: "other", writer: "" }], SENDER, replies);
         else carrier.send(argv, SENDER, replies);
       });
+
     return Promise.resolve({
       call: () =>
         calls.map(({ key: name, timeout, bytes }) => {

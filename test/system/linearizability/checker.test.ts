@@ -87,14 +87,17 @@ const MOMENTS = 10_000;
 function makeHistory(random: SeededRandom, count: number): Made[] {
   const history: Made[] = [];
   let value: Value = null;
+
   // The moments of the effects are 100 apart, so several operations overlap, and none has the same moment as another.
   for (let number = 0; number < count; number++) {
     const happensAt = MOMENTS + number * 100;
     const invokedAt = happensAt - 1 - random.below(4) * 97 - random.below(40);
     const answeredAt = happensAt + 1 + random.below(4) * 89 + random.below(40);
+
     const name = `operation ${number}`;
     const isUnknown = random.chance(0.15);
     const to: Value = value !== null && random.chance(0.3) ? null : `value ${number}`;
+
     const kind = random.below(4);
     if (kind === 0) history.push({ name, effect: { kind: "read", value }, invokedAt, answeredAt, happensAt });
     else if (kind === 1) {
@@ -108,6 +111,7 @@ function makeHistory(random: SeededRandom, count: number): Made[] {
       value = to;
     }
   }
+
   const last = MOMENTS + count * 100;
   const read = { invokedAt: last + 1000, answeredAt: last + 1001, happensAt: last + 1000 };
   return [...history, { name: "the last read", effect: { kind: "read", value }, ...read }];

@@ -195,6 +195,7 @@ export class Faults {
     const cluster = this.#cluster;
     const random = this.#random;
     await pause(random.between(...PEACE_MS));
+
     const last = this.#founders;
     const seat = random.below(this.#founders);
     if (random.chance(0.3) && seat !== this.#disk?.seat) {
@@ -207,6 +208,7 @@ export class Faults {
         await cluster.admit(seat, lost);
       });
     }
+
     const isMember = cluster.isMember(last);
     this.#count(isMember ? "leave" : "join");
     await cluster.at(last, async () => {

@@ -96,6 +96,7 @@ export class Round {
     const outcomes = outcomesOf(log);
     const outcomeOf = (key: string, value: string) => outcomes.get(`${key} ${value}`);
     const problems: string[] = [];
+
     for (const { key, value, answer, name } of this.#written) {
       const isApplied = outcomeOf(key, value) === "applied";
       if (isApplied && answer === "unknown") this.unknownApplied++;
@@ -104,6 +105,7 @@ export class Round {
           `${name}: ${key} = ${value} was answered with ${answer}, but the log has ${outcomeOf(key, value)}`,
         );
     }
+
     for (const [key, history] of this.#histories) {
       const isSeen = ({ effect, answeredAt }: Operation) =>
         answeredAt !== null ||

@@ -119,6 +119,7 @@ async function runCluster({
   using disk = kinds.some((kind) => FILLING.has(kind)) ? await SmallDisk.of(cluster, seat) : null;
   await using clients = await Clients.open(cluster, size, sidecars);
   say(`cluster ${number}: ${size} daemons${args.length > 0 ? `, ${args.join(" ")}` : ""}`);
+
   for (const kind of random.shuffled(kinds)) {
     const round = new Round(`${number}:${kind.replaceAll(" ", "-")}`, random);
     const faults = new Faults(cluster, size, disk, random);
@@ -131,6 +132,7 @@ async function runCluster({
       const where = `seed ${seed}, cluster ${number} (${size} daemons), ${kind}; copies in ${kept}`;
       throw new Error(`${where}\n${(problem as Error).stack}`, { cause: problem });
     }
+
     addTo(tally, `${kind}`, round, faults);
     addTo(tally, `${size} daemons`, round, faults);
     const { applied, nil, refused, unknown } = round.counts;
@@ -139,6 +141,7 @@ async function runCluster({
       `  ${kind} (${[...faults.counts].map(([what, count]) => `${count} ${what}`).join(", ")}): ${applied} applied, ${nil} nil, ${refused} refused, ${unknown} unknown of which ${round.unknownApplied} seen in the log; ${seconds} s, load ${loadavg()[0]?.toFixed(1)}`,
     );
   }
+
   for (const [reason, count] of clients.reasons) say(`  ${count} × ${reason}`);
 }
 
@@ -191,10 +194,12 @@ class Clients implements AsyncDisposable {
   async #open(cluster: Cluster, founders: number, sidecars: number): Promise<void> {
     const { trio } = cluster;
     const seats = [...Array(founders).keys()];
+
     const failed = (message: string) => {
       const text = message.replaceAll(/127\.0\.0\.1:\d+/g, "a daemon").slice(0, 200);
       this.reasons.set(text, (this.reasons.get(text) ?? 0) + 1);
     };
+
     for (const [name, some] of [
       ["client of all", seats],
       ["client of all in reverse", seats.toReversed()],
@@ -204,6 +209,7 @@ class Clients implements AsyncDisposable {
       this.#closing.push(() => client.close());
       this.readers.push(new SignedContender(name, client, failed));
     }
+
     const servers = seats.map((seat) => trio.servers[seat]).join();
     for (let number = 0; number < sidecars; number++) {
       const sidecar = await startDaemon([
@@ -220,10 +226,12 @@ class Clients implements AsyncDisposable {
       this.#closing.push(() => redis.disconnect());
       this.readers.push(new RedisContender(`sidecar ${number}`, redis, failed));
     }
+
     for (const contender of programsOf(cluster, servers, failed)) {
       this.#closing.push(() => contender[Symbol.dispose]());
       this.readers.push(contender);
     }
+
     // A client requests decisions once a daemon that decides has greeted it.
     for (const reader of this.readers) {
       const isConnected = async () =>

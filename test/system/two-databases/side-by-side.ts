@@ -67,6 +67,7 @@ export class Side {
         await sleep(isDone ? REST_MS : FAILED_REST_MS);
       }
     };
+
     const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
     for (const fault of faultsOf(seed)) {
       await sleep(fault.peace);
@@ -75,8 +76,10 @@ export class Side {
       this.faults.set(fault.kind, (this.faults.get(fault.kind) ?? 0) + 1);
       this.now = "running";
     }
+
     isOver = true;
     await Promise.all(writers);
+
     this.now = "becomes level";
     await this.#pair.level();
     this.isEqual = await this.#pair.isEqual();
@@ -92,11 +95,13 @@ export class Side {
       this.#pair.thawFirst();
       return;
     }
+
     if (kind === "kill while cut off") {
       this.now = "second server disconnected";
       this.#pair.cutSecond();
       await sleep(cut);
     }
+
     this.now = "first server killed";
     await this.#pair.killFirst();
     await sleep(lasts);

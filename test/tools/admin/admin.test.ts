@@ -15,6 +15,7 @@ import { until } from "../../support/until.js";
 test("The daemon counts the commands and connections of its clients", async () => {
   await using daemon = await startDaemonHere(["--admin", "0"]);
   const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
+
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("SET k v"), "OK");
   assert.equal(await client.ask("GET k"), "v");
@@ -39,6 +40,7 @@ test("The daemon measures envelopes: their units, dates, and the time to check s
   await using daemon = await startDaemonHere(["--admin", "0", "-s", pair.file]);
   const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   using client = await EnvelopeClient.open(daemon.port, pair);
+
   await client.replies([
     ["SET", "k", "v"],
     ["GET", "k"],
@@ -46,6 +48,7 @@ test("The daemon measures envelopes: their units, dates, and the time to check s
   ]);
   const late = await client.ask([["PING"]], { at: Date.now() - 60_000 });
   assert.equal(late.kind === "refused" ? late.code : "", "skew");
+
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [
     'dbsyncd_units_total{listener="dbsync-v2",outcome="ok"} 2',
@@ -95,6 +98,7 @@ test("Only a daemon with a timeline reports the timeline and its members", async
     unreachable,
     ...knowsSecret,
   ]);
+
   const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [
@@ -107,6 +111,7 @@ test("Only a daemon with a timeline reports the timeline and its members", async
   ]) {
     assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
   }
+
   await using plain = await startDaemonHere(["--admin", "0"]);
   const other = await (
     await fetch(`http://127.0.0.1:${await plain.portOf("/healthz and /metrics")}/metrics`)

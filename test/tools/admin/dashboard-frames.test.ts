@@ -140,14 +140,17 @@ test("the page shows the problems of every table of rules", () => {
     { health: () => ({ version: "1", state: "catching-up", backends: [] }) },
     { replica: () => double<ReplicaFigures>(figures) },
   ];
+
   const texts = parts.flatMap((part) => {
     const { problems } = JSON.parse(framesOf(part).frames.next()) as DashboardFrame;
     return problems.map(({ text }) => text);
   });
+
   const tables = Object.entries({ ...daemonProblems, ...timelineProblems }).filter(([name]) =>
     name.endsWith("_RULES"),
   );
   assert.deepEqual(tables.map(([name]) => name).sort(), ["ORDER_RULES", "STATE_RULES", "TIMELINE_RULES"]);
+
   for (const [name, table] of [...tables, ["DATABASE_DOWN", { databaseDown: DATABASE_DOWN }] as const]) {
     const sentences = Object.values(table as Readonly<Record<string, { readonly says: string }>>);
     const isShown = sentences.some(({ says }) =>
@@ -167,6 +170,7 @@ test("pages of other sites do not receive the data of the page", async () => {
     start() {},
     stop() {},
   };
+
   const server = new AdminServer({
     listenAddress: parseHostAndPort("0"),
     hosts: [],
@@ -177,6 +181,7 @@ test("pages of other sites do not receive the data of the page", async () => {
   });
   await server.start();
   const { port } = server.address;
+
   const statusFor = (site: string) =>
     new Promise((resolve, reject) => {
       const headers = { "sec-fetch-site": site };
@@ -189,6 +194,7 @@ test("pages of other sites do not receive the data of the page", async () => {
       );
       request.on("error", reject);
     });
+
   assert.deepEqual(
     await Promise.all(["same-origin", "cross-site", "same-site", "none"].map(statusFor)),
     [200, 403, 403, 403],

@@ -91,9 +91,11 @@ test("a daemon starts and stops under requests to every path of --admin", async 
       Array.from({ length: UNITS }, (_, at) => ["RPUSH", `list${at}`, `element ${i}`]);
     for (let i = 0; i < COMMANDS; i++) await client.multi(unit(i));
   }
+
   await trio.end(0, "SIGTERM");
   const port = await freePort();
   const args = [...trio.argsOf(0), ...LISTENERS, "--admin", String(port)];
+
   for (let round = 0; round < amount(1, 2); round++) {
     const flood = new Flood(port);
     await using daemon = await startDaemon(args);
@@ -101,6 +103,7 @@ test("a daemon starts and stops under requests to every path of --admin", async 
       "/healthz and /events report that the daemon is live",
       async () => flood.states.has("live") && flood.events.has("live"),
     );
+
     const { code, stderr } = await daemon.stop();
     await flood.stop();
     assert.deepEqual([code, stderr, daemon.log.filter(isError)], [0, "", []]);

@@ -51,6 +51,7 @@ async function startAdmin(
     keys: () => null,
   };
   const { exposition = makeExposition(METRICS, sources) } = options;
+
   const log: string[] = [];
   const server = new AdminServer({
     listenAddress: parseHostAndPort("0"),
@@ -60,6 +61,7 @@ async function startAdmin(
     ...(site === undefined ? {} : { site }),
     log: pino({}, { write: (line) => log.push(line) }),
   });
+
   await server.start();
   const { port } = server.address;
   return {
@@ -126,6 +128,7 @@ test("other paths return 404, other methods return 405, and answers to HEAD have
 test("/metrics shows the counts of the observer", async () => {
   await using admin = await startAdmin();
   const { metrics } = admin;
+
   metrics.connected("dbsync-v2", 1);
   metrics.connected("dbsync-v2", 1);
   metrics.connected("dbsync-v2", -1);
@@ -137,6 +140,7 @@ test("/metrics shows the counts of the observer", async () => {
   metrics.skewed(-300);
   metrics.applied("redis:a:1", 0.3, false);
   metrics.applied("redis:a:1", 5000, true);
+
   const found = await scrape(admin);
   const due: Record<string, number> = {
     'dbsyncd_units_total{listener="dbsync-v2",outcome="ok"}': 7,
@@ -164,6 +168,7 @@ test("/metrics shows the counts of the observer", async () => {
   };
   for (const [name, value] of Object.entries(due)) assert.equal(found.get(name), value, name);
   assert.ok(Math.abs((found.get("dbsyncd_verify_seconds_sum") ?? 0) - 0.25004) < 1e-9);
+
   // A second scrape returns the same values, not sums.
   const again = await scrape(admin);
   for (const [name, value] of Object.entries(due)) assert.equal(again.get(name), value, name);
@@ -175,12 +180,14 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
   for (const [name, { type }] of Object.entries(METRICS)) {
     assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
   }
+
   const listeners = ["dbsync", "dbsync-v1", "dbsync-v2", "ws", "resp"];
   for (const listener of listeners) admin.metrics.connected(listener, 1);
   admin.metrics.refused("dbsync-v1", "skew");
   const found = await scrape(admin);
   const of = (listener: string, code: string) =>
     found.get(`dbsyncd_refusals_total{listener="${listener}",reason="${code}"}`);
+
   for (const code of Object.keys(REFUSALS))
     assert.ok(
       listeners.some((listener) => of(listener, code) === 0),
@@ -196,6 +203,7 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
     "connections of versions 1 and 2 are refused before the version is known",
   );
   assert.equal(of("dbsync-v1", "skew"), 1, "other reasons appear once they are counted");
+
   const started = found.get("process_start_time_seconds") ?? 0;
   assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);
   assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
@@ -245,6 +253,7 @@ test("requests for other host names are refused; addresses, localhost and names 
     const answer = await client.rest();
     return [Number(answer.split(" ")[1]), answer] as const;
   };
+
   for (const path of ["/healthz", "/metrics"]) {
     for (const host of [
       "127.0.0.1",
@@ -257,6 +266,7 @@ test("requests for other host names are refused; addresses, localhost and names 
       assert.equal((await statusOf(path, `HTTP/1.1\r\nHost: ${host}`))[0], 200, host);
     assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser sends HTTP/1.0");
   }
+
   for (const path of ["/healthz", "/metrics", "/"]) {
     for (const host of [
       "evil.example",
@@ -354,13 +364,16 @@ test("an event that cannot be created ends the connections of pages, which can r
     },
     end: () => {},
   };
+
   const stream = new EventStream(source, ({ message }) => failures.push(message));
   const site = { ...failingSite(), listen: (response: ServerResponse) => stream.add(response) };
   await using admin = await startAdmin({ site });
   assert.equal((await admin.get("/events")).status, 500);
+
   isBroken = false;
   const reader = (await admin.get("/events")).body?.getReader() ?? assert.fail();
   assert.match(Buffer.from((await reader.read()).value ?? "").toString(), /data: event/);
+
   isBroken = true;
   const readRest = until("the stream ends", async () => (await reader.read()).done, { pause: nextTurn });
   await assert.rejects(readRest, { name: "TypeError" });

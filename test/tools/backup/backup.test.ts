@@ -55,6 +55,7 @@ before(async () => {
   cluster = await startCluster(1);
   daemon = await start("data");
   client = opened(daemon.port);
+
   const commands: readonly (readonly (string | Buffer)[])[] = [
     ["SET", "cart:1", "one"],
     ["SET", "cart:2", BYTES, "PXAT", String(FAR_MS)],
@@ -68,13 +69,16 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
+
   // The state at the date of this write has the key.
   await client.call("SET brief 1 PX 1");
   // `then` is the date of the last write, by the client's clock. The writes after the backup have later dates.
   then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
+
   writeFileSync(at("data/functions.rdb"), "libraries of functions");
   const { code, stderr } = await backUp("first.dbsync");
   assert.equal(code, 0, stderr);
+
   await client.call("SET cart:1 changed");
   await client.call("DEL cart:2 hash");
   await client.call("SET cart:new new");
@@ -106,14 +110,17 @@ test("a backup is restored into an empty folder, with its own state or that of a
   // A restore that was killed leaves this folder.
   mkdirSync(at("restored.unfinished/timeline"), { recursive: true });
   writeFileSync(at("restored.unfinished/timeline/data.mdb"), "half");
+
   const made = await restore("second.dbsync", "--data", at("restored"));
   assert.equal(made.code, 0, made.stderr);
   assert.deepEqual(readdirSync(at("restored")).sort(), ["functions.rdb", "snapshots", "timeline"]);
   assert.equal(readFileSync(at("restored/functions.rdb"), "utf8"), "libraries of functions");
   assert.ok(!existsSync(at("restored.unfinished")));
   assert.equal(await stateOf("--data", at("restored")), secondState);
+
   assert.equal((await restore("second.dbsync", "--data", at("earlier"), "--at", String(then))).code, 0);
   assert.equal(await stateOf("--data", at("earlier")), await stateOf("--backup", at("first.dbsync")));
+
   const nowhere = await restore("first.dbsync", "--data", "/proc/none");
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.stderr, /^dbsync: .*\n$/);
@@ -123,6 +130,7 @@ test("a backup is restored into an empty folder, with its own state or that of a
   const onto = await restore("first.dbsync", "--data", at("first.dbsync"));
   assert.equal(onto.code, 1);
   assert.match(onto.stderr, /^dbsync: --data .*first\.dbsync is a file: .*\n$/);
+
   await using other = await start("earlier");
   const earlier = opened(other.port);
   assert.equal(await earlier.call("GET cart:1"), "one");
@@ -140,6 +148,7 @@ test("keys are restored as signed commands, and existing keys are overwritten on
   assert.equal(one.code, 0);
   assert.deepEqual(await client.call("GET cart:2", { buffers: true }), BYTES);
   assert.equal(await client.call("PEXPIRETIME cart:2"), FAR_MS);
+
   const some = await restoreKeys("first.dbsync", "--prefix", "cart:");
   assert.equal(some.code, 1);
   assert.match(
@@ -147,21 +156,25 @@ test("keys are restored as signed commands, and existing keys are overwritten on
     /^0 keys restored\n3 keys not restored, because the daemons have them.*\n1 key could not be restored:\n {2}"cart:document": /,
   );
   assert.equal(await client.call("GET cart:1"), "changed");
+
   const all = await restoreKeys("first.dbsync", "--prefix", "", "--replace");
   assert.match(all.stdout, /^7 keys restored\n1 key could not be/, all.stderr);
   assert.equal(await client.call("GET cart:1"), "one");
   assert.deepEqual(await client.call("HGETALL hash"), ["name", "Ada"]);
   assert.deepEqual(await client.call("XRANGE stream - +"), [["5-1", ["field", "value"]]]);
   assert.equal(await client.call("GET cart:new"), "new");
+
   const expired = await restoreKeys("first.dbsync", "--only", "brief", "--at", String(then));
   assert.deepEqual(
     [expired.code, expired.stdout],
     [0, "0 keys restored\n1 key left out, because it has expired since\n"],
   );
+
   if (!isFull) return;
   const history = await restoreKeys("second.dbsync", "--only", "cart:1", "--at", String(then), "--replace");
   assert.equal(history.code, 0, history.stderr);
   assert.equal(await client.call("GET cart:1"), "one");
+
   const none = await restoreKeys("first.dbsync", "--only", "never");
   assert.equal(none.code, 1);
   assert.match(none.stdout, /the backup contains no such key/);
@@ -191,6 +204,7 @@ test("a damaged backup is not restored, and the damaged bytes are reported", asy
   const bytes = readFileSync(at("damaged.dbsync"));
   bytes[700] = (bytes[700] as number) ^ 1;
   writeFileSync(at("damaged.dbsync"), bytes);
+
   const folder = await restore("damaged.dbsync", "--data", at("never"));
   assert.equal(folder.code, 1);
   assert.match(
@@ -201,12 +215,15 @@ test("a damaged backup is not restored, and the damaged bytes are reported", asy
     readdirSync(cluster.folder).filter((name) => name.startsWith("never")),
     [],
   );
+
   const key = await restoreKeys("damaged.dbsync", "--only", "cart:1");
   assert.equal(key.code, 1);
   assert.match(key.stderr, /bytes 20 to \d+/);
+
   const verified = await dbsync("log", "verify", "--backup", at("damaged.dbsync"), ...keys());
   assert.equal(verified.code, 1);
   assert.match(verified.stdout, /damaged\.dbsync, bytes 20 to \d+: they were altered/);
+
   writeFileSync(at("other.dbsync"), "something else");
   assert.match((await restore("other.dbsync", "--data", at("never"))).stderr, /it is not a backup/);
 });
@@ -216,31 +233,38 @@ test("a backup during writes has the state of a single moment, and a killed back
 }, async () => {
   const count = 500;
   let written = 0;
+
   const writing = (async () => {
     for (let i = 0; i < count; i++) {
       await client.call(["RPUSH", "log", String(i)]);
       written = i + 1;
     }
   })();
+
   const words = ["backup", "--data", at("data"), at("killed.dbsync")];
   const child = spawn(process.execPath, [programPaths.dbsync, ...words], { stdio: "ignore", detached: true });
   const ended = once(child, "exit");
   const hasBegun = () => readdirSync(cluster.folder).some((name) => name.startsWith(".killed.dbsync"));
   await until("the backup begins", () => hasBegun() || child.exitCode !== null, { pause: nextTurn });
+
   if (child.exitCode === null) process.kill(-(child.pid as number), "SIGKILL");
   await ended;
+
   if (existsSync(at("killed.dbsync"))) {
     await stateOf("--backup", at("killed.dbsync"));
     rmSync(at("killed.dbsync"));
   }
+
   const before = written;
   const made = await backUp("killed.dbsync");
   assert.equal(made.code, 0, made.stderr);
   await writing;
+
   mkdirSync(at("moment"));
   assert.equal((await restore("killed.dbsync", "--data", at("moment"))).code, 0, "the folder is empty");
   await using other = await start("moment");
   const restored = opened(other.port);
+
   const log = (await restored.call("LRANGE log 0 -1")) as string[];
   assert.ok(
     log.length >= before,

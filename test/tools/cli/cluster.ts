@@ -32,6 +32,7 @@ export async function startCluster(count: number, args: readonly string[] = []):
     chmodSync(join(folder, `${name}.pem`), 0o600);
     writeFileSync(join(folder, `${name}-public.pem`), publicPem);
   }
+
   const keys = ["--sign-key", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
   const each: TestDaemon[] = [];
   while (each.length < count) {
@@ -39,6 +40,7 @@ export async function startCluster(count: number, args: readonly string[] = []):
     const port = ["--port", String(await freePort())];
     each.push(await startDaemon({ key: false, args: [...keys, ...port, ...args] }));
   }
+
   const daemons = { daemons: each, servers: each.map(({ servers }) => servers).join(",") };
   return {
     folder,

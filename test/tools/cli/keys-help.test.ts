@@ -45,6 +45,7 @@ test("every example in the help of dbsync keys works as printed", async () => {
       await shell(line);
     }
   }
+
   await using other = await startCluster(1);
   copyFileSync(join(other.folder, "root.pem"), join(other.folder, "root-private.pem"));
   const outer = cluster;
@@ -62,12 +63,14 @@ test("options may precede or follow the key, and a rule that looks like an optio
   const id = (await cluster.run(["keys", "list", "--json", ...root])).stdout;
   const { keys } = JSON.parse(id) as { keys: { id: string; role: string }[] };
   const key = keys.find(({ role }) => role === "application")?.id ?? assert.fail(id);
+
   const changed = await cluster.run(["keys", "rules", key, "+@all", "-select", "--json", ...root, "~*"]);
   assert.equal(changed.code, 0, changed.stderr);
   const { stdout } = await cluster.run(["keys", "info", key, "--json", ...root]);
   assert.deepEqual((JSON.parse(stdout) as { rules: string[] }).rules, ["+@all", "-select", "~*"]);
   const dry = await cluster.run(["keys", "dryrun", key, ...root, "--", "SET", "-k", "--json"]);
   assert.deepEqual([dry.code, dry.stdout], [0, "OK\n"]);
+
   for (const [args, message] of [
     [["rules", key, ...root], /missing required argument 'rules'/],
     [["rules", key, "+@all", "--labl", "x"], /unknown option '--labl'/],

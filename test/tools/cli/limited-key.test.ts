@@ -35,6 +35,7 @@ test("doctor checks each of two servers that belong to different clusters", asyn
   await using one = await startDaemon();
   await using two = await startDaemon();
   const servers = `${one.servers},${two.servers}`;
+
   const { code, stdout } = await cluster.run(["doctor", "-k", "app.pem", "-s", servers]);
   assert.equal(code, 1);
   for (const server of [one.servers, two.servers])
@@ -45,6 +46,7 @@ test("doctor checks each of two servers that belong to different clusters", asyn
       ),
     );
   assert.match(stdout, /\nFirst fix: .*--cluster-name\n$/);
+
   const json = await cluster.run(["doctor", "--json", "-k", "app.pem", "-s", servers]);
   const { findings } = JSON.parse(json.stdout) as { findings: { grade: string; subject: string }[] };
   for (const server of [one.servers, two.servers])

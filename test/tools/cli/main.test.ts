@@ -124,6 +124,7 @@ describe("dbsync send", () => {
     await using server = await FakeServer.start();
     await run(server.address, "send", "--versions", "1", "-k", keyFile, "PING");
     assert.equal(server.requests[0]?.length, "ds:5:PING\0".length + 256);
+
     writeFileSync(join(folder, "passphrase"), "not needed by this key\n", { mode: 0o600 });
     assert.equal(
       (
@@ -141,6 +142,7 @@ describe("dbsync send", () => {
       ).code,
       0,
     );
+
     const missing = await run(
       server.address,
       "send",
@@ -469,6 +471,7 @@ describe("dbsync", () => {
         `dbsync: dbsync has no command ${name}; ${name} is a command of the store: dbsync send ${typed}\n`,
       );
     }
+
     const early = await runDbsync(["-k", "app.pem", "hset", "k", "f", "v"]);
     assert.match(
       early.stderr,

@@ -119,6 +119,7 @@ describe("dbsync profile", () => {
     await add("dead", dead);
     await add("prod", cluster.daemons.servers);
     await dbsync(["profile", "use", "dead"]);
+
     const { servers } = cluster.daemons;
     const root = join(cluster.folder, "root.pem");
     for (const [args, variables] of [
@@ -130,6 +131,7 @@ describe("dbsync profile", () => {
       const { code, stderr } = await dbsync(["send", ...args, "PING"], variables);
       assert.deepEqual([code, stderr], [0, ""], JSON.stringify([args, variables]));
     }
+
     const folder = join(cluster.folder, "with-ini");
     mkdirSync(folder);
     writeFileSync(join(folder, "dbsync.ini"), `dbsync.servers = ${servers}\ndbsync.signkey = ${root}\n`);
@@ -154,6 +156,7 @@ test("dbsync get sends GET for one key", async () => {
     (await cluster.run(["get", "--json", "greeting", "-k", "app.pem"])).stdout,
     '{"value":"good morning"}\n',
   );
+
   const many = await cluster.run(["get", "-k", "app.pem", "HGETALL", "cart"]);
   assert.equal(many.code, 2);
   assert.match(

@@ -29,18 +29,21 @@ const options = (name: string) => [
 before(async () => {
   plain = await startCluster(1);
   folder = mkdtempSync(join(tmpdir(), "dbsync-timeline-"));
+
   const ports = [await freePort(), await freePort()];
   daemons = [
     await startDaemon({ key: false, args: [...peerArgs(ports, 0), ...options("one")] }),
     await startDaemon({ key: false, args: [...peerArgs(ports, 1), ...options("two")] }),
   ];
   servers = daemons.map((daemon) => daemon.servers).join();
+
   await until("both daemons are live", async () => {
     const { daemons } = JSON.parse((await run("status", "--json")).stdout) as {
       daemons: { state: string }[];
     };
     return daemons.every(({ state }) => state === "live");
   });
+
   // With --policy all each write is on both daemons before the next.
   for (const command of [
     "SET greeting hello",
@@ -226,6 +229,7 @@ describe("dbsync log --follow", () => {
     const child = spawn(process.execPath, [...words, "-k", join(plain.folder, "root.pem")], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString();
@@ -246,6 +250,7 @@ describe("dbsync log --follow", () => {
     } finally {
       child.kill("SIGINT");
     }
+
     const [code] = (await once(child, "close")) as [number];
     assert.equal(code, 0);
   });
@@ -269,6 +274,7 @@ describe("a disconnected daemon and its folder", () => {
       const { code, stdout } = await plain.run(["status", "-s", lonely, "-k", "root.pem"]);
       return code === 1 && /127\.0\.0\.1:\d+ is down for .*, seen by 1 of 1.*; start it first/.test(stdout);
     });
+
     await daemons[0]?.stop();
     const { code, stdout } = await verify("one");
     assert.equal(code, 0);
@@ -278,6 +284,7 @@ describe("a disconnected daemon and its folder", () => {
       /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 correct\n/,
     );
     assert.match(stdout, /\nNo faults\.\n$/);
+
     const [one, two] = [await verify("one", "--json"), await verify("two", "--json")];
     assert.equal(JSON.parse(one.stdout).state, JSON.parse(two.stdout).state);
   });

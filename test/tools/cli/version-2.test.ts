@@ -73,6 +73,7 @@ describe("dbsync status", () => {
       stdout,
       new RegExp(`\\nFAIL  ${other.servers}: it belongs to the cluster .*; start all daemons with the same`),
     );
+
     const result = await run("status", "--json", "--cluster", other.cluster ?? "", "-s", other.servers);
     assert.equal(result.code, 0);
     const wrong = await run("status", "--json", "--cluster", other.cluster ?? "");
@@ -90,6 +91,7 @@ describe("dbsync status", () => {
     assert.equal(code, 1);
     assert.match(stdout, /\n127\.0\.0\.1:\d+ +- +- +- +connect +- +-\n127\.0\.0\.1:\d+ +1 +- +- +- +- +-\n/);
     assert.match(stdout, /: connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?\n$/);
+
     assert.equal((await run("status", "-s", old.address)).code, 0);
     for (const args of [
       ["--versions", "2"],
@@ -99,6 +101,7 @@ describe("dbsync status", () => {
       assert.match(required.stdout, /it speaks only version 1, .*; update it; .*--versions 1/);
       assert.equal(required.code, 1);
     }
+
     assert.equal((await run("status", "-s", `dbsync1://${old.address}`, "-k", "app.pem")).code, 0);
     assert.equal((await run("status", "-s", old.address, "-k", "app.pem", "--versions", "1,2")).code, 0);
   });
@@ -142,6 +145,7 @@ describe("dbsync send", () => {
     const set = await cluster.run(["send", "-k", "app.pem", "-x", "SET", "stored"], bytes);
     assert.deepEqual([set.code, set.stdout, set.stderr], [0, "OK\n", ""]);
     assert.equal((await run("send", "-k", "app.pem", "GET", "stored")).bytes.toString("hex"), "ff00410a");
+
     const json = await run("send", "-k", "app.pem", "--json", "GET", "stored");
     assert.deepEqual(JSON.parse(json.stdout), { value: { base64: "/wBB" } });
     const all = await run("send", "-k", "app.pem", "--all", "--json", "GET", "stored");
@@ -150,6 +154,7 @@ describe("dbsync send", () => {
       assert.deepEqual([value, values], [{ base64: "/wBB" }, [{ base64: "/wBB" }]]);
     const lines = (await run("send", "-k", "app.pem", "--all", "GET", "stored")).bytes;
     assert.ok(lines.includes(Buffer.concat([Buffer.from(": "), bytes, Buffer.from("\n")])));
+
     const piped = ["repl", "-k", "app.pem"];
     assert.equal((await cluster.run(piped, "GET stored\n")).bytes.toString("hex"), "ff00410a");
     const spoken = await cluster.run([...piped, "--json"], "GET stored\n");
@@ -198,9 +203,11 @@ describe("dbsync send", () => {
       /: version: it closes the connection after version 2's hello: .*DBSYNC_VERSIONS=1.*\[not applied there\]/,
     );
     assert.deepEqual(old.commands, []);
+
     const wrong = await run("send", "-s", old.address, "--versions", "v1", "PING");
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /Allowed: 2 \(only version 2\)/);
+
     for (const args of some([
       ["--versions", "1"],
       ["--versions", "1,2"],
@@ -275,11 +282,13 @@ describe("with TLS", () => {
       join(cluster.folder, "tls/tls-key.pem"),
     ];
     await using secured = await startDaemon({ args: files });
+
     const plain = await run("doctor", "-s", secured.servers);
     assert.match(plain.stdout, /FAIL {2}.*: tls: [\s\S]*\nFirst fix: .*write dbsyncs:\/\//);
     const untrusted = await run("status", "-s", `dbsyncs://${secured.servers}`);
     assert.equal(untrusted.code, 1);
     assert.match(untrusted.stdout, new RegExp(`pin it: #${pin}`));
+
     const pinned = await run("doctor", "-s", `dbsyncs://${secured.servers}#${pin}`);
     assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is pinned\n/);
     const trusted = await run("status", "-s", `dbsyncs://${secured.servers}`, "--ca", "tls/tls-cert.pem");

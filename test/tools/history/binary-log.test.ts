@@ -14,11 +14,13 @@ test("log, blame and get --at preserve bytes that are not text", async () => {
     await using client = createClient({ servers, key: join(cluster.folder, "app.pem") });
     await client.call(["SET", "k", value]);
   }
+
   const outputOf = async (...words: string[]) => {
     const { code, stdout, stderr } = await cluster.run([...words, "-k", "root.pem"]);
     assert.equal(code, 0, stderr);
     return stdout;
   };
+
   const base64 = value.toString("base64");
   for (const words of [["log"], ["blame", "k"]]) {
     assert.match(await outputOf(...words), / SET k "\\x00\\xff\\x80A"/);
@@ -27,6 +29,7 @@ test("log, blame and get --at preserve bytes that are not text", async () => {
     };
     assert.deepEqual(units[0]?.commands, [["SET", "k", { base64 }]]);
   }
+
   const at = String(Date.now());
   assert.equal(await outputOf("get", "--at", at, "k"), '"\\x00\\xff\\x80A"\n');
   assert.deepEqual(

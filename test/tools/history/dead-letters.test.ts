@@ -98,10 +98,12 @@ test("list shows the date, the state and the reason of each dead letter, and sho
   assert.match(rows[1] ?? "", / SET base64:AP8NCiTp base64:AP8NCiTp$/);
   assert.match(rows[2] ?? "", / INCR counter and 2 more$/);
   assert.match(rows[3] ?? "", / possible +INCR doubtful$/);
+
   const shown = await runDeadLetters("show", shortId(several), hexOf(conditional.id).slice(0, 4));
   assert.match(shown.stdout, /command +INCR counter\ncommand +RPUSH list a\ncommand +SET list:2 "b c"\n/);
   assert.match(shown.stdout, /if +there of database 0: absent\n/);
   assert.match(shown.stdout, new RegExp(`signer +${hexOf(foreign.id)}`));
+
   const [line] = (await runDeadLetters("show", shortId(binary), "--json")).stdout.split("\n");
   const { envelope, state, reason } = JSON.parse(line ?? "");
   assert.deepEqual(
@@ -126,12 +128,14 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     const result = await runDeadLetters(task, ...parameters);
     assert.deepEqual([result.code, text.test(result.stderr)], [code, true], result.stderr);
   }
+
   const nowhere = await cluster.run(["dead-letters", "list", "--data", join(cluster.folder, "nowhere")]);
   assert.deepEqual(
     [nowhere.code, /the folder does not exist/.test(nowhere.stderr)],
     [1, true],
     nowhere.stderr,
   );
+
   const other = await cluster.run(["dead-letters", "list", "--data", cluster.folder]);
   assert.deepEqual([other.code, /there is no timeline in it/.test(other.stderr)], [1, true], other.stderr);
 });
@@ -165,14 +169,17 @@ test("--all writes only dead letters that are certainly missing, in their order"
   );
   assert.match(third ?? "", new RegExp(`^${shortId(wrong)} not written: .*WRONGTYPE`));
   assert.match(rest, /^2 dead letters still waiting, of which 1 may be in the state: check their keys/);
+
   assert.equal(await client.send("GET there"), "first");
   assert.equal(await client.send("GET doubtful"), null);
   assert.deepEqual(statesOf(), ["written", "written", "written", "waiting", "written", "waiting"]);
+
   const { stdout: json, code: waiting } = await writeAgain("--all", "--json");
   assert.deepEqual(
     [waiting, JSON.parse(json.trimEnd().split("\n").at(-1) ?? "")],
     [1, { waiting: 2, possible: 1 }],
   );
+
   const doubted = await writeAgain(shortId(doubtful));
   assert.match(doubted.stderr, /the state may contain it: check that first/);
 });
@@ -201,19 +208,23 @@ test("a damaged dead letter is shown as damaged and not written, and only the na
   const bytes = readFileSync(file);
   bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
   writeFileSync(file, bytes);
+
   assert.match(
     (await runDeadLetters("list")).stdout,
     new RegExp(`${shortId(doubtful)} .* possible +\\(damaged\\)`),
   );
+
   const written = await writeAgain(shortId(doubtful), "--anyway");
   assert.deepEqual(
     [written.code, written.stdout.startsWith(`${shortId(doubtful)} not written: its bytes are damaged`)],
     [1, true],
     written.stdout,
   );
+
   const removed = await runDeadLetters("remove", shortId(doubtful), shortId(counted));
   assert.equal(removed.stdout, `removed ${hexOf(counted.id)}\nremoved ${hexOf(doubtful.id)}\n`);
   assert.equal(statesOf().length, 4);
+
   // None that waits may be in the state: its keys need no check.
   const all = await writeAgain("--all");
   assert.deepEqual(
@@ -233,14 +244,17 @@ test("a letter that takes what is there is shown with what it took, and written 
     ["SET", "done", "1"],
     ["GETDEL", "absent"],
   ];
+
   const claim = deadLetter(7, commands, { choices, units: [1, 2] });
   await keep([[claim, "missing"]]);
   await client.send("RPUSH queue c d e");
+
   const shown = await runDeadLetters("show", shortId(claim));
   assert.match(
     shown.stdout,
     /units +of 1, 2 commands, each in one step\ncommand +LPOP queue 2\ntook +a "b c"\ncommand +SET done 1\ncommand +GETDEL absent\ntook +nothing\n/,
   );
+
   const first = await writeAgain(shortId(claim));
   assert.deepEqual(
     [first.code, /not written: it takes what is there/.test(first.stdout)],
@@ -248,6 +262,7 @@ test("a letter that takes what is there is shown with what it took, and written 
     first.stderr,
   );
   assert.equal(await client.send("LLEN queue"), "3");
+
   const second = await writeAgain(shortId(claim), "--anyway");
   assert.deepEqual([second.code, await client.send("LLEN queue")], [0, "1"], second.stdout);
 });

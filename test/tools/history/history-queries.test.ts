@@ -39,6 +39,7 @@ test("a unit is formatted as one line", () => {
     lineOf({ outcome: "unmet" }),
     "unmet  web (3d940c9fd6e3)  SET k v  → its conditions were not met",
   );
+
   const several = {
     db: 2,
     commands: [

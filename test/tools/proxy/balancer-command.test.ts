@@ -20,24 +20,30 @@ async function run(line: string, variables: Readonly<Record<string, string>> = {
 test("health, metrics and status report the servers and the readiness of the balancer", async () => {
   await using one = await FakeSqlServer.start();
   await using two = await FakeSqlServer.start();
+
   const places = `m1=127.0.0.1:${one.port} 127.0.0.1:${two.port}`;
   const line = `dbsync-proxy ${places} --listen 0 --admin 0 --heartbeat 50 --log-format json`;
   await using proxy = new Terminal(line, process.cwd());
   proxy.start();
   const [, port = ""] = await proxy.printed(LISTENING);
   const [, admin = ""] = await proxy.printed(ADMIN);
+
   using client = await SqlLineClient.open(Number(port));
   assert.equal(await client.told("select 1"), "done");
+
   const status = await run(`dbsync-proxy status ${admin}`);
   assert.equal(status.code, 0, status.output);
   assert.match(status.output, new RegExp(`^m1 +127\\.0\\.0\\.1:${one.port} +master +up`, "m"));
+
   const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   assert.match(metrics, /^dbsync_proxy_statements_total\{kind="read"\} 1$/m);
   assert.match(metrics, /^dbsync_proxy_server_up\{server="m1"\} 1$/m);
+
   await one.stop();
   await two.stop();
   const health = () => fetch(`http://127.0.0.1:${admin}/healthz`);
   await until("the balancer is not ready", async () => (await health()).status === 503);
+
   const told = await run(`dbsync-proxy status --json ${admin}`);
   assert.equal(told.code, 1);
   const { status: word, servers } = JSON.parse(told.output) as { status: string; servers: { up: boolean }[] };
@@ -49,12 +55,14 @@ test("DIRK_CONFIG_PATH names an original config.json, and options override the f
   using folder = makeFolder();
   await using server = await FakeSqlServer.start();
   const file = `${folder.path}/config.json`;
+
   const instances = [
     { id: "m1", role: "MASTER", host: "127.0.0.1", port: server.port },
     { id: "m2", role: "MASTER", host: "127.0.0.1", port: server.port },
   ];
   const loadBalancer = { listenHost: "127.0.0.1", listenPort: 0 };
   writeFileSync(file, JSON.stringify({ loadBalancer, instances, replication: { type: "STATEMENT" } }));
+
   await using proxy = new Terminal("dbsync-proxy --log-format json", process.cwd(), {
     DIRK_CONFIG_PATH: file,
   });
@@ -62,6 +70,7 @@ test("DIRK_CONFIG_PATH names an original config.json, and options override the f
   const [, , servers] = await proxy.printed(LISTENING);
   assert.equal(servers, `"m1=127.0.0.1:${server.port}","m2=127.0.0.1:${server.port}"`);
   await proxy.printed(/the file enables replication/);
+
   await using other = new Terminal(
     `dbsync-proxy --config ${file} --listen 0 --log-format json 127.0.0.1:${server.port}`,
     process.cwd(),

@@ -24,9 +24,11 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
   const folder = mkdtempSync(join(tmpdir(), "dbsync-chain-"));
   const [secret = "", ...lines] = await printedLines("docs/proxy.md", "dbsync-proxy cache");
   assert.equal(lines.length, 5);
+
   await using makingSecret = new Terminal(secret, folder);
   makingSecret.start();
   assert.equal(await makingSecret.ended(), 0, makingSecret.output);
+
   const terminals = lines.map((line) => new Terminal(line, folder));
   const [one, two, balancer, cache, client] = terminals as [Terminal, Terminal, Terminal, Terminal, Terminal];
   const portOf = (pattern: RegExp, line = "") => Number(pattern.exec(line)?.[1]);
@@ -35,6 +37,7 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
     { terminal: two, port: portOf(/--sql (\d+)/, lines[1]) },
   ] as const;
   const front = portOf(/:(\d+)$/, lines[4]);
+
   try {
     for (const terminal of [one, two, balancer, cache]) terminal.start();
     const isThere = async (port: number) => {
@@ -43,8 +46,10 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
     };
     for (const port of [...daemons.map(({ port }) => port), front])
       await untilNoFailure(`port ${port} answers`, () => isThere(port));
+
     client.start("manamboara tahiry toko; ampiasao toko; manamboara tabilao t (k ISA(null,null));");
     assert.equal(await client.ended(), 0, client.output);
+
     // One daemon has executed the statements. The other daemon receives them a moment later, and until then refuses to
     // select the database.
     for (const { port } of daemons)
@@ -69,6 +74,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   const writers = Array.from({ length: CLIENTS }, (_, i) => new RowWriter(i * 1_000_000));
   const clients = await Promise.all(writers.map(() => SqlLineClient.open(front)));
   for (const client of clients) assert.match(await client.told("ampiasao toko;"), /miasa ankehitriny/);
+
   const writeMore = () =>
     Promise.all(
       writers.map(async (writer, i) => {
@@ -79,6 +85,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
         }
       }),
     );
+
   let isReading = true;
   let reads = 0;
   const reading = (async () => {
@@ -91,20 +98,24 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   // A failure of the reads is reported below, unless something else fails first.
   reading.catch(() => {});
   await writeMore();
+
   // Any of the daemons may receive the writes.
   const counts = await Promise.all(daemons.map(async ({ port }) => (await rowsAt(port)).length));
   const [first, second] = daemons;
   const victim = (counts[0] ?? 0) >= (counts[1] ?? 0) ? first : second;
   const readsBefore = reads;
+
   const writing = writeMore();
   await victim.terminal.kill();
   await writing;
   await writeMore();
   victim.terminal.start();
   await writeMore();
+
   isReading = false;
   await reading;
   assert.ok(reads > readsBefore, "reads continue");
+
   await untilNoFailure("both daemons have the acknowledged rows", async () => {
     const [mine, other] = await Promise.all(daemons.map(({ port }) => rowsAt(port)));
     assert.deepEqual(mine, other);
@@ -122,6 +133,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
     );
     assert.ok(unknown.size <= CLIENTS, "only the statements in flight have unknown outcomes");
   });
+
   for (const { refusedMost } of writers) assert.ok(refusedMost <= REFUSED_IN_A_ROW, String(refusedMost));
   for (const client of clients) client[Symbol.dispose]();
 }

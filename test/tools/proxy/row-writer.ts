@@ -24,12 +24,14 @@ export class RowWriter {
   async write(client: SqlLineClient): Promise<void> {
     const row = this.#next;
     const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
+
     if (answer === "") {
       this.#next++;
       this.unknown.add(row);
       this.isCutOff = true;
       return;
     }
+
     // The balancer sends this answer after it has waited in vain for servers to reconnect. The number of such answers
     // depends on how busy the machine is, so they are not counted as refusals.
     if (answer.startsWith("Hadisoana : LOADING ")) return;
@@ -37,6 +39,7 @@ export class RowWriter {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
       return;
     }
+
     this.refusedInARow = 0;
     this.#next++;
     if (answer === DONE) this.acknowledged.add(row);

@@ -61,6 +61,7 @@ function showLog(reply: SignedReply): void {
       { text: shown(textOf(fields["reply"])), className: "reply" },
     ];
   });
+
   fillTable(byId("log"), rows);
   byId("log").hidden = rows.length === 0;
   const more = Number(left) > 0 ? `; ${countText(Number(left))} older units are not shown` : "";
@@ -170,6 +171,7 @@ function clientRow(fields: URLSearchParams): Cell[] {
   const text = (name: string) => fields.get(name) ?? "";
   const span = (name: string) => spanText(Number(text(name)) * SECOND_MS);
   const command = text("cmd");
+
   return [
     { text: text("addr"), className: "name" },
     { text: text("listener") },
@@ -200,6 +202,7 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
     byId("authorize"),
     `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`,
   );
+
   byId("unlock").addEventListener("click", async () => {
     setText(byId("signed-problem"), "");
     try {
@@ -222,6 +225,7 @@ export function showSignIn({ keys, ws }: DashboardFrame): void {
     ...(keys?.["root"] === undefined ? ["--root-key"] : []),
     ...(ws === null ? ["--ws"] : []),
   ];
+
   const canSignIn = missing.length === 0;
   byId("no-sign-in").hidden = canSignIn;
   const reason = keys === null ? "This daemon accepts unsigned commands: it has no keys and no log. " : "";
@@ -241,6 +245,7 @@ function showAdministration(client: SigningClient): void {
     void showClients(client);
     void showDeadLetters(client);
   };
+
   read();
   byId("refresh").addEventListener("click", read);
   // A new page holds nothing of what was read. The browser keeps its key.
@@ -255,6 +260,7 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   if (frame === null || frame.ws === null) throw new Error("the daemon has no --ws");
   if (!isSecureContext)
     throw new Error("browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)");
+
   const path = "/dbsync.js";
   const { createClient } = (await import(path)) as SigningModule;
   const { port, isSecure } = frame.ws;
@@ -274,6 +280,7 @@ async function explain(problem: unknown, client: SigningClient | null): Promise<
     setText(byId("signed-problem"), text);
     return;
   }
+
   if (/unknown-key|NOPERM|refused|revoked/.test(text)) {
     byId<HTMLTextAreaElement>("pem").value = await client.publicKeyPem();
     byId("introduce").hidden = false;
@@ -281,6 +288,7 @@ async function explain(problem: unknown, client: SigningClient | null): Promise<
     setText(byId("signed-problem"), isNew ? "The daemon does not know this browser's key yet." : text);
     return;
   }
+
   const cure = `If --ws is not on loopback, or --ws-origin names other sites, start the daemon also with --ws-origin ${location.origin}.`;
   setText(byId("signed-problem"), `${text}. ${cure}`);
 }

@@ -122,6 +122,7 @@ export class Chart {
     this.#daemons = options.lines.map(({ daemons }) =>
       daemons === undefined ? null : SampleHistory.column(daemons),
     );
+
     const caption = document.createElement("figcaption");
     const values = newElement("p", "", "values");
     values.append(this.#now, ...this.#names, this.#highest);
@@ -137,6 +138,7 @@ export class Chart {
     this.#readout.setAttribute("role", "status");
     setText(this.#empty, options.empty);
     this.element.append(caption, this.#svg, this.#empty, this.#readout);
+
     this.#svg.addEventListener("pointermove", (event) => {
       this.#select(this.#dateAt(event.clientX - this.#svg.getBoundingClientRect().left));
     });
@@ -156,17 +158,20 @@ export class Chart {
         daemons: this.#daemons.map((column) => (column === null ? null : (row[column] ?? null))),
       }))
       .filter(({ at }) => at >= first);
+
     const age = now - (this.#points[0]?.at ?? now);
     this.#span = SPANS.find((span) => span >= age) ?? HOUR_MS;
     const known = this.#points.flatMap(({ values }) => values).filter((value) => value !== null);
     this.#svg.toggleAttribute("hidden", known.length === 0);
     this.#empty.hidden = known.length > 0;
+
     const { text, title, isCount = false } = this.#options;
     const highest = known.reduce((max, value) => Math.max(max, value), 0);
     const top = roundedUp(highest, isCount);
     this.#drawAxes(top);
     for (const [line, path] of this.#paths.entries()) path.setAttribute("d", this.#path(line, top));
     this.#area.setAttribute("d", this.#columns.length === 1 ? this.#areaPath(top) : "");
+
     const [main = 0, second] = this.#shownLines;
     const newest = (line: number) => valueText(this.#points.at(-1)?.values[line], text);
     const names = this.#options.lines.map(({ name }) => name);
@@ -215,6 +220,7 @@ export class Chart {
       label?.setAttribute("y", String(Number(y) + 4));
       if (label !== undefined) setText(label, this.#options.text(top * share));
     }
+
     const distance = (width - LEFT - RIGHT) / (SHARES.length - 1);
     for (const [index, share] of SHARES.entries()) {
       const label = this.#times[index];
@@ -265,6 +271,7 @@ export class Chart {
       setText(this.#readout, this.#options.term ?? "");
       return;
     }
+
     const x = this.#x(point.at).toFixed(1);
     this.#cursor.setAttribute("x1", x);
     this.#cursor.setAttribute("x2", x);

@@ -182,6 +182,7 @@ function showState(): void {
     last === null && isConnected ? "connecting" : feed,
     `badge ${isConnected ? "quiet" : "bad"}`,
   );
+
   if (last === null) return;
   const { state } = last;
   setText(

@@ -49,6 +49,7 @@ export function fillTable(table: Element, rows: readonly (readonly Cell[])[]): v
   if (body === null) return;
   const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent ?? "");
   while (body.rows.length > rows.length) body.deleteRow(-1);
+
   for (const [index, cells] of rows.entries()) {
     const row = body.rows[index] ?? body.insertRow();
     for (const [column, content] of cells.entries()) {
@@ -63,6 +64,7 @@ export function fillTable(table: Element, rows: readonly (readonly Cell[])[]): v
 
 function fillCell(cell: KnownCell, { text, className = "", href, copy, act }: Cell): void {
   if (cell.className !== className) cell.className = className;
+
   const key = JSON.stringify([text, href, copy, act !== undefined]);
   if (cell[CELL_KEY] !== key) {
     cell[CELL_KEY] = key;
@@ -71,6 +73,7 @@ function fillCell(cell: KnownCell, { text, className = "", href, copy, act }: Ce
     if (copy !== undefined && navigator.clipboard !== undefined) content.append(" ", copyButton(copy));
     cell.replaceChildren(content);
   }
+
   // On phones a card does not show unknown values.
   cell.toggleAttribute("data-none", text === "–");
   const button = cell.querySelector<HTMLButtonElement>("button.link");
@@ -89,6 +92,7 @@ interface TextStyle {
 function shownText(text: string, { className, href, isButton }: TextStyle): (Node | string)[] {
   const divided = className.includes("name") ? text.split(BREAK_POSITIONS) : [text];
   const parts = divided.flatMap((part, index) => (index === 0 ? [part] : [newElement("wbr"), part]));
+
   if (isButton) {
     const button = newElement("button", "", "link");
     button.type = "button";

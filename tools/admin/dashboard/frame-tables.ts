@@ -55,6 +55,7 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   byId("claims").hidden = members.length === 0;
   byId("totals").hidden = members.length === 0;
   setText(byId("totals"), totalsText(frame.totals, members));
+
   const master = masterText(timeline);
   byId("master").hidden = master === "";
   setText(byId("master"), master);
@@ -94,12 +95,14 @@ function totalsText(own: ClientTotals, members: readonly FrameMember[]): string 
   const missing = members
     .filter((member) => !reports.includes(member))
     .map(({ address }) => address || "a member of unknown address");
+
   const all = [own, ...reports];
   const sum = (figure: keyof ClientTotals, unit: string) =>
     countOf(
       all.reduce((total, one) => total + (one[figure] ?? 0), 0),
       unit,
     );
+
   const count = members.length + 1;
   const daemons =
     missing.length === 0
@@ -112,6 +115,7 @@ function totalsText(own: ClientTotals, members: readonly FrameMember[]): string 
 function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {
   const { state, version, disk, timeline } = frame;
   const waiting = timeline?.waiting ?? 0;
+
   return [
     { text: `${location.host} (this daemon)`, className: "name" },
     isSilent ? { text: "unknown", className: "bad" } : { text: state, className: stateClass(frame) },
@@ -131,6 +135,7 @@ function memberRow(member: FrameMember): Cell[] {
     member;
   const disconnected = isAway(member);
   const count = lag + behind;
+
   return [
     { text: address, className: "name", href: pageOf(member) },
     stateCell(member),
@@ -190,6 +195,7 @@ export function showListeners({ listeners, refusals }: DashboardFrame): void {
       { text: connections === null ? "–" : countText(connections), className: NUMBER },
     ]),
   );
+
   const byCount = refusals.toSorted((one, other) => other.count - one.count);
   fillTable(
     byId("refusals"),
@@ -199,6 +205,7 @@ export function showListeners({ listeners, refusals }: DashboardFrame): void {
       { text: countText(count), className: NUMBER },
     ]),
   );
+
   byId("no-listeners").hidden = listeners.length > 0;
   byId("listeners").hidden = listeners.length === 0;
   byId("no-refusals").hidden = byCount.length > 0;
@@ -225,6 +232,7 @@ export function showMemoryAndDisk({ memory, disk, timeline, keys }: DashboardFra
       ? []
       : ([["Disk free", `${bytesText(disk.free)} of ${bytesText(disk.size)}`]] as const)),
   ]);
+
   fillList(
     byId("keys"),
     keys === null

@@ -121,6 +121,7 @@ export class KeyBrowser {
       keys = await this.#scan(PAGE_KEYS);
       steps++;
     } while (keys.length === 0 && this.#cursor !== "0" && steps < PAGE_KEYS);
+
     this.#showKeys(await this.#describe(keys));
     byId("more-keys").hidden = this.#cursor === "0";
     const end = this.#cursor === "0" ? "There are no more keys." : "There are more keys.";
@@ -144,6 +145,7 @@ export class KeyBrowser {
       ["PTTL", name],
       ["MEMORY", "USAGE", name],
     ]);
+
     const replies = (await this.#client.multi(commands, { db: this.#db })) ?? [];
     return names.map((name, index) => ({
       name,
@@ -160,6 +162,7 @@ export class KeyBrowser {
     this.#isSearching = true;
     byId("more-keys").hidden = true;
     setText(byId("largest"), "Stop");
+
     let largest: readonly FoundKey[] = [];
     let checked = 0;
     try {
@@ -249,6 +252,7 @@ export class KeyBrowser {
           { text: textOf(unit["change"]) },
           { text: shortId(unit["id"]), copy: textOf(unit["id"]) },
         ]);
+
       fillTable(byId("blame"), rows);
       byId("blame").hidden = rows.length === 0;
       const none = "Not changed in the last 24 hours. For earlier changes use dbsync blame.";
@@ -274,6 +278,7 @@ function valueText(type: string, reply: SignedReply | undefined): string {
   const isScanned = type === "hash" || type === "set";
   const items = itemsOf(isScanned ? itemsOf(reply)[1] : reply);
   const words = items.map((item) => shown(textOf(item), STRING_BYTES_MAX));
+
   switch (type) {
     case "string":
       return shown(textOf(reply), STRING_BYTES_MAX);

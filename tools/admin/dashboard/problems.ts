@@ -80,6 +80,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   const own = frame.problems.map(
     (problem): ShownProblem => ({ ...subjectOf(problem), fix: problem.fix, severity: problem.severity }),
   );
+
   // Combine equal problems from several members.
   const known = new Set(frame.problems.map(awayMember));
   const claims = new Map<string, { readonly text: string; readonly names: readonly string[] }>();
@@ -91,6 +92,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
       const claim = claims.get(away ?? text) ?? { text, names: [] };
       claims.set(away ?? text, { ...claim, names: [...claim.names, address] });
     }
+
   const reported = [...claims.values()].map(
     ({ text, names }): ShownProblem => ({
       subject: reportersText(names),
@@ -99,6 +101,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
       severity: "remark",
     }),
   );
+
   const ownOf = (wanted: Severity) => own.filter(({ severity }) => severity === wanted);
   return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }

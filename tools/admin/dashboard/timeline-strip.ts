@@ -67,6 +67,7 @@ export class TimelineStrip {
       column.late = Math.max(column.late, late);
       this.#columns.set(bin, column);
     }
+
     const first = (now - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
     for (const [bin, { mark }] of this.#columns) {
       if (bin >= first) continue;
@@ -102,6 +103,7 @@ export class TimelineStrip {
       if (column.members > 0) paths[1] += bar(clientHeight, total - clientHeight);
       if (column.late > 0) this.#mark(column, left + barWidth / 2, HEIGHT - FOOT - total - 4);
     }
+
     this.#clients.setAttribute("d", paths[0] ?? "");
     this.#members.setAttribute("d", paths[1] ?? "");
     this.#final.setAttribute("width", String(Math.max(0, Math.min(width, stable === 0 ? 0 : x(stable)))));
@@ -109,6 +111,7 @@ export class TimelineStrip {
     const closed = x(watermark);
     this.#edges.watermark.place(closed - Math.max(0, x(stable)) < NAME_WIDTH ? -1 : closed, width);
     this.#edges.now.place(x(now), width);
+
     const isNarrow = x(now) - x(now - EVERY_MS) < NAME_WIDTH;
     for (const [index, text] of this.#times.entries()) {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));

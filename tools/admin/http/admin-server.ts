@@ -79,6 +79,7 @@ export class AdminServer implements Service {
     this.#parts = parts;
     const { log } = parts;
     this.#throttle = new LogThrottle({ log, uptime: () => performance.now(), periodMs: REFUSED_LOG_MS });
+
     this.#server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
@@ -106,11 +107,13 @@ export class AdminServer implements Service {
       this.#server.once("error", (reason) => reject(listenError(reason, listenAddress)));
       this.#server.listen({ host: listenAddress.address, port: listenAddress.port }, resolve);
     });
+
     this.#server.removeAllListeners("error");
     this.#parts.site?.start();
     this.#server.on("error", (reason) =>
       log.error({ reason: reason.message }, "could not accept a connection for --admin"),
     );
+
     const { address, port } = this.address;
     log.info({ address, port }, "serving /healthz and /metrics");
     if (isLoopback(address) === true) return;
@@ -183,6 +186,7 @@ export class AdminServer implements Service {
     const { method = "", url = "", headers } = request;
     const { host } = headers;
     if (!isOurHost(host, this.#parts.hosts)) return { status: 421, type: TEXT, body: misdirected(host) };
+
     const path = url.split("?", 1)[0] ?? "";
     const { site } = this.#parts;
     const page = site?.page(path, host) ?? null;
@@ -191,9 +195,11 @@ export class AdminServer implements Service {
       const here = site === undefined ? "/healthz and /metrics" : `${site.name}, /healthz and /metrics`;
       return { status: 404, type: TEXT, body: `Not found. Available are ${here}.\n` };
     }
+
     if (!METHODS.includes(method)) return { status: 405, type: TEXT, body: "Use GET.\n" };
     if (path === "/healthz") return this.#healthPage();
     if (path === "/metrics") return this.#metricsPage();
+
     const isOwn = page === null || page.isOwn === true;
     if (isOwn && (headers["sec-fetch-site"] ?? "same-origin") !== "same-origin")
       return { status: 403, type: TEXT, body: "Only pages of this address may read this.\n" };
@@ -243,6 +249,7 @@ function limitAdminConnections(server: Server, max: number): void {
   const all = new Set<Socket>();
   /** The connections with a request in progress. */
   const busy = new Set<Socket>();
+
   server.on("connection", (socket: Socket) => {
     if (all.size >= max) (firstWithout(all, busy) ?? firstOf(all))?.destroy();
     all.add(socket);
@@ -251,6 +258,7 @@ function limitAdminConnections(server: Server, max: number): void {
       busy.delete(socket);
     });
   });
+
   server.on("request", ({ socket }, response) => {
     all.delete(socket);
     all.add(socket);

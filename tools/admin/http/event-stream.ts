@@ -80,6 +80,7 @@ export class EventStream {
       this.stop();
       return;
     }
+
     for (const response of this.#listeners) {
       if (response.writableLength > UNSENT_BYTES_MAX) this.#remove(response);
       else response.write(event);

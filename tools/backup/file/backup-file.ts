@@ -122,12 +122,14 @@ async function runOnce(
   const view = await openFolderView(folder, damaged).catch((problem: unknown) => {
     throw problem instanceof ForeignFolder ? new NoBackup(`--data: ${problem.message}`) : problem;
   });
+
   const descriptor = openSync(staged, "w", MODE);
   try {
     if (view.mark("genesis") === null)
       throw new NoBackup(`--data ${data}: no daemon has been started with it yet`);
     const isPartial = isIncomplete(view);
     if (isPartial && !incomplete) throw new NoBackup(INCOMPLETE);
+
     const writer = new FrameWriter(hashOf, (bytes) => writeAll(descriptor, bytes));
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
@@ -246,6 +248,7 @@ const PROGRESS_EVERY = 1000;
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
   if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing from its log`);
+
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
@@ -254,9 +257,11 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     // same moment.
     const marks = marksOf(view);
     const stored = storedSnapshots(view);
+
     const found = addMissing(parts, late);
     if (view.hasForgotten || found === "removed") return null;
     if (found > 0) continue;
+
     const dates = [...late.values()];
     const snapshots = copies.filter((date) => stored.includes(date) && dates.every((at) => at > date));
     const { last } = copied;
@@ -290,6 +295,7 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
     if (++count % PROGRESS_EVERY === 0) progress(count);
     if (items.bytes >= FRAME_BYTES) writer.frame("entries", items.take());
   }
+
   if (items.bytes > 0) writer.frame("entries", items.take());
   return { count, last };
 }
@@ -334,6 +340,7 @@ function addMissing(
     throw new NoBackup(
       `more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`,
     );
+
   const items = new EntryItems();
   for (const orderKey of missing) {
     const [found] = view.entries(orderKey);
@@ -343,6 +350,7 @@ function addMissing(
     late.set(orderKey.toString("latin1"), dateOf(orderKey));
     if (items.bytes >= FRAME_BYTES) writer.frame("late", items.take());
   }
+
   if (items.bytes > 0) writer.frame("late", items.take());
   return missing.length;
 }

@@ -88,9 +88,11 @@ export class FrameReader {
     this.#hash = hash;
     const state = fstatSync(this.#descriptor);
     this.size = state.size;
+
     const head = state.isFile() ? this.#read(0, HEAD.length) : Buffer.alloc(0);
     if (head.equals(HEAD)) return;
     this.close();
+
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
         "it is not a backup: its first bytes differ; specify a file that dbsync backup wrote",

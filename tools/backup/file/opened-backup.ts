@@ -60,6 +60,7 @@ export class OpenedBackup {
     const pieces = new Map<number, number[]>();
     const damages: DamagedBytes[] = [];
     let end: BackupEnd | null = null;
+
     for (const found of this.#reader.frames()) {
       if (isDamage(found)) {
         if (damages.length < DAMAGES_MAX) damages.push(found);
@@ -78,12 +79,14 @@ export class OpenedBackup {
         }
       }
     }
+
     if (end === null && damages.length === 0)
       damages.push({ from: this.bytes, to: this.bytes, problem: "the file ends early" });
     if (end === null || damages.length > 0) {
       this.close();
       throw new DamagedBackup(damages);
     }
+
     this.end = end;
     this.#frames = frames;
     this.#late = late.sort(([a], [b]) => a.compare(b));

@@ -76,12 +76,14 @@ export async function restoreFolder(
   requireEmpty(data);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
+
   const source = at === null ? view : asOf(view, at);
   const disk = await loadWith(
     "lmdb",
     "--data",
     () => import("../../../daemon/timeline/disk/disk-storage.js"),
   );
+
   const made = data + UNFINISHED;
   try {
     // Remove the folder of a restore that was killed.
@@ -188,12 +190,14 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     throw new NotRestored(
       `${file}: nothing was restored from it: ${missing}. Restore it as a folder (--data)`,
     );
+
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   if (view.end.incomplete)
     onNotice(`${file} was made while its daemon was catching up: entries may be missing`);
   const genesis = view.mark("genesis");
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
+
   const source = at === null ? view : asOf(view, at);
   const until = at ?? view.end.last ?? 0;
   const { steps } = new Refold({
@@ -211,9 +215,11 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     damaged: () => {},
     found: () => {},
   });
+
   const fold = finishFold(steps, file);
   const standstill = appliesAt(fold, until) ? null : standstillOf(fold);
   if (standstill !== null) throw notFolded(file, standstill);
+
   for (const { key, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     yield { key, expires: expire === NO_EXPIRY ? 0 : expire, ...dump(fold.database, db, key) };

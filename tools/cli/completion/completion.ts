@@ -94,6 +94,7 @@ function positionOf(program: Command, before: readonly string[]): Position {
   let command = program;
   let operands = 0;
   let awaited: Option | null = null;
+
   for (const word of before) {
     if (awaited !== null) awaited = null;
     else if (word.startsWith("-") && operands === 0) {

@@ -190,6 +190,7 @@ export function writeDeadLettersAgain(
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
     const { deadLetters } = folder.list();
+
     const wanted =
       ids === null
         ? deadLetters.filter(
@@ -197,6 +198,7 @@ export function writeDeadLettersAgain(
           )
         : selected(deadLetters, ids);
     checkWritable(wanted, isAnyway);
+
     for (const deadLetter of wanted) {
       const entry = folder.entry(deadLetter);
       if (entry === null) {
@@ -208,6 +210,7 @@ export function writeDeadLettersAgain(
       if (outcome === "written") folder.written(deadLetter);
       else if (outcome === "unwritten") folder.unwritten(deadLetter);
     }
+
     const waiting = folder.list().deadLetters.filter(({ state }) => state !== "written");
     return {
       count: waiting.length,
@@ -287,6 +290,7 @@ function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): D
       throw new NotSelected(
         `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
+
     const matching = deadLetters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
     const [only] = matching;
     if (only === undefined)

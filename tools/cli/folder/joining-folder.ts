@@ -80,6 +80,7 @@ async function onFolder<T>(flags: FolderFlags, work: (folder: string) => Promise
         if (unfinishedIn(folder) !== null) return await work(folder);
         throw new StartError(`--data ${folder}: ${noTimeline(folder)}`, 1);
       }
+
       const lock = lockFolder(timeline);
       try {
         return await work(folder);
@@ -101,6 +102,7 @@ async function planOf(folder: string): Promise<JoinPlan> {
     lastAt: null,
     hasPruned: false,
   };
+
   if (unfinishedIn(folder) !== null) return nothing;
   const owner = ownerOf(folder);
   if (owner === null) throw new StartError(`--data ${folder}: ${noKey(folder)}`, 1);
@@ -112,6 +114,7 @@ async function planOf(folder: string): Promise<JoinPlan> {
     const [signed] = listsIn(view.mark("signed-list"));
     const hasLeft = removed.has(owner.id) && heads.some(({ hash }) => hash === signed?.hash);
     if (removed.has(owner.id) && !hasLeft) throw new StartError(`--data ${folder}: ${WAS_REMOVED}`, 1);
+
     let entries = 0;
     let lastAt: number | null = null;
     for (const [orderKey] of view.entries(null)) {
@@ -119,6 +122,7 @@ async function planOf(folder: string): Promise<JoinPlan> {
       entries++;
       lastAt = readOrderKey(orderKey).at;
     }
+
     return {
       folder,
       numbers: heads.map(({ list }) => list.number),

@@ -102,6 +102,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
   const { state, untold } = report;
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
+
   const rows = [
     ["entries", `${entries}, ${ringEntries} of them for the key ring${span}`],
     ...(begins === null
@@ -128,6 +129,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
     ...untold.map((sentence) => ["unchecked", sentence]),
     ["state", state],
   ];
+
   const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
   return (
     facts +
@@ -192,6 +194,7 @@ function verifyBackup(
       faultCount: faults.length,
     };
   }
+
   try {
     const genesis = view.mark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);

@@ -26,6 +26,7 @@ export async function copyFromJsonServer(
   using server = await JsonServerClient.open(source, SILENCE_MS).catch((problem: Error) => {
     throw new Error(`${source.host}:${source.port}: ${problem.message}`);
   });
+
   const started = performance.now();
   const writer = new DocumentWriter(send);
   let documents = 0;
@@ -44,6 +45,7 @@ export async function copyFromJsonServer(
       `${messageOf(problem)}\nThe import is incomplete. Imported completely: ${counted(documents, "document")}.`,
     );
   }
+
   printLine(
     `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${elapsedText(started)}`,
   );
@@ -133,12 +135,14 @@ class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
+
     // NOCHECK, because the original JSON server accepts later entries that do not have all members of the first entry.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
       ...this.#batch,
     ]);
+
     // `#flush` or `end` awaits this promise later; until then a rejection must not count as unhandled.
     sending.catch(() => {});
     this.#sent.push(sending);
@@ -217,6 +221,7 @@ async function eachOf(server: JsonServerClient, document: string, take: TakeEntr
 async function expiriesOf(server: JsonServerClient, document: string): Promise<Expiries> {
   const expiries = new Map<string, number>();
   const request = { action: "get", document, fields: [], details: true };
+
   // Most documents have no expiry times. Searching the text first avoids parsing the details, which contain an object
   // for each entry.
   if (!(await contains(server.pieces(request), /"expires":\d/))) return expiries;

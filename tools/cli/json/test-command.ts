@@ -58,10 +58,12 @@ async function test(address: ServerAddress, { replica = [], ca, json }: TestFlag
       throw new Error(`Connect error: ${problem.message}`);
     },
   );
+
   const report = await testJsonServer(server);
   const replicas: Replica[] = [];
   for (const other of replicaAddresses)
     replicas.push({ host: other.host, port: other.port, error: await reach(other) });
+
   process.stdout.write((json ? jsonReport : textReport)(report, replicas));
   const hasPassed = report.checks.every(({ pass }) => pass) && replicas.every(({ error }) => error === "");
   if (!hasPassed) process.exitCode = EXIT.failed;
@@ -93,6 +95,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
     const { avg, min, max } = summary(times);
     return `- ${name}: avg ${avg.toFixed(2)}, min ${min.toFixed(2)}, max ${max.toFixed(2)}`;
   });
+
   const passed = checks.filter(({ pass }) => pass).length;
   const lines = [
     "Test Report",
@@ -119,6 +122,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
 /** Returns the same report in PHP's pretty-printed form of JSON. Source: test/vectors/json/test-client.json. */
 export function jsonReport({ latency, samples, checks }: JsonTest, replicas: readonly Replica[]): string {
   const byAction = [...samples].map(([name, times]) => [name, { ...summary(times), samples: times }]);
+
   const passed = checks.filter(({ pass }) => pass).length;
   const report = {
     latency_ms: latency,

@@ -88,6 +88,7 @@ export function readKey(reply: ReplyValue): RingKey {
   const text = (name: string) => String(fields[name] ?? "");
   const numberOrNull = (name: string) => (fields[name] == null ? null : Number(fields[name]));
   const { rules } = fields;
+
   return {
     id: text("id"),
     label: text("label"),
@@ -112,14 +113,17 @@ export function readKey(reply: ReplyValue): RingKey {
 export async function idOf(text: string, query: () => Promise<readonly RingKey[]>): Promise<string> {
   const digits = text.toLowerCase();
   if (/^[\da-f]+$/.test(digits) && digits.length === ID_DIGITS) return digits;
+
   if (text.includes("/") || text.endsWith(".pem")) {
     return loadPublicKey({ file: text }, { kinds: ["rsa", "ed25519"] }).fingerprint;
   }
+
   const keys = await query();
   const isPrefix = /^[\da-f]+$/.test(digits) && digits.length >= PREFIX_DIGITS_MIN;
   const found = keys.filter(({ id, label }) => label === text || (isPrefix && id.startsWith(digits)));
   const [only] = found;
   if (only !== undefined && found.length === 1) return only.id;
+
   const shown = JSON.stringify(text);
   if (found.length === 0) {
     throw new DbsyncError(

@@ -133,6 +133,7 @@ async function warnOfNamesakes(label: string, id: string, query: Administration[
 function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
   const now = realEnvironment.wallClock();
   const options: string[] = [];
+
   if (label !== undefined) options.push("LABEL", label);
   if (from !== undefined)
     options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
@@ -192,6 +193,7 @@ function addList(keys: Command): void {
         const [{ keys }] = rings;
         const differences = differencesOf(rings);
         const differ = differences.length > 0;
+
         if (flags.json) printJson({ keys, differ, differences, daemons: answers.map(daemonOf) });
         else process.stdout.write(formatKeys(keys));
         if (differ && !flags.json) {
@@ -247,6 +249,7 @@ function addDryrun(keys: Command): void {
       return administer(flags, async ({ query, idOf }) => {
         const answers = await query(["KEY", "DRYRUN", await idOf(text), ...tested]);
         const reply = firstReply(answers);
+
         const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
         if (flags.json)
           printJson({
@@ -392,6 +395,7 @@ function reportKeyChange(
       : failed.map(({ address, detail }) => `${address}: ${detail}`).join("; ");
     throw new DbsyncError("reply", details ?? "", { outcomes });
   }
+
   if (flags.json) printJson({ done: failed.length === 0, outcomes });
   else if (failed.length === 0) {
     const value = first?.status === "ok" ? (first.value ?? "") : "";

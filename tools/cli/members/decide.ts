@@ -151,10 +151,12 @@ async function add(pattern: string, flags: DecideFlags): Promise<void> {
   const session = await change("DECIDE", pattern, flags);
   const deadline = performance.now() + (flags.wait ?? WAIT_SECONDS) * SECOND_MS;
   const isWaiting = (report: PatternReport) => (report.waiting ?? "").includes(nameIn(pattern, flags));
+
   let reports = await reportsOf(session);
   using _ = showProgress(
     () => `waiting until each member knows it: ${reports.find(isWaiting)?.waiting ?? ""}`,
   );
+
   while (reports.some(isWaiting) || !reports.some(({ patterns }) => patterns !== null)) {
     if (performance.now() > deadline) {
       printNotice("the pattern has not begun yet: dbsync doctor names the member for which it waits");
@@ -164,6 +166,7 @@ async function add(pattern: string, flags: DecideFlags): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     reports = await reportsOf(session);
   }
+
   printLine(`The members decide on all writes to ${nameIn(pattern, flags)}.`);
 }
 

@@ -52,6 +52,7 @@ async function join(flags: JoinFlags): Promise<void> {
     printNotice("nothing was done: to do this, run the same command with --yes");
     return;
   }
+
   const joined = await joinOther(flags);
   if (joined.unread > 0) process.exitCode = EXIT.failed;
   if (flags.json === true) printJson({ ...plan, isDone: true, ...joined });

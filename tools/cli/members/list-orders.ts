@@ -137,14 +137,17 @@ export async function orderChange(
   const view = await viewOf(daemon);
   const lists = newestListsOf([view]);
   const [list] = lists;
+
   const known = {
     views: [view],
     listed: hexIds(list?.list.members ?? []),
     left: hexIds(list?.list.removed ?? []),
     identifiedByHello: [],
   };
+
   const leave = daemonNamed(removed, "listed", known);
   const add = added === undefined ? [] : [daemonNamed(added, "new", known)];
+
   const isDone = known.left.includes(leave) && add.every((id) => known.listed.includes(id));
   if (isDone && list !== undefined) return reportList(flags, view, list);
   if (add.some((id) => known.listed.includes(id)))
@@ -226,6 +229,7 @@ function printPlan({ numbers, remaining, lost }: Plan, { id }: OwnDaemon): void 
           `  this daemon (${shown(id)})`,
           ...lines(others),
         ];
+
   for (const line of [
     `The list after list ${numbers.join(" and ")} leaves out permanently:`,
     ...lines(lost),
@@ -269,6 +273,7 @@ async function follow(
     lists.find(({ hash }) => !before.some((old) => old.hash === hash));
   // A daemon that has left does not report under the list without it.
   const isInUse = (list: ReportedList) => view.reporting || hexIds(list.list.removed).includes(daemon.id);
+
   let view = await viewOf(daemon, order);
   using _ = showProgress(() => `the list waits for: ${waitsFor(view, newList(view))}`);
   for (;;) {

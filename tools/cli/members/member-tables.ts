@@ -26,21 +26,26 @@ export function printMembers(
     (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
   const useSameList = heads.length < 2 && outdated.length === 0;
+
   if (json) {
     printJson({ lists: heads.map(plain), isOne: useSameList, daemons: views.map(daemonOf) });
     return useSameList;
   }
+
   if (heads.length === 0) printLine(NONE);
   for (const head of heads) printList(head, views);
+
   if (heads.length > 1)
     printLine(
       "\nThese lists conflict because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
     );
+
   for (const { address } of outdated) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isRemoved))
     printLine(
       `\n${address} was removed permanently. To add the machine again, start a daemon with an empty folder and run dbsync members add.`,
     );
+
   for (const { address, waitsFor, peers } of views)
     if (waitsFor !== null)
       printLine(`\nThe next list of ${address} waits for: ${withAddresses(waitsFor, peers)}.`);
@@ -54,6 +59,7 @@ export function printList(head: ReportedList, views: readonly MemberView[]): voi
   const { number, members, removed } = list;
   printLine(`List ${number}, ${hexOf(hash)}`);
   printLine(signatureText(head));
+
   const rows = hexIds(members).map((id) => rowOf(id, views));
   process.stdout.write(
     formatHeadedTable([
@@ -71,6 +77,7 @@ function signatureText({ list, signedAt, signer, memberSignatures, signatureProb
     const all = members.length === 1 ? "its only member" : `its ${members.length} members`;
     return `signed by ${memberSignatures < members.length ? `${memberSignatures} of ` : ""}${all}, not by an administrator`;
   }
+
   if (signedAt === null)
     return "NOT VERIFIED: no daemon that reports this list has an administrator's signature for it";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;

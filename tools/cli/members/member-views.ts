@@ -94,6 +94,7 @@ export function newestListsOf(views: readonly MemberView[]): readonly ReportedLi
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.signatureProblem === null) - Number(b.signatureProblem === null));
   const all = new Map(reported.map((list) => [list.hash, list] as const));
+
   const cluster = rawId(views[0]?.cluster ?? "");
   let heads: readonly ReportedList[] = [];
   for (const list of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
@@ -183,6 +184,7 @@ export function reportedList(
   const bytes = Buffer.from(body, "base64");
   const proof = Buffer.from(signature, "base64");
   if (isListText(bytes)) return listOfMembers(known, bytes, proof);
+
   const head = headOf(bytes, known);
   const unsigned = { ...known, signedAt: null, signer: "", memberSignatures: null };
   if (head === null) return { ...unsigned, signatureProblem: "no-proof" };
@@ -263,6 +265,7 @@ export function daemonNamed(
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
+
   const named = hostAndPort(text);
   const hasName = ({ address }: { readonly address: string }) =>
     [hostAndPort(address), hostOf(hostAndPort(address))].includes(named);
@@ -279,12 +282,14 @@ export function daemonNamed(
     .filter(isCandidate);
   const byAddress =
     answering.length > 0 ? answering : preferred === "new" ? newestFirst(byPeers, listed, left) : byPeers;
+
   const known = [...views, ...identifiedByHello, ...peers].map(({ id }) => id).concat(listed);
   const byDigits =
     isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
   const found = [...new Set([...byAddress, ...byDigits])];
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
+
   if (found.length === 0 && preferred === "listed") {
     const matching = [...views, ...identifiedByHello, ...peers].filter(hasName).map(({ id }) => id);
     const byName = (id: string) =>
@@ -292,6 +297,7 @@ export function daemonNamed(
     const leftOut = left.find(byName);
     if (leftOut !== undefined) return leftOut;
   }
+
   const name = JSON.stringify(text);
   if (found.length > 1 && preferred === "new" && byDigits.length === 0 && answering.length === 0)
     throw new DbsyncError(

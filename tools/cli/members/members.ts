@@ -231,6 +231,7 @@ async function makeChange(
   const left = newestLists.flatMap(({ list }) => hexIds(list.removed));
   const idOf = (preferred: NamePreference) => (text: string) =>
     daemonNamed(text, preferred, { views, listed, left, identifiedByHello });
+
   const added = add.map(idOf("new"));
   const { list, text, isUnchanged } = nextMembers(views, newestLists, {
     ...kind,
@@ -241,6 +242,7 @@ async function makeChange(
   });
   const outcomes = isUnchanged ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
+
   const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
     views,
@@ -248,6 +250,7 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
+
   if (list.number === 1 && !isUnchanged)
     await setNewestSemantics(await querySemantics(), list, async (command) =>
       failureOf(await send(command, list)),
@@ -313,6 +316,7 @@ function reportListChange(
   const failed = failedOf(outcomes);
   const denied = failed.filter(isDenied);
   const { number, members, removed } = list;
+
   if (flags.json)
     printJson({
       number,
@@ -333,6 +337,7 @@ function reportListChange(
       printLine("Daemons that were not reached receive the list from the other members.");
     for (const one of authorized) printAuthorization(one);
   }
+
   const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
   if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
 }
@@ -367,6 +372,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const answers = await queryEach(settings, key, COMMAND);
       const views = viewsOf(answers, verifies);
       const newestLists = newestListsOf(views);
+
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
       const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
       const idAt = new Map([...views, ...identifiedByHello].map(({ address, id }) => [address, id]));
@@ -378,6 +384,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
           ),
         );
       };
+
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, newestLists, next);
         const servers = settings.servers.filter(({ text }) =>
@@ -385,6 +392,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
+
       await act({ answers, views, newestLists, identifiedByHello, send, query, querySemantics });
     },
     flags.data === undefined ? HINTS : OWN_KEY_HINTS,

@@ -50,11 +50,13 @@ export function nextMembers(
   const isUnchanged = again !== null && !isUnknownToSome(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
+
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.evict.map(rawId) };
   // A list has at most two parents. The list after this one merges a third parallel list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
+
   const objection =
     (isUnchanged ? null : reasonAgainst(list, views, heads, change)) ??
     (change.force ? null : reasonNotToSign(again === null ? list : null, { views, heads, ...change }));
@@ -134,6 +136,7 @@ function reasonAgainst(
       "seconds and try again. If the difference remains, compare the output of dbsync members list for each daemon (-s); --force signs a list " +
       "that follows all reported lists"
     );
+
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
   const complete = views.filter(({ id, state, joining }) => stays(id) && hasCaughtUp(state) && !joining);
@@ -143,12 +146,14 @@ function reasonAgainst(
       "A daemon that has just started needs about 10 s: wait and try again. Otherwise start a daemon that has caught up, or query it; " +
       "with --force, entries that only removed daemons have are lost"
     );
+
   // A daemon that knows no list would treat itself as added by the next list, and wait for a member of an earlier list.
   if (heads.length > 0 && !complete.some(isListed))
     return (
       "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +
       "the remaining daemons would wait for each other"
     );
+
   if (heads.length > 0) return tooManyWithoutData(members, views, heads);
   const known = [
     ...views,
@@ -175,6 +180,7 @@ function tooManyWithoutData(
   const joiners = views.filter(({ id, joining }) => joining && members.includes(rawId(id)));
   const without = new Set([...added, ...joiners.map(({ id }) => rawId(id))]);
   if (added.length === 0 || 2 * without.size <= members.length) return null;
+
   const joiner = joiners.find(({ id }) => !added.includes(rawId(id)));
   const next =
     joiner === undefined
@@ -262,6 +268,7 @@ function tooFew(
     heads.every(({ hash }) => lists.some((own) => own.hash === hash));
   const agreeing = new Set(views.filter((view) => staying.has(view.id) && knowsAll(view)).map(({ id }) => id))
     .size;
+
   if (2 * agreeing > staying.size) return null;
   const newest =
     heads.length === 0

@@ -65,6 +65,7 @@ async function serverOf({ servers, timeout }: Settings, id: string, folder: stri
     hasAnswer = true;
     found.push(`${server.text} is the daemon ${shown(daemon)}`);
   }
+
   if (!hasAnswer) throw new DbsyncError("all-failed", found.join(", and "));
   throw new DbsyncError(
     "bad-option",

@@ -49,6 +49,7 @@ async function exportAs<Value>(
   const started = performance.now();
   const skipped: string[] = [];
   let count = 0;
+
   await writeNewFile(path, async (write) => {
     using _ = showProgress(() => progressOf(count, all, "keys", started));
     await write(form.head(db));
@@ -60,6 +61,7 @@ async function exportAs<Value>(
       count++;
     }
   });
+
   printNotice(`${count} ${count === 1 ? "key" : "keys"} written`);
   if (skipped.length === 0) return;
   throw new Error(`${skipped.length} could not be written:\n${firstLines(skipped)}`);
@@ -167,6 +169,7 @@ async function* dumpedKeys<Value>(
     ]);
     return value === null ? null : { key, expires: Number(expires) < 0 ? null : Number(expires), value };
   };
+
   let cursor: ReplyValue = "0";
   do {
     const [next, found] = (await query(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
@@ -200,6 +203,7 @@ async function writeNewFile(path: string, fill: (write: Write) => Promise<void>)
   const file = await open(staged, "wx", MODE).catch((problem: Error) => {
     throw failed(path, problem);
   });
+
   try {
     await writeBuffered(file, fill);
     await file.sync();
@@ -221,6 +225,7 @@ async function writeBuffered(file: FileHandle, fill: (write: Write) => Promise<v
     length = 0;
     for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
   };
+
   await fill(async (bytes) => {
     buffer.push(bytes);
     length += bytes.length;

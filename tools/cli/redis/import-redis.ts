@@ -34,11 +34,13 @@ interface CopyCounts {
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");
   using source = await RedisSource.open(address, SILENCE_MS);
+
   const started = performance.now();
   const all = Number(bytesIn(await source.query(["DBSIZE"])));
   const copier = await KeyCopier.of(source, send);
   const counts: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
   const done = () => counts.dumps + counts.pieces;
+
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
     await forEachConcurrently(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
@@ -50,6 +52,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
         `The import is incomplete: ${keys(done())} of ${all} were copied. Run it again with --replace, which overwrites existing keys.`,
     );
   }
+
   printLine(`${keys(done())} in ${elapsedText(started)}`);
   if (counts.pieces > 0)
     printLine(
@@ -201,6 +204,7 @@ class Replica {
     await events.query(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
+
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
       // Notifications of earlier writes arrive before the answers to these commands.
@@ -244,6 +248,7 @@ class Replica {
       }
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
+
     await forEachConcurrently(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
       count(counts, key, await this.#copy(copier, key)),
     );
@@ -293,12 +298,14 @@ class Replica {
     const changed = await this.#compare(source, copier);
     const deleted = await this.#deleteOthers();
     await events.query(["PING"]);
+
     if (this.#written.size > 0) {
       if (!this.#hasReportedWriters)
         printLine("clients still write to the Redis: stop them to let the import end");
       this.#hasReportedWriters = true;
       return false;
     }
+
     printLine(`cut over: the daemons have the ${keys(this.#marks.size)} of the Redis`);
     if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
     if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);

@@ -70,6 +70,7 @@ export class KeyCopier {
     const dumpReply = this.#refused === null ? this.#source.query(["DUMP", key]) : null;
     const [expiry, dump] = await Promise.allSettled([expiryReply, dumpReply]);
     if (expiry.status === "rejected") throw expiry.reason;
+
     const expires = this.#dateOf(Number(bytesIn(expiry.value)));
     if (dump.status === "rejected") {
       if (!(dump.reason instanceof RedisError)) throw dump.reason;
@@ -78,9 +79,11 @@ export class KeyCopier {
     }
     if (dump.value === null) return await this.#copyPieces(key, expires);
     if (dump.value.kind !== "bulk") return "absent";
+
     const { bytes } = dump.value;
     const mark = this.#marks === null ? UNMARKED : markOf(bytes, expires);
     if (mark !== UNMARKED && this.#marks?.get(key) === mark) return "same";
+
     if (bytes.length > DUMP_BYTES_MAX) return await this.#copyPieces(key, expires);
     try {
       await this.#write(["RESTORE", key, String(expires ?? 0), bytes, "REPLACE", "ABSTTL"]);
@@ -119,6 +122,7 @@ export class KeyCopier {
       [together, bytes] = [[], 0];
       await Promise.all(sent.map((argv) => this.#write(argv)));
     };
+
     for await (const argv of all) {
       const length = argv.reduce((sum, argument) => sum + argument.length, 0);
       if (bytes + length > PIECE_BYTES_IN_FLIGHT_MAX || together.length === PIECES_IN_FLIGHT_MAX)
@@ -215,6 +219,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
   const facts = fieldsOf(await source.query(["XINFO", "STREAM", key]));
   // Entries after this id were added later; without this limit the loop might never end.
   const last = facts.get("last-generated-id") ?? "0-0";
+
   let count = 0;
   for (let from = "-"; ; ) {
     const reply = await source.query(["XRANGE", key, from, last, "COUNT", PIECE]);
@@ -228,17 +233,20 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
     count += entries.length;
     if (entries.length < PIECE_ELEMENTS) break;
   }
+
   // These commands create a stream without entries: they add an entry and remove it.
   if (count === 0)
     yield* [
       ["XADD", key, "0-1", "a", "b"],
       ["XTRIM", key, "MAXLEN", "0"],
     ];
+
   const added = facts.get("entries-added");
   const deleted = facts.get("max-deleted-entry-id");
   const more =
     added === undefined || deleted === undefined ? [] : ["ENTRIESADDED", added, "MAXDELETEDID", deleted];
   yield ["XSETID", key, last, ...more];
+
   const groups = await source.query(["XINFO", "GROUPS", key]);
   for (const group of groups.kind === "array" ? groups.items : []) {
     const fields = fieldsOf(group);

@@ -67,6 +67,7 @@ export class RedisSource implements Disposable {
     const socket = await openSocket(server, silenceMs, "redis://").catch((problem: Error) => {
       throw new Error(`${name}: ${problem.message}`);
     });
+
     const source = new RedisSource(socket, name, silenceMs, onMessage);
     try {
       const { login } = server;
@@ -211,6 +212,7 @@ export class RespReplyStream {
     const start = at + this.#scanned;
     const cr = start < end ? bytes.subarray(start, end).indexOf(END) : -1;
     if (cr < 0) return false;
+
     this.#scanned += cr + END.length;
     this.#hasElement = true;
     const type = bytes[start] as number;

@@ -133,6 +133,16 @@ interface TerminalStreams {
   readonly output: NodeJS.WritableStream & { readonly columns?: number };
 }
 
+const openTerminal = ({ input, output }: TerminalStreams, history: HistoryFile): Interface =>
+  createInterface({
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: MAX_HISTORY_LINES,
+    completer: completeCommand,
+  });
+
 /**
  * Reads and executes lines on a terminal until the user ends the session: with a prompt, hints while typing,
  * completion, history, and lines that continue while a quote is open. An error does not end the session.
@@ -145,6 +155,7 @@ export async function converse(
   const style = (format: "gray" | "red", text: string) =>
     styleText(format, text, { stream: output as NodeJS.WriteStream });
   const print = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
+
   // This listener precedes readline's, so that the hint is cleared before the line ends.
   input.on("keypress", (_, key?: { readonly name?: string }) => {
     if (key?.name !== "return" && key?.name !== "enter") setImmediate(showHint);
@@ -153,26 +164,21 @@ export async function converse(
       isHinted = false;
     }
   });
-  const terminal = createInterface({
-    input,
-    output,
-    terminal: true,
-    history: [...history.lines],
-    historySize: MAX_HISTORY_LINES,
-    completer: completeCommand,
-  });
+  const terminal = openTerminal({ input, output }, history);
   let before = "";
   /** Readline's history, newest first. */
   let remembered: string[] = [];
   terminal.on("history", (lines: string[]) => {
     remembered = lines;
   });
+
   let isBusy = false;
   let isHinted = false;
   const prompt = () => {
     terminal.setPrompt(before === "" ? session.prompt : MORE);
     terminal.prompt();
   };
+
   function showHint(): void {
     if (isBusy || before !== "" || terminal.cursor !== terminal.line.length) return;
     const space = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
@@ -182,6 +188,7 @@ export async function converse(
     isHinted = shown !== "";
     output.write(`${SAVE_CURSOR}${style("gray", shown)}${CLEAR_TO_END}${RESTORE_CURSOR}`);
   }
+
   terminal.on("SIGINT", () => {
     if (terminal.line === "" && before === "") output.write(`\n${HOW_TO_EXIT}`);
     output.write("\n");
@@ -189,6 +196,7 @@ export async function converse(
     clearLine(terminal);
     prompt();
   });
+
   output.write(`help shows how to use this session. ${HOW_TO_EXIT}\n`);
   prompt();
   for await (const typed of terminal) {
@@ -204,6 +212,7 @@ export async function converse(
     }
     prompt();
   }
+
   terminal.close();
   output.write("\n");
 }
@@ -303,6 +312,7 @@ export class ReplSession {
     const { [name]: sessionCommand } = SESSION_COMMANDS;
     if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
       return await sessionCommand(this, words);
+
     if (this.#queue === null) return typedText(await this.#query(words));
     if (this.#queue.length === UNIT_COMMANDS_MAX)
       throw new DbsyncError(

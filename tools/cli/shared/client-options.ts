@@ -133,6 +133,7 @@ export function readSettings(
   const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
+
   // dbsync.ini may request PHP's format of answers, which is only for PHP programs.
   const format = "text";
   const envelope = { db, stable, replicated };

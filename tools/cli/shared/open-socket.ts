@@ -50,10 +50,12 @@ function openTlsSocket(
           ? new Error(handshakeFailure(problem, plain))
           : connectProblem(problem),
       );
+
     const timer = setTimeout(
       () => fail(new Error(isConnected ? HANDSHAKE_TIMEOUT : systemMessage("ETIMEDOUT"))),
       ms,
     );
+
     const socket = connectTls(endpoint, {
       failed: (reason) => fail(new Error(reason)),
       secured() {
@@ -62,6 +64,7 @@ function openTlsSocket(
         resolve(socket);
       },
     });
+
     const closed = () => failWith(null);
     socket.on("error", failWith).on("close", closed);
     socket.on("connect", () => {

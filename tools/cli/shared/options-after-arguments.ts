@@ -20,6 +20,7 @@ export function parseOptionsAfterArguments(
     const word = words[at] as string;
     if (word === "--") return finish(command, options, [...remaining, ...words.slice(at + 1)]);
     if (HELP.includes(word)) command.help();
+
     const name = nameOf(word);
     const option = optionOf(command, name);
     if (option === undefined && word.startsWith("--"))
@@ -54,6 +55,7 @@ function wordsOfCommand(command: Command, words: readonly string[]): string[] {
     command.parseOptions([...tail]);
     return wordsOfCommand(command, words.slice(0, -tail.length));
   }
+
   for (const word of end < 0 ? words : words.slice(0, end)) {
     const name = nameOf(word);
     if (optionOf(command, name) === undefined && !HELP.includes(name)) continue;

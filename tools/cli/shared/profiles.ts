@@ -67,6 +67,7 @@ export function readProfiles(sources: DefaultSources): Profiles {
     if (code === "ENOENT" || code === "ENOTDIR") return { current: null, profiles: new Map() };
     throw fail(`cannot be read (${code}); make it readable or remove it`);
   }
+
   const found = parseProfiles(text);
   if (found === null)
     throw fail(
@@ -83,6 +84,7 @@ function parseProfiles(text: string): Profiles | null {
   } catch {
     return null;
   }
+
   if (!isObject(parsed) || !isObject(parsed["profiles"])) return null;
   const { current, profiles } = parsed;
   const entries = Object.entries(profiles as Record<string, unknown>).map(
@@ -179,6 +181,7 @@ export function defaultsOf({ name, profile, isNamed }: UsedProfile, sources: Def
     DBSYNC_CA: profile.ca,
     DBSYNC_VERSIONS: profile.versions,
   };
+
   const variables = isNamed
     ? { ...sources.variables, ...own }
     : { ...own, ...withoutEmpty(sources.variables) };

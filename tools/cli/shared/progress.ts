@@ -124,6 +124,7 @@ export async function forEachConcurrently<T>(
       await work(value);
     }
   };
+
   await Promise.all(
     Array.from({ length: concurrency }, () =>
       one().catch((problem: unknown) => {

@@ -77,10 +77,12 @@ const CTRL_Z = "\x1a";
 export function endOnQ(end: () => void): () => void {
   const { stdin, stdout } = process;
   if (!stdin.isTTY || !stdout.isTTY || !isForeground()) return () => {};
+
   const listen = () => {
     if (isForeground()) stdin.setRawMode(true);
   };
   const release = () => void stdin.setRawMode(false);
+
   listen();
   stdin.on("data", (typed: Buffer) => {
     for (const key of typed.toString("latin1")) {
@@ -93,6 +95,7 @@ export function endOnQ(end: () => void): () => void {
       }
     }
   });
+
   // Waiting for keys must not keep the program running.
   stdin.unref();
   process.once("exit", release);

@@ -202,9 +202,11 @@ async function writeTable(
   const query = (statement: string) => requests.query(["SQL", database, statement], state);
   const described = await query(`famaritana ${table}`);
   if (isNil(described)) return null;
+
   const notes: string[] = [];
   const columns = cellsOf(described).map((cells) => columnOf(cells, (text) => notes.push(text)));
   await handle.writeFile(headText(table, columns));
+
   let rows = 0;
   for (let limit = FIRST_ROWS; ; ) {
     const page = await query(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + limit}`);
@@ -217,6 +219,7 @@ async function writeTable(
     if (texts.length < limit) break;
     limit = Math.max(1, Math.min(ROWS_MAX, limit * 2, Math.floor((limit * PAGE_CHARACTERS) / text.length)));
   }
+
   await handle.writeFile(`${rows === 0 ? "" : " "}]\n}`);
   for (const text of notes) note(`${database}.${table}: ${text}`);
   return rows;

@@ -50,6 +50,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     }
     views += await importViews(folder, database, send);
   }
+
   const tables = databases.reduce((sum, database) => sum + database.tables.length, 0);
   printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
 }
@@ -82,6 +83,7 @@ async function fill(
 ): Promise<void> {
   const definitions = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
   await sql(`manamboara tabilao ${table} (${definitions.join(", ")})`);
+
   let batch: string[] = [];
   let characters = 0;
   const flush = async () => {
@@ -90,6 +92,7 @@ async function fill(
     batch = [];
     characters = 0;
   };
+
   for (const row of rows) {
     const text = `(${row.map(valueText).join()})`;
     batch.push(text);
@@ -97,6 +100,7 @@ async function fill(
     if (batch.length >= BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
   }
   await flush();
+
   const [[count] = []] = rowsOf(await sql(`alaivo count(*) isa_rehetra #ao@ ${table}`));
   if (Number(count) !== rows.length)
     throw new Error(`${rows.length} rows were sent, but the daemons have ${String(count)}`);
@@ -130,6 +134,7 @@ async function importViews(
     printNotice(
       `${fileOf(folder, database, "views", view)}: this view was not imported: ${reason}; create it yourself: create view ${view} as select …`,
     );
+
   const queries = new Map<string, ViewQuery>();
   for (const view of views) {
     try {
@@ -140,6 +145,7 @@ async function importViews(
       reportSkipped(view, (problem as Error).message);
     }
   }
+
   let created = 0;
   for (const view of inOrder(queries)) {
     const statement = `manamboara jery ${view} @ ${viewText(queries.get(view) as ViewQuery)}`;

@@ -33,10 +33,12 @@ function viewQuery(query: Query): ViewQuery | null {
     if (left === null || right === null) return null;
     return query.operator === "union-all" ? null : { kind: "set", operator: query.operator, left, right };
   }
+
   const { isDistinct, fields, where, groupBy, having } = query;
   const hasMore = [fields, where, groupBy, having].some((part) => part !== null);
   const from = query.source === null ? null : viewSource(query.source);
   if (isDistinct || hasMore || from === null) return null;
+
   const joins = query.joins.flatMap(({ kind, source, on }) => {
     const joined = on === null ? viewSource(source) : null;
     return joined === null ? [] : [{ kind, source: joined }];

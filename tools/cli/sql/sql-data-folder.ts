@@ -36,6 +36,7 @@ export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
       `${folder}: ${problem.message}; specify the folder that contains a folder for each database`,
     );
   });
+
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const databases: FolderDatabase[] = [];
   for (const name of names.sort()) {
@@ -222,6 +223,7 @@ export function parseFolderType(words: string): FolderType {
     ATOM.lastIndex = at;
     const [found, kind, min, max, date, values] = ATOM.exec(words) ?? [];
     if (found === undefined) throw new Error(`${words} is not a type that the earlier server knows`);
+
     if (date !== undefined) type.push({ kind: "date" });
     else if (values === undefined)
       type.push({ kind: kind === "ISA" ? "number" : "text", min: boundOf(min), max: boundOf(max) });
@@ -250,6 +252,7 @@ function atomOf(atom: unknown, location: string): FolderAtom {
     limit,
     "@class": name = "",
   } = (atom ?? {}) as Readonly<Record<string, unknown>>;
+
   if (DATE_CLASS.test(String(name))) return { kind: "date" };
   if (Array.isArray(allowedValue)) {
     const allowed = allowedValue.filter((value) => typeof value === "string" || typeof value === "number");
@@ -334,11 +337,13 @@ export function jacksonText(value: JacksonValue, depth = 0): string {
     default:
       return String(value);
   }
+
   if (value === null) return "null";
   if (isList(value)) {
     if (value.length === 0) return "[ ]";
     return `[ ${value.map((item) => jacksonText(item, depth)).join(", ")} ]`;
   }
+
   const fields = Object.entries(value);
   if (fields.length === 0) return "{ }";
   const indent = "  ".repeat(depth);

@@ -1,5 +1,4 @@
 /** `dbsync sql`: sends statements from a terminal or a pipe to a server of the SQL line protocol. */
-
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
@@ -87,6 +86,7 @@ async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
     });
     if (code > worst) worst = code;
   };
+
   for await (const chunk of process.stdin) for (const statement of reader.push(chunk)) await run(statement);
   for (const statement of reader.end()) await run(statement);
   return worst;
@@ -123,6 +123,7 @@ export async function converse(
   const reader = new StatementReader();
   const completion = new Completion(session);
   let before = "";
+
   const terminal = createInterface({
     input,
     output,
@@ -133,10 +134,12 @@ export async function converse(
       void completion.offer(line, before).then((offered) => done(null, offered));
     },
   });
+
   const prompt = () => {
     terminal.setPrompt(reader.isMidStatement ? MORE : `${session.database || "sql"}> `);
     terminal.prompt();
   };
+
   terminal.on("SIGINT", () => {
     // To stop waiting for an answer, the session closes the connection.
     if (session.isBusy) session[Symbol.dispose]();
@@ -149,6 +152,7 @@ export async function converse(
       prompt();
     }
   });
+
   output.write(`A statement ends with ;. Tab completes words and names. ${HOW_TO_EXIT}\n`);
   prompt();
   for await (const line of terminal) {
@@ -166,6 +170,7 @@ export async function converse(
     }
     prompt();
   }
+
   terminal.close();
   output.write("\n");
 }

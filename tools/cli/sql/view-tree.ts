@@ -110,12 +110,14 @@ export function readViewTree(tree: unknown): ViewQuery | null {
 
 function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelect | null {
   if (classOf(asFields(fields)) !== "AllField") return null;
+
   const { where, groupBy, limitDebut, limitFin } = restrictions;
   const isComplete = [where, groupBy, limitDebut, limitFin].every(
     (part) => part === null || part === undefined,
   );
   const source = readSource(from);
   if (!isComplete || source === null) return null;
+
   const read: ViewSelect["joins"][number][] = [];
   for (const join of Array.isArray(joins) ? joins : []) {
     const { op, tableOrigin, onCondition = null } = asFields(join);
@@ -150,10 +152,12 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
     const digits = createHash("sha256").update(`${view} ${sources++}`).digest("hex");
     return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-8${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
   };
+
   const source = (from: ViewSource): JacksonValue =>
     from.kind === "derived"
       ? tree(from.query, id(), from.alias)
       : { "@class": `${ELEMENTS}.TableNameOrigin`, id: id(), alias: from.alias, name: from.name };
+
   const tree = (each: ViewQuery, treeId: string | null, alias: string | null): JacksonValue =>
     each.kind === "set"
       ? {
@@ -178,6 +182,7 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
           where: null,
           groupBy: null,
         };
+
   return tree(query, null, null);
 }
 

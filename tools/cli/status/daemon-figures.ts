@@ -68,6 +68,7 @@ export async function readDaemonFigures(
   if (servers.length === 0 || key === null) return isQueried.map(() => NOTHING);
   if (typeof key === "string")
     return isQueried.map((isThisQueried) => (isThisQueried ? { ...NOTHING, note: key } : NOTHING));
+
   const answers = await queryEach({ ...settings, servers }, key, QUESTION);
   const figures = await Promise.all(
     answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
@@ -81,6 +82,7 @@ export async function readDaemonFigures(
       return { figures, note, missing: isDatabaseDown(ping?.error ?? null) ? "" : null };
     }),
   );
+
   let next = 0;
   return isQueried.map((isThisQueried) => (isThisQueried ? (figures[next++] ?? NOTHING) : NOTHING));
 }
@@ -100,6 +102,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
         return [line.slice(0, at), line.slice(at + 1)];
       }),
   );
+
   const values = Object.entries(INFO_FIGURES).map(([name, row]) => [
     name,
     figureValue(row, fields.get(row.field)),
@@ -107,6 +110,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   const figures = Object.fromEntries(values) as InfoFigures;
   const { software, uptime, clients, commands, errors, refusals, keys, used, resident, limit } = figures;
   if (software === "") return null;
+
   return {
     ...{ software, uptime, clients, commands, errors, refusals, keys },
     memory: { used, resident, limit },
@@ -182,10 +186,12 @@ export async function readTimelines(
   const key = keyOf(settings) ?? FOR_ADMINISTRATORS;
   if (typeof key === "string")
     return ids.map((id) => (id === null ? NO_TIMELINE : { timeline: null, note: key }));
+
   const query = (command: readonly string[]) => queryEach({ ...settings, servers }, key, command);
   const answers = await query(COMMAND);
   const settled = settledOf(answers.flatMap(({ error, reply }) => (error === null ? [fieldsOf(reply)] : [])));
   const last = settled === null ? answers : await query([...COMMAND, "UPTO", String(settled)]);
+
   let next = 0;
   return ids.map((id) => {
     if (id === null) return NO_TIMELINE;

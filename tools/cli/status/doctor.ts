@@ -86,6 +86,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
     const { grade, subject, text } = finding;
     if (!flags.json) printSentence(`${grade.padEnd(4)}  ${subject}: ${text}`, TONES[grade]);
   };
+
   const settings = examineSettings(flags, add);
   const notes = settings !== null && examineKey(settings, add) ? await examineServers(settings, add) : [];
   const worst = firstToFix(findings);
@@ -96,6 +97,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
     else printSentence(passedText(findings, notes), "good");
   }
+
   // An unusable configuration or key has already set its exit code.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }
@@ -176,6 +178,7 @@ async function examineServers(settings: Settings, add: Report): Promise<readonly
   const statuses = await readStatusUntilIdle(settings, SETTLE_MS, progressText);
   // Warnings about the key are already in the report.
   const { client } = openClient(settings, () => {});
+
   const pings = await pingEach(client, settings);
   const isSigned = settings.key !== null;
   for (const [index, ping] of pings.entries()) {
@@ -185,9 +188,11 @@ async function examineServers(settings: Settings, add: Report): Promise<readonly
     const isReported = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
     if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
   }
+
   examineClusters(statuses, add);
   examineSemantics(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
+
   // A daemon without a timeline has little more to report, so its note is left out.
   const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
@@ -224,6 +229,7 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
       add({ grade: "OK", subject, text: `encrypted, ${proof}` });
     }
   }
+
   for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
   for (const remark of [...remarks, ...progress]) add(remarkOn(subject, remark));
   if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
@@ -254,11 +260,13 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
     });
     return;
   }
+
   if (isDenied(outcome)) {
     const text = `knows the key and accepts the signature (version 2), ${tripText(outcome.ms)}; the key's rules do not permit PING`;
     add({ grade: "OK", subject, text });
     return;
   }
+
   const { stage, detail } = outcome;
   const { meaning, cure } = STAGES[stage];
   // The advice for a refusal depends on its code.
@@ -295,6 +303,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
 /** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
 export function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
   if (statuses.length === 0) return;
+
   let current = 0;
   let available = Number.POSITIVE_INFINITY;
   for (const { timeline } of statuses) {
@@ -302,6 +311,7 @@ export function examineSemantics(statuses: readonly DaemonStatus[], add: Report)
     current = Math.max(current, timeline.semantics);
     available = Math.min(available, timeline.availableSemantics);
   }
+
   if (available <= current) return;
   const commands = Array.from(
     { length: available - current },

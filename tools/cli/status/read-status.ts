@@ -71,6 +71,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
     const availabilityOf = (member: MemberStatus) => availability(member, daemons, timelines);
     return withTimeline(daemon, timeline, diagnose(timeline, { others, now, availabilityOf }), now);
   });
+
   return withoutRepeats(full);
 }
 
@@ -116,6 +117,7 @@ function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStat
   const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
   const isStreamNamed = order !== null && order.trouble !== null;
   const plain = withoutState(daemon, { ...NO_REPORTS, isStreamNamed });
+
   const problems = [...plain.problems, ...of("problem")];
   return {
     ...plain,
@@ -170,6 +172,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const clusters = greetings.map(clusterIdOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+
   return greetings.map((greeting, index) => {
     const server = servers[index];
     const found = clusterIdOf(greeting);
@@ -179,6 +182,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
         ? "but most daemons belong to another one"
         : `not to ${short(cluster)}, as the option cluster requires`;
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+
     const findings = findingsOf({
       greeting,
       foreign: clusterDiffers ? [short(found), other] : null,
@@ -187,6 +191,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       isSentVersion1: isSentVersion1(settings, server),
       twin: servers[twin]?.text ?? null,
     });
+
     const defaults = { timeline: null, timelineNote: null, figures: null, hasNoDatabase: false };
     return {
       address: server?.text ?? "",
@@ -209,6 +214,7 @@ function factsOf(greeting: Greeting) {
     clockDifference: null,
     roundTrip: null,
   };
+
   if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
   if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
   const { versions, daemon, state, members } = greeting.hello;
@@ -308,6 +314,7 @@ export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems"
   const isExplained = state === "not-admitted" && subject.foreign !== null;
   const ofState = state === "" || isExplained ? [] : stateProblems(state);
   const { onlyVersion1, noKeys, foreignCluster, clockDiffers, sameDaemon, sentVersion1 } = GREETING_RULES;
+
   const problems =
     greeting.kind === "failed"
       ? [failure(greeting)]
@@ -330,6 +337,7 @@ function failure({ stage, detail }: Extract<Greeting, { kind: "failed" }>): Prob
     severity: "problem",
     isOfMember: false,
   });
+
   // The detail of a TLS error contains more precise advice.
   if (stage === "tls" && detail !== "") return problem(`tls: ${meaning}`, detail);
   return problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure);

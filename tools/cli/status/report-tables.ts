@@ -165,11 +165,13 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
   const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns, true);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
+
   const reporting = daemons.flatMap(({ address, figures }) =>
     figures === null ? [] : [{ address, figures }],
   );
   if (reporting.length === 0) return table;
   const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, reporting), columns, true))}`;
+
   const ordered = reporting.flatMap(({ address, figures: { order } }) =>
     order === null ? [] : [{ address, order }],
   );

@@ -44,6 +44,7 @@ function masterText(daemons: readonly DaemonStatus[]): string {
   const lines = ids.map((id) => {
     const naming = answers.filter(({ timeline }) => timeline.masterId === id);
     const named = daemons.find(({ daemon }) => id !== null && daemon === id)?.address ?? "";
+
     // A daemon that listens on all addresses does not know its own as clients see it.
     const [first = null] = naming
       .map(({ timeline }) => timeline.master)
@@ -54,6 +55,7 @@ function masterText(daemons: readonly DaemonStatus[]): string {
     const by = ids.length === 1 ? "" : `, according to ${naming.map(({ address }) => address).join(", ")}`;
     return `Master that sentinels name: ${shown(name.trim())}${by}\n`;
   });
+
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 

@@ -118,6 +118,7 @@ function decisionLines({ daemons, rates, now, columns }: WatchView): StyledLine[
     "UNDECIDED",
     "BLOCKED BY",
   ];
+
   const deciding = decidingOf(timelinesOf(daemons));
   const rows = deciding.map((shown) => [
     shown.address,
@@ -128,6 +129,7 @@ function decisionLines({ daemons, rates, now, columns }: WatchView): StyledLine[
     countCell(shown.timeline.waitingEnvelopes),
     shown.timeline.undecidedCause ?? "-",
   ]);
+
   const isBlocked = (row: number) => (deciding[row]?.timeline.undecidedCause ?? null) !== null;
   return rows.length === 0
     ? []
@@ -137,6 +139,7 @@ function decisionLines({ daemons, rates, now, columns }: WatchView): StyledLine[
 function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {
   const shown = membersOf(timelinesOf(daemons)).filter(({ member }) => member.connection !== "self");
   const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
+
   const isAway = (index: number) => shown[index]?.member.connection !== "connected";
   const rows = shown.map(({ address, member, state, same }, index) => [
     address,
@@ -147,6 +150,7 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledL
     cellOf(member.lastHeard, spanCell),
     same,
   ]);
+
   if (rows.length === 0) return [];
   return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));
 }
@@ -192,6 +196,7 @@ export function openScreen(): RedrawnScreen | null {
   // Restores the terminal however the process ends, including by a bug.
   process.once("exit", () => screen?.close());
   process.once("SIGINT", () => process.exit());
+
   const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());
   for (const signal of ["SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => {
@@ -216,6 +221,7 @@ export function beginWatching(once: ShowStatus, isJson: boolean): ShowStatus {
       process.stdout.write("\n");
     };
   }
+
   const rates = new Rates();
   return (daemons) => {
     const now = realEnvironment.wallClock();

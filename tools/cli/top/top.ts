@@ -77,10 +77,12 @@ async function top(flags: TopFlags): Promise<void> {
     process.stdout.write(explanation(terminalColumns()));
     return;
   }
+
   const settings = readSettings(flags);
   const { every = EVERY_SECONDS, rounds = Number.POSITIVE_INFINITY } = flags;
   const activities = new Activities();
   const show = displayFor(flags, activities);
+
   for (let round = 1; ; round++) {
     const startedAt = performance.now();
     const daemons = await readFullStatus(settings);
@@ -88,6 +90,7 @@ async function top(flags: TopFlags): Promise<void> {
     process.exitCode = statusCode(failingText(daemons), settings);
     show(daemons);
     if (round >= rounds) return;
+
     const remaining = every * MS_PER_SECOND - (performance.now() - startedAt);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, remaining)));
   }
@@ -101,6 +104,7 @@ function displayFor(
     return (daemons) =>
       printJson({ daemons: daemons.map((one) => ({ ...one, activity: activities.of(one.address) })) });
   }
+
   const screen = openScreen();
   const printed = new Set<string>();
   return (daemons) => {
@@ -233,6 +237,7 @@ export function topLines({ rows, every, now, columns }: TopView): readonly Style
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shown(text), columns).map((part) => line(part, tone)),
   );
+
   const list = memberListLine(daemons);
   const lines = [
     line(title, "head"),
@@ -241,6 +246,7 @@ export function topLines({ rows, every, now, columns }: TopView): readonly Style
     ...headedLines(rowsOf(ACTIVITY_COLUMNS, rows), columns, toneIn(rows)),
     ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
   ];
+
   return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
 }
 
@@ -261,21 +267,25 @@ export function memberListLine(daemons: readonly DaemonStatus[]): string | null 
   );
   const numbers = [...new Set(reports.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
   if (numbers.length === 0) return null;
+
   const members = reports.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
   const seen = members.flatMap(({ timeline }) => timeline.members);
   const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
   const listed = seen.filter((member) => member.listed === true);
   const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
+
   // A daemon that reported is connected, even if it is not in its own list of peers.
   const connectedNames = new Set([
     ...connected.map(nameOf),
     ...members.flatMap(({ daemon }) => daemon ?? []),
   ]);
+
   const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
   const unlisted = addressesOf([
     ...seen.filter((member) => member.listed === false),
     ...reports.filter(({ timeline }) => timeline.unlisted !== null),
   ]);
+
   return [
     `list ${numbers.join("+")}: ${connectedNames.size + disconnected.length} members`,
     ...(disconnected.length === 0 ? [] : [`disconnected: ${disconnected.join(" ")}`]),

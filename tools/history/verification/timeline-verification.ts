@@ -165,10 +165,12 @@ export class Verification {
     const promises = this.#storage.mark("decisions");
     if (promises !== null && readPromisesMark(promises) === null)
       this.#fault("damaged-promises", "the mark decisions");
+
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = storedSnapshots(this.#storage)
       .filter((date) => files.has(date))
       .sort((a, b) => a - b);
+
     const { fold, begins } = this.#begin(dates);
     requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
@@ -177,6 +179,7 @@ export class Verification {
       while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
       this.#check(fold, found, value);
     }
+
     for (const date of left) this.#compare(fold, date);
     for (const entry of this.#unknown) this.#checkSignature(entry, fold.ring, null);
     return this.#report(fold, begins);
@@ -200,15 +203,18 @@ export class Verification {
     if (++this.#entries % PROGRESS_EVERY === 0) this.#onProgress(this.#entries);
     this.#first ??= orderKey.at;
     this.#last = orderKey.at;
+
     const entry = readEntry(orderKey, value, hashOf);
     if (entry === null) {
       this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(orderKey));
       return;
     }
+
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
     const { cluster, decided } = entry.envelope;
     if (cluster !== this.#signers.cluster && decided?.signed !== null)
       this.#fault("wrong-cluster", nameOf(orderKey));
+
     const missing = missingCode(entry.envelope.commands);
     if (missing !== null) throw new MissingCode(missing);
     const { answers } = fold.replay(entry);
@@ -226,6 +232,7 @@ export class Verification {
     const { id, envelope } = entry;
     const signed = envelope.decided === null ? entry : this.#decidedUnit(entry);
     if (signed === null) return;
+
     // `spkiOf` also returns a key that an entry has named but that was never authorized. Members verify signatures in
     // the same way, and the fold then denies the units that such a key has signed.
     const spki = ring.spkiOf(envelope);
@@ -234,6 +241,7 @@ export class Verification {
       else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
       return;
     }
+
     const signer = { id: envelope.key, spki };
     if (this.#signers.verify(signer, signed, hashOf(...signedPieces(signed.body)))) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
@@ -405,11 +413,13 @@ async function runOnce(
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     else if (faults.length === 0 && view.log.lost === 0)
       throw new NotChecked(`--data ${data}: no daemon has been started with it yet.`);
+
     const report = new Verification(view, snapshotsOf(data), signers, progress).run();
     const seen = { process: view.process, group: view.group, isWritten: view.hasChanged };
     const missed = view.countMissed();
     if (view.hasForgotten) return null;
     faults.push(...logFaults(folder, view.log));
+
     return {
       ...withFaults(report, faults),
       seen: { ...seen, missed },

@@ -43,6 +43,7 @@ export class Balancer implements Service {
     const { settings, limits, observer, environment, log } = parts;
     this.#parts = parts;
     this.servers = settings.servers.map((server) => this.#serverOf(server));
+
     const { routing, settleTime } = settings;
     const order = new ServerOrder(this.servers, {
       readsByRendezvous: routing.reads === "RENDEZVOUS",
@@ -50,6 +51,7 @@ export class Balancer implements Service {
       partition: routing.partition,
       hash: routing.hash,
     });
+
     const { counts } = this;
     const notReady = (server: BalancedServer) => this.#markSettling(server);
     this.#listener = new LineListener({
@@ -74,10 +76,12 @@ export class Balancer implements Service {
   async start(): Promise<void> {
     await this.#listener.start();
     for (const { upstream } of this.servers) upstream.start();
+
     const { address, port } = this.address;
     const servers = this.servers.map(({ id, upstream: { serverAddress } }) =>
       id === serverAddress.text ? id : `${id}=${serverAddress.text}`,
     );
+
     const { log, settings } = this.#parts;
     log.info({ address, port, servers }, "listening");
     if (settings.replicates && servers.length > 1)
@@ -103,6 +107,7 @@ export class Balancer implements Service {
         if (isUp) this.#markSettling(server);
       },
     );
+
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
     return server;
   }
@@ -289,6 +294,7 @@ async function attempt({ servers, session, statement, ...rules }: Attempt): Prom
       if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
       continue;
     }
+
     if (outcome.reached === "no") server.unreached++;
     else server.unknown++;
     const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);

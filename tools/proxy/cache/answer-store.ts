@@ -99,6 +99,7 @@ export class AnswerStore<Result> {
       figures.joined++;
       return other.result;
     }
+
     figures.misses++;
     const loaded = load();
     const result = loaded.then((fetched) => {
@@ -140,11 +141,13 @@ export class AnswerStore<Result> {
     if (this.#pendingFetches.get(pendingFetch.key) === pendingFetch)
       this.#pendingFetches.delete(pendingFetch.key);
     if (entry === null) return;
+
     const figures = this.#figures;
     if (pendingFetch.isOutdated || entry.tags.some((tag) => this.#isDistrusted(tag))) {
       figures.overtaken++;
       return;
     }
+
     this.#entries.set(pendingFetch.key, entry);
     // The cache does not store an answer that alone exceeds its limit.
     if (!this.#entries.has(pendingFetch.key)) return;

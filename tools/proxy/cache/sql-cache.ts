@@ -64,6 +64,7 @@ export class SqlCache implements Service {
     // A write whose answer was lost may still be executed until the reply timeout. The time is at least the lifetime of
     // stored answers, during which they may be out of date in any case.
     const distrustMs = Math.max(limits.life, upstreamLimits.replyTimeout);
+
     this.#listener = new LineListener({
       address: parts.address,
       port: parts.port,
@@ -182,6 +183,7 @@ class CacheSession implements LineSession {
     const known = stored === undefined ? null : viewNamesIn({ bytes: stored, isError: false });
     // Until the views are known, any write to the database invalidates the answer.
     const tags = tagsOfRead(affected, session.database, known);
+
     return store.fetch(this.#prefix + statement, tags, async () => {
       const answer = this.#executeWithRetry(session, statement);
       if (stored !== undefined || affected.kind !== "tables" || affected.names.size === 0)
@@ -215,10 +217,12 @@ class CacheSession implements LineSession {
     const store = this.#store;
     const figures = this.#figures;
     const distrustMs = this.#distrustMs;
+
     figures.forwarded++;
     const { database } = this.#session;
     const outcome = await server.execute(this.#session, statement);
     const tags = affected === null ? [] : tagsOfWrite(affected, database);
+
     if (outcome.kind === "answered") {
       if (mayHaveUnknownOutcome(outcome.frame.bytes)) store.distrust(tags, distrustMs);
       else store.empty(tags);
@@ -253,6 +257,7 @@ function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteString> | nu
   if (isError) return null;
   const names = new Set<ByteString>();
   let pages = 0;
+
   for (const [, page = ""] of bytes.matchAll(PAGE)) {
     const rows = rowsOf(page);
     if (rows === null) return null;

@@ -94,15 +94,18 @@ export function withFlags(
       "There are no servers. Name them, for example dbsync-proxy 127.0.0.1:3948 127.0.0.1:3950, or use --config.",
       2,
     );
+
   const ids = new Set(servers.map(({ id }) => id));
   if (ids.size < servers.length)
     throw new StartError("Two servers have the same name or the same address.", 2);
+
   const { readRoles } = base.routing;
   if (!servers.some(({ role }) => readRoles.includes(role)))
     throw new StartError(
       `Reads are sent to servers with the role ${readRoles.join(" or ")}, and there is none.`,
       2,
     );
+
   return {
     listen: listen ?? base.listen,
     servers,

@@ -29,12 +29,14 @@ export function connectTo(serverAddress: UpstreamAddress, handlers: ConnectHandl
     isOver = true;
     step();
   };
+
   if (tls === null) {
     const socket = connect({ host, port, noDelay: true });
     socket.once("connect", () => once(() => handlers.connected()));
     socket.once("error", (problem) => once(() => handlers.failed(codeOf(problem))));
     return socket;
   }
+
   const socket = connectTls(
     { host, port, tls },
     {

@@ -95,6 +95,7 @@ export class UpstreamConnection {
     const obstacle =
       (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#identifyServer(statement));
     if (obstacle !== null) return obstacle;
+
     const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : statementForOriginal(statement);
     if (sent === null)
       return failed(
@@ -102,6 +103,7 @@ export class UpstreamConnection {
         "no",
         "the server treats every ; as the end of a statement, even within a string",
       );
+
     const outcome = await this.#send(sent);
     if (outcome.kind === "answered") this.#tryFollow(statement, outcome.frame);
     return outcome;
@@ -120,6 +122,7 @@ export class UpstreamConnection {
     if (this.isClosed) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
     const { serverAddress, limits, setTimer } = this.#parts;
+
     return new Promise((resolve) => {
       const end = (failure: UpstreamFailure | null) => {
         cancel();
@@ -193,6 +196,7 @@ export class UpstreamConnection {
         return { ...outcome, isOfSession: true };
       }
     }
+
     this.#session = session;
     return null;
   }

@@ -139,6 +139,7 @@ export class UpstreamServer {
       this.#become(true);
       return;
     }
+
     if (NOT_ITS_FAULT.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
@@ -170,6 +171,7 @@ export class UpstreamServer {
       this.#heartbeatAfter(limits.heartbeatInterval - silent);
       return;
     }
+
     this.#isHeartbeatPending = true;
     const beganAt = environment.uptime();
     const outcome = await this.#openHeartbeatConnection().execute(NEW_SESSION, HEARTBEAT);

@@ -119,6 +119,7 @@ export class MemberConnection implements MemberSocketHandlers {
     this.#handlers = handlers;
     this.#nonce = cluster.randomBytes(NONCE_BYTES);
     this.#since = this.lastSeenAt = cluster.uptime();
+
     if ("socket" in from) {
       this.side = "answerer";
       this.address = null;
@@ -237,6 +238,7 @@ export class MemberConnection implements MemberSocketHandlers {
       this.#lose("malformed", this.#parser.malformed.message);
       return;
     }
+
     if (this.#state === "open" && !this.#isWide && !this.#parser.isMidRequest) this.#widen();
   }
 
@@ -270,9 +272,11 @@ export class MemberConnection implements MemberSocketHandlers {
       else this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
+
     this.id = hello.daemon;
     this.list = listIn(hello);
     this.#state = "challenging";
+
     if (this.side === "opener") return;
     this.#sendHello();
     this.send({ kind: "challenge", nonce: this.#nonce });
@@ -285,6 +289,7 @@ export class MemberConnection implements MemberSocketHandlers {
     if (role !== "daemon" || daemon === "" || protocol === null) return "not-a-daemon";
     if (protocol !== MEMBERS_PROTOCOL) return "other-protocol";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
+
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
     return this.#handlers.helloRefusal(this, daemon);
@@ -304,6 +309,7 @@ export class MemberConnection implements MemberSocketHandlers {
       else throw problem;
       return;
     }
+
     if (message.kind === "bye") {
       this.#receiveBye(message.code, message.sentence);
     } else if (this.#state === "greeting" && message.kind === "hello") {
@@ -338,15 +344,18 @@ export class MemberConnection implements MemberSocketHandlers {
     const refusal = this.#refusalOf(message);
     // The answerer sends its proof only to an authenticated peer: a member, or a daemon that is no longer a member.
     if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
+
     if (refusal !== null) {
       this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
+
     this.isProven = true;
     if (this.id === this.#cluster.identity.id) {
       this.#lose("self", CLOSE_REASONS.self);
       return;
     }
+
     this.#state = "open";
     if (this.side === "answerer") this.#widen();
   }
@@ -355,6 +364,7 @@ export class MemberConnection implements MemberSocketHandlers {
   #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
     const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
+
     const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
@@ -363,6 +373,7 @@ export class MemberConnection implements MemberSocketHandlers {
       this.spki = spki;
       return refusal;
     }
+
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 

@@ -36,6 +36,7 @@ export class Handshakes {
     const isFull = (others?.size ?? 0) >= this.#limits.maxHandshakesOfAddress;
     const crowd = isFull ? others : this.#size >= this.#limits.maxHandshakes ? this.#largest() : undefined;
     const [oldest = null] = crowd ?? [];
+
     if (oldest !== null) this.delete(oldest);
     const own = this.#subnets.get(subnet) ?? new Set();
     this.#subnets.set(subnet, own.add(connection));
@@ -71,11 +72,13 @@ export function subnetOf(remote: string): string {
     .replace(/%.*$/, "")
     .replace(/^::ffff:(?=\d+\.)/i, "");
   if (!address.includes(":")) return address;
+
   const [head = "", tail] = address.split("::");
   const groups = head === "" ? [] : head.split(":");
   const rest = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - rest.length);
   const all = [...groups, ...new Array<string>(zeros).fill("0"), ...rest];
+
   return all
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))

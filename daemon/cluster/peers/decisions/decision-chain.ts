@@ -59,6 +59,7 @@ export class DecisionChain {
     const at = this.#runAfter(slot);
     const [before, after] = [this.#runs[at - 1], this.#runs[at]];
     if (before !== undefined && slot <= before.top.slot) return;
+
     const { at: date, seq, id } = orderKey;
     const top: LastDecision = { slot, list, orderKey: { at: date, seq, id } };
     const end = slot === endSlot ? top : null;
@@ -91,6 +92,7 @@ export class DecisionChain {
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
       else if (!this.#contains(known.slot)) this.#addIfFolded(known.slot, known.orderKey);
     }
+
     for (let reads = 0; ; ) {
       while ((this.#runs[0]?.top.slot ?? Number.POSITIVE_INFINITY) <= found.slot) this.#runs.shift();
       // If the last decisions of a proposal are missing, the first run ends within it, and the next run follows.
@@ -106,6 +108,7 @@ export class DecisionChain {
         this.missingUpTo = (first.top.orderKey?.at ?? 0) + PROPOSAL_MS_MAX;
         return found;
       }
+
       if (gap.previous === null || reads++ === READS_MAX) return found;
       if (!this.#addIfFolded(gap.first - 1, gap.previous)) {
         this.missingUpTo = gap.previous.at;

@@ -298,6 +298,7 @@ export class DecisionMaking {
   *#noteStored(accepted: Proposal | null): Work {
     const { timeline } = this.#cluster;
     const { decided } = timeline;
+
     for (const decision of accepted?.decisions ?? []) {
       const parts = timeline.hasFolded(decision) ? timeline.read(decision) : null;
       if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
@@ -307,6 +308,7 @@ export class DecisionMaking {
         if (timeline.hasFolded(orderKey)) decided.note([this.#entryOf(body, signature)]);
       yield;
     }
+
     this.#areStoredKnown = true;
   }
 
@@ -443,6 +445,7 @@ export class DecisionMaking {
     try {
       const decisions: ProposedDecision[] = [];
       const room = new ProposalRoom();
+
       for (const body of bodies) {
         const decision = readDecision(body);
         const { unit } = decision;
@@ -454,6 +457,7 @@ export class DecisionMaking {
         }
         decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope), decision));
       }
+
       return proposalOf(decisions, this.#cluster.hash);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;
@@ -521,18 +525,22 @@ export class DecisionMaking {
       this.#testedFrom.set(unit, uptime + TEST_EVERY_MS);
       return true;
     };
+
     // The date that the client has signed is too old for a proposal.
     const isTooOld = ({ body }: WaitingUnit): boolean => readHead(body).at <= now - limits.past;
+
     // Only the envelope of the unit at hand is stored: many more may wait.
     let parsed: { readonly of: WaitingUnit; readonly envelope: Envelope } | null = null;
     const envelopeOf = (unit: WaitingUnit): Envelope => {
       if (parsed?.of !== unit) parsed = { of: unit, envelope: readBody(unit.body) };
       return parsed.envelope;
     };
+
     const isRefused = (unit: WaitingUnit): boolean => {
       const envelope = envelopeOf(unit);
       return !this.beginnings.decidesOn(envelope) || this.#beginsEarly(envelope);
     };
+
     const chosen: ChosenUnit[] = [];
     const room = new ProposalRoom();
     for (const unit of units((one) => isTooOld(one) || isRefused(one) || isOvertaken(one))) {
@@ -541,6 +549,7 @@ export class DecisionMaking {
       chosen.push({ unit, envelope });
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
+
     return chosen;
   }
 
@@ -648,10 +657,12 @@ export class DecisionMaking {
       decisions.map(({ id }) => id),
       hash,
     );
+
     const entries = decisions.map((decision, index) => {
       const signature = writeCertificate({ ballot, path: paths[index] as ByteString[], votes });
       return { ...this.#entryFor(decision), signature };
     });
+
     this.#made = new Map(decisions.map((decision) => [decision.id, decision]));
     timeline.acceptDecisions(entries, identity.id);
     this.#made = new Map();
@@ -679,6 +690,7 @@ const votingList = ({ hash, list: { number, members } }: SignedList): VotingList
 function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["hash"]): Proposal | null {
   const [first, ...others] = decisions;
   if (first === undefined || first.index !== 0 || first.count !== decisions.length) return null;
+
   let before = first;
   for (const decision of others) {
     const { slot, index, count, previous } = decision;
@@ -686,6 +698,7 @@ function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["
     if (!isNext || previous === null || compareOrderKeys(previous, before) !== 0) return null;
     before = decision;
   }
+
   const root = rootOf(
     decisions.map(({ id }) => id),
     hash,

@@ -161,6 +161,7 @@ export class Decisions {
     this.#chain = new DecisionChain(ports);
     this.#timeouts = new Timeouts(ports.uptime);
     this.#voter = new Voter(ports, this.#timeouts, stored);
+
     this.#keeper = new Keeper(
       ports,
       {
@@ -242,6 +243,7 @@ export class Decisions {
     const { own, isConnected, latestDate } = this.#ports;
     const { promised } = this.#voter;
     const others = [...current.members].filter((id) => id !== own.id);
+
     if (this.#voter.isAmnesic) return { cause: "promises-lost", members: this.missingPromises };
     if (!this.#isMajorityConnected)
       return { cause: "no-majority", members: others.filter((id) => !isConnected(id)) };
@@ -291,6 +293,7 @@ export class Decisions {
     this.#units.set(unit.id, waiting);
     this.#queue.add(waiting);
     if (this.#hasArrivals) return;
+
     // What arrives together is proposed together.
     this.#hasArrivals = true;
     this.#ports.nextTurn(() => {
@@ -354,6 +357,7 @@ export class Decisions {
       if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
       this.#follow(null);
     }
+
     this.#keeper.advance();
     this.#judge();
   }
@@ -388,6 +392,7 @@ export class Decisions {
     const head = this.#ports.unitHead(body);
     if (head === null || this.#units.has(head.id) || this.#ports.isDecided(head.id)) return;
     if (!this.#shares.has(head.caller, body.length)) return;
+
     const now = this.#ports.uptime();
     // Only a unit that is not valid counts.
     if (!this.#invalidUnits.admits(from, now, 0)) return;
@@ -421,6 +426,7 @@ export class Decisions {
       this.#tickRecovery(lists, now);
       return;
     }
+
     this.#keeper.tick(now);
     if (this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience)) this.#wait(now);
     this.#judge();
@@ -450,6 +456,7 @@ export class Decisions {
     const patience = Math.max(this.#patience, patienceMs);
     const wait = isReachable ? patience + rankWait : keeper === own ? 0 : rankWait;
     const since = isReachable ? this.#progressAt : Math.max(this.#progressAt, this.#reachedAt);
+
     if (now - since < wait && !isStarving) return;
     // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
     if (isReachable && !this.#turns.mayBegin(own, now)) return;
@@ -457,6 +464,7 @@ export class Decisions {
     this.#keptAt = now;
     this.#wait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
+
     const ballot = this.#nextBallot(current);
     if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
   }
@@ -482,13 +490,16 @@ export class Decisions {
 
   #receivePromise(from: ByteString, { accepted: sent, ...rest }: PromiseMessage): void {
     if (!this.#limit.admits(from, this.#ports.uptime(), sent?.bodies.length)) return;
+
     const proposal = sent === null ? null : this.#ports.read(sent.bodies);
     if (sent !== null && proposal === null) return;
+
     // A list that is earlier than that of the last decision can decide no more.
     const isOver = sent !== null && sent.evidence.vote.ballot.list < this.last.list;
     const accepted = sent === null || proposal === null || isOver ? null : { ...sent, proposal };
     // The keeper does not evaluate what it proposes again.
     if (accepted !== null && !this.#signatures.isEvidence(accepted.evidence, accepted.proposal)) return;
+
     const promise: PromiseOf = { ...rest, accepted };
     this.#recovery?.promised(from, promise);
     this.#keeper.promised(from, promise);
@@ -503,6 +514,7 @@ export class Decisions {
   #forward(keeper: ByteString, now: number): void {
     const open = (this.#voter.open ?? this.#pending)?.proposal.decisions ?? [];
     const proposed = new Set(open.map(({ unit }) => unit));
+
     // The keeper made a proposal after the previous one arrived here. It probably has what was here before that, unless
     // this is part of the proposal, or comes after as many units as one decides.
     const isBusy =
@@ -510,6 +522,7 @@ export class Decisions {
         ? now - this.#proposedAt < this.#timeouts.repeatMs
         : now - this.#progressAt < this.#proposalMs;
     const until = isBusy ? this.#previousProposedAt : now;
+
     let before = 0;
     for (const unit of this.#queue.inTurn()) {
       const isLater = isBusy && before++ >= PROPOSAL_UNITS_MAX;
@@ -617,6 +630,7 @@ export class Decisions {
     const proposal = this.#ports.read(bodies);
     if (proposal === null) return;
     if (evidence !== null) this.#receiveVote(from, evidence.vote);
+
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
     if (!isEarlier || this.#votes.isVotedFor(proposal))
       this.#votes.addProposal(proposal, from, this.last.slot);
@@ -663,9 +677,11 @@ export class Decisions {
         : this.#isNext(previous) && !this.#chain.isIncomplete
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
+
       // An objection that names no later date may resolve itself: entries arrive, and the clock reaches the date.
       const mayChange = judgement !== "yes" && judgement.notBefore <= proposal.decisions[0].at;
       if (mayChange && this.#ports.uptime() - since < this.#timeouts.objectAfterMs) return;
+
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);
       if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
@@ -766,10 +782,12 @@ export class Decisions {
   #follow(known: LastDecision | null): void {
     const last = this.#chain.advance(this.last, known);
     if (last.slot === this.last.slot) return;
+
     this.#voter.follow(last);
     this.#undecidedTime.decided();
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;
+
     const now = this.#ports.uptime();
     const proposalMs = Math.min(now - this.#proposedAt, this.#timeouts.repeatMs);
     this.#proposalMs = Math.max(proposalMs, PROPOSAL_DECAY * this.#proposalMs);
@@ -789,8 +807,10 @@ export class Decisions {
       this.#levelVote = open;
       return;
     }
+
     this.#levelSince ??= now;
     if (now - this.#levelSince < LOST_AFTER_MS) return;
+
     this.#levelSince = null;
     this.#voter.follow(this.#chain.skip(this.last));
     this.#follow(null);
@@ -818,6 +838,7 @@ export class Decisions {
     this.#follow(recovery.last);
     // This daemon may have voted for the decisions that the others have. Without them, it could vote for other ones.
     if (this.last.slot < recovery.last.slot) return;
+
     this.#recovery = null;
     this.#voter.recover(recovery.ballot, recovery.accepted, () => {
       this.#wait(this.#ports.uptime());

@@ -151,6 +151,7 @@ export class Keeper {
     const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
       (id) => id !== own.id && isConnected(id) && !answered.has(id),
     );
+
     if (members.length === 0) return { cause: "own-disk", members };
     return { cause: ballot === null ? "promises" : "votes", members };
   }
@@ -171,10 +172,12 @@ export class Keeper {
   prepare(ballot: Ballot): void {
     this.#ballot = null;
     this.#proposed = null;
+
     const now = this.#ports.uptime();
     const preparation: Preparation = { ballot, promises: new Map(), since: now, sentAt: now };
     this.#preparation = preparation;
     const own = this.#ports.own.id;
+
     this.#voter.promise(ballot, NO_OBJECTION, (promise) => {
       if (this.#preparation !== preparation) return;
       preparation.promises.set(own, promise);
@@ -249,6 +252,7 @@ export class Keeper {
       const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
       this.#notBefore = Math.max(this.#notBefore, notBefore);
     }
+
     const lists = this.#handlers.lists();
     const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
     // The vote of the member that objects is no longer expected.
@@ -307,6 +311,7 @@ export class Keeper {
       this.#doubted.add(unit);
       this.#handlers.postpone(unit);
     }
+
     const ballot = nextAttempt(this.#ballot as Ballot);
     if (ballot.attempt > ATTEMPT_MAX) {
       this.stop();
@@ -325,6 +330,7 @@ export class Keeper {
       preparation.sentAt = now;
       this.#handlers.broadcast({ kind: "promise-request", ballot: preparation.ballot });
     }
+
     const proposed = this.#proposed;
     if (proposed === null || now - proposed.sentAt < repeatMs) return;
     if (proposed.objections.size > 0 && !proposed.hasVoted) this.#attemptAgain(proposed);
@@ -336,19 +342,24 @@ export class Keeper {
     const preparation = this.#preparation;
     const lists = this.#handlers.lists();
     if (preparation === null || lists === null) return;
+
     const { ballot, promises } = preparation;
     if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
     // Without its own promise, this daemon would forget after a restart what it has proposed in this ballot, and would
     // not propose the decision again for which it has voted before.
     if (!promises.has(this.#ports.own.id)) return;
+
     for (const { last } of promises.values()) this.#handlers.follow(last);
     const { slot } = this.#handlers.last();
+
     // A majority of members without a later decision has the votes for the next one. Another member may lie.
     const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
     const isWaiting = this.#ports.uptime() - preparation.since < this.#timeouts.repeatMs;
     if (usable.size < promises.size && (isWaiting || !isPromised(lists, usable))) return;
+
     this.#preparation = null;
     this.#ballot = ballot;
+
     const next = slot + 1;
     const open = [...usable.values()].flatMap(({ accepted }) => accepted ?? []);
     const [latest] = open.filter(({ proposal }) => proposal.slot === next).sort(latestFirst);
@@ -360,13 +371,16 @@ export class Keeper {
     if (this.#ballot === null) return;
     const last = this.#handlers.last();
     if (this.#proposed !== null && this.#proposed.proposal.slot > last.slot) return;
+
     if (this.#proposed !== null) {
       this.#proposed = null;
       this.#notBefore = 0;
       this.#objected = [];
       this.#pause = PAUSE_MS;
     }
+
     if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isIncomplete()) return;
+
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
     const proposal = this.#ports.propose(
@@ -394,6 +408,7 @@ export class Keeper {
         if (isDoubted) delayed.add(unit.caller);
         continue;
       }
+
       yield unit;
       if (isAlone) return;
       isFirst = false;
@@ -413,6 +428,7 @@ export class Keeper {
       since: now,
       sentAt: now,
     };
+
     this.#votes.addProposal(proposal, this.#ports.own.id, this.#handlers.last().slot);
     this.#send(this.#proposed, now);
   }
@@ -430,11 +446,13 @@ export class Keeper {
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
     const { proposal, signed } = proposed;
     if (proposal.slot <= this.#handlers.last().slot) return;
+
     const votes = this.#votes.votesFor(proposal, ballot);
     // The other members have made the decisions, whose entries are being added.
     if (isMajority(lists.current, votes)) return;
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
+
     const other = [...votes.values()][0] ?? null;
     proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#handlers.voted);
   }
@@ -443,6 +461,7 @@ export class Keeper {
   #isLeftToOthers(proposed: Proposed, votes: ReadonlyMap<ByteString, Vote>, list: VotingList): boolean {
     const { own, isConnected, uptime } = this.#ports;
     const { objections } = proposed;
+
     const mayVote = (id: ByteString) => votes.has(id) || (isConnected(id) && !objections.has(id));
     const others = [...list.members].filter((id) => id !== own.id && mayVote(id));
     if (!isMajority(list, new Set(others))) return false;

@@ -74,6 +74,7 @@ export class PatternBeginnings {
     const announced = this.#announced;
     this.#compareEpoch();
     if (announced.length === 0) this.#known.clear();
+
     for (const pattern of announced) {
       const known = this.#known.get(nameOf(pattern));
       // A member whose report makes a date final has every entry up to this date, and follows the announcement.

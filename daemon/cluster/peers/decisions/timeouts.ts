@@ -94,6 +94,7 @@ export class Timeouts {
       const trip = list === null ? null : majorityTrip(own, list, roundTrip);
       if (trip !== null) this.#trips.add(Math.min(trip, TRIP_MS_MAX), now);
     }
+
     if (passed >= SUSPENDED_MS) this.#readUntil = now + READ_MS;
     return Math.max(0, passed - COUNTED_MS);
   }

@@ -134,12 +134,14 @@ export class VoteCount {
   decisionsFrom(slot: number, list: VotingList): { proposal: Proposal; votes: Votes } | null {
     const proposals = this.#proposals.get(slot);
     if (proposals === undefined) return null;
+
     for (const votes of this.#votes.get(slot)?.values() ?? []) {
       for (const { ballot, root } of votes) {
         const proposal = proposals.get(root)?.proposal;
         if (proposal === undefined || ballot.listHash !== list.hash) continue;
         const found = this.votesFor(proposal, ballot);
         if (!isMajority(list, found)) continue;
+
         const listed = [...found].filter(([id]) => list.members.has(id)).map(([, vote]) => vote);
         return { proposal, votes: { ballot, votes: listed.slice(0, majorityOf(list)) } };
       }

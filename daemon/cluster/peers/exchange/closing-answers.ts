@@ -41,11 +41,13 @@ export class ClosingAnswers {
     const requested = this.#requested;
     const now = Math.floor(clock());
     const to = this.#closable(requested, now);
+
     const answer = () => {
       this.#member.connection.send({ kind: "dates-closed", requested, at: to });
       this.#isClosing = false;
       if (this.#requested > requested) this.#close();
     };
+
     this.#isClosing = true;
     // If the disk has failed, this daemon signs nothing more, and the member no longer waits for it.
     timeline.ownDates.close(to, now + limits.future - 1).then(

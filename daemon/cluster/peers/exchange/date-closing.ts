@@ -136,16 +136,19 @@ export class DateClosing implements ClosedDates {
   closed(member: ClosingMember, { requested, at }: ClosingAnswer): void {
     const dates = this.#members.get(member.id);
     if (dates === undefined) return;
+
     const { clock, uptime, limits } = this.#cluster;
     const answered = dates.requests.filter((request) => request.at <= requested);
     dates.requests = dates.requests.slice(answered.length);
     const last = answered.at(-1);
     // A member cannot make this daemon store answers that it has not requested.
     if (last === undefined || member.hasMissed) return;
+
     const isInTime = at >= last.at && uptime() - last.sentAt <= limits.closeMs;
     // Entries dated further ahead are folded when their date is reached.
     const foldedTo = Math.max(at, Math.min(member.newestPushed, Math.floor(clock()) + FOLD_AHEAD_MS));
     dates.unfolded.push({ at, foldedTo, isInTime });
+
     this.folded();
     // A member that cannot close a date yet is requested again in the next tick.
     if (at >= last.at) this.#request(member, this.#latest);
@@ -170,6 +173,7 @@ export class DateClosing implements ClosedDates {
   /** Leaves out the members that have not closed a date in time, and requests a date from those that were left out. */
   tick(now: number): void {
     const { limits } = this.#cluster;
+
     this.folded();
     // If this process was paused, answers that have arrived in time are read after this tick. If pauses follow each
     // other, followers do not wait longer.
@@ -177,8 +181,10 @@ export class DateClosing implements ClosedDates {
     const mayLeaveOut = !isPaused || this.#wasPaused;
     this.#tickedAt = now;
     this.#wasPaused = isPaused;
+
     if (mayLeaveOut)
       for (const [at, { since }] of this.#waits) if (now - since >= limits.closeMs) this.#leaveOut(at);
+
     const isFollowed = now - this.#followedAt < limits.followedMs;
     const latest = this.#latest;
     for (const member of membersWithStatus(this.#cluster)) {

@@ -126,6 +126,7 @@ export class EntryIntake {
       if (group === undefined) groups.set(one.from, [one]);
       else group.push(one);
     }
+
     for (const [id, group] of groups) {
       const sender = senderOf(id) ?? { ...DISCONNECTED, id };
       this.#cluster.slices.add(this.#retry(group, sender));
@@ -148,6 +149,7 @@ export class EntryIntake {
       threads && areForThreads(entries)
         ? new SignatureCheckResults(entries, ENTRIES_PER_STEP, threads)
         : null;
+
     for (let i = 0; i < entries.length; i += ENTRIES_PER_STEP) {
       const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_PER_STEP);
       const part = entries.slice(i, i + ENTRIES_PER_STEP);
@@ -160,6 +162,7 @@ export class EntryIntake {
         sender.failed(problem);
         return;
       }
+
       const { valid, stored, unknown, areHeldBack } = checked;
       // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
       // signers' keys. The comparison that follows the adoption transfers the entries again.
@@ -167,6 +170,7 @@ export class EntryIntake {
         sender.missed();
         return;
       }
+
       if (unknown > 0) sender.unknown();
       if (areHeldBack) sender.heldBack();
       this.#store(valid, stored, sender, batch);
@@ -187,6 +191,7 @@ export class EntryIntake {
     let unknown = 0;
     let areHeldBack = false;
     let count = 0;
+
     for (const packed of entries) {
       const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
       if (checked === "unknown-signer" || checked === "unknown-list") {
@@ -202,6 +207,7 @@ export class EntryIntake {
       else valid.set(checked.id, checked);
       if (++count % ENTRIES_PER_CHECK === 0) yield;
     }
+
     return { valid: [...valid.values()], stored, unknown, areHeldBack };
   }
 
@@ -216,15 +222,18 @@ export class EntryIntake {
   #store(entries: readonly Entry[], stored: readonly OrderKey[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
+
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
     // While a snapshot is adopted, the timeline accepts nothing.
     if (entries.length > 0 && timeline.state !== "live") sender.missed();
     sender.onEntries(entries, fresh.length);
+
     const [first] = fresh;
     if (first !== undefined) {
       batch.pending++;
       this.#unflushed.set(first.id, batch);
     }
+
     this.#acknowledgeStored(stored, sender);
     if (fresh.length < entries.length) {
       const freshIds = new Set(fresh.map(({ id }) => id));

@@ -36,6 +36,7 @@ export class Packer {
       entries.every((one, i) => one === last.from[i])
     )
       return last.packed;
+
     const bytes = writeEntries(entries);
     const packed = this.#deflated(bytes);
     this.#last = bytes.length <= this.#limits.deflateMaxBytes ? { from: entries, packed } : null;

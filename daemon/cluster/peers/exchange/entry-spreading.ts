@@ -63,8 +63,10 @@ export class EntrySpreading {
       this.requests.arrived(orderKey.id);
       const isOld = orderKey.at < oldest;
       if (from !== null && !isOld) this.acknowledge(orderKey, from);
+
       const state = isOld ? this.states.find(orderKey.id) : this.states.of(orderKey);
       if (state === undefined) continue;
+
       state.isFlushed = true;
       if (from !== null) {
         state.has |= from.bit;
@@ -109,6 +111,7 @@ export class EntrySpreading {
     const { timeline, uptime } = this.#cluster;
     const wanted: OrderKey[] = [];
     const now = uptime();
+
     for (const orderKey of orderKeys) {
       if (timeline.holds(orderKey)) {
         const state = this.states.of(orderKey);
@@ -121,6 +124,7 @@ export class EntrySpreading {
         this.#has(this.states.of(orderKey), member);
       }
     }
+
     if (wanted.length > 0) member.connection.send({ kind: "want", orderKeys: wanted });
   }
 

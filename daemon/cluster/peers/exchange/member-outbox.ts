@@ -105,6 +105,7 @@ export class MemberOutbox {
       this.#skips++;
       return false;
     }
+
     this.#urgent.push(entry);
     this.#urgentAdded++;
     this.#urgentBytes += packedBytes(entry);
@@ -156,6 +157,7 @@ export class MemberOutbox {
   /** Records that the member has processed all pushes up to a number. @returns false if that push was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
+
     for (
       let { first } = this.#unacked;
       first !== undefined && first.number <= number;
@@ -165,6 +167,7 @@ export class MemberOutbox {
       this.#ackedNumber = first.number;
       this.#unacked.shift();
     }
+
     this.#schedule();
     return true;
   }
@@ -217,6 +220,7 @@ export class MemberOutbox {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
+
     // The number of order keys limits the loop, because some entries may no longer exist.
     for (let checked = 0; checked < batchEntries && bytes < batchBytes && this.#hasWork(); checked++) {
       const entry = this.#next();
@@ -229,12 +233,14 @@ export class MemberOutbox {
       entries.push(entry);
       bytes += length;
     }
+
     if (entries.length > 0) {
       const number = ++this.#number;
       this.#connection.send({ kind: "push", number, bytes, ...this.#packer.pack(entries) });
       this.#unacked.push({ number, bytes });
       this.#unackedBytes += bytes;
     }
+
     this.#runAfterOwn();
     this.#endLists();
   }
@@ -248,6 +254,7 @@ export class MemberOutbox {
   /** Returns the next entry, or null if it no longer exists, or the current list has just ended. */
   #next(): PackedEntry | null {
     if (!this.#pushesNew) return this.#nextOfList();
+
     const entry = this.#urgent.shift();
     if (entry !== undefined) {
       this.#urgentBytes -= packedBytes(entry);
@@ -255,12 +262,14 @@ export class MemberOutbox {
       this.#states.of(entry.orderKey).sent |= this.#bit;
       return entry;
     }
+
     const wanted = this.#wanted.shift();
     if (wanted !== undefined) {
       this.#wantedCount--;
       this.#states.of(wanted).sent |= this.#bit;
       return this.#cluster.timeline.read(wanted);
     }
+
     return this.#nextOfList();
   }
 
@@ -272,6 +281,7 @@ export class MemberOutbox {
       for (const orderKey of list.cursor.next(CURSOR_ORDER_KEYS)) orderKeys.push(readOrderKey(orderKey));
       list.isRead = orderKeys.first === undefined;
     }
+
     const orderKey = orderKeys.shift();
     const entry = orderKey === undefined ? null : this.#cluster.timeline.read(orderKey);
     if (entry !== null) list.pushed();

@@ -129,6 +129,7 @@ export class Reconciling {
       this.#giveUp();
       this.#nextAt = now + this.#pause();
     }
+
     if (this.#exchange !== null || theirs === null || this.#cluster.timeline.state !== "live") return;
     if (now >= this.#ringAt) this.#begin("ring", now);
     else if (now >= this.#nextAt && this.#differing >= DIFFERING_STATUSES && !this.#isEqual(theirs)) {
@@ -175,12 +176,15 @@ export class Reconciling {
     const exchange = this.#exchangeOf(session);
     if (exchange === null) return;
     exchange.isKnownToMember = true;
+
     if (this.#steps.length >= STEPS_MAX) {
       this.#member.malformed("reconciliation: it does not wait for answers");
       return;
     }
+
     this.#steps.push({ exchange, step });
     if (this.#isAnswering) return;
+
     this.#isAnswering = true;
     this.#cluster.slices.add(this.#answerAll());
   }
@@ -242,6 +246,7 @@ export class Reconciling {
     try {
       const { set, reply, toSend } = yield* answer(index, step);
       if (this.#exchange !== exchange) return;
+
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
       else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
@@ -323,6 +328,7 @@ export class Reconciling {
     const { set, isOwn, pushedCount, receivedBefore, heldBackBefore, missedBefore, isStale } = exchange;
     const now = this.#cluster.uptime();
     const received = this.#member.entriesReceived - receivedBefore;
+
     this.#exchange = null;
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();

@@ -69,6 +69,7 @@ export class ReplicationStates {
   of(orderKey: OrderKey): ReplicationState {
     let state = this.#recent.get(orderKey.id);
     if (state !== undefined) return state;
+
     const { at, seq, id } = orderKey;
     state = this.#old.get(id);
     state ??= {
@@ -81,6 +82,7 @@ export class ReplicationStates {
       isUrgent: false,
       turns: 0,
     };
+
     this.#recent.set(id, state);
     return state;
   }
@@ -88,10 +90,12 @@ export class ReplicationStates {
   /** @param now  `uptime` milliseconds */
   tick(now: number): void {
     if (now < this.#turnsAt && this.#recent.size < this.#limits.maxReplicationStates) return;
+
     this.#turnsAt = now + this.#limits.replicationStateMs;
     const forgotten = this.#old;
     this.#old = this.#recent;
     this.#recent = new Map();
+
     // Limit the rounds for pending notifications: the entry may have been stored here earlier and then pruned, so that
     // the notification is never sent.
     for (const [id, state] of forgotten) {
@@ -173,6 +177,7 @@ export class Replications {
     const { id } = state.orderKey;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
+
     const holders = Replications.holders(state);
     this.#setWaiting(
       id,

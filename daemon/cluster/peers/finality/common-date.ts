@@ -62,13 +62,16 @@ export class CommonDate {
   tick(now: number, connected: readonly CommonReporter[]): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + CHECK_EVERY_MS;
+
     const level = connected.filter((member) => !this.#lags(member, now));
     this.#agreed.tick(now, level);
+
     const { timeline, limits } = this.#cluster;
     const { value } = this.#agreed;
     // Do not raise the date while a member is slow: if the period were pruned, entries that only the slow member has
     // could no longer be added to it.
     if (level.length === connected.length) this.#common = Math.max(this.#common, value);
+
     // If a date has not grown for too long, stop waiting: retaining all entries for a member that never agrees would
     // fill every disk. The two dates are timed separately, so that a slow member never makes the remaining members sign
     // a state that they have not compared.
@@ -146,10 +149,12 @@ export class AgreedDate {
       this.value = Math.max(this.value, own + 1);
       return;
     }
+
     const at = stableCandidate([own, ...members.map(({ status }) => status?.watermark ?? 0)]);
     const ids = new Set(members.map(({ id }) => id));
     for (const date of [this.#requested, at])
       if (date > this.value && this.#isAgreed(date, ids, list)) this.value = date;
+
     if (now < this.#nextAt || at <= this.value) return;
     // The rounds of all agreed dates begin together, so that they request the same reports.
     this.#nextAt = (Math.floor(now / limits.reportEveryMs) + 1) * limits.reportEveryMs;
@@ -161,11 +166,13 @@ export class AgreedDate {
     const digest = totalsUpTo(this.#cluster.timeline.index, at);
     const own = { list: list ?? "", watermark: boundOf(this.#cluster.timeline), digest };
     const reports = new Map<ByteString, RuledReport<Totals>>();
+
     for (const [id, report] of this.#reports.reportsOn(at)) {
       const reported = list === null ? own.list : report.list;
       if (reported === null || report.serial <= this.#reports.serialAtLoss) continue;
       reports.set(id, { list: reported, watermark: report.watermark, digest: report });
     }
+
     return isStable(at, own, ids, reports, isSameTotals);
   }
 }

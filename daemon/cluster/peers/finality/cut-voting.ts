@@ -127,6 +127,7 @@ export class CutVoting {
     const isStuck = [...membersWithStatus(peering)].some(
       ({ id, isCatchingUp }) => isCatchingUp && ids.has(id),
     );
+
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
@@ -174,6 +175,7 @@ export class CutVoting {
   #sign(cuts: readonly Cut[]): CutVote[] {
     const { state, identity, cluster, timeline } = this.#cluster;
     if (state === "catching-up") return [];
+
     const until = Math.max(Math.min(this.#common.value - 1, timeline.published), timeline.prunedTo);
     const due = cuts.filter(({ at }) => at > this.#last && at <= until);
     this.#last = due.at(-1)?.at ?? this.#last;
@@ -207,6 +209,7 @@ export class CutVoting {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
+
     // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#votesToStore()]), () => {

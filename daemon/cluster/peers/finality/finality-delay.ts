@@ -66,6 +66,7 @@ export class FinalityDelay {
     this.#nextAt = now + CHECK_EVERY_MS;
     this.#obstacle = this.#find();
     const { cause = null, members = [] } = this.#obstacle ?? {};
+
     const progress = new Map<ByteString, Progress>();
     if (cause !== null)
       for (const id of members.length === 0 ? [OWN] : members)
@@ -78,6 +79,7 @@ export class FinalityDelay {
     if (this.#obstacle === null) return null;
     const { cause, members } = this.#obstacle;
     const { normalMs } = FINALITY_CAUSES[cause];
+
     const now = this.#cluster.uptime();
     const isLate = (id: ByteString) => now - (this.#progress.get(id)?.at ?? now) > normalMs;
     const isOverdue = normalMs === 0 || [...this.#progress.keys()].some(isLate);
@@ -90,16 +92,21 @@ export class FinalityDelay {
   #find(): Obstacle | null {
     const { ownList, listOf } = this.#sources;
     const list = ownList();
+
     if (this.#cluster.state === "catching-up") return { cause: "own-state", members: [] };
     if (list === null) return { cause: "own-list", members: [] };
+
     const ids = this.#others;
     const connected = new Map([...this.#cluster.members].filter(([id]) => ids.has(id)));
     const away = [...ids].filter((id) => id === null || !connected.has(id));
     if (away.length > 0) return { cause: "away", members: away.filter((id) => id !== null) };
+
     const members = [...connected.values()];
     if (members.length === 0) return null;
+
     const unlisted = members.filter(({ id }) => listOf(id) !== list);
     if (unlisted.length > 0) return concerning("list", unlisted);
+
     const incomplete = members.filter(({ status, isCatchingUp }) => status === null || isCatchingUp);
     return incomplete.length > 0 ? concerning("catching-up", incomplete) : this.#dated(members);
   }
@@ -119,10 +126,12 @@ export class FinalityDelay {
     const own = boundOf(timeline);
     const dateOf = ({ status }: ConnectedMember) => status?.watermark ?? 0;
     const lowest = members.reduce((least, member) => Math.min(least, dateOf(member)), own);
+
     if (stableCandidate([lowest]) > stable.value) {
       const differing = members.filter(({ id }) => !isEqual(id));
       return concerning("entries", differing.length > 0 ? differing : members);
     }
+
     if (own > lowest)
       return concerning(
         "date",

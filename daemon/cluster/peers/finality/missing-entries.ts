@@ -83,6 +83,7 @@ export class MissingEntries {
       this.#pruning.delete(id);
       return;
     }
+
     const known = this.#pruning.get(id);
     const address = connection.remote;
     const member = known ?? {
@@ -91,13 +92,16 @@ export class MissingEntries {
     };
     this.#pruning.set(id, member);
     Object.assign(member, { address, status });
+
     // The missing entries were not in flight on a connection that has ended.
     const missing = missingOf(member);
     if (isFirst && missing !== null) member.comparison = { ...missing, state: "missing" };
+
     if (this.#reports.isEqual(id)) {
       member.comparison = COMPLETE;
       return;
     }
+
     // If both daemons have pruned entries, both compare the entries up to the same date. With different dates, both
     // daemons could conclude that they have fewer entries than the other, or neither could.
     const { timeline, clock } = this.#cluster;
@@ -198,11 +202,13 @@ export class MissingEntries {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
     this.#own.tick();
+
     for (const member of this.#pruning.values()) {
       if (missingOf(member) === null || member.report === null) continue;
       this.#compare(member, member.report);
       const missing = missingOf(member);
       if (missing === null) continue;
+
       // Ask all members again: more members may have connected since, or the member itself may have disconnected.
       this.#requestReports(member, member.report);
       if (now - missing.shrunkAt >= this.#cluster.limits.catchUpMs) this.#logMissing(member);
@@ -236,6 +242,7 @@ export class MissingEntries {
           return true;
       }
     };
+
     return this.#own.isIncomplete(now, isCatchingUp) || [...this.#pruning.values()].some(isOne);
   }
 
@@ -243,12 +250,15 @@ export class MissingEntries {
     const { comparison } = member;
     const missing = missingOf(member);
     const own = totalsUpTo(this.#cluster.timeline.index, report.at);
+
     const isIgnored = comparison.state === "ignored" && isSameReport(comparison.report, report);
     if (isIgnored && !isSameTotals(own, report)) return;
+
     if (!this.#isMissing(member, report, own)) {
       member.comparison = COMPLETE;
       return;
     }
+
     const now = this.#cluster.uptime();
     const count = report.ring.count + report.data.count - own.ring.count - own.data.count;
     if (missing === null) {
@@ -260,10 +270,12 @@ export class MissingEntries {
   #isMissing(member: PruningMember, report: Report, own: Totals): boolean {
     const { id, address, status } = member;
     if (isSameTotals(own, report)) return false;
+
     // If this daemon has pruned at least as much as the member, or the member is incomplete too, entries are missing
     // only on the daemon with fewer entries.
     const isOlder = missingOf(member) === null && this.#cluster.timeline.prunedTo >= status.pruned;
     if ((isOlder || status.state === "catching-up") && !holdsLess(own, report)) return false;
+
     const witnesses = this.#reports.reportsOn(report.at);
     witnesses.delete(id);
     const claim = { member: id, address, pruned: status.pruned, report, own, witnesses };
@@ -313,10 +325,12 @@ function isBelieved(
   // The claim then needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
+
   const electorate = electorateIn(cluster);
   const reports = [...witnesses, [member, report] as const].filter(([id]) => electorate.ids.has(id));
   const count = (isOne: (id: ByteString, report: Report) => boolean) =>
     reports.filter(([id, one]) => isOne(id, one)).length;
+
   if (cluster.state !== "live") {
     // A member is a witness if it is live. A member that is not live but reports a watermark has served before, and is
     // a witness too, unless this daemon itself began empty.
@@ -327,13 +341,16 @@ function isBelieved(
     const alike = count((id, totals) => isSameTotals(totals, own) && isWitness(id));
     return 2 * (1 + alike) <= electorate.others + 1;
   }
+
   // A member whose watermark had not passed the date may not have had all entries of that time yet.
   const agreeing = count(
     (id, one) => isSameTotals(one, report) && (id === member || one.watermark >= report.at),
   );
   if (electorate.others > 1 && agreeing >= majorityOf(electorate)) return true;
+
   // Some of the other members may not have replied yet.
   if (witnesses.size + 1 < electorate.ids.size) return false;
+
   const facts = { member: hexOf(member), address, agreeing, others: electorate.others };
   notices.warn(`gap ${member}`, facts, NOT_BELIEVED);
   return false;

@@ -105,6 +105,7 @@ export class ReportTable {
     member.isCatchingUp = isCatchingUp;
     member.status = { watermark, ring, data, list, serial: ++this.lastSerial };
     if (!this.isEqual(id)) return;
+
     const oldest = this.#cluster.uptime() - 2 * this.#cluster.limits.reportEveryMs;
     for (const [at, row] of member.rows)
       if (row.requestedAt < oldest) member.rows.delete(at);
@@ -210,6 +211,7 @@ export class ReportAnswers {
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND_MS !== 0) return "malformed";
+
     const now = uptime();
     if (now - this.#since >= SECOND_MS) {
       this.#count = 0;

@@ -59,17 +59,20 @@ export class SnapshotSending {
   #sendPart(at: number, number: number): void {
     const peering = this.#cluster;
     if (number === 0) this.#begin(at);
+
     const sending = this.#sending;
     if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
       // If all parts were sent, ignore the request: the member sent it before it received the last part.
       if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }
+
     const bytes = sending.next;
     const { done, value } = sending.parts.next();
     sending.next = done === true ? null : value;
     sending.pulledAt = peering.uptime();
     sending.number++;
+
     this.#connection.send({
       kind: "snapshot-part",
       at: sending.at,

@@ -269,11 +269,13 @@ export class SnapshotTaking {
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
+
     if (taking === null) {
       const choice = choices.find(({ sender }) => now >= (this.#pausedUntil.get(sender.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
       return;
     }
+
     if (taking.isComplete) return;
     if (!choices.some(({ sender }) => sender === taking.sender))
       this.#giveUp("it is no longer needed, or the member has disconnected");
@@ -288,10 +290,12 @@ export class SnapshotTaking {
   /** Receives a part. @returns whether it was requested */
   part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
+
     // Parts of a transfer that was abandoned may still be in flight.
     if (taking === null || taking.sender !== sender || taking.isComplete)
       return this.#pausedUntil.has(sender.id);
     if (message.number !== taking.number) return false;
+
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
       // The member no longer has the snapshot that was signed. It has none, or it has made another snapshot of that
       // date, which may contain different entries.
@@ -303,9 +307,11 @@ export class SnapshotTaking {
       );
       return true;
     }
+
     taking.received += message.bytes.length;
     const left = message.total - taking.received;
     if (left < 0 || (message.isLast ? left > 0 : message.bytes.length === 0)) return false;
+
     taking.number++;
     this.#moved(taking, message.bytes.length);
     try {
@@ -355,6 +361,7 @@ export class SnapshotTaking {
       movedAt: now,
       loggedAt: now,
     };
+
     this.#pausedUntil.delete(sender.id);
     this.#cluster.log.warn({ ...factsOf(sender), upTo: dateText(agreed.at) }, TAKING);
     this.#request(this.#taking);

@@ -52,8 +52,10 @@ export class StablePoint {
     if (lastSerial === this.#lastSerial && now < this.#nextAt) return;
     this.#lastSerial = lastSerial;
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
+
     const members = all();
     if (members !== null && list !== null) this.#agreed.tick(now, members, list);
+
     const reached = this.#waiting.filter(({ at }) => at < this.value);
     this.#waiting = this.#waiting.filter(({ at, until }) => at >= this.value && now <= until);
     for (const { resolve } of reached) resolve();

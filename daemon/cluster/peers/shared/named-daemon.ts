@@ -180,10 +180,12 @@ export class NamedDaemon {
   statement(): ServiceMessage | null {
     const own = this.#own;
     if (own === null) return null;
+
     const { current } = this;
     const isNamed = current !== null && current.age <= this.downAfterMs && !this.#isRefused;
     const serial = this.#parts.startedAt + Math.floor(this.#clock);
     const seen = current?.id === this.#parts.id ? serial : (this.#sign?.serial ?? 0);
+
     return {
       kind: "service",
       serial,
@@ -209,12 +211,14 @@ export class NamedDaemon {
       named: service.named === this.#parts.id ? null : seenFrom(host, service.address),
       at: this.#clock,
     };
+
     this.#members.set(id, known);
     if (id === this.#sign?.id) this.#sign = signOf(id, known);
     if (id === this.#named) {
       this.#isRefused = false;
       this.#address = known.resp ?? this.#address;
     }
+
     this.#adopt(known);
     this.update();
     return (service.resp === null) === (known.resp === null);
@@ -242,6 +246,7 @@ export class NamedDaemon {
     // A daemon that starts must not replace the choice of members that are not connected yet.
     if (!own?.acceptsWrites && this.#named === null && this.#epoch === 0) this.#namedAt = this.#clock;
     if (own === null) return;
+
     if (this.#named !== null) {
       if (!this.isDown(this.#named)) return;
       const [next = null] = this.#candidates().filter(({ id }) => id !== this.#named);
@@ -249,6 +254,7 @@ export class NamedDaemon {
       else this.#choose(this.#epoch + 1, next.id, next.address);
       return;
     }
+
     const isWaiting = this.#epoch === 0 && this.#parts.hasPeers() && this.#members.size === 0;
     if (isWaiting && this.#clock - this.#namedAt < this.downAfterMs) return;
     const [next = null] = this.#candidates();
@@ -302,10 +308,12 @@ export class NamedDaemon {
       this.#isRefused = false;
       this.#namedAt = this.#clock;
     }
+
     this.#epoch = epoch;
     this.#named = named;
     this.#address = address;
     this.version++;
+
     const direct = named === null ? undefined : this.#members.get(named);
     if (named !== null && direct !== undefined && this.#sign?.id !== named)
       this.#sign = signOf(named, direct);

@@ -111,6 +111,7 @@ export class StateComparing {
     const share = (Math.min(now - this.#tickedAt, TICK_MS_MAX) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
+
     if (now >= this.#nextAt) this.#update(now);
     if (this.#work === null && this.#wanted !== null) {
       this.#work = this.#search(this.#wanted);
@@ -131,10 +132,12 @@ export class StateComparing {
       member.malformed(`a state as of ${at}, which is not a whole second`);
       return;
     }
+
     const { limits, uptime } = this.#cluster;
     const received = this.#received.get(member.id) ?? { count: 0, spent: 0 };
     this.#received.set(member.id, received);
     if (++received.count > MESSAGES_MAX || received.spent >= (SECOND * limits.comparePercent) / 100) return;
+
     const from = uptime();
     if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
@@ -149,10 +152,13 @@ export class StateComparing {
     this.#nextAt = now + SECOND;
     this.#received.clear();
     this.differences.tick(now);
+
     for (const request of this.#requests) if (now >= request.at) this.#request(request, now);
     this.#requests = this.#requests.filter(({ left }) => left > 0);
+
     const at = this.#schedule.lastDate(this.#settled);
     if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
+
     const { index, newest } = this.#cluster.timeline;
     const entries = `${index.total("ring").sum}${index.total("data").sum}`;
     const isRequested = [...this.#theirs.values()].some((latest) => latest.some((one) => one.at === at));
@@ -191,6 +197,7 @@ export class StateComparing {
   #compare(id: ByteString, own: OwnSums, theirs: StateSumsMessage): void {
     if (own.at !== theirs.at || own.shares !== theirs.shares) return;
     this.comparedAt = Math.max(this.comparedAt, own.at);
+
     const buckets = Math.min(own.sums.length, theirs.sums.length);
     const [here, there] = [inBuckets(own.sums, buckets), inBuckets(theirs.sums, buckets)];
     const differing: number[] = [];
@@ -198,6 +205,7 @@ export class StateComparing {
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
     this.#schedule.compared(own.at, own.shares, id, differing.length === 0);
     if (differing.length === 0 || this.#wanted !== null) return;
+
     // Begin with a random bucket, because some buckets may contain only keys that cannot be requested.
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_SEARCHED));
@@ -224,10 +232,12 @@ export class StateComparing {
   #request(request: KeyRequest, now: number): void {
     request.left--;
     request.at = now + REQUEST_EVERY_MS;
+
     const { salt, keys } = request;
     const at = Math.floor(this.#settled / SECOND) * SECOND;
     const digests = this.#digests.digests({ at, salt }, keys);
     if (digests === null || digests.length === 0) return;
+
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     for (const { connection } of this.#comparable)
       connection.send({ kind: "state-keys", at, salt, isAnswer: false, ...totals, keys: digests });
@@ -237,6 +247,7 @@ export class StateComparing {
     const { at, salt, keys, isAnswer } = message;
     const totals = totalsUpTo(this.#cluster.timeline.index, at);
     if (!isSameTotals(totals, message)) return;
+
     const own = this.#digests.digests({ at, salt }, keys);
     if (own === null) return;
     const byName = new Map(own.map((one) => [nameOf(one), one]));
@@ -245,6 +256,7 @@ export class StateComparing {
         const here = byName.get(nameOf(theirs));
         if (here !== undefined) this.differences.judged(id, here, salt, isSame(here, theirs));
       }
+
     if (!isAnswer) connection.send({ kind: "state-keys", at, salt, isAnswer: true, ...totals, keys: own });
   }
 }
@@ -257,6 +269,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
 /** Combines sums into fewer buckets. The sum of each new bucket is the total of several neighboring buckets. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
+
   const fewer = new Uint32Array(buckets);
   const each = sums.length / buckets;
   for (const [bucket, sum] of sums.entries()) {

@@ -57,6 +57,7 @@ function find(
       else if (positions.length < limit) positions.push(position);
     }
   }
+
   return positions;
 }
 
@@ -84,6 +85,7 @@ function lposOptions(argv: readonly ByteString[]): { search: Search; counted: bo
     else if (option === "MAXLEN") looks = naturalArgument(argument, option);
     else throw syntaxError();
   }
+
   const search = {
     fromRight: rank < 0,
     skip: Math.abs(rank) - 1,
@@ -135,6 +137,7 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
   const count = indexArgument(argv[2]!);
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
+
   const list = entry.value;
   const positions = find(data, list, element, {
     ...FIRST,
@@ -142,6 +145,7 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
     limit: orUnlimited(Math.abs(count)),
   });
   if (positions.length === 0) return ZERO;
+
   // All equal elements between the outermost two are among the matches, so one splice removes them.
   const first = Math.min(positions[0]!, positions.at(-1)!);
   const end = Math.max(positions[0]!, positions.at(-1)!) + 1;
@@ -183,6 +187,7 @@ export function takeSearched(data: Data, entry: Typed<List>, end: End, chosen: C
   const list = entry.value;
   const positions = positionsOf(data, list, end, chosen).sort((a, b) => a - b);
   if (positions.length === 0) return [];
+
   const taken = positions.map((position) => copied(list.at(position)));
   const [first = 0, last = first] = [positions[0], positions.at(-1)];
   if (positions.length === 1) data.listSplice(entry, first, 1, []);
@@ -192,6 +197,7 @@ export function takeSearched(data: Data, entry: Typed<List>, end: End, chosen: C
     const remaining = list.slice(first, last + 1).filter((_, i) => !removed.has(first + i));
     data.listSplice(entry, first, last + 1 - first, remaining);
   }
+
   return end === "left" ? taken : taken.reverse();
 }
 
@@ -201,12 +207,14 @@ function positionsOf(data: Data, list: List, end: End, chosen: Choice): number[]
   /** How many of each element are still wanted, and how many are found. */
   const wanted = new Map<ByteString, { left: number; found: number }>();
   for (const element of chosen) wanted.set(element, { left: (wanted.get(element)?.left ?? 0) + 1, found: 0 });
+
   let block = NEAR_ELEMENTS;
   for (let checked = 0; checked < list.size && wanted.size > 0; ) {
     if (checked === NEAR_ELEMENTS) {
       dropGone(data, list, wanted);
       if (wanted.size === 0) break;
     }
+
     const count = Math.min(block, list.size - checked);
     const start = end === "right" ? list.size - checked - count : checked;
     data.effort.read(COMPARED_ELEMENT_READS * count);
@@ -217,9 +225,11 @@ function positionsOf(data: Data, list: List, end: End, chosen: Choice): number[]
       number.found++;
       if (--number.left === 0) wanted.delete(element);
     }
+
     checked += count;
     block = SEARCHED_BLOCK;
   }
+
   if (wanted.size > 0 && !list.isCounted) list.vainSearches++;
   return positions;
 }
@@ -245,6 +255,7 @@ function matches(
     for (const [i, element] of list.slice(start, start + count).entries())
       if (wanted.has(element)) found.push({ element, position: start + i });
   }
+
   return end === "right" ? found.reverse() : found;
 }
 

@@ -394,6 +394,7 @@ function ltrim(data: Data, argv: readonly ByteString[]): Reply {
   const end = indexArgument(argv[3]!);
   const entry = data.getAs(List, argv[1]!);
   if (entry === undefined) return OK;
+
   const { size } = entry.value;
   const { from, to } = positionsBetween(start, end, size);
   if (from >= to) {
@@ -402,6 +403,7 @@ function ltrim(data: Data, argv: readonly ByteString[]): Reply {
     takeOff(data, entry, "right", size - to);
     takeOff(data, entry, "left", from);
   }
+
   return OK;
 }
 
@@ -443,12 +445,14 @@ function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteS
     data.delete(entry.key);
     return end === "left" ? elements : elements.reverse();
   }
+
   const popped: ByteString[] = [];
   if (count * 2 < size) {
     data.effort.work(REMOVED_ELEMENT_STEPS * count);
     for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
     return popped;
   }
+
   // Removing the elements in one change needs only one undo record. This change copies the remaining elements, but at
   // least as many elements are removed as remain.
   const from = end === "left" ? 0 : size - count;
@@ -500,9 +504,11 @@ function pop(data: Data, argv: readonly ByteString[], end: End, unit: Unit): Rep
     unit.taken?.push(element);
     return bulk(element);
   }
+
   const count = integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(List, argv[1]!);
   if (entry === undefined) return NIL_ARRAY;
+
   return bulksReply("array", remove(data, entry, { end, count, chosen }, unit));
 }
 
@@ -550,6 +556,7 @@ interface Move {
 function move(data: Data, { source, from, target, to }: Move, unit: Unit): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;
+
   data.getAs(List, target); // reports a wrong type before anything changes
   const list = entry.value;
   const { choice: chosen, taken } = unit;
@@ -561,9 +568,11 @@ function move(data: Data, { source, from, target, to }: Move, unit: Unit): Reply
     taken?.push(copied(element));
     return bulk(element);
   }
+
   const element =
     chosen === undefined ? copied(data.listPop(entry, from)) : takeChosen(data, entry, from, chosen)[0];
   if (element === undefined) return NIL;
+
   taken?.push(element);
   data.listPush(data.getOrPut(List, target), to, copied(element));
   return bulk(element);

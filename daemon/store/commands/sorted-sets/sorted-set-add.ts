@@ -23,6 +23,7 @@ export function zadd(data: Data, argv: readonly ByteString[], increments: boolea
     options = new Set([...options, option]);
   const count = (argv.length - first) / 2;
   if (count === 0 || !Number.isInteger(count)) throw syntaxError();
+
   checkCombination(options, count);
   const pairs: [ByteString, number][] = [];
   for (let at = first; at < argv.length; at += 2) pairs.push([argv[at + 1]!, doubleArgument(argv[at]!)]);
@@ -67,6 +68,7 @@ function add(
     else if (old !== score) changed++;
     data.score(entry, member, score);
   }
+
   return integer(options.has("ch") ? added + changed : added);
 }
 
@@ -78,9 +80,11 @@ function increment(
 ): Reply {
   const old = data.getAs(SortedSet, key)?.value.get(member);
   if (old !== undefined && options.has("nx")) return NIL;
+
   const score = old === undefined ? by : old + by;
   if (Number.isNaN(score)) throw custom("ERR resulting score is not a number (NaN)");
   if (!isWanted(old, score, options)) return NIL;
+
   data.score(data.getOrPut(SortedSet, key), member, score);
   return double(score);
 }

@@ -149,6 +149,7 @@ function countOperation({ effort }: Data, name: Name, operands: readonly Operand
     for (const operand of operands) effort.work(read(operand));
     return;
   }
+
   const [first, ...others] = name === "inter" ? bySize(operands) : operands;
   if (first === undefined) return;
   effort.work(read(first));
@@ -224,6 +225,7 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
       throw syntaxError();
     }
   }
+
   return { operands, combine, withScores };
 }
 
@@ -231,8 +233,10 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
 function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   const count = integerFrom(Number.NEGATIVE_INFINITY, argv[countAt]!, notInteger);
   if (count < 1) throw custom(`ERR at least 1 input key is needed for '${argv[0]!.toLowerCase()}' command`);
+
   const next = countAt + 1 + count;
   if (next > argv.length) throw syntaxError();
+
   const operands = argv.slice(countAt + 1, next).map((key): Operand => {
     const value = data.get(key)?.value;
     if (value instanceof SortedSet || value instanceof MemberSet || value === undefined)

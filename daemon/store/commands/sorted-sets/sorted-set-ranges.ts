@@ -214,6 +214,7 @@ function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixe
       throw syntaxError();
     }
   }
+
   by ??= "rank";
   reverse ??= false;
   if (limit !== -1 && by === "rank") {
@@ -350,10 +351,12 @@ function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, of
   const isBelowMax = (member: ByteString) => isBelow(member, max, !max.exclusive);
   const members = Array.from(zset.range(0, zset.size), ([member]) => member);
   if (!isAboveMin(members.at(-1)!) || !isBelowMax(members[0]!)) return EMPTY;
+
   if (reverse) members.reverse();
   const [isNear, isFar] = reverse ? [isBelowMax, isAboveMin] : [isAboveMin, isBelowMax];
   const near = members.findIndex(isNear);
   if (offset < 0 || near < 0 || !isFar(members[near]!)) return EMPTY;
+
   const start = Math.min(near + offset, members.length);
   let end = start;
   while (end < members.length && isFar(members[end]!)) end++;

@@ -291,14 +291,17 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (argv.length > 3 && !withScores) throw syntaxError();
   // The number of items, twice that of the members, must fit in 63 bits.
   if (withScores && Math.abs(count!) >= 2 ** 62) throw custom("ERR value is out of range");
+
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return count === undefined ? NIL : EMPTY_ARRAY;
+
   const choose = seededChoice(unit);
   if (count === undefined) return bulk(value.at(choose(value.size))[0]);
   if (count >= value.size) {
     data.effort.answer(value.size);
     return pairsReply(value.range(0, value.size), withScores);
   }
+
   return pairsReply(
     chosenIndexes(data, choose, value.size, count).map((index) => value.at(index)),
     withScores,
@@ -328,6 +331,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const cursor = scanCursor(argv[2]!);
   const value = data.getAs(SortedSet, argv[1]!)?.value;
   if (value === undefined) return scanReply(0, []);
+
   const options = scanOptions(data, argv, { first: 3, cursor });
   const membersAndScores: ByteString[] = [];
   if (value.isSmall || isCompact(value, encoding)) {
@@ -336,11 +340,13 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
       if (options.matches(member)) membersAndScores.push(member, scoreText(score));
     return scanReply(0, membersAndScores);
   }
+
   const { members, scores } = value;
   const visit = (index: number) => {
     const member = members[index]!;
     if (options.matches(member)) membersAndScores.push(member, scoreText(scores[index]!));
   };
+
   countPage(data, value.size, options, false);
   return scanReply(visitPage(value, options, false, visit), membersAndScores);
 }
@@ -425,6 +431,7 @@ function pop(
 ): readonly Pair[] {
   if (chosen !== undefined) return removeChosen(data, entry, chosen);
   if (count === 0) return [];
+
   const { size, isSmall } = entry.value;
   const [from, to] = end === "min" ? [0, Math.min(count, size)] : [Math.max(0, size - count), size];
   const removed = omitsChanges ? [...entry.value.range(from, to)] : removeRange(data, entry, { from, to });
@@ -463,12 +470,14 @@ function removeChosen(data: Data, entry: Typed<SortedSet>, chosen: Choice): read
     data.score(entry, only[0], undefined);
     return [only];
   }
+
   const removed = new Map<ByteString, number>();
   for (let i = 0; i + 1 < chosen.length; i += 2) {
     const [member, score] = [chosen[i]!, Number(chosen[i + 1])];
     // A member that was added again with another score is not what the client received.
     if (value.get(member) === score) removed.set(member, score);
   }
+
   if (removed.size === value.size) data.delete(entry.key);
   else for (const member of removed.keys()) data.score(entry, member, undefined);
   return [...removed];

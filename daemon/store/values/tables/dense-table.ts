@@ -39,6 +39,7 @@ export class DenseTable<T> {
       }
       return -1;
     }
+
     for (let slot = 0; slot < items.length; slot++) if (nameOf(items[slot] as T) === name) return slot;
     return -1;
   }

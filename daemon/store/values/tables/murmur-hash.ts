@@ -33,12 +33,14 @@ export function murmurHash64A(bytes: ByteString, seed: number): Word64 {
     xor(hash, block);
     multiply(hash);
   }
+
   if (blocksEnd < bytes.length) {
     block.lo = littleEndian(bytes, blocksEnd, Math.min(blocksEnd + 4, bytes.length));
     block.hi = littleEndian(bytes, blocksEnd + 4, bytes.length);
     xor(hash, block);
     multiply(hash);
   }
+
   mix(hash);
   multiply(hash);
   mix(hash);

@@ -60,8 +60,10 @@ function halfSipHash(name: ByteString): number {
     v2 = (v2 << 16) | (v2 >>> 16);
     v0 ^= word;
   }
+
   const last = lastWord(name, end);
   v3 ^= last;
+
   // The round of the last word and three final rounds share one loop body: a separate copy of the code would take twice
   // as long.
   for (let round = 0; round < 4; round++) {
@@ -69,6 +71,7 @@ function halfSipHash(name: ByteString): number {
       v0 ^= last;
       v2 ^= 0xff;
     }
+
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
     v0 = (v0 << 16) | (v0 >>> 16);
@@ -80,6 +83,7 @@ function halfSipHash(name: ByteString): number {
     v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
     v2 = (v2 << 16) | (v2 >>> 16);
   }
+
   return v1 ^ v3;
 }
 

@@ -40,6 +40,7 @@ export function unpacked(
     elements.push(pack.substring(at + 1, end));
     at = stride === 1 ? end : offsetOf(pack, stride, at);
   }
+
   return elements;
 }
 
@@ -90,6 +91,7 @@ export function splicePacked(
   if (start > 0) pieces.push(pack.substring(0, start));
   for (const element of inserted) pieces.push(LENGTHS[element.length]!, element);
   if (end < pack.length) pieces.push(pack.substring(end));
+
   // `join` would return a single piece without copying it.
   return pieces.length === 1 ? copied(pieces[0]!) : pieces.join("");
 }

@@ -51,6 +51,7 @@ export function visitPage(
     for (const slot of slots) visit(slot);
     return next === 0 ? 0 : cursorTag() * HASHES + next;
   }
+
   return 0;
 }
 

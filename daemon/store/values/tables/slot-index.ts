@@ -92,6 +92,7 @@ export class Segment {
       cells[2 * hole + 1] = cells[2 * at + 1]!;
       hole = at;
     }
+
     cells[2 * hole] = 0;
     this.used--;
   }
@@ -172,6 +173,7 @@ export class SlotIndex {
       this.#directory = this.#directory.flatMap((each) => [each, each]);
       this.#depth++;
     }
+
     const depth = segment.depth + 1;
     const halves = [new Segment(CELLS_MAX, depth), new Segment(CELLS_MAX, depth)] as const;
     const { cells } = segment;
@@ -179,6 +181,7 @@ export class SlotIndex {
       if (cells[i] === 0) continue;
       halves[((cells[i + 1]! >>> (32 - depth)) & 1) as 0 | 1].add(cells[i + 1]!, cells[i]! - 1);
     }
+
     const each = 2 ** (this.#depth - depth);
     const first = Math.floor((hash >>> (32 - this.#depth)) / (2 * each)) * 2 * each;
     for (let i = 0; i < 2 * each; i++) this.#directory[first + i] = halves[i < each ? 0 : 1];

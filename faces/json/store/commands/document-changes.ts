@@ -136,6 +136,7 @@ function updateOne(update: Update): Reply {
   const { id, revision, upsert = false, expire } = options;
   if (options.newKey !== undefined) throw custom("ERR KEY requires QUERY or WHERE: ID names the new entry");
   if (upsert && id === undefined) throw custom("ERR UPSERT requires ID, QUERY or WHERE");
+
   const key = keyOf(entry.value, id ?? FIRST_KEY);
   if (isContainer(newData) && replacesAll(newData, id)) {
     if (id !== undefined && key === undefined) throw noEntry();
@@ -143,9 +144,11 @@ function updateOne(update: Update): Reply {
       throw custom("ERR REVISION applies to one entry, but a list replaces all entries");
     return replace(data, entry, memberValues(newData), expire ?? undefined);
   }
+
   if (key === undefined && upsert && revision === undefined)
     return insertNew(update, newKeyOf(id as ByteString));
   if (key === undefined) throw noEntry();
+
   checkRevision(entry.value, key, revision);
   return apply(update, [key]);
 }
@@ -158,9 +161,11 @@ function updateChosen(update: Update): Reply {
   if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
   if (options.newKey !== undefined && options.upsert !== true) throw custom("ERR KEY requires UPSERT");
+
   const keys = choiceOf(data, { document: entry.value, unit, options });
   const insertsNone = options.upsert !== true || unit.choice?.length === 0;
   if (keys.length > 0 || insertsNone) return apply(update, keys);
+
   const key = options.newKey ?? numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })();
   return insertNew(update, key);
 }
@@ -170,6 +175,7 @@ function apply(update: Update, keys: readonly ByteString[]): Reply {
   const { data, entry, newData, options, unit } = update;
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(newData)) throw notMembers();
+
   const operate = isOperators(newData) ? entryUpdate(newData, contextOf(update)) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
@@ -184,6 +190,7 @@ function apply(update: Update, keys: readonly ByteString[]): Reply {
     setEntry(data, entry, key, text);
     shown.push(bulk(key), bulk(textOfEntry(members)));
   }
+
   return answer(names, map(shown));
 }
 
@@ -213,8 +220,10 @@ function changeOf({ document, key, newData, operate, names }: Change): Changed {
     checkDepths(members);
     return { key, members, text: textOfEntry(value) };
   }
+
   if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
   if (!isContainer(old)) throw notMembers();
+
   const members = changesOf(old, newData);
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
@@ -223,10 +232,12 @@ function changeOf({ document, key, newData, operate, names }: Change): Changed {
 function insertNew(update: Update, key: ByteString): Reply {
   const { data, entry, newData, options } = update;
   if (!isContainer(newData)) throw notMembers();
+
   const names = namesOf(entry.value.first);
   const value = isOperators(newData) ? createdBy(newData, contextOf(update)) : newData;
   checkDepths(value);
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
+
   const text = textOfEntry(value);
   if (entry.value.get(key) === undefined) pushEntry(data, entry, key, text);
   else setEntry(data, entry, key, text);
@@ -489,6 +500,7 @@ function choiceOf({ effort }: Data, { document, unit, options }: Choosing): read
     taken.push(ENTRIES);
     for (const key of keys) taken.push(key);
   }
+
   return keys;
 }
 

@@ -69,6 +69,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   const { options, end } = leadingOptions(argv, { ...OPTIONS, at: unit.at });
   const hasKeys = argv[end]?.length === KEYS.length && argv[end]?.toUpperCase() === KEYS;
   if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
+
   const entry = documentToChange(data, argv[1]!);
   const added: NewEntry[] = [];
   const { first } = entry.value;
@@ -86,6 +87,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     added.push({ key, text });
     if (at + 1 < argv.length) expected ??= expectedOf(text);
   }
+
   const count = hasKeys ? 0 : added.length;
   const next = numbersOf(entry.value, unit, { count, isCounted: options.counts });
   const keys = added.map(({ key, text }) => {

@@ -111,9 +111,11 @@ export function leadingOptions(
         ? (read as (optionArguments: readonly ByteString[]) => Options)(optionArguments)
         : { expire: expireTime(optionArguments[0]!, unit, date, name, true) };
     if (Object.keys(added).some((key) => key in options)) throw syntaxError();
+
     Object.assign(options, added);
     at += 1 + count;
   }
+
   return { options, end: at };
 }
 
@@ -155,6 +157,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
     throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} descending, write an object`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
   if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of at most ${SORT_MEMBERS_MAX} names`);
+
   return value.names.map((name, at) => {
     const order = value.values[at];
     if (order !== "asc" && order !== "desc") throw custom(fault);

@@ -70,11 +70,13 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   const { id, query, where, sort, limit } = options;
   if (id !== undefined && (query ?? where ?? sort ?? limit) !== undefined)
     throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
+
   const { value: document } = documentOf(data, argv[1]!);
   if (options.explain === true) {
     if (id !== undefined) throw custom("ERR ID names one entry: there is nothing to EXPLAIN");
     return explained(document, selectionOf(options));
   }
+
   const isAll = (query ?? where ?? sort ?? limit) === undefined;
   if (id === undefined) {
     const selection = isAll ? null : selectionOf(options);
@@ -85,8 +87,10 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
       options,
     );
   }
+
   const key = keyOf(document, id);
   if (key === undefined || !isPresent(document, at, key)) return map([]);
+
   return shaped(
     new DocumentEntriesReply({ keys: [key], texts: [document.get(key) as ByteString] }),
     document,
@@ -143,6 +147,7 @@ function shaped(
 ): Reply {
   const part = fields === undefined ? null : new EntryPart(fields);
   if (!details) return part === null ? reply : new DocumentEntriesReply(part.ofEntries(reply));
+
   const { found: entries } = reply;
   const items: Reply[] = [];
   for (const [at, text] of entries.texts.entries()) {
@@ -150,6 +155,7 @@ function shaped(
     const shown = bulk(part === null ? text : part.of(text));
     items.push(bulk(key), array([shown, bulk(revisionOf(text)), expiryOf(document, key)]));
   }
+
   return map(items);
 }
 
@@ -253,12 +259,14 @@ function queryOf(query: JsonValue): Query {
     ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
     : [];
   if (members.length === 0) return { test: () => false, condition: { kind: "any", parts: [] }, tests: 0 };
+
   const test = (text: ByteString) => {
     // The text of a list does not contain its members' names.
     if (text.charCodeAt(0) === LIST) return hasAll(valueOfEntry(text) as JsonContainer, members);
     for (const one of members) if (!hasSame(text, one)) return false;
     return true;
   };
+
   const parts = members.map(({ name, value }): IndexCondition => {
     // An index contains the values at a path, but a point in a query is a part of the name.
     const spans = name.name.includes(".") ? undefined : spansOf(value);

@@ -124,6 +124,7 @@ function* scan(
     matches.texts.push(text);
     matches.slots.push(slot);
   }
+
   const result = isSorted ? yield* sortedEntries(matches, sort, limit) : partOf(matches, limit);
   return { keys: result.keys, texts: result.texts, memo: memoOf(result.slots) };
 }
@@ -151,6 +152,7 @@ function* sortedEntries(
     rows.push(rowOf(position, text, sort));
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
@@ -162,6 +164,7 @@ function* sortedEntries(
     result.slots.push(slots[position] as number);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   return result;
 }
 

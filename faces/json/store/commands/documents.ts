@@ -299,6 +299,7 @@ function* allOf(
     }
     if (items.length % STEP_ITEMS === 0) yield;
   }
+
   return items;
 }
 
@@ -341,6 +342,7 @@ function* documentsIn(
     if (before !== undefined && compareAge(before, aged) > 0) isOrdered = false;
     documents.push(aged);
   }
+
   const sorted = isOrdered ? documents : yield* sortedInSteps(documents, compareAge);
   return sorted.map(({ key }) => key);
 }
@@ -435,6 +437,7 @@ function rewriteEntries(
     const other = change(value);
     if (other !== null) changed.push([key, textOfEntry(other)]);
   }
+
   for (const [key, text] of changed) setEntry(data, entry, key, text);
   return integer(changed.length);
 }

@@ -50,6 +50,7 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
   const condition = indexConditionOf(compiled);
   const [field, value] = requiredValue(condition) ?? [];
   if (field === undefined || value === undefined) return { test: meets, condition, alike: undefined, tests };
+
   const name = memberPath(field);
   // Columns may skip entries without the value, but not on every daemon. Such entries fail here, before a test counts
   // work, so the counted work is the same on all daemons.
@@ -57,6 +58,7 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
     const member = memberIn(text, name);
     return (isListValue(member) || compareMembers(member, value) === 0) && meets(text);
   };
+
   return {
     test: tests > 1 ? test : meets,
     condition,

@@ -69,11 +69,13 @@ export class EntryPart {
       return `{${membersIn(text, this.#positions)
         .filter((member) => member !== undefined)
         .join(",")}}`;
+
     const members: ByteString[] = [];
     for (const name of names) {
       const from = valueAt(text, name);
       if (from >= 0) members.push(`${name.label}:${text.slice(from, endOfValue(text, from))}`);
     }
+
     return `{${members.join(",")}}`;
   }
 
@@ -122,6 +124,7 @@ class EntryCutter {
       this.#charsLeft = STEP_CHARS;
       yield;
     }
+
     return parts;
   }
 
@@ -159,8 +162,10 @@ function partIn(cut: RegExpExecArray, { head, groups }: Shape): ByteString {
 function shapeOf(text: ByteString, names: readonly MemberName[]): Shape | null {
   const labels = text.charCodeAt(0) === OBJECT ? labelsIn(text, SHAPE_MEMBERS_MAX) : null;
   if (labels === null) return null;
+
   const found = names.map(({ label }) => labels.indexOf(label)).filter((position) => position >= 0);
   if (found.length === 0) return null;
+
   const sorted = found.toSorted((one, other) => one - other);
   // A requested member that this entry lacks may be anywhere in another entry, so the pattern has to match all members.
   const count = found.length < names.length ? labels.length : (sorted.at(-1) as number) + 1;

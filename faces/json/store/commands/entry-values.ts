@@ -104,11 +104,13 @@ export function bsonIn(text: ByteString, name: MemberName): Bson | undefined {
     const member = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], name.name);
     return member === undefined ? undefined : bsonOf(member);
   }
+
   const from = valueAt(text, name);
   if (from < 0) return undefined;
   const written = text.slice(from, endOfValue(text, from));
   const first = written.charCodeAt(0);
   if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
   if (first === MINUS || (first >= ZERO && first <= NINE)) return valueOfNumber(written);
+
   return bsonOf(parseJson(textOfBytes(written)));
 }

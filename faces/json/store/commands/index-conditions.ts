@@ -79,6 +79,7 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
       others.push(part);
       continue;
     }
+
     const other = members.get(part.field);
     const spans = other === undefined ? part.spans : inBoth(other.spans, part.spans);
     members.set(part.field, {
@@ -88,6 +89,7 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
       isExactForNumbers: part.isExactForNumbers && other?.isExactForNumbers !== false,
     });
   }
+
   const result = [...members.values(), ...others];
   const [only] = result;
   return result.length === 1 && only !== undefined ? only : { kind: "all", parts: result };
@@ -145,6 +147,7 @@ function comparedValues(operator: "$gt" | "$gte" | "$lt" | "$lte", operand: Bson
   if (operand === null) return { spans: operator.endsWith("e") ? [NOTHING] : [], isExact: true };
   if (isArray(operand)) return { spans: [], isExact: false };
   if (isDocument(operand)) return { spans: [OBJECTS], isExact: false };
+
   const kind = kindOf(operand);
   const value = memberValueIn(operand);
   const spans: Readonly<Record<typeof operator, Span>> = {
@@ -216,6 +219,7 @@ function inBoth(first: Spans, second: Spans): Spans {
     if (isFirst) one++;
     else two++;
   }
+
   return both;
 }
 

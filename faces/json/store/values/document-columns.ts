@@ -180,6 +180,7 @@ class Column {
       const other = halves[2 * index + LOWER] as number;
       if (other === mark || other === ANY || (orLists && other === LIST)) break;
     }
+
     return index;
   }
 

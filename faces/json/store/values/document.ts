@@ -130,6 +130,7 @@ export class Document implements ObjectValue {
       keyed.rankOf.set(key, rank);
       if (isNumberKey(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
     }
+
     if (expire !== undefined) this.setExpire(key, expire);
     this.#index(this.#texts.length - 1);
   }
@@ -189,6 +190,7 @@ export class Document implements ObjectValue {
       keys.splice(slot, 0, key);
       this.#texts.splice(slot, 0, text);
     }
+
     this.setExpire(key, expire);
     this.#index(slot);
   }
@@ -288,6 +290,7 @@ export class Document implements ObjectValue {
       const texts = [...this.#texts] as ByteString[];
       return { keys: ids && [...ids], texts, memo: memoOf(null), slots: null, memoOf, verdicts: null };
     }
+
     const verdicts = numbers.length === 0 ? null : this.#columns.verdicts(numbers, this.#texts);
     const slots: number[] = [];
     const keys: ByteString[] = [];
@@ -300,6 +303,7 @@ export class Document implements ObjectValue {
       texts.push(text);
       slots.push(slot);
     }
+
     return { keys: ids === null ? slots : keys, texts, memo: memoOf(slots), slots, memoOf, verdicts };
   }
 
@@ -346,11 +350,13 @@ export class Document implements ObjectValue {
   *write(writer: ValueWriter): Generator<undefined> {
     writer.bytes(this.born);
     writer.number(this.next);
+
     const isExtended = this.form === "document-of-more";
     if (isExtended) {
       writer.number(this.indexed.length);
       for (const field of this.indexed) writer.bytes(field);
     }
+
     for (const [key, text] of this.entries()) {
       writer.bytes(key);
       writer.bytes(text);
@@ -449,6 +455,7 @@ function* readDocument(reader: ValueReader, size: number, isExtended: boolean): 
     document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
     if (index % ITEMS_PER_STEP === 0) yield;
   }
+
   document.raiseNext(next);
   return document;
 }

@@ -242,6 +242,7 @@ export function membersIn(
     }
     at = end + 1;
   }
+
   return found;
 }
 
@@ -286,5 +287,6 @@ export function endOfValue(text: ByteString, from: number): number {
       if (depth-- === 0) return at;
     } else if (code === COMMA && depth === 0) return at;
   }
+
   return text.length;
 }

@@ -12,6 +12,7 @@ test("an answer in steps ends when its client has disconnected", async () => {
   const environment = slowEnvironment();
   const users = new Users(null, new PasswordSecrets(environment));
   const client = new DocumentClient(double<UserSocketHost>({ environment, users }), null);
+
   let steps = 0;
   function* endless(): Generator<void, string> {
     for (;;) {
@@ -19,12 +20,14 @@ test("an answer in steps ends when its client has disconnected", async () => {
       yield;
     }
   }
+
   assert.ok(client.inTurns(endless()) instanceof Promise);
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await turn();
   const before = steps;
   await turn();
   assert.ok(steps > before, "it continues while the client is connected");
+
   client.leave();
   const atEnd = steps;
   await turn();

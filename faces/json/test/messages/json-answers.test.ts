@@ -14,6 +14,7 @@ test("errors contain codes once the client has requested them, with unchanged me
   using client = await RawClient.open(server.port);
   const absent = { action: "get", document: "d" };
   const sentence = '{"status":"error","message":"Document provided does not exist."';
+
   assert.equal(await ask(client, absent), `${sentence}}`);
   assert.equal(await ask(client, { ...absent, codes: true }), `${sentence},"code":"DOCUMENT_ABSENT"}`);
   assert.equal(await ask(client, absent), `${sentence},"code":"DOCUMENT_ABSENT"}`);
@@ -29,6 +30,7 @@ test("errors contain codes once the client has requested them, with unchanged me
     [{ action: "update", document: "e", id: "x", data: { n: 2 } }, "ENTRY_ABSENT"],
     [{ action: "update", document: "e", id: "k", data: { $inc: { n: "" } } }, "CONDITION"],
   ];
+
   await ask(client, { action: "create", document: "e" });
   const reply = await ask(client, {
     action: "insert",
@@ -37,12 +39,14 @@ test("errors contain codes once the client has requested them, with unchanged me
     "auto-increment": false,
   });
   assert.equal(reply, '{"status":"success","data_interted":{"k":{"n":1}}}');
+
   for (const [request, code] of cases)
     assert.equal(
       (JSON.parse(await ask(client, request)) as { code?: string }).code,
       code,
       JSON.stringify(request),
     );
+
   client.send("nonsense\n");
   assert.match(await answer(client), /"code":"MALFORMED"\}$/);
   using other = await RawClient.open(server.port);

@@ -25,6 +25,7 @@ test("an exception while parsing an answer fails the request on that connection,
       socket.write(isProbe(request) ? NOT_VALID : '{"ok":true}\r');
     });
   });
+
   const port = await listenAtFreePort(server);
   let closed = 0;
   const bounds = { silenceMs: 60_000, maxBytes: 1000 };
@@ -34,6 +35,7 @@ test("an exception while parsing an answer fails the request on that connection,
     bounds,
     () => closed++,
   );
+
   assert.equal(await connection.request("fine"), '{"ok":true}');
   const [fail, next] = [connection.request("fail"), connection.request("next")];
   await assert.rejects(fail, /an error in this program: TypeError: Cannot read/);

@@ -64,6 +64,7 @@ const EVERY = { skip: 0, limit: 0 };
 export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target, spec, request) {
   const pipeline = arrayAt(spec, "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
+
   // Indexes can help the first stage, if it selects documents.
   const first = stageAt(pipeline[0]);
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
@@ -80,6 +81,7 @@ export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target,
     spend(target.work, documents.length);
     documents = yield* stage(documents);
   }
+
   const answers = yield* written(documents, target);
   return yield* answeringAll(answers, request, target.work.effort);
 });
@@ -97,6 +99,7 @@ function* written(documents: readonly BsonDocument[], { work }: Target): Generat
       throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
     if (answers.push(bytes) % STEP_ITEMS === 0 || work.effort.endsSlice()) yield;
   }
+
   return answers;
 }
 
@@ -273,6 +276,7 @@ function lookedUp(
       throw notImplemented(
         `$lookup with '${name}' is not supported: use localField and foreignField, then $unwind and $match`,
       );
+
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
@@ -298,6 +302,7 @@ function lookedUp(
       }
       if (others.length % STEP_ITEMS === 0 || target.work.effort.endsSlice()) yield;
     }
+
     return yield* mappedInSlices(documents, target.work, (document) => {
       const numbers = new Set<number>();
       for (const key of keysAt(document, localPath, "elements", target.work)) {
@@ -328,6 +333,7 @@ function keysAt(
     keys.add(keyCounted(value ?? null, work));
     return false;
   };
+
   isAny(document, { path, leaf, test, work });
   return keys;
 }
@@ -353,6 +359,7 @@ function grouping(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   const id = spec.get("_id");
   if (id === undefined) throw new MongoFailure(15955, "a group specification must include an _id");
+
   const idOf = expressionOf(id, scope);
   const fields = [...spec].flatMap(([name, value]) => (name === "_id" ? [] : [fieldOf(name, value, scope)]));
   return function* (documents) {
@@ -386,8 +393,10 @@ function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
   if (name.includes(".")) throw new MongoFailure(40235, `The field name '${name}' cannot contain '.'`);
   if (name.startsWith("$"))
     throw new MongoFailure(40236, `The field name '${name}' cannot be an operator name`);
+
   const parts = isDocument(value) && value.size === 1 ? [...value][0] : undefined;
   if (parts === undefined) throw new MongoFailure(40234, `The field '${name}' must be an accumulator object`);
+
   const [operator, operand] = parts;
   const start = ACCUMULATORS.get(operator);
   if (start === undefined)
@@ -396,6 +405,7 @@ function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
       operator,
       new MongoFailure(15952, `unknown group operator '${operator}'`),
     );
+
   return { name, start, operand: expressionOf(operand, scope) };
 }
 
@@ -429,6 +439,7 @@ function unwound(
       }
       if (position % STEP_ITEMS === 0) yield;
     }
+
     return result;
   };
 }
@@ -440,9 +451,11 @@ function unwindingOf(operand: Bson): Unwinding {
   const path = spec.get("path");
   if (typeof path !== "string" || !path.startsWith("$") || path.startsWith("$$") || path.length < 2)
     throw new MongoFailure(28818, "path option to $unwind stage should be prefixed with a '$'");
+
   const index = spec.get("includeArrayIndex") ?? null;
   if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
     throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
+
   return {
     path: pathTo(path.slice(1)),
     index: index === null ? null : pathTo(index),
@@ -461,6 +474,7 @@ function* each(
     for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
     return;
   }
+
   const isEmpty = value === undefined || value === null || isArray(value);
   if (isEmpty && !keepsEmpty) return;
   yield withIndex(isArray(value) ? replaced(document, path, undefined) : document, null);

@@ -94,6 +94,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   const valuesByField = new Map<ByteString, readonly Bson[]>();
   equalities(query, valuesByField);
   if (valuesByField.size === 0) return null;
+
   for (const index of collection.indexes) {
     const fields = [...index.spec.pattern.keys()];
     if (!index.isComplete) continue;
@@ -105,6 +106,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
     const numbers = new Set(keys.flatMap((key) => index.equal(key)));
     return { index, numbers: [...numbers].sort((a, b) => a - b) };
   }
+
   return null;
 }
 
@@ -124,11 +126,14 @@ export function* byRange(
 ): Generator<void, Candidates | null> {
   const range = rangeFor(collection, query);
   if (range === null) return null;
+
   yield* ordering(collection, range.index, work.effort);
   if (!isCurrent()) return null;
+
   const max = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
   const numbers = yield* collectInSteps(numbersIn(range), max, isCurrent);
   if (numbers === null || numbers.length > max) return null;
+
   const ascending = (a: number, b: number) => a - b;
   const isShort = numbers.length <= STEP_ITEMS;
   return {
@@ -150,6 +155,7 @@ export function* collectInSteps(
     yield;
     if (!isCurrent()) return null;
   }
+
   return numbers;
 }
 

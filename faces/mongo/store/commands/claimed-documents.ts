@@ -72,6 +72,7 @@ function recorded<Result>(taken: ByteString[], index: number, run: (claim: Claim
   const take: Claim["take"] = (id, how) => {
     outcome = written([["_id", id], ...(isRandom && how === "chosen" ? [["random", true] as const] : [])]);
   };
+
   try {
     return run({ recorded: undefined, scopeOf, take });
   } catch (failure) {

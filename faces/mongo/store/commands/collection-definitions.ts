@@ -97,6 +97,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
     for (const document of collection.documents()) bytes += document.length;
     sizes.set(database, (sizes.get(database) ?? 0) + bytes);
   }
+
   return listed(
     argv[1] ?? "",
     [...sizes.keys()],
@@ -134,6 +135,7 @@ export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit)
   const names = specOf(request, ["index"]).get("index");
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw missing(namespace);
+
   const { specs } = entry.value;
   const dropped =
     names === "*"

@@ -105,6 +105,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const { effort } = target.work;
   if (truthAt(spec, "returnKey"))
     return yield* answeringKeys(target, { query, sort, hint, bounds, range }, request);
+
   const matches =
     bounds === null
       ? choosing(target, query, orderOf(sort, hint, query), range)
@@ -116,6 +117,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
       request,
       effort,
     );
+
   const shown: ByteString[] = [];
   for (const { bytes } of yield* inStepsOf(matches)) {
     if (project === null) shown.push(bytes);
@@ -172,6 +174,7 @@ function* choosingWithin(
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
   const matches = yield* foundWithin(target, query, bounds);
   if (order.size === 0) return matches.slice(skip, end);
+
   const sorting = sortingOf(order, target.work);
   const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
@@ -206,6 +209,7 @@ export function choosing(
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
   if (isBackwards(order)) return fromLast(finding(target, query, Number.POSITIVE_INFINITY), skip, end);
   if (order.size > 0) return sortedOf(target, query, order, { skip, end });
+
   const findings = finding(target, query, end);
   if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
   return skipped(findings, skip);
@@ -228,6 +232,7 @@ function* sortedOf(
   const sorting = sortingOf(order, target.work);
   const inOrder = yield* foundInOrder(target, query, order, end);
   if (inOrder !== null) return inOrder.slice(skip);
+
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
@@ -245,15 +250,19 @@ function* foundInOrder(
 ): Generator<void, readonly Found[] | null> {
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined) return null;
+
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
+
   const few = byEquality(collection, query);
   // Each id belongs to at most one document.
   if (few !== null && (few.numbers.length <= STEP_ITEMS || few.index.spec === ID_INDEX)) return null;
+
   const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
   const documents = documentsAt(target, collection);
   yield* ordering(collection, plan.range.index, target.work.effort);
   if (!isAsRead(target, collection)) return null;
+
   const numbers = numbersIn(plan.range, plan.isBackwards);
   const matches: Found[] = [];
   const direct = hasExpression(filter) ? 0 : STEP_ITEMS;
@@ -263,15 +272,18 @@ function* foundInOrder(
     const one = matchOf(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && matches.push(one) === max) return matches;
   }
+
   // The index orders the current documents, and these may change between steps.
   const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
     isAsRead(target, collection),
   );
   if (remaining === null) return null;
+
   for (const one of matching(documents, remaining, filter, target.work)) {
     if (one === null) yield;
     else if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
@@ -284,6 +296,7 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
     query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
   if (isFiltered)
     return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
+
   // Without a filter, and without expired documents, the number of documents is known.
   const remaining = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? remaining : Math.min(remaining, limit));
@@ -296,6 +309,7 @@ const DISTINCT_STEPS = 8;
 export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
   const field = stringAt(spec, "key");
   if (field.includes("\0")) throw new MongoFailure(31032, "Key field cannot contain an embedded null byte");
+
   const path = pathTo(field);
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();

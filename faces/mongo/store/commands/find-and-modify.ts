@@ -99,6 +99,7 @@ function changedOne(target: Target, spec: BsonDocument, { claim, shown }: Taking
     return { value, lastError: lastError(1, true) };
   }
   if (!truthAt(spec, "upsert")) return NONE_CHANGED;
+
   let value: BsonDocument | null = null;
   const inserted = upsertedBy(target, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);

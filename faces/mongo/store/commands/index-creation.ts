@@ -159,9 +159,11 @@ function indexSpec(argument: ByteString): IndexSpec {
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw typeMismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
+
   for (const [field, direction] of pattern) {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
+
     const isRefused = (part: ByteString, i: number) =>
       isRefusedName(part) || (i === 0 && part.startsWith("$")) || part.startsWith("*") || isArrayIndex(part);
     if (parts.some(isRefused))
@@ -173,8 +175,10 @@ function indexSpec(argument: ByteString): IndexSpec {
         `the only kinds of indexes are 1 and -1: '${field}'${alternativeTo(`${direction} indexes`)}`,
       );
   }
+
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
+
   const seconds = secondsOf(document, pattern);
   return {
     name,
@@ -207,6 +211,7 @@ function conflictOf(spec: IndexSpec, other: IndexSpec): "same" | MongoFailure | 
     return new MongoFailure(86, `An existing index has the same name as the requested index: ${spec.name}`);
   if (isSameKey && other.isSparse === spec.isSparse)
     return new MongoFailure(85, `An equivalent index already exists with other options: ${other.name}`);
+
   return null;
 }
 
@@ -251,6 +256,7 @@ function faultOf(collection: Collection, spec: IndexSpec, { text }: Namespace): 
       };
     }
   }
+
   collection.prepare(index);
   return null;
 }

@@ -44,6 +44,7 @@ export function hintOf(target: Target, hint: Bson | undefined): Hint {
   if (hint === undefined || !isNamed(hint)) return null;
   const isName = typeof hint === "string";
   if (!isName && !isDocument(hint)) throw badValue("hint must be the name or the fields of an index");
+
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined) return null;
   if (!isName && hint.has(NATURAL)) return hint;
@@ -51,6 +52,7 @@ export function hintOf(target: Target, hint: Bson | undefined): Hint {
     isName ? name === hint : compareBson(pattern, hint) === 0,
   );
   if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
+
   return index;
 }
 
@@ -209,6 +211,7 @@ function firstKeyOf(
 ): OrderedKey | null {
   const keys = index.storedKeysOf(bytes) ?? [];
   spend(work, 1 + keys.length / ELEMENTS_PER_UNIT);
+
   let first: OrderedKey | null = null;
   for (const { values } of keys) {
     const isInside =
@@ -217,6 +220,7 @@ function firstKeyOf(
       (range === null || isWithin(values, range, work));
     if (isInside && (first === null || compareKeys(values, first, directions, work) < 0)) first = values;
   }
+
   return first;
 }
 

@@ -69,11 +69,13 @@ function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>
     if (index.isMultikey && i > 0) break;
     const bound = bounds.get(field);
     if (bound === undefined) break;
+
     const { lowest, highest } = bound;
     if (lowest !== undefined && highest !== undefined && compareBson(lowest, highest) === 0) {
       prefix.push(lowest);
       continue;
     }
+
     const value = (lowest ?? highest) as Bson;
     const isOpen = index.isMultikey && lowest !== undefined;
     return {
@@ -84,6 +86,7 @@ function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>
       rank: rankOf(value),
     };
   }
+
   return prefix.length === 0 ? null : { index, equal: prefix.length, from: prefix, to: prefix, rank: null };
 }
 
@@ -150,6 +153,7 @@ export function rangeInOrder(
   const directions = [...order.values()].map((one) => (isNumber(one) ? Math.sign(doubleOf(one)) : 0));
   const [direction] = directions;
   if ((direction !== 1 && direction !== -1) || directions.some((one) => one !== direction)) return null;
+
   const bounds = boundsOf(query);
   for (const index of collection.indexes) {
     if (index.spec.isSparse || !index.isComplete) continue;
@@ -163,6 +167,7 @@ export function rangeInOrder(
     if (isSame)
       return { range: { index, equal: 0, from: [], to: [], rank: null }, isBackwards: direction === -1 };
   }
+
   return null;
 }
 
@@ -193,8 +198,10 @@ function boundOf(operand: Bson): Bounds | null {
     if (operator === "$gt" || operator === "$gte") bound.lowest ??= value;
     if (operator === "$lt" || operator === "$lte") bound.highest ??= value;
   }
+
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
+
   // No single value is between two bounds of different types, so no index can find the documents: the filter checks
   // them.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;

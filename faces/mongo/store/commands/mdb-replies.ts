@@ -69,6 +69,7 @@ export function* answeringAll(
 ): Generator<void, Reply> {
   effort.hold(documents.length * REPLY_BYTES);
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
+
   const replies: Reply[] = [];
   for (const bytes of documents) {
     effort.work(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
@@ -78,6 +79,7 @@ export function* answeringAll(
     effort.hold(json.length);
     if (replies.push(bulk(json)) % STEP_ITEMS === 0 || effort.endsSlice()) yield;
   }
+
   return array(replies);
 }
 
@@ -124,6 +126,7 @@ export function collectFailures(
       if (ordered === "1") break;
     }
   }
+
   return failures;
 }
 

@@ -166,6 +166,7 @@ export function rename(data: Data, argv: readonly ByteString[]): Reply {
   if (from.key === to.key) throw new MongoFailure(20, "Can't rename a collection to itself");
   if (collectionAt(data, to) !== undefined && drops === "0")
     throw new MongoFailure(48, "target namespace exists");
+
   const { value, expire } = entry;
   data.delete(from.key);
   data.put(to.key, value, expire);

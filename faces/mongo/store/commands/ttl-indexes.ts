@@ -61,11 +61,13 @@ export function removeExpired(
     // The previous removal may have discarded the indexes.
     const current = entry.value.indexes.find(({ spec }) => spec === index.spec) ?? index;
     finish(ordering(entry.value, current, UNCOUNTED_EFFORT));
+
     const numbers = new Set<number>();
     for (const [, number] of entriesOf({ index: current, until })) {
       numbers.add(number);
       if (numbers.size === max) break;
     }
+
     if (numbers.size === 0) continue;
     removeExpiredDocuments(
       data,

@@ -53,6 +53,7 @@ export class Uniqueness {
       const duplicateKey = keys.find(isTaken);
       if (duplicateKey !== undefined) throw duplicate(this.#namespace, index, duplicateKey);
     }
+
     for (const { index, keys } of keysByIndex) {
       if (!index.spec.isUnique) continue;
       let coming = this.#coming.get(index);

@@ -156,6 +156,7 @@ function updateIn(
 ): Update {
   if (isArray(update) && arrayFilters !== undefined)
     throw failedToParse("arrayFilters may not be specified for pipeline-style updates");
+
   const elements = new PositionalElements(query, arrayFilters, target);
   const { at, work, choose, operators, variables } = target;
   // Each field is named: V8 takes microseconds for a spread that other fields follow.
@@ -179,12 +180,14 @@ function updated(general: Target, statement: BsonDocument, claim: Claim | null):
   if (query === undefined) throw typeMismatch("q has to be a document");
   if (isReplacement(statement.get("u")) && claim === null)
     throw failedToParse("multi update is not supported for replacement-style update");
+
   const isUpsert = truthAt(statement, "upsert");
   const matches = foundBy(target, query, { claim, isUpsert, steps: CHANGE_STEPS });
   if (matches.length > 0 || !isUpsert) {
     const changed = changedBy(target, matches, changeOf(statement, "u", query));
     return { n: matches.length, modified: changed.modified };
   }
+
   const inserted = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
   const id = checkedId(inserted);
   claim?.take(id, "inserted");
@@ -247,6 +250,7 @@ export function takenBy(
     const still = stillMatching(target, query, claim.recorded);
     return still.length > 0 || !isUpsert ? still : choose();
   }
+
   const matches = choose();
   const [first] = matches;
   if (first !== undefined) claim.take(readKnownBson(first.bytes, ID_FIELD).get("_id") as Bson, "chosen");
@@ -265,6 +269,7 @@ function stillMatching(
   const general = filterOf(isRandom ? EVERY : query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
+
   const numbers = collection.idIndex.equal(keyOf(id));
   const filter = seen(general, expiredBy(collection, target.at));
   return hasExpression(filter)
@@ -289,6 +294,7 @@ function amongFew(
     work.effort.work(steps);
     if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
@@ -299,6 +305,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
   const general = filterOf(query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
+
   const isCurrent = isAsRead(target, collection);
   const isExpired = expiredBy(collection, target.at, isCurrent);
   const filter = seen(general, isExpired);
@@ -315,6 +322,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
       numbers = first.value?.numbers ?? null;
     }
   }
+
   if (numbers === null || numbers.length > STEP_ITEMS || hasExpression(filter))
     return findingInSteps(
       target,
@@ -322,6 +330,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
       max,
       steps,
     );
+
   return amongFew(collection, numbers, filter, { max, steps, work });
 }
 
@@ -363,6 +372,7 @@ function* findingInSteps(
     work.effort.hold(FOUND_BYTES);
     if (matches.push(one) === max) break;
   }
+
   return matches;
 }
 
@@ -410,12 +420,15 @@ export function changedBy(
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
+
   if (changes.length === 0) {
     if (last !== undefined) see(last);
     return { modified: 0 };
   }
+
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw new Error("documents were found in a collection that does not exist");
+
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
   work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
@@ -442,6 +455,7 @@ export function upsertedBy(
   const inserted = apply(documentOfQuery(change.query, target, isReplacement(change.update) ? "_id" : null));
   const ownId = inserted.has("_id") ? inserted.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
+
   const document = withId(inserted, ownId);
   checkedId(document);
   const bytes = bytesOf(document, UPSERTED_TOO_LARGE);

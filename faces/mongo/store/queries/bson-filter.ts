@@ -69,6 +69,7 @@ export function elementTest(
   const compiler = new FilterCompiler(work, null);
   if (!isDocument(operand) && !(operand instanceof Regex))
     return { isMeant: compiler.same(operand).test, tests: 1 };
+
   if (!isDocument(operand) || isFieldOperators(operand)) {
     const condition: Condition = isDocument(operand)
       ? compiler.operators([ELEMENT], operand)
@@ -79,6 +80,7 @@ export function elementTest(
       tests: 1 + compiler.conditions,
     };
   }
+
   const isMet = ofDocuments(compiler.filter(operand), work);
   return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiler.conditions };
 }

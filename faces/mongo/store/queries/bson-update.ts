@@ -122,6 +122,7 @@ export function operatorsOf(update: BsonDocument, context: UpdateContext): Updat
   const changes = changesOf(update, context);
   elements.checkUse();
   if (changes.length > PATHS_MAX) throw tooManyPaths();
+
   const isFixed = changes.every(({ path }) => !path.some(isPositional));
   if (isFixed) inOrder(changes);
   return (document) => {
@@ -150,6 +151,7 @@ function resolvedIn(
       spend(work, 1);
       resolved.push({ path: position, change });
     }
+
   return resolved;
 }
 
@@ -196,6 +198,7 @@ export function documentOfQuery(
     }
     putAt(document, path, value, scope.work);
   }
+
   return document;
 }
 
@@ -216,9 +219,11 @@ function collectEqualities(
     for (const part of condition.parts) collectEqualities(part, equalities, only);
     return;
   }
+
   const { path, test } = condition;
   const value = equalValue(test);
   if (value === undefined || (only !== null && path[0] !== only)) return;
+
   const name = path.join(".");
   if (only !== null && path.length > 1)
     throw new MongoFailure(
@@ -307,6 +312,7 @@ function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[]
     if (make === undefined && operator !== RENAME) throw unknownOperator(operator);
     if (!isDocument(operands))
       throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
+
     for (const [name, operand] of operands) {
       const path = updatePath(name, context.elements);
       if (make !== undefined) {
@@ -318,6 +324,7 @@ function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[]
       } else for (const change of renaming(path, operand, context)) changes.push(change);
     }
   }
+
   return changes;
 }
 
@@ -353,6 +360,7 @@ function sizeOf(operand: Bson): { readonly values: number; readonly bytes: numbe
         rest.push(one);
       }
   }
+
   return { values, bytes };
 }
 
@@ -367,16 +375,19 @@ function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): 
   if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
   if (operand.includes("\0"))
     throw badValue("The 'to' field for $rename cannot contain an embedded null byte");
+
   const target = pathTo(operand);
   for (const part of [...path, ...target])
     if (isPositional(part))
       throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
+
   const name = path.join(".");
   if (operand === name) throw badValue(`The source and target field for $rename must differ: ${name}`);
   if (path.every((part, i) => i >= target.length || part === target[i]))
     throw badValue(
       `The source and target field for $rename must not be on the same path: ${name}: "${operand}"`,
     );
+
   updatePath(operand, elements);
   return [
     { path: target, change: { from: path } },
@@ -400,6 +411,7 @@ function counted(
       throw typeMismatch(
         `Cannot apply ${operator} to a value of non-numeric type: the field '${name}' is of type ${typeOf(old).name}`,
       );
+
     try {
       return combine(old, operand);
     } catch (fault) {
@@ -443,17 +455,20 @@ const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean, wr
 function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   const parts = isDocument(operand) ? [...operand] : [];
   if (parts.length === 0) throw badValue(`$bit takes {and, or, xor: integer} for '${name}'`);
+
   for (const [operation, value] of parts) {
     if (!["and", "or", "xor"].includes(operation))
       throw badValue(`The $bit modifier only supports 'and', 'or', and 'xor', not '${operation}'`);
     if (!isInteger(value))
       throw badValue(`The $bit modifier field must be an Integer (32/64 bit): '${name}'`);
   }
+
   return (old = new Int32(0)) => {
     if (!isInteger(old))
       throw badValue(
         `Cannot apply $bit to a value of non-integral type: '${name}' is of type ${typeOf(old).name}`,
       );
+
     let result = bigOf(old);
     let isNarrow = old instanceof Int32;
     for (const [operation, value] of parts as readonly (readonly [string, bigint | Int32])[]) {
@@ -461,6 +476,7 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
       result = operation === "and" ? result & other : operation === "or" ? result | other : result ^ other;
       isNarrow &&= value instanceof Int32;
     }
+
     return isNarrow ? new Int32(Number(result)) : result;
   };
 }
@@ -475,6 +491,7 @@ function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
         ? "An empty update path is not valid."
         : `The update path '${name}' contains an empty field name, which is not allowed.`,
     );
+
   // The filter selects one element of one array.
   if (path.indexOf(FIRST_ELEMENT) !== path.lastIndexOf(FIRST_ELEMENT))
     throw badValue(`Too many positional (i.e. '$') elements found in path '${name}'`);
@@ -482,6 +499,7 @@ function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
     throw badValue(
       `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
     );
+
   for (const part of path) if (isPositional(part)) elements.use(part, name);
   return path;
 }
@@ -535,6 +553,7 @@ function eachOf(operand: Bson, known: readonly string[], wrong = badValue): Bson
 function pushed(operand: Bson, work: Work): ArrayChange {
   const modified = eachOf(operand, MODIFIERS);
   if (modified === null) return (array) => [...array, operand];
+
   const added = modified.get("$each") as readonly Bson[];
   const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
   const index = position === undefined ? null : integerIn(position, "$position");

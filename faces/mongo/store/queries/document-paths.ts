@@ -90,5 +90,6 @@ function anyInArray(array: readonly Bson[], search: Search, at: number): boolean
       if (anyInArray(element, search, at + 1)) return true;
     } else if (isDocument(element) && anyInDocument(element, search, at + 1)) return true;
   }
+
   return false;
 }

@@ -54,6 +54,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
     const keys = indexKeys(document, paths, false).map(({ values }) => values);
     return keys.reduce((min, key) => (compare(key, min) < 0 ? key : min));
   };
+
   return {
     roots: new Set(paths.map(([root]) => root as ByteString)),
     *sorted(items, documentOf) {

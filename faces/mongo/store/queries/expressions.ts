@@ -96,8 +96,10 @@ export function compiled(value: Bson, scope: Scope): Expression {
     );
   }
   if (!isDocument(value)) return () => value;
+
   const [first = ""] = value.keys();
   if (first.startsWith("$")) return called(first, value, scope);
+
   return documentOf(value, scope);
 }
 
@@ -107,12 +109,14 @@ function documentOf(value: BsonDocument, scope: Scope): Expression {
   for (const name of names)
     if (name.includes(".") || name.startsWith("$"))
       throw new MongoFailure(16412, `a field of an expression cannot be named '${name}'`);
+
   const fields = [...value.values()].map((one) => compiled(one, scope));
   const documentWith = (values: readonly (Bson | undefined)[]) => {
     const result = new Map<ByteString, Bson>();
     for (const [i, one] of values.entries()) if (one !== undefined) result.set(names[i] as ByteString, one);
     return measured(result);
   };
+
   return composed(
     fields,
     (root) => documentWith(fields.map((field) => field(root))),
@@ -171,13 +175,16 @@ function valueAlong(
   if (at === parts.length) return value;
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1, work);
   if (!isArray(value)) return undefined;
+
   spend(work, value.length / PARTS_PER_UNIT);
   produce(work, value.length);
+
   const found: Bson[] = [];
   for (const one of value) {
     // Elements that are neither documents nor arrays have no value at the path.
     const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at, work) : undefined;
     if (inner !== undefined) found.push(inner);
   }
+
   return measured(found);
 }

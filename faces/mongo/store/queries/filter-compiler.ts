@@ -56,9 +56,11 @@ export function predicateOf<Subject>(
     const predicate = predicateOf(condition.part, reach);
     return (subject) => !predicate(subject);
   }
+
   const predicates = condition.parts.map((part) => predicateOf(part, reach));
   const [only] = predicates;
   if (predicates.length === 1 && only !== undefined) return only;
+
   const isAny = condition.kind === "any";
   return (subject) => {
     for (const predicate of predicates) if (predicate(subject) === isAny) return isAny;
@@ -136,6 +138,7 @@ export class FilterCompiler {
           : this.#clause(name, operand);
       if (part !== null) parts.push(part);
     }
+
     return allOf(parts);
   }
 
@@ -261,6 +264,7 @@ export class FilterCompiler {
   #all(operand: Bson, path: FieldPath): Condition {
     if (!isArray(operand)) throw badValue("$all needs an array");
     if (operand.length === 0) return { kind: "member", path, test: both("$in", operand, () => false) };
+
     const isElementMatch = (one: Bson): one is BsonDocument =>
       isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (operand.some(isElementMatch)) {

@@ -110,5 +110,6 @@ export function* mappedInSlices<Item, Made>(
     }
     if (effort.endsSlice() || made.length % STEP_ITEMS === 0) yield;
   }
+
   return made;
 }

@@ -84,6 +84,7 @@ export class PositionalElements {
       spend(this.#scope.work, array.length / ELEMENTS_PER_UNIT);
       return array.keys();
     }
+
     const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
     spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_PER_UNIT);
     return [...array.keys()].filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
@@ -127,6 +128,7 @@ function nameOf(filter: Bson): ByteString {
     throw badValue(
       `The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '${name}'`,
     );
+
   return name;
 }
 

@@ -54,10 +54,12 @@ export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Sc
     if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
     else read(parsed, name.split("."), value, kind, scope);
   }
+
   const isIncludingAlone = id === true || (parsed.hasElementMatch && !parsed.hasSlice);
   const isIncluding = parsed.isIncluding || (!parsed.isExcluding && isIncludingAlone);
   const { fields } = parsed.tree;
   if (id !== null && fields.has("_id")) throw collision(["_id"]);
+
   // A projection that computes _id, or names parts of it, contains it already.
   if (!fields.has("_id") && isIncluding === (id !== false)) fields.set("_id", isIncluding ? "in" : "out");
   return (document) =>
@@ -79,18 +81,21 @@ function read(
     throw notImplemented(
       `a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`,
     );
+
   if (isPlainChoice(value)) {
     setLeaf(parsed.tree, path, isTrue(value) ? "in" : "out");
     if (isTrue(value)) include(parsed, 31253, `Cannot do inclusion on field ${name} in exclusion projection`);
     else exclude(parsed, name);
     return;
   }
+
   if (!isDocument(value)) {
     setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
     include(parsed, 31310, `Cannot use an expression for ${name} in an exclusion projection`);
     return;
   }
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
+
   const [operator = ""] = value.keys();
   if (!operator.startsWith("$")) {
     for (const [inner, one] of value) read(parsed, [...path, ...inner.split(".")], one, kind, scope);
@@ -103,6 +108,7 @@ function read(
       setLeaf(parsed.tree, path, { shown: sliced(operand) });
       return;
     }
+
     if (operator === "$elemMatch") {
       if (path.length > 1) throw badValue("Cannot use $elemMatch projection on a nested field");
       parsed.hasElementMatch = true;
@@ -110,6 +116,7 @@ function read(
       return;
     }
   }
+
   include(parsed, 31252, "Cannot use expression other than $meta in exclusion projection");
   setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
@@ -138,6 +145,7 @@ function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf): void {
     }
     branch = next;
   }
+
   const last = path.at(-1) as ByteString;
   if (branch.fields.has(last)) throw collision(path);
   branch.fields.set(last, leaf);
@@ -203,6 +211,7 @@ function excluded(document: BsonDocument, { fields }: Branch, root: BsonDocument
           : notExcludedLeaf(node, value, root);
     if (projected !== undefined) result.set(name, projected);
   }
+
   return result;
 }
 
@@ -224,8 +233,10 @@ function sliced(operand: Bson): Shown {
   const from = integerIn(first ?? null, "$slice");
   if (!isArray(operand))
     return (value) => (isArray(value) ? (from < 0 ? value.slice(from) : value.slice(0, from)) : value);
+
   const count = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
   if (count <= 0) throw badValue("$slice takes a count, or two numbers, the second of them positive");
+
   return (value) => {
     if (!isArray(value)) return value;
     const start = from < 0 ? Math.max(0, value.length + from) : from;
@@ -280,6 +291,7 @@ function put(tree: Fields, [name = "", ...innerPath]: FieldPath, value: Bson, sc
     tree.set(name, expressionOf(value, scope));
     return;
   }
+
   const inner: Fields = existing ?? new Map();
   tree.set(name, inner);
   if (innerPath.length > 0) put(inner, innerPath, value, scope);

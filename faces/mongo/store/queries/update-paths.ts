@@ -58,13 +58,16 @@ export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath,
     if (!isDocument(inside) && !(isArray(inside) && isArrayIndex(name)))
       throw notViable(`use the part '${name}'`, inside, from);
   }
+
   const value = valueAt(document, from);
   if (value === undefined) return;
+
   for (const path of [from, to]) {
     for (let length = 1; length < path.length; length++)
       if (isArray(valueAt(document, path.slice(0, length))))
         throw badValue(`$rename: the path '${path.join(".")}' goes through an array`);
   }
+
   removeAt(document, from);
   putAt(document, to, value, work);
 }
@@ -123,9 +126,11 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
     return;
   }
   if (!isArray(inside) || !isArrayIndex(name)) throw notViable(`create field '${name}'`, inside, path);
+
   const index = Number(name);
   const array = inside as Bson[];
   if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
+
   const padding = Math.max(0, index - array.length);
   spend(work, padding / ELEMENTS_PER_UNIT);
   // The array is padded and then copied element by element.

@@ -64,6 +64,7 @@ function sizeOf(container: Container): Size {
       if (inner.depth >= depth) depth = inner.depth + 1;
     } else if (one instanceof Binary) bytes += one.bytes.length;
   }
+
   if (isDocument(container)) for (const name of container.keys()) bytes += name.length;
   const size = { bytes, depth };
   if (depth > 1 || parts > SMALL_PARTS) SIZES.set(container, size);

@@ -61,8 +61,10 @@ export function compares(operator: Comparison, operand: Bson, work: Work): Value
   const passes = PASSES[operator];
   const takesEqual = passes(0);
   if (operand === null) return (value) => takesEqual && isNothing(value);
+
   const rank = rankOf(operand);
   if (operand instanceof Extreme) return (value) => passes(rankOf(value) - rank);
+
   const isWantedNan = isNan(operand);
   const compare = comparing(operand, work);
   return (value) => {
@@ -119,9 +121,11 @@ export function programOf({ pattern, options }: Regex) {
   for (const option of options)
     if (!"isu".includes(option))
       throw notImplemented(`$regex supports only the options i and s, not ${option}`);
+
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
     throw notImplemented("case-insensitive $regex supports only ASCII letters");
+
   try {
     return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern), options.includes("s"));
   } catch (problem) {

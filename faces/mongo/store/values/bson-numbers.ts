@@ -42,11 +42,13 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
 export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
+
   const number = typeof value === "object" ? value.value : value;
   if (Number.isNaN(number)) return "nan";
   if (!Number.isFinite(number)) return number > 0 ? "infinity" : "-infinity";
   if (Number.isInteger(number))
     return { ...integerParts(BigInt(number)), isNegative: Object.is(number, -0) || number < 0 };
+
   let scaled = number;
   let halves = 0;
   // Doubling is exact: it changes only the exponent, and a number with a fraction is too small to overflow.
@@ -54,6 +56,7 @@ export function exactParts(value: BsonNumber): DecimalValue {
     scaled *= 2;
     halves++;
   }
+
   // n / 2^h = n × 5^h / 10^h
   return { ...integerParts(BigInt(scaled) * 5n ** BigInt(halves)), exponent: -halves };
 }
@@ -95,9 +98,11 @@ export function numberKey(value: BsonNumber): ByteString {
     const near = Number(value);
     return BigInt(near) === value ? String(near) : partsKey(integerParts(value));
   }
+
   const { parts } = value;
   if (parts === "nan") return "NaN";
   if (typeof parts === "string") return parts === "infinity" ? "Infinity" : "-Infinity";
+
   const near = nearest(parts);
   return Number.isFinite(near) && compareParts(exactParts(near), parts) === 0
     ? String(near === 0 ? 0 : near)

@@ -35,6 +35,7 @@ export function compareBson(a: Bson | undefined, b: Bson | undefined): number {
   }
   if (a instanceof Regex)
     return order(a.pattern, (b as Regex).pattern) || order(a.options, (b as Regex).options);
+
   return 0;
 }
 
@@ -70,14 +71,17 @@ export function keyOf(value: Bson | undefined): ByteString {
   if (typeof value === "string") return `s${value.length}:${value}`;
   if (value instanceof ObjectId) return `o${value.bytes}`;
   if (value instanceof BsonDate) return `t${value.at};`;
+
   if (value instanceof Map) {
     let text = "{";
     for (const [name, field] of value) text += `.${name.length}:${name}${keyOf(field)}`;
     return `${text}}`;
   }
+
   if (Array.isArray(value)) return `[${value.map(keyOf).join("")}]`;
   if (value instanceof Timestamp) return `T${value.value};`;
   if (value instanceof Binary) return `b${value.subtype}:${value.bytes.length}:${value.bytes}`;
   if (value instanceof Regex) return `r${value.pattern}\0${value.options}\0`;
+
   return typeof value === "boolean" ? `z${Number(value)}` : `x${rank};`;
 }

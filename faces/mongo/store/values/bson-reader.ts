@@ -67,6 +67,7 @@ class BsonReader {
         return fields;
       }
     }
+
     this.#end(end);
     return fields;
   }
@@ -143,11 +144,13 @@ class BsonReader {
       this.#at += fixed;
       return;
     }
+
     const extra = EXTRA_LENGTH.get(type);
     if (extra === undefined) {
       this.#value(type, 0);
       return;
     }
+
     const length = this.#int32();
     this.#at += length + extra;
   }

@@ -65,6 +65,7 @@ function* documentInSteps(
     [parts, written] = [[], 0];
     yield;
   }
+
   return `${int32(length)}${[...joined, ...parts].join("")}\0`;
 }
 
@@ -90,6 +91,7 @@ function documentBytes(
     checkLength(length, bounds);
     parts.push(element);
   }
+
   return `${int32(length)}${parts.join("")}\0`;
 }
 
@@ -114,6 +116,7 @@ function elementBytes(name: ByteString, value: Bson, depth: number, bounds: Bson
     case "bigint":
       return `\x12${name}${int64(value)}`;
   }
+
   if (value === null) return `\x0a${name}`;
   if (value instanceof Int32) return `\x10${name}${int32(value.value)}`;
   if (value instanceof WrittenDouble) return `\x01${name}${double(value.value)}`;
@@ -126,6 +129,7 @@ function elementBytes(name: ByteString, value: Bson, depth: number, bounds: Bson
   if (value instanceof Binary)
     return `\x05${name}${int32(value.bytes.length)}${String.fromCharCode(value.subtype)}${value.bytes}`;
   if (value instanceof Regex) return `\x0b${name}${value.pattern}\0${value.options}\0`;
+
   return `${(value as Extreme).side === "min" ? "\xff" : "\x7f"}${name}`;
 }
 

@@ -205,6 +205,7 @@ export function typeOf(value: Bson): BsonType {
     case "boolean":
       return TYPES.bool;
   }
+
   if (value === null) return TYPES.null;
   if (value instanceof Int32) return TYPES.int;
   if (value instanceof WrittenDouble) return TYPES.double;
@@ -216,6 +217,7 @@ export function typeOf(value: Bson): BsonType {
   if (value instanceof Binary) return TYPES.binData;
   if (value instanceof Timestamp) return TYPES.timestamp;
   if (value instanceof Regex) return TYPES.regex;
+
   return (value as Extreme).side === "min" ? TYPES.minKey : TYPES.maxKey;
 }
 

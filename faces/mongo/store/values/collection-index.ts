@@ -154,8 +154,10 @@ export class CollectionIndex {
       this.add(number, bytes);
       return;
     }
+
     // Most updates change no indexed field, and adding a number to a long list of documents takes long.
     if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) return;
+
     this.#removeKeys(number, before);
     this.addKeys(number, after);
   }

@@ -51,6 +51,7 @@ function partsOf(bytes: ByteString): DecimalValue {
     // As IEEE 754 requires, a coefficient that is too large counts as 0.
     return { isNegative, coefficient: 0n, exponent: Number((bits >> 111n) & 0x3fffn) - BIAS };
   }
+
   const coefficient = bits & COEFFICIENT_MASK;
   const exponent = Number((bits >> 113n) & 0x3fffn) - BIAS;
   return { isNegative, coefficient: coefficient < COEFFICIENT_END ? coefficient : 0n, exponent };
@@ -67,8 +68,10 @@ export function decimalOf(parts: DecimalValue): Decimal {
   if (parts === "nan") return ofBits(NAN_BITS);
   if (parts === "infinity") return ofBits(INFINITY_BITS);
   if (parts === "-infinity") return ofBits(SIGN | INFINITY_BITS);
+
   let { coefficient, exponent } = parts;
   const { isNegative } = parts;
+
   // Rounds once: removes the excess digits and those below the minimum exponent together.
   const excess = Math.max(digitsOf(coefficient) - DIGITS, EXPONENT_MIN - exponent, 0);
   if (excess > 0) {
@@ -79,14 +82,17 @@ export function decimalOf(parts: DecimalValue): Decimal {
       exponent++;
     }
   }
+
   while (exponent > EXPONENT_MAX && coefficient !== 0n && coefficient * 10n < COEFFICIENT_END) {
     coefficient *= 10n;
     exponent--;
   }
+
   if (exponent > EXPONENT_MAX) {
     if (coefficient !== 0n) return decimalOf(isNegative ? "-infinity" : "infinity");
     exponent = EXPONENT_MAX;
   }
+
   return ofBits((isNegative ? SIGN : 0n) | (BigInt(exponent + BIAS) << 113n) | coefficient);
 }
 
@@ -127,12 +133,14 @@ export function decimalSum(a: DecimalValue, b: DecimalValue): DecimalValue {
   if (a === "nan" || b === "nan") return "nan";
   if (typeof a === "string") return typeof b === "string" && a !== b ? "nan" : a;
   if (typeof b === "string") return b;
+
   const [high, low] = a.exponent >= b.exponent ? [a, b] : [b, a];
   if (high.coefficient !== 0n && high.exponent - low.exponent > APART_MAX) {
     const exponent = high.exponent - APART_MAX;
     const nudge = low.coefficient === 0n ? 0n : low.isNegative ? -1n : 1n;
     return finite(signedOf(high) * 10n ** BigInt(APART_MAX) + nudge, exponent);
   }
+
   const raised = high.coefficient === 0n ? 0n : signedOf(high) * 10n ** BigInt(high.exponent - low.exponent);
   return finite(raised + signedOf(low), low.exponent, a.isNegative && b.isNegative);
 }
@@ -158,10 +166,12 @@ export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue 
     coefficient = coefficient * 10n + 1n;
     exponent--;
   }
+
   while (exponent < a.exponent && coefficient % 10n === 0n) {
     coefficient /= 10n;
     exponent++;
   }
+
   return { isNegative: a.isNegative, coefficient, exponent };
 }
 
@@ -171,8 +181,10 @@ const TEXT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
 export function decimalOfText(text: string): Decimal | undefined {
   const special = SPECIAL.get(text.toLowerCase());
   if (special !== undefined) return decimalOf(special);
+
   const match = TEXT.exec(text);
   if (match === null || text.length > 1000) return undefined;
+
   const [, sign, integer = "", part = "", only = "", power = "0"] = match;
   const fraction = part + only;
   return decimalOf({
@@ -199,6 +211,7 @@ export function decimalText({ parts }: Decimal): string {
   if (parts === "nan") return "NaN";
   if (parts === "infinity") return "Infinity";
   if (parts === "-infinity") return "-Infinity";
+
   const { isNegative, coefficient, exponent } = parts;
   const sign = isNegative ? "-" : "";
   const digits = coefficient.toString();
@@ -208,6 +221,7 @@ export function decimalText({ parts }: Decimal): string {
     return `${sign}${digits[0]}${rest}E${adjusted >= 0 ? "+" : ""}${adjusted}`;
   }
   if (exponent === 0) return sign + digits;
+
   const padded = digits.padStart(1 - exponent, "0");
   return `${sign}${padded.slice(0, exponent)}.${padded.slice(exponent)}`;
 }

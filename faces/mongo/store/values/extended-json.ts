@@ -55,8 +55,10 @@ function readDocument(value: JsonValue, depth: number): Bson {
     return value.map((one) => readDocument(one, depth + 1));
   }
   if (!(value instanceof JsonObject)) return value as boolean | null;
+
   const special = wrappedIn(value, depth);
   if (special !== undefined) return special;
+
   checkDepth(depth);
   return new Map(
     value.names.map((each, i) => [fieldName(each), readDocument(value.values[i] as JsonValue, depth + 1)]),
@@ -72,9 +74,11 @@ function wrappedIn(object: JsonObject, depth: number): Bson | undefined {
   const { names } = object;
   const name = names.find((one) => one.startsWith("$") && WRAPPERS.has(one));
   if (name === undefined) return undefined;
+
   const { form, read } = WRAPPERS.get(name) as Wrapper;
   const special = names.length === 1 ? read(object.get(name) as JsonValue) : undefined;
   if (special !== undefined || depth === 1) return special;
+
   throw new BsonFault(
     form === null
       ? `the deprecated type of {"${name}":…} is not supported`
@@ -264,6 +268,7 @@ function* writtenInSteps(container: BsonDocument | readonly Bson[]): Generator<v
     [parts, count] = [[], 0];
     yield;
   }
+
   const all = [...joined, ...parts].join(",");
   return isArray(container) ? `[${all}]` : `{${all}}`;
 }
@@ -282,10 +287,12 @@ function written(value: Bson): string {
     case "boolean":
       return String(value);
   }
+
   if (value === null) return "null";
   if (value instanceof Map)
     return `{${[...value].map(([name, one]) => `${quoted(name)}:${written(one)}`).join(",")}}`;
   if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+
   return writtenSpecial(value as Exclude<typeof value, BsonDocument | readonly Bson[]>);
 }
 
@@ -305,5 +312,6 @@ function writtenSpecial(
   }
   if (value instanceof Regex)
     return `{"$regularExpression":{"pattern":${quoted(value.pattern)},"options":${quoted(value.options)}}}`;
+
   return value instanceof Extreme && value.side === "min" ? '{"$minKey":1}' : '{"$maxKey":1}';
 }

@@ -74,6 +74,7 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
     reached.flatMap(({ value, isDone }) => (!isDone && isArray(value as Bson) ? [value] : [])),
   );
   if (arrays.size > 1) throw new ParallelArrays("two fields of one index are arrays");
+
   const [array] = arrays as Set<readonly Bson[]>;
   if (array === undefined) {
     if (isSparse && reached.every(({ value }) => value === undefined)) return;
@@ -88,6 +89,7 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
     found.keys.set(text, { text, values });
     return;
   }
+
   const elements: readonly (Bson | typeof EMPTY)[] = array.length === 0 ? [EMPTY] : array;
   for (const element of elements)
     collect(
@@ -101,6 +103,7 @@ function collect(points: readonly Point[], isSparse: boolean, found: Found): voi
 function walked(point: Point): Point {
   let { value, rest } = point;
   if (point.isDone) return point;
+
   for (; rest.length > 0; rest = rest.slice(1)) {
     const [name = ""] = rest;
     if (isDocument(value as Bson)) value = (value as BsonDocument).get(name);
@@ -109,6 +112,7 @@ function walked(point: Point): Point {
     else break;
   }
   if (isArray(value as Bson)) return { value, rest, isDone: false };
+
   return { value: rest.length > 0 ? undefined : value, rest: [], isDone: true };
 }
 

@@ -70,6 +70,7 @@ test("the package bson parses the written documents", () => {
     list: list([int32(1), textOf("b")]),
     inner: writer.document({ a: int32(1) }),
   });
+
   const read = Package.deserialize(Buffer.from(documentBytes(written), "latin1"));
   assert.deepEqual(
     [read["int32"], read["int64"], read["double"], read["yes"], read["no"], read["date"]],

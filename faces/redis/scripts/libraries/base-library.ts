@@ -49,6 +49,7 @@ export function baseLibrary(
     lua.lua_settop(state, -2);
     return state;
   };
+
   return {
     pcall: (state) => pcall(machine, state),
     setmetatable: unlessGuarded(machine, guarded, setmetatable),
@@ -102,12 +103,14 @@ function pcall(machine: LuaMachine, state: number): number {
   lua.lua_insert(state, 1);
   if (lua.lua_pcall(state, lua.lua_gettop(state) - 2, MULTIPLE_RESULTS, 0) === 0)
     return lua.lua_gettop(state);
+
   if (machine.isTable(state, -1)) {
     machine.push(state, "err");
     lua.lua_rawget(state, -2);
     if (lua.lua_type(state, -1) === TYPE.string) lua.lua_remove(state, -2);
     else lua.lua_settop(state, -2);
   }
+
   lua.lua_pushboolean(state, 0);
   lua.lua_replace(state, 1);
   return 2;
@@ -134,14 +137,17 @@ function loadPieces(machine: LuaMachine, state: number, loadstring: (state: numb
       else machine.push(state, "reader function must return a string");
       return 2;
     }
+
     const piece = type === TYPE.nil ? "" : machine.text(state, -1);
     lua.lua_settop(state, 2);
     if (piece === "") break;
     pieces.push(piece);
   }
+
   const source = pieces.join("");
   lua.lua_settop(state, 0);
   if (source.startsWith(BYTECODE)) return refusedChunk(machine, state);
+
   machine.push(state, source);
   machine.push(state, name);
   return loadstring(state);
@@ -176,9 +182,11 @@ export function stringLibrary(machine: LuaMachine, { original }: StandardFunctio
         argument++;
         if (!"diuxXo".includes(letter) || letter === "" || lua.lua_isnumber(state, argument) !== 1)
           return directive;
+
         const value = lua.lua_tonumber(state, argument);
         if (isShort(value) || width.length > 2 || (precision ?? "").length > 2) return directive;
         if ((letter === "d" || letter === "i") && isShort(-value)) return directive;
+
         const form = {
           flags,
           width: Number(width),
@@ -192,6 +200,7 @@ export function stringLibrary(machine: LuaMachine, { original }: StandardFunctio
         machine.push(state, changed);
         lua.lua_replace(state, 1);
       }
+
       return format(state);
     },
   };

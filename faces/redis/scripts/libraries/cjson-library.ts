@@ -13,6 +13,7 @@ export function cjsonLibrary(machine: LuaMachine, settingsOfRun: () => CjsonSett
   const only = (state: number, what: string): void => {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
+
   return {
     encode(state) {
       only(state, "expected 1 argument");
@@ -40,10 +41,12 @@ function settingsFunctions(machine: LuaMachine, settingsOfRun: () => CjsonSettin
       machine.failArgument(state, argument, `expected integer between ${min} and ${max}`);
     return value;
   };
+
   const boolean = (state: number, value: boolean): number => {
     lua.lua_pushboolean(state, value ? 1 : 0);
     return 1;
   };
+
   const limit =
     (name: "encodeDepth" | "decodeDepth" | "precision", max: number) =>
     (state: number): number => {
@@ -52,6 +55,7 @@ function settingsFunctions(machine: LuaMachine, settingsOfRun: () => CjsonSettin
       lua.lua_pushnumber(state, settings[name]);
       return 1;
     };
+
   return {
     encode_sparse_array(state) {
       const settings = settingsOfRun();

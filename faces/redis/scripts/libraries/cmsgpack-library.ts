@@ -46,6 +46,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
       if (count === 0) return machine.failArgument(state, 0, "MessagePack pack needs input.");
       if (lua.lua_checkstack(state, count) === 0)
         return machine.failArgument(state, 0, "Too many arguments for MessagePack pack.");
+
       let packed = "";
       const allowance = new ValueMemoryLimit(machine, () => machine.fail(state, "not enough memory"));
       for (let i = 1; i <= count; i++) {
@@ -104,6 +105,7 @@ function packedTable(
 ): ByteString {
   const { lua } = machine;
   if (lua.lua_checkstack(state, 4) === 0) return machine.failThere(state, "tables too deep");
+
   const index = lua.lua_gettop(state);
   const found = arrayLength(machine, state, index);
   const parts: ByteString[] = [];
@@ -114,6 +116,7 @@ function packedTable(
     }
     return head(parts.length, 0x90, "\xdc", "\xdd") + parts.join("");
   }
+
   lua.lua_pushnil(state);
   while (lua.lua_next(state, index) !== 0) {
     lua.lua_pushvalue(state, -2);

@@ -36,6 +36,7 @@ export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Lib
     lua.lua_error(state);
     throw new Error("Lua did not raise the error");
   };
+
   return {
     call: (state) => answered(machine, state, current(), true),
     pcall: (state) => answered(machine, state, current(), false),
@@ -106,8 +107,10 @@ function logged(
   if (lua.lua_gettop(state) < 2) return raise(state, "redis.log() requires two arguments or more.");
   if (lua.lua_type(state, 1) !== TYPE.number)
     return raise(state, "First argument must be a number (log level).");
+
   const level = Math.trunc(lua.lua_tonumber(state, 1));
   if (level < 0 || level > LEVEL_MAX) return raise(state, "Invalid debug level.");
+
   const words: ByteString[] = [];
   for (let i = 2; i <= lua.lua_gettop(state); i++)
     if (lua.lua_isstring(state, i) === 1) words.push(machine.text(state, i));
@@ -120,6 +123,7 @@ function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
   const { lua } = machine;
   const count = lua.lua_gettop(state);
   if (count === 0) return "Please specify at least one argument for this redis lib call";
+
   const argv: ByteString[] = new Array(count);
   for (let i = 1; i <= count; i++) {
     const type = lua.lua_type(state, i);
@@ -127,6 +131,7 @@ function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
     else if (type === TYPE.number) argv[i - 1] = formatDouble(lua.lua_tonumber(state, i));
     else return "Lua redis lib command arguments must be strings or integers";
   }
+
   return argv;
 }
 

@@ -115,6 +115,7 @@ function pack(machine: LuaMachine, state: number): number {
       if (letter === "s") packed += "\0";
     } else format.option(letter);
   }
+
   machine.push(state, packed);
   return 1;
 }
@@ -125,8 +126,10 @@ function unpack(machine: LuaMachine, state: number): number {
   const data = machine.checkedText(state, 2);
   const start = lua.luaL_optnumber(state, 3, 1);
   if (start <= 0) return machine.failArgument(state, 3, "offset must be 1 or greater");
+
   let at = Math.trunc(start) - 1;
   lua.lua_settop(state, 2);
+
   let count = 0;
   for (let letter = format.next(); letter !== ""; letter = format.next()) {
     let size = format.sizeOf(letter);
@@ -162,6 +165,7 @@ function unpack(machine: LuaMachine, state: number): number {
     } else if (letter !== "x") format.option(letter);
     at += size;
   }
+
   lua.lua_pushnumber(state, at + 1);
   return count + 1;
 }
@@ -177,6 +181,7 @@ function sizeOf(machine: LuaMachine, state: number): number {
     if (!/[a-zA-Z]/.test(letter)) format.option(letter);
     size += one;
   }
+
   machine.lua.lua_pushnumber(state, size);
   return 1;
 }

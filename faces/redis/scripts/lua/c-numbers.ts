@@ -38,6 +38,7 @@ export function writtenInteger(value: number, { flags, width, precision, letter 
   if (flags.includes("#") && base === 8 && !digits.startsWith("0")) sign = "0";
   if (flags.includes("-")) return (sign + digits).padEnd(width);
   if (flags.includes("0") && precision === null) return sign + digits.padStart(width - sign.length, "0");
+
   return (sign + digits).padStart(width);
 }
 
@@ -53,6 +54,7 @@ const MAX = 2n ** 64n - 1n;
 export function unsigned(text: string, base: number): number | null {
   const found = /^[ \t-\r]*([-+]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text);
   if (found === null) return null;
+
   const [, sign, prefix = "", body = ""] = found;
   const digits = (prefix !== "" && base !== 16 ? prefix + body : body).toLowerCase();
   let value = 0n;
@@ -63,6 +65,7 @@ export function unsigned(text: string, base: number): number | null {
     if (value > MAX) value = MAX + 1n;
   }
   if (value > MAX) return Number(MAX);
+
   return Number(sign === "-" ? BigInt.asUintN(WORD, -value) : value);
 }
 
@@ -72,12 +75,14 @@ export function formatSignificant(value: number, digits: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
   if (Number.isInteger(value) && Math.abs(value) < 10 ** Math.min(digits, 15)) return String(value);
+
   const [mantissa = "", exponent = "0"] = value.toExponential(digits - 1).split("e");
   const power = Number(exponent);
   if (power < -4 || power >= digits) {
     const sign = power < 0 ? "-" : "+";
     return `${withoutZeros(mantissa)}e${sign}${String(Math.abs(power)).padStart(2, "0")}`;
   }
+
   return withoutZeros(value.toFixed(digits - 1 - power));
 }
 

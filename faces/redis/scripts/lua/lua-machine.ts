@@ -82,6 +82,7 @@ export class LuaMachine {
     this.state = this.lua.luaL_newstate();
     if (this.state === 0) throw new LuaFailure("not enough memory to start Lua");
     this.lua.luaL_openlibs(this.state);
+
     const hook = (state: number) => {
       checkTime(state);
       return 0;
@@ -113,6 +114,7 @@ export class LuaMachine {
       lua.lua_pushlstring(state, this.#scratch, length);
       return;
     }
+
     const at = lua.malloc(length);
     if (at === 0) this.fail(state, "not enough memory");
     try {
@@ -167,8 +169,10 @@ export class LuaMachine {
       this.push(state, `${name.slice(1)}:1: unexpected symbol near 'char(27)'`);
       return false;
     }
+
     const at = lua.malloc(Math.max(source.length, 1));
     if (at === 0) throw new LuaFailure("no memory for a script");
+
     try {
       this.#write(at, source);
       return lua.luaL_loadbuffer(state, at, source.length, this.named(name)) === 0;
@@ -334,6 +338,7 @@ export class LuaMachine {
       this.onFull();
       return 0;
     }
+
     // Grow in large steps, because each step creates new views.
     const target = Math.min(this.max, Math.max(wanted, size + size / 4));
     try {
@@ -370,6 +375,7 @@ export function arrayLength(
     count++;
     lua.lua_settop(state, -2);
   }
+
   return { max, count };
 }
 

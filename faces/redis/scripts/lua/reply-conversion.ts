@@ -89,6 +89,7 @@ function pushDouble(
     machine.push(state, text ?? formatDouble(value));
     return;
   }
+
   machine.lua.lua_createtable(state, 0, 1);
   machine.lua.lua_pushnumber(state, value);
   machine.setField(state, "double");
@@ -132,8 +133,10 @@ function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
     else pushPairs(machine, state, reply.items, 3);
     return;
   }
+
   lua.lua_createtable(state, 0, 1);
   lua.lua_createtable(state, 0, reply.items.length);
+
   const { items } = reply;
   for (let i = 0; i < items.length; i++) {
     pushReply(machine, state, items[i] as Reply, 3);
@@ -154,6 +157,7 @@ function pushArray(machine: LuaMachine, state: number, reply: ManyReply, protoco
     }
     return;
   }
+
   const { items } = reply;
   lua.lua_createtable(state, items.length, 0);
   for (let i = 0; i < items.length; i++) {
@@ -196,6 +200,7 @@ function replyOf(answer: Answer, index: number, depth: number): Reply {
   const { lua } = machine;
   if (depth > DEPTH_MAX || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
     return error("ERR reached lua stack limit");
+
   switch (lua.lua_type(state, index)) {
     case TYPE.string:
       return bulk(allowance.take(machine.text(state, index)));
@@ -244,10 +249,12 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
       const digits = line();
       return { kind: "resp3", written: `(${digits}\r\n`, plain: bulk(digits) };
     }
+
     if (field("verbatim_string") === TYPE.table) {
       const found = verbatimReply(answer);
       if (found !== null) return found;
     }
+
     return array(elements(answer, index, depth));
   } finally {
     lua.lua_settop(state, top);
@@ -306,6 +313,7 @@ function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply
     if (withValues) found.push(replyOf(answer, -1, depth + 1));
     lua.lua_settop(state, -2);
   }
+
   return found;
 }
 

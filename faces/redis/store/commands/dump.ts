@@ -71,6 +71,7 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { replace, absolute, idle } = restoreOptions(argv);
   const old = data.get(key);
   if (old !== undefined && !replace) throw custom("BUSYKEY Target key name already exists.");
+
   const ttl = BigInt(integerArgument(time));
   if (ttl < 0n) throw custom("ERR Invalid TTL value, must be >= 0");
   const value = valueOfPayload(payload, (elements, bytes) => data.effort.produce(elements, bytes));
@@ -80,6 +81,7 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     const entry = data.put(key, value, ttl === 0n ? NO_EXPIRY : expire);
     if (idle > 0) data.usage.setIdle(entry, idle, unit.at);
   } else if (old !== undefined) data.delete(key);
+
   return OK;
 }
 
@@ -109,5 +111,6 @@ function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
         throw custom("ERR Invalid FREQ value, must be >= 0 and <= 255");
     } else throw syntaxError();
   }
+
   return { replace, absolute, idle };
 }

@@ -124,11 +124,13 @@ function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
     const added = patchDense(data, key!, elements);
     if (added !== null) return added;
   }
+
   const present = sketchAt(data, key!, SPARSE_STEPS);
   const sketch = present ?? Sketch.empty();
   let isChanged = present === undefined;
   for (const element of elements) isChanged = sketch.add(element) || isChanged;
   if (!isChanged) return ZERO;
+
   sketch.forgetEstimate();
   store(data, key!, sketch);
   return ONE;
@@ -181,6 +183,7 @@ function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void
 function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
   const sketch = sketchAt(data, key!);
   if (sketch === undefined) throw custom("ERR The specified key does not exist");
+
   const { isDense } = sketch;
   switch (word!.toLowerCase()) {
     case "decode":
@@ -238,12 +241,14 @@ function store(data: Data, key: ByteString, sketch: Sketch): void {
     data.forms?.note(entry, "raw");
     return;
   }
+
   const old = entry.value;
   if (old.length !== bytes.length) {
     data.setBytes(entry, bytes);
     data.forms?.note(entry, "raw");
     return;
   }
+
   let from = 0;
   while (from < bytes.length && old.charCodeAt(from) === bytes.charCodeAt(from)) from++;
   let to = bytes.length;

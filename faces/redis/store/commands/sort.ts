@@ -130,6 +130,7 @@ export function sortedInstead(name: string, argv: readonly ByteString[]): readon
     else sorted.push(...argv.slice(i, i + operands + 1));
     i += operands;
   }
+
   return keepsOrder ? [...sorted, "ALPHA"] : null;
 }
 
@@ -149,6 +150,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
     const option = argv[i]!.toUpperCase();
     const operands = OPERANDS[option];
     if (operands === undefined || i + operands >= argv.length) throw syntaxError();
+
     const operand = argv[i + 1] ?? "";
     if (option === "ASC" || option === "DESC") request.descending = option === "DESC";
     else if (option === "ALPHA") request.alpha = true;
@@ -165,6 +167,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
     else throw syntaxError();
     i += operands;
   }
+
   return request;
 }
 
@@ -195,11 +198,13 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
       : elements.flatMap((element) => gets.map((get) => fetched(data, get, element)));
   if (destination === null)
     return gets.length === 0 ? bulksReply("array", elements) : array(answers.map(bulkOrNil));
+
   if (answers.length > 0) {
     const list = new List();
     for (const answer of answers) list.push("right", answer ?? "");
     data.put(destination, list);
   } else if (data.get(destination) !== undefined) data.delete(destination);
+
   return integer(answers.length);
 }
 
@@ -239,6 +244,7 @@ function ordered(data: Data, elements: readonly ByteString[], request: SortReque
     });
     return weighed.sort((a, b) => sign * compareTexts(a.weight, b.weight)).map(({ element }) => element);
   }
+
   const weighed = elements.map((element) => ({ element, weight: score(textOf(element)) }));
   return weighed
     .sort((a, b) => sign * (compare(a.weight, b.weight) || compare(a.element, b.element)))

@@ -31,6 +31,7 @@ export function readListpack(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
     throw new MalformedRdb("a listpack has a different length than stated");
+
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -38,9 +39,11 @@ export function readListpack(bytes: Buffer): ByteString[] {
     values.push(entry.value);
     at += entry.bytes + 1 + BACKWARD_LENGTHS.filter((min) => entry.bytes >= min).length;
   }
+
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
     throw new MalformedRdb("a listpack has a different number of entries than stated");
+
   return values;
 }
 
@@ -55,9 +58,11 @@ function readEntry(bytes: Buffer): Entry {
   if (first < 0xf0) return stringEntry(bytes, 2, ((first & 0x0f) << 8) | byteAt(bytes, 1));
   if (first === STRING_32 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32LE(1));
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
+
   const width = INTEGERS[first];
   if (width === undefined || bytes.length <= width)
     throw new MalformedRdb("a listpack contains an unknown entry");
+
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 
@@ -105,6 +110,7 @@ export class ListpackWriter {
       writer.byte(0xf0);
       writer.uint32(length);
     }
+
     writer.bytes(bytes);
     this.#end(head + length);
   }

@@ -90,6 +90,7 @@ export class RdbReader {
   #readBytes(isPacked: boolean): Buffer {
     const first = this.readByte();
     if (first >> 6 !== 3) return this.#take(this.#lengthFrom(first));
+
     switch (first & 0x3f) {
       case INT8:
         return Buffer.from(String(this.#take(1).readInt8()));
@@ -173,6 +174,7 @@ function decompressLzf(input: Uint8Array, size: number): Buffer {
   // Checked before memory is allocated, because the sender states the size.
   if (size > input.length * LZF_EXPANSION_MAX)
     throw new MalformedRdb("a compressed string is too short for its size");
+
   const output = Buffer.alloc(size);
   let from = 0;
   let to = 0;
@@ -187,14 +189,17 @@ function decompressLzf(input: Uint8Array, size: number): Buffer {
       from = end;
       continue;
     }
+
     let length = (control >> 5) + 2;
     if (length === BACK_LENGTH_LONG + 2) length += input[from++] ?? 0;
     const back = ((control & 0x1f) << 8) + (input[from++] ?? 0) + 1;
     if (from > input.length || back > to || to + length > size)
       throw new MalformedRdb("a compressed string refers to bytes before its beginning");
+
     // Copied byte by byte, because a back reference may overlap its own output.
     for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
   }
   if (to !== size) throw new MalformedRdb("a compressed string has a different size than stated");
+
   return output;
 }

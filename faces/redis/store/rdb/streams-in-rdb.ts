@@ -46,8 +46,10 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
     }
   }
   if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has the wrong length");
+
   const lastId = readId(reader);
   if (lastId < last) throw new MalformedRdb("a stream has an entry after its last id");
+
   if (hasMarks) readId(reader);
   const maxDeletedId = hasMarks ? readId(reader) : 0n;
   const entriesAdded = hasMarks ? reader.readBigLength() : BigInt(stream.size);
@@ -64,6 +66,7 @@ export function writeStream(writer: RdbWriter, stream: Stream): void {
     writer.string(bytesOfId(node[0]!.id));
     writer.string(nodeOf(node));
   }
+
   writer.length(entries.length);
   const { lastId, maxDeletedId, entriesAdded } = stream.marks;
   for (const id of [lastId, stream.firstId ?? 0n, maxDeletedId]) writeId(writer, id);
@@ -74,6 +77,7 @@ export function writeStream(writer: RdbWriter, stream: Stream): void {
 function nodeOf(entries: readonly StreamEntry[]): ByteString {
   const listpack = new ListpackWriter();
   const first = entries[0]!.id;
+
   // The number of entries, of deleted entries and of common fields, and the end of the common fields.
   for (const number of [entries.length, 0, 0, 0]) listpack.integer(BigInt(number));
   for (const { id, fields } of entries) {
@@ -87,6 +91,7 @@ function nodeOf(entries: readonly StreamEntry[]): ByteString {
     for (const text of fields) listpack.string(text);
     listpack.integer(BigInt(parts.length + fields.length));
   }
+
   return listpack.toBytes();
 }
 
@@ -98,6 +103,7 @@ function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<
     if (item === undefined) throw new MalformedRdb("a stream's node is truncated");
     return item;
   };
+
   const number = (): bigint => {
     const value = parseInteger(next());
     if (value === undefined) throw new MalformedRdb("a stream's node has a text instead of a number");
@@ -160,6 +166,7 @@ function writeGroups(writer: RdbWriter, stream: Stream): void {
       writer.int64(BigInt(deliveredAt));
       writer.bigLength(BigInt(deliveries));
     }
+
     writer.length(size);
     for (const consumer of consumers) {
       writer.string(consumer.name);
@@ -181,6 +188,7 @@ function readDeliveries(reader: RdbReader): ReadonlyMap<StreamId, Delivery> {
     const count = Math.min(Number(reader.readBigLength()), DELIVERIES_MAX);
     deliveries.set(id, { deliveredAt, deliveries: count });
   }
+
   return deliveries;
 }
 
@@ -193,6 +201,7 @@ function readConsumer(
   const consumer = new Consumer(name, readTime(reader));
   if (group.consumer(name) !== undefined) throw new MalformedRdb("a group has a consumer twice");
   group.addConsumer(consumer);
+
   let last: Pending | undefined;
   for (let remaining = reader.readLength(); remaining > 0; remaining--) {
     const id = idOfBytes(reader.readRaw(ID_BYTES));

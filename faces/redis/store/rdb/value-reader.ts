@@ -120,6 +120,7 @@ function hashOf(items: Iterable<ByteString>): Hash {
     }
   }
   if (field !== undefined) throw new MalformedRdb("a hash has a field without a value");
+
   return hash;
 }
 
@@ -158,6 +159,7 @@ function readZiplist(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
     throw new MalformedRdb("a ziplist has a different length than stated");
+
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -166,9 +168,11 @@ function readZiplist(bytes: Buffer): ByteString[] {
     values.push(entry.value);
     at += entry.bytes;
   }
+
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
     throw new MalformedRdb("a ziplist has a different number of entries than stated");
+
   return values;
 }
 
@@ -180,9 +184,11 @@ function readEntry(bytes: Buffer): { value: ByteString; bytes: number } {
   if (first === 0x80 && bytes.length > 4) return stringEntry(bytes, 5, bytes.readUInt32BE(1));
   if (first >= SMALL_MIN && first <= SMALL_MAX) return { value: String(first - SMALL_MIN), bytes: 1 };
   if (first === INTEGER_64 && bytes.length > 8) return { value: String(bytes.readBigInt64LE(1)), bytes: 9 };
+
   const width = INTEGERS[first];
   if (width === undefined || bytes.length <= width)
     throw new MalformedRdb("a ziplist contains an unknown entry");
+
   return { value: String(bytes.readIntLE(1, width)), bytes: 1 + width };
 }
 

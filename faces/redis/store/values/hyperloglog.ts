@@ -97,6 +97,7 @@ export class Sketch {
       if (!readRuns(this.#runs(), values)) throw new CorruptSketch();
       return values;
     }
+
     // Three bytes contain four registers.
     for (let at = HEAD_BYTES, register = 0; register < REGISTERS; at += 3, register += 4) {
       const three = this.#buffer[at]! | (this.#buffer[at + 1]! << 8) | (this.#buffer[at + 2]! << 16);
@@ -105,6 +106,7 @@ export class Sketch {
       values[register + 2] = (three >> 12) & REGISTER_MAX;
       values[register + 3] = three >> 18;
     }
+
     return values;
   }
 
@@ -200,6 +202,7 @@ export function addToDense(
   // The last register is in a single byte.
   const two = old.charCodeAt(0) | ((old.length > 1 ? old.charCodeAt(1) : 0) << 8);
   if (value <= ((two >> shift) & REGISTER_MAX)) return false;
+
   const raised = (two & ~(REGISTER_MAX << shift)) | (value << shift);
   write(at, String.fromCharCode(raised & 0xff, raised >> 8).slice(0, old.length));
   const last = read(CACHE_LAST_AT, CACHE_LAST_AT + 1).charCodeAt(0);
@@ -252,6 +255,7 @@ function sigma(x: number): number {
     sum += power * factor;
     factor += factor;
   }
+
   return sum;
 }
 
@@ -266,6 +270,7 @@ function tau(x: number): number {
     factor *= 0.5;
     sum -= (1 - root) * (1 - root) * factor;
   }
+
   return sum / 3;
 }
 
@@ -342,6 +347,7 @@ function setInRuns(buffer: Buffer, register: number, value: number): Buffer | nu
     before = at;
     at = end;
   }
+
   return "corrupt";
 }
 
@@ -377,5 +383,6 @@ function joined(buffer: Buffer, from: number): Buffer {
     }
     at += bytesOfRun(buffer, at);
   }
+
   return buffer.subarray(0, end);
 }

@@ -109,6 +109,7 @@ test("many small pieces of a large argument are not copied again and again", () 
     { bulkBytes: 64 * 1024 * 1024, requestBytes: 128 * 1024 * 1024 },
     new ShortStrings(),
   );
+
   const size = 8 * 1024 * 1024;
   parser.push(bytes(`*2\r\n$4\r\nECHO\r\n$${size}\r\n`));
   const piece = Buffer.alloc(256, "x");
@@ -120,6 +121,7 @@ test("many small pieces of a large argument are not copied again and again", () 
       "the memory is proportional to the received bytes",
     );
   }
+
   parser.push(bytes("\r\n"));
   assert.equal(parser.next()?.[1]?.length, size);
   assert.equal(parser.heldBytes, 0);

@@ -153,6 +153,7 @@ test("with a data folder libraries exist after a restart, and a change that cann
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   const file = join(folder.path, "functions.rdb");
+
   const session = async (run: (client: RedisConnection) => Promise<void>) => {
     await using replica = await startReplica({ args });
     using client = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
@@ -164,13 +165,16 @@ test("with a data folder libraries exist after a restart, and a change that cann
     [
       ...JSON.stringify(await client.call("FUNCTION", "LIST")).matchAll(/"library_name".*?"bytes":"(\w+)"/g),
     ].map(([, name]) => name);
+
   await session(async (client) => {
     for (const name of ["a", "b", "c"]) await client.call("FUNCTION", "LOAD", named(name));
     await client.call("FUNCTION", "DELETE", "b");
   });
+
   await session(async (client) => {
     assert.deepEqual(await client.call("FCALL", "a", "0"), { kind: "integer", value: 1 });
     assert.deepEqual(await listed(client), ["a", "c"]);
+
     const stored = readFileSync(file);
     rmSync(file);
     mkdirSync(join(file, "in the way"), { recursive: true });
@@ -180,6 +184,7 @@ test("with a data folder libraries exist after a restart, and a change that cann
     rmSync(file, { recursive: true });
     writeFileSync(file, stored.subarray(0, -1));
   });
+
   await session(async (client) => {
     assert.deepEqual(await listed(client), [], "a damaged library is not loaded, and the daemon starts");
     await client.call("FUNCTION", "LOAD", named("d"));

@@ -59,9 +59,11 @@ function fault(random: SeededRandom): string {
 
 function expression(random: SeededRandom, depth: number): string {
   if (depth === 0) return random.oneOf([...STRINGS, ...NUMBERS, "true", "false", "nil"]);
+
   const inner = () => expression(random, depth - 1);
   const number = () => random.oneOf(NUMBERS);
   const text = () => random.oneOf(STRINGS);
+
   return random.oneOf<() => string>([
     () => `{${inner()}, ${inner()}, ${inner()}}`,
     () => `{ok = ${text()}}`,
@@ -108,6 +110,7 @@ function command(random: SeededRandom): string {
   const key = () => random.oneOf(KEYS);
   const value = () => random.oneOf([...STRINGS, ...NUMBERS]);
   const index = () => String(random.between(-3, 4));
+
   const shapes: readonly (() => readonly string[])[] = [
     () => ["'set'", key(), value()],
     () => ["'set'", key(), value(), "'EX'", "100", random.oneOf(["'NX'", "'XX'", "'GET'"])],
@@ -162,5 +165,6 @@ function command(random: SeededRandom): string {
     () => ["'nosuch'", key()],
     () => ["'get'"],
   ];
+
   return random.oneOf(shapes)().join(", ");
 }

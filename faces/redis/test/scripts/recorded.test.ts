@@ -39,12 +39,14 @@ test("a script is one unit: its commands have one writer, and the state stays th
     using client = await RedisConnection.open(port);
     const reply = await client.call("EVAL", script, "0");
     const [member, id] = reply.kind === "array" ? reply.items : [];
+
     const state = async (one: RedisConnection): Promise<readonly Reply[]> => [
       await one.call("MGET", "a", "popped", "id"),
       await one.call("LRANGE", "l", "0", "-1"),
       await one.call("SISMEMBER", "s", member?.kind === "bulk" ? member.bytes : ""),
       await one.call("XRANGE", "log", "-", "+"),
     ];
+
     const [values, list, isMember, entries] = await state(client);
     assert.equal(reply.kind, "array");
     assert.deepEqual(values, { kind: "array", items: [{ kind: "bulk", bytes: "2" }, member, id] });
@@ -54,11 +56,13 @@ test("a script is one unit: its commands have one writer, and the state stays th
       JSON.stringify(entries).includes(JSON.stringify(id)),
       "the entry has the id that the client received",
     );
+
     const writers = await client.call("WRITERS", "a", "l", "s", "popped", "id", "log");
     assert.equal(
       new Set(writers.kind === "array" ? writers.items.map((item) => JSON.stringify(item)) : []).size,
       1,
     );
+
     const before = await state(client);
     using again = await RedisConnection.open(await restarted());
     assert.deepEqual(await state(again), before);
@@ -89,12 +93,14 @@ test("an entry that DOC.UPDATE adds in a script has the id that the script recei
       const script = "local answer = redis.call(unpack(ARGV)) return {answer[#answer]}";
       ids.push(...itemsOf(await client.call("EVAL", script, "0", ...update)));
     }
+
     const stored = await client.call("DOC.GET", "d");
     assert.deepEqual(
       ids,
       itemsOf(stored).filter((_, index) => index % 2 === 0),
     );
     assert.equal(ids.at(-1), "own");
+
     using again = await RedisConnection.open(await restarted());
     assert.deepEqual(await again.call("DOC.GET", "d"), stored);
   }));
@@ -170,6 +176,7 @@ test("a script's call that sets what is there already is recorded; one that foun
       after = await units();
       assert.notEqual(after, before, line);
     }
+
     await run("ZADD z NX 2 m", "HSETNX h f w", "SETNX k w", "EXPIRE none 5", "SREM s none", "DEL none");
     await run("GETEX none EX 5", "GETEX b PERSIST", "BITFIELD b INCRBY u8 0 0", "BITFIELD b GET u8 0");
     assert.equal(await units(), after);

@@ -92,10 +92,12 @@ async function assertRefused(
 ): Promise<void> {
   await client.call("MSET", "k", "old", "gone", "here");
   await subscriber.received();
+
   const popped = other.call("BLPOP", "awaited", "0");
   await until("the command waits", async () =>
     JSON.stringify(await client.call("INFO", "clients")).includes("blocked_clients:1"),
   );
+
   assert.match(errorOf(await refuse()), text);
   assert.deepEqual(await client.call("MGET", "k", "gone"), {
     kind: "array",
@@ -104,6 +106,7 @@ async function assertRefused(
   assert.deepEqual(await client.call("TTL", "k"), integer(-1));
   assert.deepEqual(await client.call("DBSIZE"), integer(2));
   assert.deepEqual(await subscriber.received(), []);
+
   // The client still waits, for the next element.
   await client.call("RPUSH", "awaited", "later");
   assert.match(JSON.stringify(await popped), /later/);
@@ -157,12 +160,14 @@ for (const kind of KINDS) {
       const { client, subscriber } = scene;
       const loop = (count: number, call: string) =>
         `${EFFECTS} for i = 6, ${count} do redis.${call}('rpush', 'l', i) end return 'done'`;
+
       for (const call of ["call", "pcall"])
         await assertRefused(
           scene,
           () => client.call("EVAL", loop(MAX + 2, call), "0"),
           /^TOOMUCH nothing was done.* 100000 commands/,
         );
+
       await client.call("SET", "gone", "here");
       await subscriber.received();
       assert.deepEqual(await client.call("EVAL", loop(MAX + 1, "call"), "0"), {

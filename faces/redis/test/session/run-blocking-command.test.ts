@@ -191,8 +191,10 @@ async function inRedis(): Promise<Subject> {
   const pair = makeKeyPair();
   const daemon = await startReplica({ args: ["-s", pair.file, "-d", `redis:127.0.0.1:${redis.port}`] });
   await until("the daemon accepts envelopes", () => daemon.daemon.health.state === "live");
+
   const client = await EnvelopeClient.open(daemon.port, pair);
   const own = await RedisConnection.open(redis.port);
+
   return {
     async call(...argv) {
       const answer = await client.ask([argv]);

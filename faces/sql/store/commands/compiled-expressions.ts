@@ -71,6 +71,7 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
 export function compiled(expression: Expression, scope: Scope, evaluation: Evaluation): Compiled {
   const available = scope.known?.(expression);
   if (available !== undefined) return available;
+
   const isStandard = evaluation.form === "standard";
   switch (expression.kind) {
     case "literal":
@@ -385,6 +386,7 @@ function scalarCall(
   const [first, ...others] = (operands ?? []).map(compile) as [Compiled, ...Compiled[]];
   const lower = name.toLowerCase();
   if (lower === "coalesce") return (row) => firstKnown(row, [first, ...others]);
+
   if (lower === "nullif") {
     const [other] = others as [Compiled];
     return (row) => {
@@ -392,6 +394,7 @@ function scalarCall(
       return standardOrder(value, other(row), evaluation) === 0 ? null : value;
     };
   }
+
   if (lower === "round") {
     const [digits = () => 0] = others;
     return (row) => {
@@ -401,8 +404,10 @@ function scalarCall(
         : rounded(standardAmount(value, evaluation), standardAmount(decimals, evaluation));
     };
   }
+
   const calculate = OF_ONE.get(lower);
   if (calculate === undefined) throw failure(evaluation, "notByRow", name);
+
   return (row) => {
     const value = first(row);
     if (typeof value === "string") evaluation.effort.work(value.length / BYTES_PER_STEP);
@@ -446,6 +451,7 @@ function rounded(value: number, decimals: number): number {
   const digits = Math.min(DIGITS_MAX, Math.max(0, Math.trunc(decimals)));
   if (size >= WHOLE_MIN || size === 0) return value + 0;
   if (digits === 0) return sign * Math.trunc(size + 0.5) + 0;
+
   const { mantissa, scale, exponent } = fractionOf(size);
   const isNear = digits + Math.trunc(exponent / 3) < NEAR_DIGITS_MAX;
   const number = mantissa * 10n ** BigInt(digits) * (NEAR_SCALE + (isNear ? NEAR : 0n));
@@ -514,17 +520,20 @@ function membership(
     else calculated.push(compile(each));
   }
   if (list.length === 0) return () => false;
+
   return (row) => {
     const one = value(row);
     if (one === null) return null;
     if (typeof one === "string") countText(one, evaluation);
     if (written.has(one)) return true;
+
     let isUnknown = written.hasNull;
     for (const each of calculated) {
       const order = standardOrder(one, each(row), evaluation);
       if (order === 0) return true;
       isUnknown ||= order === null;
     }
+
     return isUnknown ? null : false;
   };
 }
@@ -571,9 +580,11 @@ function like(test: Like, compile: Compile, evaluation: Evaluation): (row: Relat
   const [value, pattern] = [compile(test.operand), compile(test.pattern)];
   const escapeValue = test.escape === null ? "" : compile(test.escape)([]);
   if (escapeValue === null) return () => null;
+
   const sign = textFor(escapeValue);
   if (test.escape !== null && (sign === "" || characterEnd(sign, 0) !== sign.length))
     throw failure(evaluation, "wrongEscape", sign === "" ? "''" : sign);
+
   let cached: { readonly text: ByteString; readonly pattern: Pattern } | null = null;
   return (row) => {
     const [one, other] = [value(row), pattern(row)];
@@ -599,6 +610,7 @@ function patternOf(text: ByteString, sign: ByteString): Pattern {
       pattern.push(char === "%" ? ANY_TEXT : char === "_" ? ANY_CHARACTER : folded.charCodeAt(at));
     at++;
   }
+
   return pattern;
 }
 

@@ -128,6 +128,7 @@ export class Planner {
       columns = joined.columns;
       stages.push({ columns, holds: [], parts: [], equal: [] });
     }
+
     this.#origins = origins;
     this.#stages = stages;
   }
@@ -143,6 +144,7 @@ export class Planner {
       if (mayMove) for (const part of conditionParts.parts) this.#assignTo(part, kind, stage);
       mayMove &&= form === "standard" || conditionParts.isSafe;
     }
+
     const last = this.#joins.length;
     let hasWhere = where === null;
     if (where !== null && mayMove) {
@@ -195,6 +197,7 @@ export class Planner {
   #put(part: Part, top: number): Part {
     const { sources, requiredValues } = part;
     for (const required of requiredValues) this.#facts.push({ ...required, stage: top });
+
     // A part without columns is checked at the end.
     let earliest = sources.length === 0 ? top : Math.max(...sources);
     for (let join = top; join > earliest; join--) {
@@ -202,6 +205,7 @@ export class Planner {
       // This join adds rows whose left side is null. The part must be checked for them too.
       if (kind === "right" || kind === "full") earliest = join;
     }
+
     const kind = this.#joins[earliest - 1]?.kind;
     const isOfSource = sources.length === 1 && sources[0] === earliest;
     if (isOfSource && (earliest === 0 || kind === "inner" || kind === "natural" || kind === "right"))
@@ -211,6 +215,7 @@ export class Planner {
       holds.push(part.holds((position) => position));
       parts.push(part.expression);
     }
+
     return part;
   }
 
@@ -231,6 +236,7 @@ export class Planner {
       const value = this.#equalValue(fact.value);
       const name = JSON.stringify([position, stage, value]);
       if (value === undefined || processed.has(name)) continue;
+
       processed.add(name);
       this.#shareNaturally(position, value, stage);
       for (const { left, right, ...join } of this.#equalColumns) {

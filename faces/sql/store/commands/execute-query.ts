@@ -85,6 +85,7 @@ export function* answeredQuery(
   if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
   if (query.operator === "union-all")
     return yield* ended(yield* chained(query, evaluation, depth), query, evaluation);
+
   const left = yield* answeredQuery(query.left, evaluation, depth);
   const right = yield* answeredQuery(query.right, evaluation, depth);
   checkWidths(left, right, evaluation);
@@ -122,6 +123,7 @@ function* chained(query: SetQuery, evaluation: Evaluation, depth: number): Gener
     yield* append(rows, right.rows, evaluation);
     name = nameOfSet("union-all", name, right.name);
   }
+
   return { name, columns, rows, table: null, isSet: false };
 }
 
@@ -176,6 +178,7 @@ function* together(
     const rows = yield* withoutDuplicates(all, evaluation);
     return { name, columns, rows, table: null, isSet: true };
   }
+
   countRows(evaluation, left.rows.length + right.rows.length);
   evaluation.effort.hold(right.rows.length * KEY_BYTES);
   const others = new Set<string>();
@@ -183,6 +186,7 @@ function* together(
     others.add(rowKey(row));
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   const isKept = operator === "intersection";
   const rows = yield* filtered(
     left.rows,
@@ -193,6 +197,7 @@ function* together(
   // In the original form a difference retains equal rows.
   if (operator === "difference" && form === "original")
     return { name, columns, rows, table: null, isSet: left.isSet };
+
   return { name, columns, rows: yield* withoutDuplicates(rows, evaluation), table: null, isSet: true };
 }
 
@@ -200,6 +205,7 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
   const { source, fields, groupBy, orderBy, limit } = written;
   checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");
+
   const relations = yield* sourcesOf(written, evaluation, depth);
   const isPlain = written.hasSubqueries !== true && evaluation.outer === undefined;
   const columns = isPlain ? [] : columnsOfAll(relations, written, evaluation);
@@ -222,6 +228,7 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
       isSet: true,
     };
   }
+
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 
@@ -252,6 +259,7 @@ function columnsOfAll(
     checkColumns(evaluation, columns.length + right.length);
     columns = joinedColumns(columns, right, joins[i]?.kind ?? "inner").columns;
   }
+
   return columns;
 }
 
@@ -274,6 +282,7 @@ function* sourcesOf(
 ): Generator<void, readonly Relation[]> {
   if (source === null) return [DUAL];
   if (joins.length === 0) return [yield* sourceRelation(source, evaluation, depth)];
+
   const aliases = new Set<ByteString>();
   const read = function* (each: Source): Generator<void, Relation> {
     if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);
@@ -292,9 +301,11 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
     const execute = () => answeredQuery(source.query, evaluation, depth);
     return withOrigin(yield* onceForRows(source, outer, execute), source.alias);
   }
+
   const { name, alias } = source;
   const namedSource = evaluation.sources.named(name);
   if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
+
   const rows = yield* onceForRows(namedSource, outer, () => viewRows(namedSource.view, evaluation, depth));
   return { ...withOrigin(rows, alias ?? name), name };
 }
@@ -345,6 +356,7 @@ function* projected(
     if (isCalculated) holdTexts(evaluation, cells);
     if (result.push(cells) % step === 0 || evaluation.effort.endsSlice()) yield;
   }
+
   return {
     name: `${name}_projection`,
     columns: fields.map((field) => columnOf(field, evaluation)),
@@ -363,6 +375,7 @@ function columnOf({ value, alias }: Field, { form }: Evaluation): RelationColumn
 function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
   const { having } = select;
   if (select.fields === null) throw failure(evaluation, "groupedAll");
+
   const { fields } = allFields(select.fields, relation.columns, evaluation);
   const groups = groupsOf(relation, select, fields, evaluation);
   const { scope } = groups;

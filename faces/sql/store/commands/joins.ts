@@ -69,6 +69,7 @@ export function* joinedSources(
 ): Generator<void, Relation> {
   const order = orderOf(relations, select, evaluation);
   if (order === null) return yield* plannedSources(relations, select, evaluation);
+
   const numbered = order.map((source) => withNumbers(relations[source] as Relation, evaluation));
   return yield* inWrittenOrder(yield* plannedSources(numbered, select, evaluation), {
     relations,
@@ -212,9 +213,11 @@ function* plannedSources(
     if (join.kind === "natural" && join.on !== null) joined = yield* selected(joined, join.on, evaluation);
     left = new Side(joined, { ...stage, requiredValues: [] }, evaluation);
   }
+
   const rows = yield* left.rows();
   const all = { ...left.relation, rows, table: null };
   if (where === null) return all;
+
   return plan.hasWhere ? yield* ofSelection(all, rows, evaluation) : yield* selected(all, where, evaluation);
 }
 

@@ -89,6 +89,7 @@ export function* onceForRows<Value>(
     readAgain(known);
     return known.value;
   }
+
   const result = yield* tracked(outer, compute);
   const end = rows.findIndex((row) => result.reads.includes(row));
   (end < 0 ? rows.at(-1) : rows[end - 1])?.results.set(key, result);

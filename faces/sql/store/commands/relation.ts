@@ -70,6 +70,7 @@ export function* withoutDuplicates(
     }
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
+
   return result;
 }
 
@@ -102,6 +103,7 @@ export function indexOfColumn(
 ): number | undefined {
   const position = exactPositionOf(column, columns, evaluation);
   if (position !== undefined || evaluation.form === "original") return position;
+
   const folded = columns.map((each) => ({
     name: fold(each.name),
     origin: each.origin && fold(each.origin),
@@ -188,11 +190,13 @@ function exactPositionOf(
     exactCount++;
     exactPosition = at;
   }
+
   if (origin !== null && exactCount > 0) {
     if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
     return exactPosition;
   }
   if (count > 1) throw sqlFailure(language, "ambiguousColumn", name, String(count));
+
   return count === 1 ? position : undefined;
 }
 
@@ -216,6 +220,7 @@ export class DistinctRows {
       this.#hasEmpty = true;
       return isNew;
     }
+
     let rows = this.#rows;
     for (let column = 0; ; column++) {
       const value = row[column] as Scalar;
@@ -229,6 +234,7 @@ export class DistinctRows {
         continue;
       }
       if (isSameAfter(node, row, column)) return false;
+
       const next = new Map<Scalar, Node>([[node[column + 1] as Scalar, node]]);
       rows.set(value, next);
       rows = next;

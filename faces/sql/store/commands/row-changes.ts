@@ -49,6 +49,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
       row[position] = cellOf(values[i] as Scalar, isBound(i), columns, position, evaluation);
     added.push(row);
   };
+
   if ("rows" in source)
     for (const values of beforeChange(evaluation, () => insertedValues(statement, source.rows, evaluation)))
       add(
@@ -61,6 +62,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
+
   if (statement.onConflict !== undefined) return insertAround(entry, added, statement.onConflict, evaluation);
   checkRequired(entry.value, added, evaluation);
   checkUnique(entry.value, added, new Set(), evaluation);
@@ -100,6 +102,7 @@ function insertAround(
     for (const [i, key] of keys.entries()) if (key !== null) rules[i]?.seen.set(key, added.length);
     added.push({ row, keys, isReplaced: false });
   }
+
   const kept = added.flatMap(({ row, isReplaced }) => (isReplaced ? [] : [row]));
   // Each row has to be valid, also one that a later row replaces.
   checkRequired(
@@ -171,6 +174,7 @@ function changedRows(
     numbers.push(matches.numbers[i] as number);
     rows.push(row);
   }
+
   return { changed: { numbers, rows }, matched: matches.numbers.length };
 }
 
@@ -199,6 +203,7 @@ export function positionNamed(
 ): number {
   const exact = columns.findIndex(({ name }) => name === columnName);
   if (exact >= 0) return exact;
+
   const position = columns.findIndex(({ name }) => name.toLowerCase() === columnName.toLowerCase());
   if (position < 0) throw failure(evaluation, message, columnName, table);
   return position;
@@ -369,6 +374,7 @@ class PreparedChange {
         rows: indexes.map((at) => rows[at] ?? []),
       };
     }
+
     const needsValues = this.#inValues !== null && !this.#inValues.isEmpty;
     return { matches, rows: needsValues ? finish(this.#inValues.extended(matches.rows)) : matches.rows };
   }

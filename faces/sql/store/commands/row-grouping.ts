@@ -110,6 +110,7 @@ export function fieldNumbered(
 ): Expression | undefined {
   if (key.kind !== "literal" || key.isCalculated === true) return undefined;
   if (typeof key.value !== "number" || !Number.isInteger(key.value)) return undefined;
+
   const field = fields[key.value - 1];
   if (field === undefined)
     throw failure(evaluation, "noSuchField", clause, String(key.value), String(fields.length));
@@ -137,6 +138,7 @@ export function groupsOf(
     const number = key.kind === "column" ? null : numbers.of(key);
     if (number !== null && !slots.has(number)) slots.set(number, slot);
   }
+
   const aggregates: Aggregate[] = [];
   const scope: Scope = {
     known: (expression) => {
@@ -155,12 +157,14 @@ export function groupsOf(
       return (row) => row[slot] as Scalar;
     },
   };
+
   const rows = () => {
     const expressions = [...groupExpressions, ...aggregates.map(({ call }) => call)];
     countCalculated(evaluation, relation.rows.length, expressions);
     const step = rowsAStep(expressions);
     return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
   };
+
   return { scope, rows };
 }
 
@@ -213,8 +217,10 @@ function* groupRows(
     groups.set(key, group);
     return group;
   };
+
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
+
   // All rows form one group, even if there are no rows.
   if (keys.length === 0) groupOf([]);
   for (const [at, row] of rows.entries()) {
@@ -225,11 +231,13 @@ function* groupRows(
     }
     if (at % step === step - 1 || evaluation.effort.endsSlice()) yield;
   }
+
   const grouped: RelationRow[] = [];
   for (const { by, totals } of groups.values()) {
     grouped.push([...by, ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation))]);
     if (grouped.length % STEP_ITEMS === 0) yield;
   }
+
   return grouped;
 }
 
@@ -269,12 +277,14 @@ interface AddedValue {
 function addTo(total: Total, { aggregate, value, row }: AddedValue, evaluation: Evaluation): void {
   if (value === null || value === undefined) return;
   const { name } = aggregate;
+
   if (total.seen !== null) {
     const key = cellKey(value);
     if (total.seen.has(key)) return;
     evaluation.effort.hold(key.length + KEY_BYTES);
     total.seen.add(key);
   }
+
   total.count++;
   if (name === "group_concat") addText(total, textFor(value), separatorOf(aggregate, total, row), evaluation);
   if (name === "sum" || name === "avg" || name === "total") {
@@ -283,6 +293,7 @@ function addTo(total: Total, { aggregate, value, row }: AddedValue, evaluation: 
     total.sum += Number(value);
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
   }
+
   if (total.min === null || sortOrder(value, total.min) < 0) total.min = value;
   if (total.max === null || sortOrder(value, total.max) > 0) total.max = value;
 }

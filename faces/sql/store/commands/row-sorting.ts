@@ -43,6 +43,7 @@ export function allFields(
       positions.set(column, position);
     }
   }
+
   const known = (expression: Expression): Compiled | undefined => {
     const position = positions.get(expression);
     return position === undefined ? undefined : (row) => row[position] as Scalar;
@@ -96,11 +97,13 @@ export function* sortedBy(
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
   const expressions = keys.map(({ expression }) => expression);
   countCalculated(evaluation, rows.length, expressions);
+
   const step = rowsAStep(expressions);
   for (const row of rows) {
     const by = keys.map(({ value }) => value(row));
     if (keyed.push({ row, by }) % step === 0 || evaluation.effort.endsSlice()) yield;
   }
+
   const all = yield* sortedInSteps(keyed, (a, b) => {
     for (const [i, { sign }] of keys.entries()) {
       const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);

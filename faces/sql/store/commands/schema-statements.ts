@@ -124,6 +124,7 @@ export function createIndex(
   if (isUsed) throw failure(evaluation, "indexExists", name);
   if (table.createdIndexes.length >= INDEXES_MAX)
     throw failure(evaluation, "tooManyIndexes", String(INDEXES_MAX));
+
   checkColumns(evaluation, columns.length);
   const positions = columns.map((column) =>
     positionNamed(table.columns, column, evaluation, "unknownFieldOf", tableName),
@@ -179,6 +180,7 @@ function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain 
     for (const atom of definition) atoms.push(atom);
     if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
   }
+
   return atoms;
 }
 

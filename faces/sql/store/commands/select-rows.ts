@@ -68,6 +68,7 @@ export function* filtered<R extends RelationRow>(
     if (holds(row)) matches.push(row);
     if (++checked % step === 0 || effort.endsSlice()) yield;
   }
+
   return matches;
 }
 
@@ -100,6 +101,7 @@ export function matching(
     numbers.push(number);
     rows.push(row);
   }
+
   return { numbers, rows };
 }
 
@@ -138,6 +140,7 @@ function* numbersOf(
     for (const number of found) numbers.add(number);
     if (++tried % STEP_ITEMS === 0) yield;
   }
+
   return yield* sortedInSteps([...numbers], (a, b) => a - b);
 }
 
@@ -161,6 +164,7 @@ function indexedValuesOf(
   const { parts } = conditionPartsOf(where, evaluation.form);
   const required = requiredValueOf(columns, parts, evaluation, table);
   if (required !== null) return { position: required.position, values: [required.value], count: 1 };
+
   for (const part of parts) {
     if ((part.kind !== "in" && part.kind !== "in-set") || part.isNegated) continue;
     const { operand } = part;
@@ -170,6 +174,7 @@ function indexedValuesOf(
     const values = part.kind === "in" ? constantsOf(part.list, evaluation) : part.set.values();
     if (values !== null) return { position: positionOf(operand, columns, evaluation), values, count };
   }
+
   return null;
 }
 
@@ -198,6 +203,7 @@ function requiredValueOf(
       first ??= required;
     }
   }
+
   return first;
 }
 

@@ -88,6 +88,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   const parsed = parse(text);
   const { statement, language } = parsed;
   if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
+
   const evaluation: Evaluation = {
     data,
     effort: data.effort,
@@ -101,6 +102,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
+
   checkName(evaluation);
   try {
     if (statement.kind === "query" && takesSteps === true)

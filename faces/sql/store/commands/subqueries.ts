@@ -89,6 +89,7 @@ class RowQuery {
       readAgain(known);
       return known.value;
     }
+
     spendExecution(evaluation, this.query.text.length);
     const { size } = this.named;
     outer.named = this.named;
@@ -96,6 +97,7 @@ class RowQuery {
     const { effort } = evaluation;
     const before = { held: effort.held, results: resultsIn(outer) };
     const result = yield* tracked(outer.outer, execute);
+
     // The rows of this execution are garbage now, unless a part of them is a result for further rows.
     if (resultsIn(outer) === before.results) effort.free(before.held);
     const values = result.value instanceof ValueSet ? result.value.size + 1 : 1;
@@ -106,6 +108,7 @@ class RowQuery {
       this.#held = Math.max(this.#held, this.#values);
       this.#known.set(this.#keyOf(row), result);
     }
+
     return result.value;
   }
 
@@ -333,6 +336,7 @@ export function* prepared(select: Select, queries: Subqueries): Generator<void, 
         ? { value, alias: null }
         : withValue({ value, alias }, yield* queries.replaced(value, inRow)),
     );
+
   const joins: Join[] = [];
   for (const join of select.joins)
     joins.push({ ...join, on: join.on && (yield* queries.replaced(join.on, "outerInOn")) });
@@ -407,15 +411,18 @@ export function withOuterValues(
       outer.named.add(position);
       return { kind: "literal", value: outer.row?.[position] ?? null, isCalculated: true };
     }
+
     // The names of other queries are checked although the query may not be executed for any row.
     if (column.isQuoted !== true) positionOf(column, columns, evaluation);
     return column;
   };
+
   const inRow = (each: Expression): Expression => {
     if (each.kind === "column") return valueIn(each);
     checkAggregate(each, columns, evaluation);
     return withOperands(each, inRow);
   };
+
   const afterFields = (each: Expression): Expression => {
     if (each.kind === "column" && each.origin === null && aliases.has(fold(each.name))) return each;
     if (each.kind === "column") return valueIn(each);
@@ -435,6 +442,7 @@ export function withOuterValues(
     orderBy: select.orderBy.map((key) => ({ ...key, by: afterFields(key.by) })),
   };
   if (unknown !== null) throw unknown;
+
   return replaced;
 }
 

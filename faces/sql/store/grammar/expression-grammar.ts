@@ -96,10 +96,12 @@ const TESTS = ["in", "between", "like", "null"] as const;
 function test(reader: TokenReader, operand: Expression): Expression | null {
   const { kind, lower } = reader.token;
   if (kind !== "word") return null;
+
   const isNegated = lower === "not";
   const next = isNegated ? reader.following.lower : lower;
   const name = TESTS.find((each) => each === next && (isNegated || each !== "null"));
   if (name === undefined) return null;
+
   if (isNegated) reader.advance();
   reader.advance();
   reader.countOperator();
@@ -127,6 +129,7 @@ function subquery(reader: TokenReader): Subquery | null {
   const isQuery =
     reader.token.text === "(" && reader.token.kind === "sign" && reader.following.lower === "select";
   if (reader.subqueries === null || !isQuery) return null;
+
   const { subqueries } = reader;
   reader.countOperator();
   reader.expectSign("(");
@@ -264,14 +267,17 @@ function factor(reader: TokenReader): Expression {
       return reader.nested(() => factor(reader));
     }
     if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
+
     const query = subquery(reader);
     if (query !== null) return query;
+
     if (reader.acceptSign("(")) {
       const inner = nestedExpression(reader);
       reader.expectSign(")");
       return inner;
     }
   }
+
   if (kind === "number") return { kind: "literal", value: numberToken(reader) };
   if (kind === "text") {
     reader.advance();
@@ -281,6 +287,7 @@ function factor(reader: TokenReader): Expression {
   if (reader.accept("null")) return { kind: "literal", value: null };
   if (reader.accept("case")) return caseOf(reader);
   if (reader.form === "standard" && reader.sees("exists")) return existsOf(reader);
+
   return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
 }
 
@@ -294,6 +301,7 @@ function caseOf(reader: TokenReader): Case {
     reader.expect("result");
     branches.push({ when, result: nestedExpression(reader) });
   }
+
   const otherwise = reader.accept("else") ? nestedExpression(reader) : null;
   reader.expect("end");
   return { kind: "case", operand, branches, otherwise };
@@ -346,6 +354,7 @@ function call(reader: TokenReader): Expression {
       throw new SqlMistake("unexpected", position, expected.words);
     return read;
   }
+
   return argumentsOf(reader, name);
 }
 
@@ -355,6 +364,7 @@ function argumentsOf(reader: TokenReader, name: ByteString): Call {
     reader.expectSign(")");
     return { kind: "call", name, arguments: null };
   }
+
   const operands: Expression[] = [];
   const isStandard = reader.form === "standard";
   const isDistinct = isStandard && reader.accept("distinct");
@@ -365,6 +375,7 @@ function argumentsOf(reader: TokenReader, name: ByteString): Call {
     while (reader.acceptSign(","));
     reader.expectSign(")");
   }
+
   const call = { kind: "call", name, arguments: operands } as const;
   return isDistinct ? { ...call, isDistinct } : call;
 }

@@ -183,8 +183,10 @@ function statement(reader: TokenReader): Statement {
     const first = ["select" as const, ...STATEMENTS.map(([keyword]) => keyword)];
     throw new SqlMistake("unknown-command", position, wordsOf(first, reader));
   }
+
   while (reader.acceptSign(";"));
   if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
+
   return entry;
 }
 
@@ -200,6 +202,7 @@ const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): s
 function create(reader: TokenReader): Statement {
   const isUnique = reader.form === "standard" && reader.accept("unique");
   if (isUnique && !reader.sees("index")) throw reader.mistake("index");
+
   const what = kindOf(reader, [...OBJECTS, "database"]);
   const ifNeeded = reader.accept("unlessExists");
   const name = newName(reader);
@@ -360,6 +363,7 @@ function insert(reader: TokenReader, onConflict?: Insert["onConflict"]): Stateme
     columns,
   } as const;
   if (reader.sees("select")) return { ...head, source: { query: select(reader) } };
+
   reader.expect("values");
   return withSubqueries(reader, () => {
     const rows: (readonly Expression[])[] = [];
@@ -389,6 +393,7 @@ function standardValue(reader: TokenReader): Expression {
 function literalOrBound(reader: TokenReader): Expression {
   const isNegative = reader.acceptSign("-");
   if (isNegative) return { kind: "literal", value: 0 - numberToken(reader) };
+
   const { kind, text } = reader.token;
   if (kind === "number") return { kind: "literal", value: numberToken(reader) };
   if (kind === "text") return { kind: "literal", value: reader.advance().text };

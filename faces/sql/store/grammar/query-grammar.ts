@@ -147,6 +147,7 @@ function fieldList(reader: TokenReader): Select["fields"] {
       origin === undefined ? { value: expression(reader), alias: alias(reader) } : allColumns(origin),
     );
   } while (reader.acceptSign(","));
+
   return fields;
 }
 
@@ -180,6 +181,7 @@ function alias(reader: TokenReader): ByteString | null {
 function source(reader: TokenReader): Source {
   if (!reader.acceptSign("("))
     return { kind: "named", name: reader.name("a table or a view"), alias: alias(reader) };
+
   if (reader.sees("select")) {
     const inner = query(reader);
     reader.expectSign(")");
@@ -188,6 +190,7 @@ function source(reader: TokenReader): Source {
     if (name === null) throw new SqlMistake("no-alias", position, "a name for the query");
     return { kind: "derived", query: inner, alias: name };
   }
+
   const name = reader.name("a table, a view or a query");
   reader.expectSign(")");
   return { kind: "named", name, alias: alias(reader) };
@@ -216,11 +219,14 @@ function joinKind(reader: TokenReader): JoinKind | null {
     else if (!reader.accept("join")) return null;
     return kind ?? "inner";
   }
+
   if (!reader.accept("join")) return null;
   if (!reader.acceptSign(":")) return "inner";
   if (reader.acceptSign("@")) return "inner";
+
   const kind = JOIN_KINDS.find((each) => reader.accept(each));
   if (kind === undefined) throw reader.mistake("a kind of join");
+
   return kind;
 }
 
@@ -259,6 +265,7 @@ function standardGrouping(reader: TokenReader): readonly Expression[] {
       for (const key of isList ? listed : [expression(reader)]) keys.push(key);
     }
   } while (reader.acceptSign(","));
+
   return keys;
 }
 

@@ -34,6 +34,7 @@ function addNames(query: Query, names: Set<ByteString>): void {
     addNames(query.right, names);
     return;
   }
+
   const sources = [query.source, ...query.joins.map(({ source }) => source)];
   for (const source of sources) {
     if (source?.kind === "named") names.add(source.name);

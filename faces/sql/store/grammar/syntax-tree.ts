@@ -330,6 +330,7 @@ export function withOperands(
   const before = operandsOf(expression);
   const after = before.map(changed);
   if (after.every((each, i) => each === before[i])) return expression;
+
   // In the order of `operandsOf`.
   const all = after.values();
   const next = () => all.next().value as Expression;

@@ -85,11 +85,13 @@ function tokenAt(statement: ByteString, at: number, form: Form): Token {
   if (isLetter(code)) return wordAt(statement, at);
   if (form === "standard" && isNumberStart(statement, at)) return standardNumberAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
+
   const char = statement[at] as string;
   if (char === '"' && form === "standard") return { ...textAt(statement, at), kind: "word" };
   if (char === "'" || char === '"') return textAt(statement, at);
   if (!SIGNS.has(char))
     throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
+
   const second = statement[at + 1];
   const isPair = second !== undefined && PAIRS[char]?.includes(second) === true;
   const text = isPair ? char + second : char;
@@ -174,6 +176,7 @@ function textAt(statement: ByteString, at: number): Token {
       end++;
     }
   }
+
   throw new SqlMistake(
     "unexpected",
     { at, found: statement.slice(at, at + 8) },
@@ -242,6 +245,7 @@ export class TokenReader {
     const first = this.token;
     // Fast path: usually the requested keyword does not come next.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
+
     const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {
       if (isEnglish && phrase[0] !== first.lower) continue;
@@ -251,6 +255,7 @@ export class TokenReader {
       }
       this.token = first;
     }
+
     return false;
   }
 
@@ -358,6 +363,7 @@ export class TokenReader {
       this.advance();
       return true;
     }
+
     // `alaivo1`, `na0`: a digit may follow a Malagasy keyword immediately.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
@@ -365,6 +371,7 @@ export class TokenReader {
         return true;
       }
     }
+
     this.token = start;
     return false;
   }

@@ -524,6 +524,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;
+
   const before = statement
     .slice(Math.max(0, at - BEFORE_CHARS), at)
     .toLowerCase()

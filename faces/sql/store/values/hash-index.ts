@@ -97,12 +97,14 @@ export class HashIndex {
       else for (const row of rowsOf(bucket)) rows.push(row);
       if (++count % STEP_ITEMS === 0) yield;
     }
+
     const buckets = new Map<number, Bucket>();
     // Inserting each row separately would take quadratic time if many texts equal one number.
     for (const [number, rows] of rowsByNumber) {
       buckets.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
       if (++count % STEP_ITEMS === 0) yield;
     }
+
     return buckets;
   }
 }

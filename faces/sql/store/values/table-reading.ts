@@ -89,6 +89,7 @@ export class TableReading {
   *index(column: number): Generator<void, HashIndex> {
     const known = this.#known(column);
     if (known !== undefined) return known;
+
     const { rows, numbers } = this.#state;
     const index = new HashIndex();
     for (let slot = 0; slot < rows.length; slot++) {
@@ -96,6 +97,7 @@ export class TableReading {
       if (row !== null) index.add(numbers === null ? slot : (numbers[slot] as number), row[column]);
       if (slot % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
+
     if (this.#table === null) this.#indexes.set(column, index);
     else this.#table.adopt(column, index);
     return index;

@@ -203,6 +203,7 @@ export class Table implements ObjectValue {
       this.#rows[slot] = rows[i] as Row;
       return before;
     });
+
     // All old rows have been removed from the indexes first, since two rows may have exchanged their values.
     for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
     return { numbers, rows: old };
@@ -358,13 +359,16 @@ function* readTable(reader: ValueReader, size: number): Steps<Table> {
   const created: TableIndex[] = [];
   for (let remaining = reader.number(); remaining > 0; remaining--)
     created.push(readIndex(reader, columns.length));
+
   // Reading a row without columns consumes no bytes, so a damaged number of rows could fill the memory.
   if (columns.length === 0 && size > 0) throw new DamagedSnapshot("a table without columns has rows");
+
   const table = new Table(columns);
   table.setCreatedIndexes(created);
   for (let count = 1; count <= size; count++) {
     table.push(columns.map(() => readCell(reader)));
     if (count % ITEMS_PER_STEP === 0) yield;
   }
+
   return table;
 }

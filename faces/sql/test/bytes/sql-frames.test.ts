@@ -28,15 +28,18 @@ const recorded = scenarios
 test("recorded answers are parsed unchanged in one piece, in pieces and byte by byte, and errors are recognized", (t) => {
   const stream = bytes(recorded.join(""));
   assert.ok(recorded.length > 400, String(recorded.length));
+
   const seed = seedOfRun();
   const random = new SeededRandom(seed);
   t.diagnostic(`seed ${seed}`);
+
   const pieces: Buffer[] = [];
   for (let at = 0; at < stream.length; ) {
     const length = random.between(1, 3000);
     pieces.push(stream.subarray(at, at + length));
     at += length;
   }
+
   const single = Array.from(stream, (byte) => Buffer.of(byte));
   for (const form of [[stream], pieces, single]) {
     const { frames, reader } = framesOf(form);

@@ -72,10 +72,12 @@ test("stored letters are in timeline order, and contain the signed bytes unchang
     CUT_AT - 2000,
     `SET bin ${String.fromCharCode(...Array(256).keys()).replaceAll(" ", "")}`,
   );
+
   // A value that looks like a dead letter file.
   const own = readFileSync(await keepAll(deadLetters, [binary], "possible"), "latin1");
   const nested = entryAt(CUT_AT - 3000, `SET nested ${own.replaceAll(" ", "_")}`);
   await keepAll(deadLetters, [...some(3), nested], "unknown-key");
+
   const folder = new DeadLetterFolder(data.path);
   const { deadLetters: found, unread } = folder.list();
   assert.deepEqual(unread, []);
@@ -91,21 +93,25 @@ test("stored letters are in timeline order, and contain the signed bytes unchang
 test("a crash leaves no letter before the timeline's mark is on the disk, and all letters afterwards", async () => {
   using data = makeFolder();
   const path = join(data.path, "dead-letters");
+
   for (const isMarked of [false, true]) {
     const writer = deadLettersIn(data.path).open(CUT_AT);
     keep(writer, some(2));
     const mark = await writer.commit();
     assert.equal(mark?.[0], "letters");
+
     const { deadLetters } = new DeadLetterFolder(data.path).list();
     assert.deepEqual(
       deadLetters.map(({ state }) => state),
       ["undecided", "undecided"],
     );
+
     const again = deadLettersIn(data.path);
     again.decide(markOf(isMarked ? mark : null), quiet);
     assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
     assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
   }
+
   // The daemon crashes while it writes the letters.
   const writer = deadLettersIn(data.path).open(CUT_AT);
   keep(writer, some(2));
@@ -164,6 +170,7 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
     "latin1",
   );
   new DeadLetterFolder(data.path).remove(new DeadLetterFolder(data.path).list().deadLetters);
+
   const entries = [
     ...some(2),
     entryAt(CUT_AT, `SET k ${inner.slice(16).replaceAll(" ", "_")}`),
@@ -173,6 +180,7 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   const intact = readFileSync(file);
   const folder = new DeadLetterFolder(data.path);
   const heads = folder.list().deadLetters;
+
   const flip = (at: number) => {
     const bytes = Buffer.from(intact);
     bytes[at] = (bytes[at] as number) ^ 0x40;
@@ -180,6 +188,7 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
     const { deadLetters, unread } = folder.list();
     return { ids: deadLetters.map((one) => folder.entry(one)?.id ?? null), unread: unread[0]?.bytes ?? 0 };
   };
+
   const ids = entries.map(({ id }) => id);
   const [, second, third] = heads;
   assert.ok(second && third);
@@ -187,11 +196,13 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   assert.deepEqual(flip(second.from + 3), { ids: ids.slice(0, 1), unread: intact.length - second.from });
   assert.deepEqual(flip(second.from + 7), { ids: ids.slice(0, 1), unread: intact.length - second.from });
   assert.deepEqual(flip(0), { ids: [], unread: intact.length });
+
   writeFileSync(file, intact);
   truncateSync(file, third.to - 1);
   assert.deepEqual(folder.list().deadLetters.length, 2);
   const bytes = third.to - 1 - third.from;
   assert.deepEqual(folder.list().unread, [{ file, bytes, reason: `its last ${bytes} bytes cannot be read` }]);
+
   // Removing dead letters does not remove unreadable ones.
   folder.remove(folder.list().deadLetters.slice(0, 1));
   assert.deepEqual(
@@ -206,15 +217,18 @@ test("a file of another format is reported with both numbers, and never changed,
   const file = await keepAll(deadLettersIn(data.path), own);
   const later = readFileSync(file);
   later[DEAD_LETTERS_MAGIC.length - 1] = "2".charCodeAt(0);
+
   const folder = new DeadLetterFolder(data.path);
   const names = ["later.letters", "later.undecided", "later.partial", "marked.undecided"];
   for (const name of names) writeFileSync(join(folder.path, name), later);
+
   const warnings: object[] = [];
   deadLettersIn(data.path).decide(markOf(["letters", Buffer.from("marked")]), {
     ...quiet,
     warn: (facts) => void warnings.push(facts),
   });
   assert.equal(warnings.length, 3);
+
   const { deadLetters, unread } = folder.list();
   const reason =
     "it has format 2, and this program reads only format 1; it was not changed: use the version of dbsync that wrote it";
@@ -222,6 +236,7 @@ test("a file of another format is reported with both numbers, and never changed,
     unread.map((one) => [basename(one.file), one.bytes, one.reason]),
     ["later.letters", "later.undecided", "marked.undecided"].map((name) => [name, later.length, reason]),
   );
+
   folder.remove(deadLetters);
   assert.equal(existsSync(file), false);
   assert.deepEqual(
@@ -239,12 +254,14 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   const count = amount(2_000, 5_000);
   const entries = some(count);
   await keepAll(deadLetters, entries);
+
   const folder = new DeadLetterFolder(data.path);
   const found = folder.list().deadLetters;
   assert.deepEqual(
     found.map(({ orderKey }) => orderKey.id),
     entries.map(({ id }) => id),
   );
+
   folder.remove(found.filter((_, i) => i % 2 === 0));
   assert.equal(folder.list().deadLetters.length, count / 2);
   assert.equal(deadLetters.waiting(Date.now()), count / 2);
@@ -260,22 +277,26 @@ test("a letter waits until it was written again, and then stays in the folder", 
   const folder = new DeadLetterFolder(data.path);
   const [one, two, three] = folder.list().deadLetters;
   assert.ok(one && two && three);
+
   for (const deadLetter of [one, two, three]) folder.begin(deadLetter, false);
   assert.throws(() => folder.begin(one, false), { name: "DeadLetterTaken" });
   folder.begin(one, true);
   folder.written(one);
   folder.unwritten(two);
+
   assert.deepEqual(
     folder.list().deadLetters.map(({ state }) => state),
     ["written", "waiting", "begun"],
   );
   assert.ok(Math.abs((folder.list().deadLetters[0]?.since ?? 0) - Date.now()) < 3_600_000);
   assert.equal(deadLetters.waiting(Date.now()), 2);
+
   // The program listed the folder before another program wrote the dead letter again.
   assert.throws(() => folder.begin(one, false), { name: "DeadLetterTaken", message: /has written it again/ });
   assert.equal(folder.list().deadLetters[0]?.state, "written");
   folder.begin(one, true);
   folder.written(one);
+
   folder.remove([one]);
   assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
 });
@@ -286,6 +307,7 @@ test("a letter that two programs write again counts as written if either program
   const [first, second] = [new DeadLetterFolder(data.path), new DeadLetterFolder(data.path)];
   const [one, two] = first.list().deadLetters;
   assert.ok(one && two);
+
   for (const deadLetter of [one, two]) {
     first.begin(deadLetter, true);
     second.begin(deadLetter, true);
@@ -294,6 +316,7 @@ test("a letter that two programs write again counts as written if either program
   second.written(one);
   first.unwritten(two);
   second.written(two);
+
   assert.deepEqual(
     first.list().deadLetters.map(({ state }) => state),
     ["written", "written"],
@@ -308,6 +331,7 @@ test("a removed letter disappears from each file that contains it", async () => 
   const folder = new DeadLetterFolder(data.path);
   const [one, two] = folder.list().deadLetters;
   assert.ok(one && two);
+
   folder.begin(one, false);
   folder.written(one);
   folder.remove([one]);
@@ -315,6 +339,7 @@ test("a removed letter disappears from each file that contains it", async () => 
     folder.list().deadLetters.map(({ orderKey, state }) => [orderKey.id, state]),
     [[two.orderKey.id, "waiting"]],
   );
+
   folder.remove([two]);
   assert.deepEqual(folder.list().deadLetters, []);
 });
@@ -346,14 +371,17 @@ test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and
     const reply = deadLettersReply(["TIMELINE", "DEADLETTERS", ...words], deadLetters.folder, ring);
     return writeReply(reply);
   };
+
   const all = ask();
   assert.match(all, /SET\r\n\$2\r\nk0\r\n.*SET\r\n\$2\r\nk4\r\n/s);
   assert.match(all, /missing/);
   assert.doesNotMatch(all, /xxxx/, "a long letter is listed without its commands");
+
   const page = ask("LIMIT", "2", "FROM", String(CUT_AT - 999));
   assert.match(page, /k1.*k2/s);
   assert.doesNotMatch(page, /k0|k3/);
   assert.match(page, /left\r\n:3\r\n/);
+
   for (const invalid of [
     ["LIMIT", "201"],
     ["LIMIT", "0"],

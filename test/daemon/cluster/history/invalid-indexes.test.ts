@@ -105,11 +105,13 @@ test("a daemon logs invalid indexes once, and that there are none any more", () 
     warn: (facts, text) => lines.push(`${text}: ${Object.values(facts).join(" ")}`),
     error: (_, text) => lines.push(text),
   };
+
   const invalidIndexLog = new InvalidIndexLog(log);
   const check = () => {
     invalidIndexLog.check(invalidIndexesOf(scene.database, AT));
     return lines.splice(0);
   };
+
   assert.deepEqual(check(), []);
   scene.invalidate("c");
   const [line = "", ...others] = check();
@@ -119,6 +121,7 @@ test("a daemon logs invalid indexes once, and that there are none any more", () 
   );
   assert.match(line, /: listIndexes there shows the reason .* create the index again$/);
   assert.deepEqual([others, check()], [[], []]);
+
   scene.invalidate("second");
   assert.match(check().join(), /does not permit \(and 1 more\): /);
   scene.run(["FLUSHALL"]);

@@ -32,6 +32,7 @@ test("a restored folder has all marks of its backup, such as the member lists th
   const folder = scratchFolder("restored-marks");
   const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k v"]);
+
   const marks = [
     ["genesis", "g"],
     ["lists", "l"],
@@ -41,9 +42,11 @@ test("a restored folder has all marks of its backup, such as the member lists th
     [],
     marks.map(([name, value]) => [name, Buffer.from(value)]),
   );
+
   const [file, data] = [join(folder, "all.dbsync"), join(folder, "data")];
   backUp(scene.storage, file);
   await restoreFolder(data, file, null, log);
+
   const view = await openFolderView(join(data, "timeline"), () => assert.fail());
   for (const [name, value] of marks) assert.equal(String(view.mark(name)), value);
   view.close();

@@ -24,6 +24,7 @@ describe("TIMELINE LOG", () => {
     scene.write(app, 2, ["CONFIG GET x", "KEY LIST", "GET"]);
     scene.write(app, 3, ["SET k w"], { if: [{ db: 0, key: "k", writer: "" }] });
     scene.write(root, 4, ["DEL k", "SET other 1"], { multi: true, db: 2 });
+
     const names = ["at", "seq", "index", "db", "signer", "commands", "outcome", "reply"];
     const [appId, rootId] = [hexOf(app.id), hexOf(root.id)];
     assert.deepEqual(await scene.units(names, "TIMELINE", "LOG", ...FROM), [
@@ -65,6 +66,7 @@ describe("TIMELINE LOG", () => {
         "0 …+1",
       ],
     ]);
+
     assert.deepEqual((await scene.units(["id", "label", "as"], "TIMELINE", "LOG", ...FROM))[0], [
       idText(first),
       "public",
@@ -76,10 +78,12 @@ describe("TIMELINE LOG", () => {
     const { app, root } = scene;
     for (let i = 0; i < 10; i++) scene.write(i % 2 === 0 ? app : root, i * 1000, [`SET k${i % 3} ${i}`]);
     scene.write(app, 20_000, ["FLUSHALL"]);
+
     const commands = async (...options: string[]) =>
       (await scene.units(["commands"], "TIMELINE", "LOG", ...options)).map(([unit]) =>
         (unit as string[][])[0]?.join(" "),
       );
+
     assert.deepEqual(await commands("FROM", String(AT + 1000), "TO", String(AT + 2999)), [
       "SET k1 1",
       "SET k2 2",
@@ -88,6 +92,7 @@ describe("TIMELINE LOG", () => {
     assert.deepEqual(await commands(...FROM, "KEY", "k1"), ["SET k1 1", "SET k1 4", "SET k1 7", "FLUSHALL"]);
     const signer = hexOf(root.id).slice(0, 8).toUpperCase();
     assert.deepEqual(await commands(...FROM, "SIGNER", signer, "key", "k0"), ["SET k0 3", "SET k0 9"]);
+
     const cut = (await scene.send("TIMELINE", "LOG", ...FROM, "LIMIT", "3")) as {
       left: number;
       damaged: number;
@@ -134,12 +139,14 @@ describe("TIMELINE LOG", () => {
   test("judges each signer by the key ring at the command's position", async () => {
     const { app, root } = scene;
     const late = makeKeyPair();
+
     scene.write(late, 1, ["SET k early"]);
     scene.write(root, 2, [`KEY ADD ${scene.publicText(late)} LABEL late`]);
     scene.write(late, 3, ["SET k right"]);
     scene.write(root, 4, [`KEY REVOKE ${hexOf(late.id)}`]);
     scene.write(late, 5, ["SET k revoked"]);
     scene.write(app, 6, ["GET k"]);
+
     const units = await scene.units(["label", "outcome", "reply"], "TIMELINE", "LOG", ...FROM);
     assert.deepEqual(
       units.map(([label, outcome]) => [label, outcome]),
@@ -192,6 +199,7 @@ describe("TIMELINE BLAME", () => {
     scene.write(app, 5, ["SET x 1", "MSET k 5 x 6"]);
     scene.write(app, 6, ["SET k 7"], { db: 1 });
     scene.write(app, 7, ["FLUSHALL"]);
+
     assert.deepEqual(await blamed("k"), [
       "created 0 SET k 1",
       "changed 0 INCR k",
@@ -205,6 +213,7 @@ describe("TIMELINE BLAME", () => {
       "created 1 MSET k 5 x 6",
       "removed 0 FLUSHALL",
     ]);
+
     const { before, writer } = (await scene.send("TIMELINE", "BLAME", "k", "FROM", String(AT + 4))) as {
       before: string;
       writer: string | null;
@@ -352,10 +361,12 @@ test("TIMELINE is answered with an error if its code cannot be loaded, and works
   const commands = new TimelineCommands(node, recorder, load);
   const unit = { at: NOW, db: 0, id: "q" };
   const send = async () => await commands.execute("TIMELINE|STATUS", ["TIMELINE", "STATUS"], unit);
+
   assert.deepEqual(await send(), {
     kind: "error",
     text: "ERR the code of TIMELINE's commands cannot be loaded: no file there",
   });
+
   isThere = true;
   assert.equal((await send())?.kind, "map");
   commands.stop();
@@ -394,12 +405,14 @@ test("a key that may read history sees only keys that it may read, and only by c
   const ring = scene.signers.makeRing();
   const signer = ring.find(root.id);
   assert.ok(signer !== undefined);
+
   const other = makeKeyPair();
   const rules = ["-@all", "+timeline", "+get", "+mget", "%R~app:*"];
   const argv = ["KEY", "ADD", scene.publicText(other), "RULES", ...rules];
   assert.equal(ring.execute(argv, { at: AT, db: 0, id: "u" }, signer).kind, "bulk");
   const record = ring.find(other.id);
   assert.ok(record !== undefined);
+
   const denial = (line: string) => ring.judge(record, [line.split(" ")], { conditions: null })?.text ?? null;
   assert.equal(denial("TIMELINE GET 1 GET app:1"), null);
   assert.equal(denial("TIMELINE BLAME app:1"), null);
@@ -407,6 +420,7 @@ test("a key that may read history sees only keys that it may read, and only by c
   assert.match(denial("TIMELINE GET 1 STRLEN app:1") ?? "", /^NOPERM .* run 'strlen'/);
   assert.match(denial("timeline get 1 strlen app:1") ?? "", /^NOPERM .* run 'strlen'/);
   assert.match(denial(`TIMELINE GET 1${" TIMELINE GET 1".repeat(10_000)} GET k`) ?? "none", /^none$/);
+
   assert.equal(record.acl.mayReadAll, false);
   assert.equal(signer.acl.mayReadAll, true);
   assert.match(denial("TIMELINE GET 1 GET k") ?? "", /^NOPERM .* read key 'k'/);

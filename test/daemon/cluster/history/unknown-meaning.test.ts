@@ -32,6 +32,7 @@ test("a restore supports dates before the unknown version, and fails for later d
   const { storage, signers } = sceneOf();
   const file = join(folder, "all.dbsync");
   backUp(storage, file);
+
   const keysAt = (at: number | null) => [
     ...restoredKeys({
       file,
@@ -43,6 +44,7 @@ test("a restore supports dates before the unknown version, and fails for later d
       onNotice: () => {},
     }),
   ];
+
   assert.deepEqual(
     keysAt(AT + 1).map(({ key }) => key),
     ["k"],

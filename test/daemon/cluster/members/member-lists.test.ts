@@ -82,15 +82,18 @@ test("a list takes effect immediately, is sent once it is on the disk, and survi
   let changes = 0;
   lists.changed = () => changes++;
   assert.deepEqual([lists.others, lists.isReporting, lists.refusal], [null, false, null]);
+
   assert.ok(typeof take(lists, first) === "object");
   assert.deepEqual([...(lists.others ?? [])].sort(), [idOf("B"), idOf("C")]);
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], ["", false, 1]);
   await disk.sync();
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], [first.hash, true, 2]);
+
   assert.equal(take(lists, first), "old");
   take(lists, less);
   assert.ok(lists.membership.removed.has(idOf("C")) && !lists.isReporting);
   await disk.sync();
+
   const again = open(idOf("A"), disk);
   assert.deepEqual([again.durable.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
   assert.equal(take(again, first), "old");
@@ -123,10 +126,12 @@ test("a daemon that is left out, not named or without a disk is not a member, an
     out.refusal ?? "",
     /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out permanently/,
   );
+
   const other = open(idOf("X"), new Disk());
   take(other, first);
   assert.match(other.refusal ?? "", /does not name it/);
   assert.ok(other.isOutside);
+
   const memory = new Disk();
   memory.isDurable = false;
   const unsafe = open(idOf("A"), memory);
@@ -173,6 +178,7 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   assert.ok(isTaken(empty, 1) && empty.isOutside);
   assert.equal(isTaken(open(idOf("X"), new Disk(), true), 1), false);
   assert.ok(isTaken(open(idOf("X"), new Disk(), true), 2));
+
   // A removed daemon accepts no writes, and has none to lose.
   const out = open(idOf("C"), new Disk());
   take(out, first);
@@ -180,6 +186,7 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   const more = signed(after([less], "D"), later);
   assert.ok(typeof out.takeVouched(more.body, more.signature, 1) === "object");
   assert.equal(out.heads[0]?.list.number, 3);
+
   const member = open(idOf("A"), new Disk());
   take(member, first);
   const next = signed(less, later);
@@ -215,14 +222,17 @@ test("a list that a decision names is proved by an administrator's key that was 
   const rootRecord = ring.find(root.id) ?? assert.fail();
   ring.execute(["KEY", "ADD", spki, "RULES", "+@all", "~*"], at, rootRecord);
   ring.execute(["KEY", "REVOKE", hexOf(administrator.id)], { ...at, at: AT + 5 }, rootRecord);
+
   const lists = open(idOf("X"), new Disk());
   take(lists, after([], "XYZ"));
   const { history } = lists;
+
   const isTaken = (list: KnownList, by: typeof root, header = {}) => {
     history.miss(list.hash);
     takeEarlier(lists, list, by, header);
     return history.find(list.hash) !== null;
   };
+
   assert.equal(isTaken(less, unknownKey), false);
   assert.equal(isTaken(less, app), false);
   assert.equal(isTaken(less, administrator, { at: AT + 5 }), false);

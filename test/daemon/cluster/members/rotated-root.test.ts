@@ -74,11 +74,13 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
         ring: rotated.ring,
         verify: rotated.verify.bind(rotated),
       });
+
   const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>
     refusalOfMember(id, true, { ring: started.ring, peers: pins, membership: lists.membership });
+
   const node: Node = world.add(name, { peers, parts: { lists, refusal } });
   lists.changed = () => node.peering.listsChanged();
   return { node, lists };

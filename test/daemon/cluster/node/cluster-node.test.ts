@@ -107,14 +107,17 @@ test("a daemon that stops gets no members while their code is loading, and close
       const node = await open(folder.path, args);
       await node.start();
       const { peering } = node;
+
       const socket = connect(port, "127.0.0.1");
       await until("the connection is open", () => connections.length > index && !socket.connecting);
+
       const apply = await node.reread(settingsFrom([...KEYS, "--data", folder.path, ...peers]));
       node.takeMember?.(socket, double<Hello>({}));
       const loading = node.haveMembers();
       await node.stop();
       await loading;
       apply();
+
       await until("the connection is closed", () => socket.destroyed);
       assert.equal(node.peering, peering);
     }

@@ -49,11 +49,13 @@ test("a member's report is limited in length and to printable characters, whatev
       text: `${index} \u202e<b>\r\n${"y".repeat(1000)}`,
     })),
   });
+
   const [payload] = new FrameParser(1 << 20, 2).split(written);
   const message = readMemberMessage(payload as Buffer);
   assert.ok(message.kind === "about");
   assert.equal(message.software.length, 32);
   assert.equal(message.problems.length, 8);
+
   for (const { code, member, text } of message.problems) {
     assert.deepEqual([code, member], ["failed", "db2:1111?x?"]);
     assert.equal(text.length, 600 - "failed db2:1111?x? ".length);
@@ -78,8 +80,10 @@ test("public problems contain no name of a key and no id, but the complete comma
       { ...readFigures(MEMBER_FIGURES, []), connection: "waiting", address: `${id}:1111`, lastHeard: 1 },
     ],
   };
+
   const problems = publicProblems(report, 1_790_000_000_000);
   const text = JSON.stringify(problems);
+
   assert.ok(problems.length >= 4, text);
   assert.ok(problems.some(({ fix }) => fix === `as administrator: dbsync send -k root-private.pem ${own}`));
   assert.doesNotMatch(text, /secret|0123456789ab/);

@@ -262,6 +262,7 @@ test("a daemon that was compared with a member goes on serving when all peers re
   const world = new World();
   const [a] = world.addAll(["a", "b"]) as [Node, Node];
   world.runUntil(() => a.peering.state === "live");
+
   world.kill("b");
   world.add("b", { cluster: OTHER, peers: ["a"] });
   const states = new Set<string>();
@@ -269,11 +270,13 @@ test("a daemon that was compared with a member goes on serving when all peers re
     world.run(100);
     states.add(a.peering.state);
   }
+
   assert.deepEqual(states, new Set(["live", "isolated"]));
   assert.match(
     String(a.peering.admission.refusalText),
     /admitted, check which daemons run at these addresses/,
   );
+
   const { admitted } = a.peering.admission;
   world.kill("a");
   const again = world.add("a", { peers: ["b"], parts: { admitted } });

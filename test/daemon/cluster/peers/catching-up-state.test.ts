@@ -11,12 +11,14 @@ test("a daemon is live once its state includes the received entries, and stays l
   b.timeline.waiting.areMarkedFolded = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
+
   // Continuous writes do not keep a daemon from being live, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.accept(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);
   }
   assert.equal(b.timeline.waiting.marks, 1, "b waits for the entries that it had, and not for later ones");
+
   b.timeline.waiting.areMarkedFolded = true;
   world.run(100);
   assert.equal(b.peering.state, "live");
@@ -30,15 +32,18 @@ test("a daemon that was cut off is live once its state includes the entries that
   const names = ["a", "b", "c"];
   const [a, b, c] = world.addAll(names) as [Node, Node, Node];
   world.runUntil(() => [a, b, c].every(({ peering }) => peering.state === "live"));
+
   for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
   world.breakAll((one, other) => world.cut.has(`${one} ${other}`));
   world.runUntil(() => c.peering.state === "isolated");
+
   a.timeline.accept(entryOf(-30_000));
   c.timeline.waiting.areMarkedFolded = false;
   world.cut.clear();
   world.run(20_000);
   assert.equal(entriesOf(c), 1);
   assert.equal(c.peering.state, "catching-up");
+
   c.timeline.waiting.areMarkedFolded = true;
   world.run(100);
   assert.equal(c.peering.state, "live");

@@ -87,6 +87,7 @@ class Node {
   #open(): [MemberLists, ListAgreement] {
     const lists = new MemberLists(this.disk as unknown as Storage, signers, this.id, () => true);
     const { addresses, members, identity } = this;
+
     const state = {
       ...{ lists, cluster, addresses, members, log, hash: hashOf },
       timeline: { newest: { at: 0 } },
@@ -96,6 +97,7 @@ class Node {
       verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) =>
         signers.verifyBy(spki, bytes, signature),
     };
+
     const agreement = new ListAgreement(
       state as unknown as ClusterState<Member>,
       ({ id }, { body, signature }) => {
@@ -103,6 +105,7 @@ class Node {
       },
       () => this.stablePoint,
     );
+
     lists.changed = () => agreement.advance();
     return [lists, agreement];
   }
@@ -183,16 +186,19 @@ test("a daemon that signed with a lost one founds a list with the daemon in its 
   a.names(lost);
   lost.names(a);
   connect(a, lost);
+
   lost.agreement.tick();
   for (const [, message] of lost.sent.splice(0)) a.receive(lost.id, message);
   await new Promise(setImmediate);
   assert.ok(a.lists.signedText !== null, "it has signed");
+
   a.sent.length = 0;
   disconnect(a, lost);
   const [address] = a.addresses as [Address];
   address.id = fresh.id;
   fresh.names(a);
   connect(a, fresh);
+
   // The order on one machine is sufficient.
   fresh.lists.begin({ kind: "found" });
   await settle(a, fresh);
@@ -257,6 +263,7 @@ test("members force a list after they have signed two changes, and keep the proo
   const [a, b, lost] = (await founded(3)) as [Node, Node, Node];
   const before = a.lists.membership.inForce;
   const [d, e] = [new Node(), new Node()];
+
   for (const [node, added] of [
     [a, d],
     [b, e],
@@ -267,11 +274,13 @@ test("members force a list after they have signed two changes, and keep the proo
   }
   await new Promise(setImmediate);
   assert.notEqual(a.lists.signedText?.hash, b.lists.signedText?.hash);
+
   for (const node of [a, b]) {
     node.sent.length = 0;
     disconnect(node, lost);
     node.lists.begin({ kind: "force", mayLeave: null });
   }
+
   await settle(a, b);
   assert.deepEqual([a, b].map(numberOf), [3, 3]);
   assert.ok(a.lists.history.isProved(before?.hash ?? ""));
@@ -285,6 +294,7 @@ test("members that know two lists of which neither follows the other force one t
     const signatures = [b, c].map((one) => [one.id, signatureOf(one.identity, body)] as const);
     return { body, signature: writeListProof(new Map(signatures)) };
   });
+
   // The second list is accepted by a daemon only if it has not received the first one before.
   for (const node of nodes)
     for (const { body, signature } of texts)
@@ -293,6 +303,7 @@ test("members that know two lists of which neither follows the other force one t
     nodes.map(({ lists }) => lists.heads.length),
     [2, 2, 2],
   );
+
   for (const node of nodes) node.lists.begin({ kind: "force", mayLeave: null });
   await settle(...nodes);
   assert.deepEqual(nodes.map(numberOf), [3, 3, 3]);
@@ -344,6 +355,7 @@ test("a member does not agree that a connected member leaves before that one has
 test("a daemon that has signed a list without itself accepts no writes after a restart, until another list is in use", async () => {
   const [leaver, a, b] = (await founded(3)) as [Node, Node, Node];
   const added = new Node();
+
   beginToLeave(leaver);
   leaver.stablePoint = NOW + WINDOW_MS + 1;
   leaver.agreement.tick();
@@ -351,6 +363,7 @@ test("a daemon that has signed a list without itself accepts no writes after a r
   assert.equal(leaver.lists.signedText?.list.number, 2);
   leaver.restart();
   assert.match(leaver.lists.refusal ?? "", /leaves the list/);
+
   const { body } = changeBy(a, a, { add: [added] });
   const signature = writeListProof(
     new Map([a, b].map((one) => [one.id, signatureOf(one.identity, body)] as const)),

@@ -54,15 +54,18 @@ class MessageScene {
 test("a message is sent once to each connected member, and to no other", () => {
   const scene = new MessageScene();
   const [a] = scene.addAll() as [Node, Node, Node];
+
   a.peering.channelMessages.sendToMembers(messageOf("one"));
   scene.world.settle();
   scene.world.kill("c");
   a.peering.channelMessages.sendToMembers(messageOf("two"));
   scene.world.run(1000);
+
   const again = scene.add("c");
   scene.world.runUntil(() => (scene.missed.get("c") ?? 0) >= 2);
   a.peering.channelMessages.sendToMembers(messageOf("three"));
   scene.world.run(1000);
+
   assert.deepEqual(scene.texts.get("a"), []);
   assert.deepEqual(scene.texts.get("b"), ["one", "two", "three"]);
   assert.deepEqual(
@@ -114,9 +117,11 @@ test("messages whose signer's key is in flight wait for it in order, but not for
   a.peering.channelMessages.sendToMembers(messageOf("behind"));
   scene.world.run(1000);
   assert.deepEqual(scene.texts.get("b"), []);
+
   scene.verdict = () => "delivered";
   scene.world.run(100);
   assert.deepEqual(scene.texts.get("b"), ["stranger", "behind"]);
+
   scene.verdict = (text) => (text === "nobody" ? "unknown-signer" : "delivered");
   a.peering.channelMessages.sendToMembers(messageOf("nobody"));
   a.peering.channelMessages.sendToMembers(messageOf("last"));
@@ -129,12 +134,14 @@ test("messages whose signer's key is in flight wait for it in order, but not for
 test("a message that waits for a key is checked only once, and later messages of its key do not wait", () => {
   const scene = new MessageScene();
   const [a, b] = scene.addAll() as [Node, Node];
+
   let looks = 0;
   scene.verdict = (text) => {
     if (!text.startsWith("nobody")) return "delivered";
     looks++;
     return "unknown-signer";
   };
+
   a.peering.channelMessages.sendToMembers(messageOf("nobody 0"));
   for (let number = 0; number < 500; number++) {
     a.peering.channelMessages.sendToMembers(messageOf(`${number}`));
@@ -143,6 +150,7 @@ test("a message that waits for a key is checked only once, and later messages of
   assert.equal(looks, 2, "each of the two receivers checks it once");
   scene.world.run(2100);
   assert.equal(scene.texts.get("b")?.length, 500);
+
   for (let number = 1; number < 20; number++)
     a.peering.channelMessages.sendToMembers(messageOf(`nobody ${number}`));
   a.peering.channelMessages.sendToMembers(messageOf("last"));
@@ -158,15 +166,18 @@ test("a member that sends lies is banned; one that sends late messages is not", 
     for (let number = 0; number < 100; number++)
       a.peering.channelMessages.sendToMembers(messageOf(`${number}`));
   };
+
   scene.verdict = () => ({ refused: "skew: too late", isLie: false });
   speak();
   scene.world.run(1000);
   assert.equal(b.peering.channelMessages.figures.refused, 100);
   const missed = scene.missed.get("b") ?? 0;
   assert.ok(missed > 0, "other members may have received it");
+
   const isConnected = () =>
     b.peering.members.some(({ id, connection }) => id === a.key.id && connection === "connected");
   assert.ok(isConnected());
+
   scene.verdict = () => ({ refused: "bad-signature", isLie: true });
   speak();
   scene.world.run(1000);

@@ -113,11 +113,13 @@ test("a member does not report while its open vote is dated before the watermark
   Object.defineProperty(b.timeline.decided, "openDate", { get: () => openDate, set: () => {} });
   world.run(20_000);
   assert.ok(b.timeline.published > openDate);
+
   // A list has removed the member that had voted first.
   at.durable = of.durable;
   b.peering.listsChanged();
   world.run(20_000);
   assert.ok(a.peering.stablePoint <= openDate, "the decision may be made with this date");
+
   openDate = Number.POSITIVE_INFINITY;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH + 30_000);
@@ -144,6 +146,7 @@ test("a member that may report again after a restart knows its open vote before"
   const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
   const a = start(world, "a", of);
   const b = start(world, "b", at);
+
   const ballot = { list: 1, listHash: HASH, round: 1, member: keyOf("a").id, attempt: 0 };
   const signed = { spki: "spki", signature: "signature" };
   const openDate = EPOCH + 3_000;
@@ -163,18 +166,21 @@ test("a member that may report again after a restart knows its open vote before"
     promised: ballot,
     accepted: { bodies: [body], evidence: { vote, proposal: signed } },
   });
+
   const members = new Set(["a", "b"].map((name) => keyOf(name).id));
   at.heads = [{ hash: HASH, list: { number: 1, members } }];
   // Until another list replaces two concurrent ones, it does not vote.
   at.isReporting = false;
   world.run(20_000);
   assert.ok(b.timeline.published > openDate);
+
   at.isReporting = true;
   at.membership = { inForce: { hash: HASH } };
   b.peering.listsChanged();
   world.run(500);
   assert.equal(b.timeline.decided.openDate, openDate);
   assert.equal(a.peering.finalityDelay?.cause, "list", "it has not announced that it reports");
+
   world.run(20_000);
   assert.ok(a.peering.stablePoint <= openDate, "the decision may be made with this date");
 });
@@ -199,6 +205,7 @@ test("an added daemon accepts nothing before another daemon has reported under t
   const a = start(world, "a", one);
   start(world, "b", two);
   world.run(5000);
+
   [three.isJoining, three.isReporting] = [true, false];
   const { durable } = one;
   one.durable = two.durable = { hash: "K".repeat(32), lists: [] };
@@ -206,9 +213,11 @@ test("an added daemon accepts nothing before another daemon has reported under t
   world.run(20_000);
   assert.equal(c.peering.state, "catching-up");
   assert.ok(three.isJoining);
+
   one.durable = durable;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(!three.isJoining && c.timeline.raisedTo > EPOCH);
+
   two.durable = durable;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH);
@@ -222,6 +231,7 @@ test("an added daemon has not joined while it waits for the list of a decision t
   const decision = { ...entryOf(0), signature: writeCertificate({ ballot, path: [], votes: [] }) };
   a.timeline.accept(decision);
   world.run(5000);
+
   [two.isJoining, two.isReporting] = [true, false];
   const checkEntry = () => (two.earlier.has(ballot.listHash) ? decision : "unknown-list");
   const b = world.add("b", { peers: ["a"], parts: { lists: two.real, checkEntry } });
@@ -229,6 +239,7 @@ test("an added daemon has not joined while it waits for the list of a decision t
   assert.deepEqual(b.peering.quarantined("unknown-list"), { waiting: 1, dropped: 0 });
   assert.equal(b.peering.members[0]?.connection, "connected");
   assert.ok(two.isJoining);
+
   two.earlier.set(ballot.listHash, { body: Buffer.from("earlier"), signature: Buffer.from("s") });
   world.runUntil(() => !two.isJoining);
   assert.equal(b.timeline.index.total("data").count, 1);
@@ -316,8 +327,10 @@ test("a daemon that no list names logs a peer's problem once, however often it c
   const b = world.add("b", { peers: ["a"], parts: { lists: own.real } });
   const connections = () => world.seen.filter(({ from, kind }) => from === "b" && kind === "proof").length;
   const reports = () => b.lines.filter(({ text }) => text === CLOSE_REASONS["not-listed"]).length;
+
   world.runUntil(() => connections() >= 6);
   assert.equal(reports(), 1);
+
   isListed = true;
   world.runUntil(() => a.peering.members.some(({ connection }) => connection === "connected"));
   world.run(5000);
@@ -335,6 +348,7 @@ test("a list with an unknown signer is accepted once most of the configured peer
     lists.given.push(body);
     return "unknown-signer";
   };
+
   start(world, "a", new Lists("a", HASH, ["a", "b"]));
   const c = start(world, "c", lists);
   // The --peer options of c do not name this peer.
@@ -342,6 +356,7 @@ test("a list with an unknown signer is accepted once most of the configured peer
   world.run(20_000);
   assert.ok(lists.given.length > 1);
   assert.deepEqual(lists.vouched, []);
+
   start(world, "b", new Lists("b", HASH, ["a", "b"]));
   world.runUntil(() => lists.vouched.length > 0);
   assert.deepEqual(lists.vouched[0], ["list L", 2]);
@@ -419,11 +434,13 @@ test("a listed member without a known address is shown as disconnected, with tha
   const a = world.add("a", { peers: ["b"], parts: { lists: lists.real } });
   world.add("b", { peers: ["a"], parts: { lists: new Lists("b", HASH, ["a", "b", "c"]).real } });
   world.runUntil(() => a.peering.members.some(({ connection }) => connection === "connected"));
+
   const shown = a.peering.members.map(({ id, address, connection }) => [id, address !== "", connection]);
   assert.deepEqual(shown, [
     [keyOf("b").id, true, "connected"],
     [keyOf("c").id, false, "waiting"],
   ]);
+
   // With a reason it is a problem from the start: a member without one may only be starting.
   assert.deepEqual(
     a.peering.members.map(({ closeCode, closedBy }) => [closeCode, closedBy]),
@@ -432,6 +449,7 @@ test("a listed member without a known address is shown as disconnected, with tha
       ["no-address", "daemon"],
     ],
   );
+
   // As after a restart, a does not know the daemon at the other address yet. That daemon may be c.
   const other = new World().add("a", {
     peers: ["b", "c"],
@@ -448,12 +466,14 @@ test("a daemon that no list names logs that once, however often members dial it"
   for (const name of ["a", "c"])
     world.add(name, { peers: ["b"], parts: { lists: new Lists(name, HASH, ["a", "c"]).real, refusal } });
   const b = world.add("b", { peers: ["a", "c"], parts: { lists: at.real } });
+
   let dials = 0;
   world.isLost = ({ to, kind }) => {
     if (to === "b" && kind === "bye") dials++;
     return false;
   };
   world.runUntil(() => dials > 8);
+
   assert.equal(
     b.lines.filter(({ text }) => text.startsWith("a member reports that the member list")).length,
     1,

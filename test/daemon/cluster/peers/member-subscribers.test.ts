@@ -66,6 +66,7 @@ class Scene {
 test("every member counts the subscribers of all connected members", () => {
   const scene = new Scene();
   const [a, b, c] = scene.addAll();
+
   const one = subscriber();
   a.add("channel", "news", one);
   a.add("channel", "news", subscriber());
@@ -75,6 +76,7 @@ test("every member counts the subscribers of all connected members", () => {
   a.add("pattern", "n*", subscriber());
   c.add("pattern", "x*", subscriber());
   scene.world.run(SOON_MS);
+
   for (const channels of [a, b, c]) {
     assert.equal(channels.countAllSubscribers("channel", "news"), 3);
     assert.equal(channels.countAllSubscribers("shard", "news"), 1);
@@ -85,6 +87,7 @@ test("every member counts the subscribers of all connected members", () => {
     const publish = (kind: "channel" | "shard") => channels.publish({ kind, channel: "news", text: "" });
     assert.deepEqual([publish("channel"), publish("shard")], [5, 1]);
   }
+
   a.remove("channel", "news", one);
   scene.world.run(SOON_MS);
   for (const channels of [a, b, c]) assert.equal(channels.countAllSubscribers("channel", "news"), 2);
@@ -145,6 +148,7 @@ test("clients that subscribe and unsubscribe very often do not flood the members
   const scene = new Scene();
   const [a, b] = scene.addAll();
   const one = subscriber();
+
   for (let round = 0; round < 40; round++) {
     for (let number = 0; number < 2500; number++) {
       a.add("channel", `room ${round} ${number}`, one);
@@ -154,11 +158,13 @@ test("clients that subscribe and unsubscribe very often do not flood the members
     }
     scene.world.run(25);
   }
+
   scene.world.run(SOON_MS);
   const messages = scene.world.countOf("subscribers", "a", "b");
   assert.ok(messages <= 12, `${messages} messages in 1.2 s`);
   assert.ok(scene.bytesOf("a") < 2000, `${scene.bytesOf("a")} bytes`);
   assert.equal(b.countAllNames("channel"), a.countAllNames("channel"));
+
   a.add("channel", "later", one);
   scene.world.run(SOON_MS);
   assert.equal(b.countAllSubscribers("channel", "later"), 1, "no names wait that were used for a moment");
@@ -181,16 +187,19 @@ test("a member sends at most a batch of changes at a time, however many there ar
   const [a, b] = scene.addAll({ limits: { batchBytes: 1000 } });
   const one = subscriber();
   const names = Array.from({ length: 500 }, (_, number) => `room ${number}`);
+
   for (let round = 0; round < 8; round++) {
     for (const name of names)
       if (round % 2 === 0) a.add("channel", name, one);
       else a.remove("channel", name, one);
     scene.world.run(250);
   }
+
   const messages = scene.world.countOf("subscribers", "a", "b");
   assert.ok(messages <= 21, `${messages} messages in 2 s`);
   const max = 2 * messages * (1000 + 100);
   assert.ok(scene.bytesOf("a") <= max, `${scene.bytesOf("a")} bytes`);
+
   for (const name of names) a.add("channel", name, one);
   scene.world.run(3000);
   assert.equal(b.countAllNames("channel"), names.length);
@@ -201,18 +210,22 @@ test("a member that connects later receives all names in parts", () => {
   const limits = { batchBytes: 1000 };
   const [a] = [scene.add("a", { limits }), scene.add("b", { limits })];
   const one = subscriber();
+
   for (let number = 0; number < 500; number++) a.add("channel", `room ${number}`, one);
   a.add("shard", "x".repeat(REPORTED_NAME_BYTES_MAX + 1), one);
   const b = scene.channels.get("b") as Channels;
   scene.world.runUntil(() => b.countAllNames("channel") === 500);
+
   const c = scene.add("c", { limits });
   scene.world.runUntil(() => c.countAllNames("channel") > 0);
+
   // What changes while it receives the parts is not lost.
   a.remove("channel", "room 0", one);
   a.remove("channel", "room 499", one);
   a.add("channel", "room 1", subscriber());
   a.add("channel", "more", one);
   scene.world.run(1000);
+
   assert.deepEqual([...c.allNames("channel")].sort(), [...a.names("channel")].sort());
   assert.equal(c.countAllSubscribers("channel", "room 1"), 2);
   assert.equal(c.countAllNames("shard"), 0, "the name is too long");
@@ -225,12 +238,14 @@ test("names above the limits are not reported until there is room for them", () 
   const max = 1000;
   const [a, b] = scene.addAll({ limits: { maxReportedNames: max } });
   const one = subscriber();
+
   const long = "x".repeat(REPORTED_NAME_BYTES_MAX + 1);
   a.add("channel", long, one);
   a.add("channel", long.slice(1), one);
   a.add("pattern", "first", one);
   scene.world.run(SOON_MS);
   assert.deepEqual([...b.allNames("channel")], [long.slice(1)]);
+
   const name = (number: number) => `room ${number}`;
   for (let number = 0; number < max + 500; number++) a.add("channel", name(number), one);
   scene.world.run(1000);
@@ -239,6 +254,7 @@ test("names above the limits are not reported until there is room for them", () 
   assert.ok(scene.isConnected("b", "a"), "the limits are the same on both sides");
   const isLogged = ({ text }: { readonly text: string }) => text.includes("more channels than it reports");
   assert.equal(scene.node("a").lines.filter(isLogged).length, 1);
+
   for (let number = 0; number < 1000; number++) a.remove("channel", name(number), one);
   scene.world.run(1000);
   assert.equal(b.countAllNames("channel"), 501);
@@ -261,14 +277,17 @@ test("a member that did not read receives all counts again", () => {
   const one = subscriber();
   a.add("channel", "old", one);
   scene.world.run(SOON_MS);
+
   scene.world.latencyMs = 1000;
   for (let number = 0; number < 100; number++) a.add("channel", `${number}`.padEnd(100), one);
   scene.world.run(SOON_MS);
+
   const sent = scene.world.countOf("subscribers", "a", "b");
   a.remove("channel", "old", one);
   a.add("channel", "new", one);
   scene.world.run(SOON_MS);
   assert.equal(scene.world.countOf("subscribers", "a", "b"), sent, "nothing more is sent");
+
   scene.world.latencyMs = 0;
   scene.world.run(2000);
   assert.equal(b.countAllNames("channel"), 101);
@@ -286,12 +305,14 @@ test("a member that did not read while all subscribers left receives that none a
   a.add("channel", "only", one);
   scene.world.run(SOON_MS);
   assert.equal(b.countAllSubscribers("channel", "only"), 1);
+
   scene.world.latencyMs = 1000;
   const names = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(100));
   for (const name of names) a.add("channel", name, one);
   scene.world.run(SOON_MS);
   for (const name of ["only", ...names]) a.remove("channel", name, one);
   scene.world.run(SOON_MS);
+
   scene.world.latencyMs = 0;
   scene.world.run(2000);
   assert.equal(b.countAllNames("channel"), 0);
@@ -303,6 +324,7 @@ test("random changes, disconnections and returns end with the same counts on all
   const scene = new Scene();
   scene.addAll({ limits: { channelMessageUnsentBytes: 2000 } });
   const held: { from: string; kind: ChannelKind; name: string; by: Subscriber }[] = [];
+
   for (let step = 0; step < 400; step++) {
     const from = random.oneOf(NAMES);
     const channels = scene.channels.get(from) as Channels;
@@ -323,6 +345,7 @@ test("random changes, disconnections and returns end with the same counts on all
     else scene.world.latencyMs = 25 * random.below(10);
     scene.world.run(25 * random.below(6));
   }
+
   scene.world.latencyMs = 0;
   const isEqual = () =>
     CHANNEL_KINDS.every((kind) =>

@@ -226,6 +226,7 @@ test("a member that lies about its subscribers causes wrong counts, until it dis
   const names = (kind: "channel" | "pattern") => [...subscribers.names(kind)];
   hand.send(report(Buffer.concat([reported("a", "b"), countOf(1, "*")])));
   assert.deepEqual([names("channel"), names("pattern")], [["a", "b"], ["*"]]);
+
   // The report replaces the first one, and repeats a name.
   hand.send(report(reported("c", "c", "d")));
   const most = Buffer.from(countOf(0, "c"));
@@ -234,6 +235,7 @@ test("a member that lies about its subscribers causes wrong counts, until it dis
   assert.deepEqual([names("channel"), names("pattern")], [["c", "d"], ["x"]]);
   assert.equal(subscribers.subscribersOf("channel", "c"), 2 ** 32 - 1);
   assert.ok(!hand.isClosed);
+
   hand.send(Buffer.from("garbage\r\n"));
   assert.equal(subscribers.subscribersOf("channel", "c"), 0);
 });
@@ -369,6 +371,7 @@ test("a member made by hand sends and receives entries", () => {
   const world = new World();
   const { node, hand } = joined(world);
   const [sent, offeredEntry] = [entryOf(0), entryOf(1)];
+
   hand.send(push(writeEntries([sent])));
   world.run(100);
   assert.deepEqual(hand.received.at(-1), {
@@ -376,6 +379,7 @@ test("a member made by hand sends and receives entries", () => {
     number: 1,
     orderKeys: [{ at: EPOCH, seq: 0, id: sent.id }],
   });
+
   node.timeline.accept(offeredEntry);
   world.run(100);
   const offered = [{ at: EPOCH + 1, seq: 0, id: offeredEntry.id }];
@@ -391,11 +395,13 @@ test("a member that has sent nothing yet receives no more than a status", () => 
   const hand = new Hand(node);
   hand.prove();
   const before = hand.received.length;
+
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
   for (const entry of [offered, own]) node.timeline.accept(entry);
   node.peering.pushOwn(own);
   world.run(3000);
   assert.deepEqual(new Set(hand.received.slice(before).map(({ kind }) => kind)), new Set(["status"]));
+
   hand.greet();
   world.run(2000);
   assert.ok(
@@ -421,16 +427,19 @@ test("answers to close-dates that wait for a slow disk are limited to the number
   const answerAll = () => {
     for (let i = 0; i < closeRequests; i++) hand.send({ kind: "dates-closed", requested: EPOCH, at: EPOCH });
   };
+
   node.timeline.isStuck = true;
   hand.send(push(writeEntries([entryOf(0)])));
   world.run(100);
   answerAll();
   assert.ok(!hand.isClosed);
+
   node.timeline.release();
   world.run(100);
   answerAll();
   answerAll();
   assert.ok(!hand.isClosed, "none waits");
+
   node.timeline.isStuck = true;
   hand.send(push(writeEntries([entryOf(1)]), undefined, false, 2));
   world.run(100);
@@ -538,6 +547,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   const received: MemberMessage[] = [];
   const parser = new FrameParser(1 << 20, 2);
   let owner: MemberSocketHandlers | null = null;
+
   const socket: MemberSocket = {
     binding: null,
     remote: "203.0.113.9:1",
@@ -549,9 +559,11 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
     owner ??= own;
     return socket;
   };
+
   const node = world.add("a", { peers: ["me"], parts: { connect } });
   const send = (bytes: Buffer) => (owner as unknown as MemberSocketHandlers).received(bytes);
   (owner as unknown as MemberSocketHandlers).opened();
+
   const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
   send(
     Buffer.from(
@@ -563,6 +575,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
     ),
   );
   send(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
+
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
   const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
@@ -573,6 +586,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
       frame.subarray(0, 5),
     ]),
   );
+
   for (let i = 0; i < 1100; i++) send(Buffer.concat([frame.subarray(5), frame.subarray(0, 5)]));
   const [last] = received.slice(-1);
   assert.ok(last?.kind === "bye" && last.code === "malformed");

@@ -25,12 +25,14 @@ function start({ isFolded = true } = {}) {
   };
   const damagedEntries = { lastAt: null as number | null, dropped: 0, drop: () => damagedEntries.dropped++ };
   const stored = new Set<OrderKey>();
+
   const timeline = {
     ...{ state: "live", published: 0, prunedTo: -1, newest: { at: 5, seq: 0 } },
     ...{ waiting, handover, damagedEntries, count: 0 },
     index: { total: () => ({ count: timeline.count }) },
     read: (orderKey: OrderKey) => (stored.has(orderKey) ? {} : null),
   };
+
   const members = new NoMembers({
     timeline: timeline as unknown as Timeline,
     uptime: () => now,
@@ -39,6 +41,7 @@ function start({ isFolded = true } = {}) {
     named: null,
   });
   members.start();
+
   const pass = (milliseconds: number) => {
     now += milliseconds;
     members.tick();
@@ -63,6 +66,7 @@ test("it is live once the entries of its folder are part of the state, and repor
   assert.deepEqual(members.finalityDelay, {
     ...{ cause: "own-state", members: [], milliseconds: 400_000, isOverdue: true },
   });
+
   waiting.size = 2;
   pass(100);
   assert.equal(members.finalityDelay?.isOverdue, false, "an entry less waits");
@@ -70,6 +74,7 @@ test("it is live once the entries of its folder are part of the state, and repor
   pass(100);
   assert.equal(members.state, "live");
   assert.equal(members.finalityDelay, null);
+
   waiting.areMarkedFolded = false;
   pass(100);
   assert.equal(members.state, "live", "later entries change nothing");

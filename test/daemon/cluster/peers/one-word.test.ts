@@ -92,17 +92,21 @@ for (const from of ["a live majority", "each other"])
     const d = world.add("d", { peers: [...names, "liar"] });
     fill([...nodes, d]);
     world.runUntil(() => [...nodes, d].every(({ peering }) => peering.state === "live"));
+
     addLiar(world, [...names, "d"]);
     world.run(5_000);
+
     const apart = from === "each other" ? names : [];
     for (const name of names)
       for (const other of [...apart, "d"])
         if (other !== name) for (const way of [`${name} ${other}`, `${other} ${name}`]) world.cut.add(way);
+
     world.runUntil(() => d.peering.state === "isolated");
     world.run(PEERING_LIMITS.statusEveryMs + 500);
     world.kill("liar");
     world.cut.clear();
     world.runUntil(() => d.peering.state === "live");
+
     world.isLost = ({ from, kind }) => from === "liar" && kind === "report";
     addLiar(world, [...names, "d"]);
     for (let ticks = 0; ticks < 400; ticks++) {

@@ -151,11 +151,13 @@ test("a fresh key without the secret is refused before the daemon has proved any
     (proven) => macBy(bytes, proven(2)),
     (proven) => macBy(bytes, proven(0)),
   ];
+
   for (const mac of macs) {
     const enemy = proveTo(node, NONCE, mac);
     assert.equal(enemy.last, "other-secret");
     assert.equal(enemy.find("proof"), undefined);
   }
+
   const short = new Enemy();
   short.owner = node.peering.accept(short, hello);
   short.say({ kind: "challenge", nonce: NONCE });

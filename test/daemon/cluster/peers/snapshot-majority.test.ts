@@ -55,6 +55,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   );
   timeline.handover = HANDOVER;
   const warned: string[] = [];
+
   const cluster = double<ClusterState>({
     timeline: timeline.real,
     clock: () => EPOCH,
@@ -68,6 +69,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
   });
+
   const missing = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
     agreedOn: () => majority,
@@ -75,6 +77,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     haveSigned: () => haveSigned,
   });
   const taking = double<SnapshotTaking>({ missingOf: () => -1, wasTaken: () => false });
+
   const choice = new SnapshotChoice(cluster, { missing, voting, taking });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;

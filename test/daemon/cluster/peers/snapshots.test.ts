@@ -121,10 +121,12 @@ class FakeHandover {
       owner.onFailed(new Error("not the one"));
       return;
     }
+
     this.adoptions++;
     owner.onAside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: this.orphaned });
     owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), deadLetters: null });
+
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
@@ -157,15 +159,18 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
   const orphaned = Array.from({ length: 45 }, (_, at) => entryOf(at));
   handoverOf(c).orphaned = orphaned;
   const states = new Set<string>();
+
   world.runUntil(() => {
     states.add(c.peering.state);
     return c.peering.state === "live";
   });
+
   assert.deepEqual([...states], ["catching-up", "live"]);
   assert.ok(haveSameEntries(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
   assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
   assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
+
   for (const lost of [
     /does not contain; this daemon no longer/,
     /unknown whether/,
@@ -181,6 +186,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
     new RegExp(`^2026-09-\\S+ ${hexOf(orphaned[0]?.id ?? "")} by ${hexOf(client.id)}: SET$`),
   );
   assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
+
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "c has adopted one snapshot");
   assert.ok(
@@ -202,9 +208,11 @@ test("no snapshot is loaded while a member that is connected, or may still conne
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(haveSameEntries(a, b, c));
+
   world.kill("b");
   world.kill("c");
   other.prune(PRUNED);
+
   const late = world.add("late", { peers: ["a", "d", "absent"] });
   handoverOf(late);
   world.run(9000);
@@ -236,9 +244,11 @@ test("if a member sends no snapshot, or an unusable one, another member is tried
   world.run(5000);
   broken.content = Buffer.alloc((broken.content as Buffer).length, 1);
   Object.defineProperty(silent, "sendable", { value: () => null });
+
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
+
   assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
@@ -255,11 +265,13 @@ test("a member's snapshot uses no more than the available space", () => {
     return handover;
   }) as [FakeHandover];
   const { length } = first.content as Buffer;
+
   const c = world.add("c", { peers: ["a", "b"] });
   const own = handoverOf(c);
   own.room = length - 1;
   let parts = 0;
   own.written = () => void parts++;
+
   world.runUntil(() => linesOf(c, /snapshot could not be loaded/).length > 0);
   const [line] = linesOf(c, /snapshot could not be loaded/);
   assert.equal(
@@ -267,6 +279,7 @@ test("a member's snapshot uses no more than the available space", () => {
     `${length - 100} bytes are still missing, and there is space for ${length - 1}`,
   );
   assert.deepEqual([own.reported, parts], [["discarded"], 0]);
+
   own.room = Number.POSITIVE_INFINITY;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(haveSameEntries(c, ...nodes));
@@ -282,17 +295,20 @@ test("a member that sends a different snapshot from the agreed one, or a longer 
     return handover;
   }) as [FakeHandover, FakeHandover];
   world.run(5000);
+
   const chunks = Array(1000).fill(Buffer.alloc(100));
   Object.defineProperty(long, "sendable", {
     value: () => ({ cutAt: EPOCH + PRUNED, bytes: 100_000, chunks }),
   });
   const { bytes } = late.cuts[0] as SnapshotSeal;
   Object.defineProperty(late, "sendable", { value: () => ({ cutAt: EPOCH - 1, bytes, chunks }) });
+
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   let parts = 0;
   own.written = () => void parts++;
   world.runUntil(() => c.peering.state === "live");
+
   assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, [
@@ -308,6 +324,7 @@ test("a member that disconnects during the transfer is replaced by another; a da
   fill(nodes);
   world.run(1000);
   for (const node of nodes) handoverOf(node).prune(PRUNED);
+
   const c = world.add("c", { peers: ["a", "b"], limits: { snapshotPartBytes: 10 } });
   const waiting = new Map<string, number>();
   const note = (sender: string, change: 1 | -1) => waiting.set(sender, (waiting.get(sender) ?? 0) + change);
@@ -317,12 +334,14 @@ test("a member that disconnects during the transfer is replaced by another; a da
     const sender = c.peering.snapshots.progress?.address.slice(0, 1) as string;
     if (++parts === 3) world.breakAll((...pair) => pair.includes("c") && pair.includes(sender));
   };
+
   world.runUntil(() => c.peering.state === "live");
   for (const seen of world.seen) {
     if (seen.kind === "snapshot-pull") note(seen.to, 1);
     if (seen.kind === "snapshot-part") note(seen.from, -1);
     max = Math.max(max, ...waiting.values());
   }
+
   assert.equal(linesOf(c, /snapshot could not be loaded/).length, 1);
   assert.equal(max, 4);
   assert.ok(haveSameEntries(c, ...nodes));
@@ -337,12 +356,15 @@ test("members that were disconnected for longer than the retention time keep the
     for (let left = 0; left < 20 + i; left++) timeline.accept(entryOf(-60_000 + left * 1000 + i));
   world.run(1000);
   for (const [i, node] of nodes.entries()) handoverOf(node).prune(PRUNED - 1000 * i);
+
   world.run(20_000);
   world.cut.clear();
   world.run(120_000);
+
   for (const { peering } of nodes) assert.equal(peering.snapshots.taken, 0);
   const live = nodes.filter(({ peering }) => peering.state === "live");
   assert.equal(live.length, 1, "the one with the most entries continues");
+
   const { name, key } = live[0] as Node;
   const expected = `--adopt ${Buffer.from(key.id, "latin1").toString("hex")}`;
   for (const node of nodes) {

@@ -32,11 +32,13 @@ test("a daemon that stood still is immediately out of date, until it has its mem
   assert.equal(entriesOf(c), 0);
   assert.equal(c.peering.standstill.mayBeStale, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
+
   c.timeline.waiting.areMarkedFolded = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(c.peering.standstill.mayBeStale, true, "the received entries are not in its state yet");
+
   c.timeline.waiting.areMarkedFolded = true;
   world.run(25);
   assert.equal(c.peering.standstill.mayBeStale, false);
@@ -47,17 +49,20 @@ test("reports sent during the standstill do not prove that the daemon has its me
   const [a, b, c] = nodes;
   world.stop("c");
   world.run(STILL_MS);
+
   // These entries are still in flight when c reads the old statuses.
   world.cut.add("a c").add("b c");
   a.timeline.accept(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
+
   // Here c checks for a standstill before it reads its sockets, as it does when a request is the first to arrive.
   assert.equal(c.peering.standstill.mayBeStale, true);
   world.wake("c");
   world.run(1_000);
   assert.equal(entriesOf(c), 0);
   assert.equal(c.peering.standstill.mayBeStale, true);
+
   world.cut.clear();
   world.runUntil(() => !c.peering.standstill.mayBeStale);
   assert.equal(entriesOf(c), 1);

@@ -118,17 +118,21 @@ test("a daemon is not live before it knows what a returning member has pruned, a
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   live(world, [a, b]);
   write(world, [a]);
+
   world.kill("b");
   world.run(AWAY_MS);
   world.isLost = ({ from, kind }) => from === "b" && kind === "report";
+
   const { timeline } = world.add("b", { peers: ["a"] });
   const hidden = entryOf(-70_000);
   timeline.index.add({ at: hidden.envelope.at, seq: 0, id: hidden.id }, false);
   timeline.prunedTo = EPOCH - 60_000;
+
   for (let passed = 0; passed < 9_000; passed += 1_000) {
     world.run(1_000);
     assert.equal(a.peering.state, "isolated");
   }
+
   world.isLost = () => false;
   world.runUntil(() => a.peering.state === "catching-up");
   assert.equal(a.peering.reason, "it is missing entries that a peer no longer stores");

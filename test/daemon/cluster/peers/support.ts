@@ -147,6 +147,7 @@ export class World {
     const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
     const clock = () => EPOCH + this.now + node.offset;
     const peers = (options.peers ?? []).map((peer) => this.addressOf(peer));
+
     const peering = new Peering({
       timeline: timeline.real,
       identity: { ...key, sign: (bytes) => signatureOf(key.spki, bytes) },
@@ -177,6 +178,7 @@ export class World {
       limits: { ...PEERING_LIMITS, ...options.limits },
       ...options.parts,
     });
+
     const node: Node = {
       name,
       key,
@@ -187,6 +189,7 @@ export class World {
       known,
       address: this.addressOf(name),
     };
+
     this.nodes.set(name, node);
     peering.start();
     return node;
@@ -286,6 +289,7 @@ export class World {
       here.far = there;
       there.far = here;
       here.owner = this.isInOnePiece ? this.#inOnePiece(owner) : owner;
+
       this.scheduler.after(0, null, () => {
         const node = this.nodes.get(host);
         if (node === undefined || this.cut.has(`${opener} ${host}`)) {

@@ -25,6 +25,7 @@ function sceneOf() {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
   channels.add("pattern", "*", { receive: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
+
   const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, max: 100 });
   const { deliver } = messageDelivery(
@@ -33,6 +34,7 @@ function sceneOf() {
   );
   const { cluster } = signers;
   const administrator = signers.ring.find(root.id) ?? assert.fail();
+
   return {
     signers,
     delivered,
@@ -64,6 +66,7 @@ test("an envelope with a wrong signature, cluster or command counts as a lie", (
   const valid = sign([publish("text")]);
   const flipped = Buffer.from(valid.body);
   flipped[flipped.length - 3] = 0x78;
+
   const lies: readonly (readonly [SignedEnvelope, RegExp])[] = [
     [{ ...valid, body: flipped }, /bad-signature/],
     [{ ...valid, signature: Buffer.alloc(64) }, /bad-signature/],
@@ -76,6 +79,7 @@ test("an envelope with a wrong signature, cluster or command counts as a lie", (
     [sign([publish("text")], { multi: true }), /more than messages/],
     [sign([publish("text")], { if: [{ db: 0, key: "k", writer: "" }] }), /if-not-carried/],
   ];
+
   for (const [envelope, reason] of lies) {
     const verdict = judge(envelope);
     assert.ok(
@@ -83,6 +87,7 @@ test("an envelope with a wrong signature, cluster or command counts as a lie", (
       JSON.stringify(verdict),
     );
   }
+
   assert.deepEqual(delivered, []);
   assert.equal(signers.ring.changes, 2);
 });

@@ -75,6 +75,7 @@ test("a changed, misdirected or malformed envelope is refused, and an unknown ke
   const valid = sign([["SET", "k", "v"]]);
   const flipped = Buffer.from(valid.body);
   flipped[flipped.length - 3] = 0x78;
+
   const refusals: [SignedEnvelope, RegExp][] = [
     [{ ...valid, body: flipped }, /bad-signature/],
     [{ ...valid, signature: Buffer.alloc(256) }, /bad-signature/],
@@ -85,6 +86,7 @@ test("a changed, misdirected or malformed envelope is refused, and an unknown ke
     [sign([["spublish", "news", "text"]], { multi: true }), /not recorded/],
     [{ ...valid, body: Buffer.from("*0\r\n") }, /malformed/],
   ];
+
   for (const [envelope, reason] of refusals) {
     const judged = judge(envelope);
     assert.ok(typeof judged === "object" && "refused" in judged, String(reason));
@@ -101,6 +103,7 @@ test("an entry for the key ring is refused if it has other commands or is too lo
     return by([["KEY", "REVOKE", "0".repeat(200_000 + bytes - length)]]);
   };
   const byRoot = (commands: string[][]) => signCommands(root, commands, { cluster });
+
   for (const [envelope, reason] of [
     [sign([list, ["SET", "k", "v"]]), /^not-alone/],
     [sign([["SET", "k", "v"], list], { multi: true }), /^not-alone/],
@@ -112,6 +115,7 @@ test("an entry for the key ring is refused if it has other commands or is too lo
     assert.ok(typeof judged === "object" && "refused" in judged, String(reason));
     assert.match(judged.refused, reason);
   }
+
   const longest = padded(RING_BODY_BYTES_MAX, sign);
   assert.equal(longest.body.length, RING_BODY_BYTES_MAX);
   for (const accepted of [
@@ -143,12 +147,14 @@ test("an envelope for another user is refused if a client signed it; for a key t
   const byClient = judge(sign([["SET", "k", "v"]], { as }));
   assert.ok(typeof byClient === "object" && "refused" in byClient);
   assert.match(byClient.refused, /^not-a-daemon/);
+
   const identity = makeIdentity();
   const byDaemon = signCommands(introduced(identity), [["SET", "k", "v"]], { cluster, as });
   assert.equal(judge(byDaemon), "unknown-signer");
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
+
   // Another daemon may know that this key is a daemon's key.
   const added = [
     "KEY",
@@ -179,6 +185,7 @@ function decisionScene(isProved = true) {
     const { body } = sign([["CLUSTER", "MEMBERS", writeMemberList(one)]]);
     return { list: one, hash: listHash(one, hashOf), body };
   };
+
   const others = [makeIdentity().id, makeIdentity().id].sort();
   const later = { cluster, number: 2, parents: [hash], members: others, removed: ids };
   const known = [signedList(list), signedList(later)];
@@ -188,6 +195,7 @@ function decisionScene(isProved = true) {
     miss: (wanted: string) => void missed.push(wanted),
   };
   const check = entryCheck(signers, lists as unknown as ListHistory);
+
   const ballot = { list: 1, listHash: hash, round: 1, member: ids[0] as string, attempt: 0 };
   const bodyOf = (unit: SignedEnvelope | null, more: Partial<Decision> = {}) =>
     writeDecision({
@@ -201,6 +209,7 @@ function decisionScene(isProved = true) {
       unit,
       ...more,
     });
+
   const certify = (
     body: Buffer,
     voters: readonly Identity[],
@@ -214,6 +223,7 @@ function decisionScene(isProved = true) {
     const own = path ?? (pathsOf(ids, hashOf)[bodies.indexOf(body)] as string[]);
     return writeCertificate({ ballot: by, path: own, votes });
   };
+
   const judge = (body: Buffer, signature: Buffer, held = "") =>
     check(body, signature, { holds: ({ id }) => id === held, hasRoom: () => true });
   const revoke = (at: number) => {
@@ -242,11 +252,13 @@ test("one majority of votes proves each decision of a proposal, and no other", (
     const place = { slot: 5 + index, index, count: 3, previous, at: 7 + index };
     return bodyOf(null, { ...place, outcomes: ["unmet"] });
   });
+
   const voters = members.slice(1);
   for (const body of bodies) {
     const entry = judge(body, certify(body, voters, undefined, 5, { bodies }));
     assert.ok(typeof entry === "object" && "envelope" in entry);
   }
+
   const [first, second] = bodies as [Buffer, Buffer];
   const other = bodyOf(null, { slot: 6, index: 1, count: 3, previous, at: 8, outcomes: ["applied"] });
   const refusals: [Buffer, Buffer, RegExp][] = [
@@ -255,6 +267,7 @@ test("one majority of votes proves each decision of a proposal, and no other", (
     [second, certify(second, voters, undefined, 5, { bodies, path: [] }), /path/],
     [second, certify(second, voters, undefined, 6, { bodies }), /signature of a vote/],
   ];
+
   for (const [body, signature, reason] of refusals) {
     const checked = judge(body, signature);
     assert.ok(typeof checked === "object" && "refused" in checked);
@@ -291,6 +304,7 @@ test("a decision without enough votes, or on another envelope, is refused", () =
   const [one, two] = members as [Identity, Identity];
   const unit = sign([["SET", "lock", "a", "NX"]], { decide: true });
   const body = bodyOf(unit);
+
   const refusals: [Buffer, Buffer, RegExp][] = [
     [body, certify(body, [one]), /majority/],
     [body, certify(body, [one, one]), /a member has two votes/],
@@ -300,6 +314,7 @@ test("a decision without enough votes, or on another envelope, is refused", () =
     [body, certify(body, [one, two], { ...ballot, list: 2 }), /number of the member list/],
     [body, Buffer.from("signature"), /without votes/],
   ];
+
   const others = [
     sign([["KEY", "LIST"]], { decide: true }),
     sign([["SET", "k", "v"]], { decide: true, cluster: "x".repeat(32) }),
@@ -309,11 +324,13 @@ test("a decision without enough votes, or on another envelope, is refused", () =
     const bytes = bodyOf(other);
     refusals.push([bytes, certify(bytes, [one, two]), /requested on keys|wrong-cluster|bad-signature/]);
   }
+
   for (const [bytes, signature, reason] of refusals) {
     const checked = judge(bytes, signature);
     assert.ok(typeof checked === "object" && "refused" in checked);
     assert.match(checked.refused, reason);
   }
+
   const unknown = { ...ballot, listHash: "u".repeat(32) };
   assert.equal(judge(body, certify(body, [one, two], unknown)), "unknown-list");
   assert.deepEqual(missed, ["u".repeat(32)]);

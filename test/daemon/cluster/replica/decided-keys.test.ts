@@ -157,6 +157,7 @@ test("the commands of a connection take effect in the order in which they were s
     exec(by, "INCR d:z", "SET c 1"),
     ...["GET a", "INCR d:x", "SET e 1", "GET e", "INCR d:x"].map((line) => send(by, line)),
   ];
+
   for (let i = 0; i < 5; i++) await decide();
   await Promise.all(answers);
   assert.deepEqual(done, [
@@ -178,6 +179,7 @@ test("the commands of a connection take effect in the order in which they were s
     ],
     ...["record SET e 1", "read GET e", "decide INCR d:x", "decided"],
   ]);
+
   assert.deepEqual([by.lastWrite.unapplied, by.lastWrite.following, by.lastWrite.deciding], [0, 0, null]);
 });
 
@@ -188,15 +190,18 @@ test("a decided command is requested after the earlier commands of its connectio
   state.flushed = new Promise((resolve) => {
     flushed = resolve;
   });
+
   const first = send(by, "SET first 1");
   await nextTurn();
   await nextTurn();
   // The next envelope waits for the disk.
   const answers = [first, send(by, "SET a 1"), send(by, "COPY a d:a"), send(by, "INCR d:a")];
   for (let i = 0; i < 5; i++) await nextTurn();
+
   const other = send(sender(), "INCR d:b");
   await decide();
   assert.deepEqual(done.slice(1), ["decide INCR d:b", "decided"]);
+
   flushed();
   await decide();
   await Promise.all([...answers, other]);
@@ -222,6 +227,7 @@ test("commands that arrive while the members decide share the next envelope", as
 test("after an unknown effect the commands that the connection has already sent are not executed", async () => {
   const { done, decide, send, exec, sender } = scene();
   const [by, other] = [sender(), sender()];
+
   const answers = [send(by, "INCR d:x")];
   await nextTurn();
   await nextTurn();
@@ -232,6 +238,7 @@ test("after an unknown effect the commands that the connection has already sent 
   const ofOther = send(other, "INCR d:o");
   await decide(undecided);
   await decide();
+
   assert.deepEqual(await Promise.all(answers), ["MAYBEAPPLIED", ...Array(5).fill("NOTAPPLIED")]);
   assert.equal(await ofOther, "bulk");
   assert.deepEqual(done, ["decide INCR d:x", "decided", "decide INCR d:o", "decided"]);
@@ -265,9 +272,11 @@ test("a command or a transaction that writes decided keys takes elements only fr
     "XREADGROUP GROUP g c STREAMS a d:a > >",
   ])
     assert.equal(await send(by, line), "ERR", line);
+
   assert.equal(await exec(by, "LPOP a", "SET d:a 1"), "ERR");
   assert.equal(await exec(by, "LMOVE a d:b LEFT LEFT"), "ERR");
   assert.deepEqual(done, []);
+
   const answers = [send(by, "LMOVE d:a a LEFT LEFT"), exec(by, "LPOP d:a", "LPUSH a 1")];
   await decide();
   await decide();

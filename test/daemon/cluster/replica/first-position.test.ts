@@ -71,11 +71,13 @@ test(`a look at the state finds the same choices as running the commands (seed $
       const at = EPOCH + SPREAD + call;
       const unit = (grammar = random.oneOf(commandGrammars)) =>
         randomUnit(g, grammar, at, `u${call}`.padEnd(36, "-"));
+
       // These refill what the claims take.
       for (let i = 0; i < 4; i++) {
         const { argv, ...origin } = unit(random.oneOf(random.chance(0.9) ? adding : commandGrammars));
         database.execute(argv, origin);
       }
+
       const { db, id } = unit();
       const others = random.oneOf([peeking, claims, commandGrammars]);
       const commands = Array.from({ length: 1 + random.below(6) }, () => {
@@ -83,6 +85,7 @@ test(`a look at the state finds the same choices as running the commands (seed $
         // A pop with a count is always run.
         return /pop/i.test(argv[0] ?? "") && random.chance(0.8) ? argv.slice(0, 2) : argv;
       });
+
       let runs = 0;
       const unitId = () => {
         runs++;
@@ -91,15 +94,19 @@ test(`a look at the state finds the same choices as running the commands (seed $
       const state = { database, stepsMax: Number.POSITIVE_INFINITY, unitId };
       const chosen = (argvs: typeof commands) =>
         choicesOf({ db, multi: false, conditions: null, commands: argvs }, { at, seq: 0 }, state);
+
       const { choices, expiries } = chosen(commands);
       const isPeeked = runs === 0;
       const tried = chosen([...commands, RUN_ALL]);
       const of = (found: typeof choices) => [...(found ?? [])].filter(([index]) => index < commands.length);
+
       assert.deepEqual(of(choices), of(tried.choices), JSON.stringify(commands));
       assert.deepEqual(expiries, tried.expiries, JSON.stringify(commands));
+
       if (isPeeked && of(choices).filter(([, choice]) => choice.length > 0).length > 1) taking++;
       if (random.chance(0.3)) for (const argv of commands) database.execute(argv, { at, db, id });
     }
   }
+
   assert.ok(taking > CALLS / 10, `only ${taking} groups took something`);
 });

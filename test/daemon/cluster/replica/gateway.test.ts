@@ -82,8 +82,10 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
     decide: null,
     final: Promise.resolve(true),
   };
+
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
   const identity = makeIdentity();
+
   const recorder: EntryRecorder = {
     appliesImmediately: true,
     ring: signers.ring,
@@ -110,6 +112,7 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
       for (const argv of commands)
         if (argv[0] === "CLUSTER")
           signers.ring.execute(argv, { at, db: 0, id: "" }, signers.ring.find(pair.id) ?? assert.fail());
+
       const one = (reply: Reply) => ({ reply, outcome: "applied", late: false }) as const;
       const replies = commands.map((argv) => bulk(argv.join(" ")));
       const answers = unitsIn(entry.envelope).map(({ index, length }) =>
@@ -118,6 +121,7 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
       return { answers, flushed: Promise.resolve() };
     },
   };
+
   const context = double<ReplicaContext>({
     identity,
     log,
@@ -173,6 +177,7 @@ test("commands of the key ring are signed separately, and refused if members wou
   const { gateway, entries } = fixture();
   const run = (...argv: string[]) => gateway.execute(argv, user);
   const long = `~${"k".repeat(RING_BODY_BYTES_MAX)}`;
+
   const answers = await Promise.all([
     ...[run("SET", "a", "1"), run("KEY", "LIST"), run("KEY", "ADD", "x"), run("SET", "b", "2")],
     run("KEY", "RULES", long),
@@ -186,6 +191,7 @@ test("commands of the key ring are signed separately, and refused if members wou
       user,
     ),
   ]);
+
   assert.deepEqual(commandsOf(entries.slice(1)), [
     ["ann", 0, ["SET a 1"]],
     ["ann", 0, ["KEY LIST", "KEY ADD x"]],
@@ -198,6 +204,7 @@ test("commands of the key ring are signed separately, and refused if members wou
 test("commands that arrive while an envelope is being flushed form one envelope, in the order of arrival", async () => {
   const { gateway, entries, state } = fixture();
   await gateway.execute(["SET", "before", "1"], user);
+
   const written: (() => void)[] = [];
   state.record = (entry) => {
     entries.push(entry);
@@ -207,6 +214,7 @@ test("commands that arrive while an envelope is being flushed form one envelope,
     );
     return { answers, flushed: new Promise((resolve) => written.push(resolve)) };
   };
+
   const answers = [gateway.execute(["SET", "a", "1"], user)];
   await nextTurn();
   for (const key of ["b", "c"]) {
@@ -214,6 +222,7 @@ test("commands that arrive while an envelope is being flushed form one envelope,
     await nextTurn();
     await nextTurn();
   }
+
   assert.equal(entries.length, 3, "the later envelopes wait for the disk");
   written.shift()?.();
   assert.deepEqual(await answers[0], bulk("SET a 1"));
@@ -337,6 +346,7 @@ test("a unit of several commands shares an envelope with others, unless it has w
       { ...user, db: 2 },
     ),
   ]);
+
   assert.deepEqual(answers, [
     bulk("SET a 1"),
     array([bulk("GET a"), bulk("DEL a")]),
@@ -346,6 +356,7 @@ test("a unit of several commands shares an envelope with others, unless it has w
     array([bulk("DEL c")]),
     array([bulk("INCRBY c 4"), bulk("INCRBY c 5")]),
   ]);
+
   assert.deepEqual(
     entries.slice(1).map(({ envelope: { multi, units, if: conditions } }) => [multi, units, conditions]),
     [
@@ -374,15 +385,18 @@ test("an answer that has to be final waits; the other answers of its envelope do
   state.final = new Promise((resolve) => {
     come = resolve;
   });
+
   let isStable = false;
   const stable = gateway.execute(["SET", "a", "1"], { ...user, isStable: true }).finally(() => {
     isStable = true;
   });
+
   assert.deepEqual(await gateway.execute(["SET", "b", "2"], user), bulk("SET b 2"));
   assert.equal(entries.length, 2);
   assert.equal(isStable, false);
   come(true);
   assert.deepEqual(await stable, bulk("SET a 1"));
+
   state.final = Promise.resolve(false);
   const late = await gateway.execute(["SET", "c", "3"], { ...user, isStable: true });
   assert.equal(late.kind === "refused" && late.code, "not-stable");
@@ -395,17 +409,22 @@ test("the gateway dates envelopes after its last one, all applied entries and th
     const { at, seq } = entries.at(-1)?.envelope ?? assert.fail();
     return [at - NOW, seq];
   };
+
   await write();
   assert.deepEqual(date(), [0, 1], "the date follows that of the authorization");
+
   state.now += 10;
   await write();
   assert.deepEqual(date(), [10, 0]);
+
   state.now -= 1000;
   await write();
   assert.deepEqual(date(), [10, 1], "a clock that goes back");
+
   state.newest = { at: NOW + 3000, seq: 65_535 };
   await write();
   assert.deepEqual(date(), [3001, 0], "a client that dated ahead");
+
   state.watermark = NOW + 5000;
   await write();
   assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be accepted");
@@ -489,11 +508,13 @@ test("a claim that takes more than other daemons accept, once signed, is refused
   const { gateway, entries, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
   const recorded = entries.length;
+
   const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   state.choices = (commands) => {
     const choices = commands.flatMap(([name], i) => (name === "LPOP" ? [[i, [long, long]] as const] : []));
     return { choices: choices.length > 0 ? new Map(choices) : null, expiries: null };
   };
+
   const lines = [
     ["SET", "a", "1"],
     ["LPOP", "k", "2"],
@@ -502,8 +523,10 @@ test("a claim that takes more than other daemons accept, once signed, is refused
   const answers = await Promise.all(lines.map((argv) => gateway.execute(argv, user)));
   const codes = answers.map((answer) => ("code" in answer ? answer.code : answer.kind));
   assert.deepEqual(codes, ["bulk", "command-too-long", "bulk"]);
+
   const answer = await together(gateway, lines, [], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
+
   const names = entries.slice(recorded).flatMap(({ envelope }) => envelope.commands.map((argv) => argv[1]));
   assert.deepEqual(names, ["a", "b"]);
 });
@@ -538,6 +561,7 @@ test("reads that no unit of their group precedes run and end once", async () => 
 test("commands that are too costly as one envelope are recorded one by one, and only the costly one is refused", async () => {
   const { gateway, entries, sent, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
+
   const signed: string[][] = [];
   state.record = (entry) => {
     const lines = entry.envelope.commands.map((argv) => argv.join(" "));
@@ -548,9 +572,11 @@ test("commands that are too costly as one envelope are recorded one by one, and 
     const answers = lines.map((line) => ({ reply: bulk(line), outcome: "applied", late: false }) as const);
     return { answers, flushed: Promise.resolve() };
   };
+
   const before = sent.length;
   const names = ["a", "large", "b"];
   const answers = await Promise.all(names.map((name) => gateway.execute(["SET", name, "1"], user)));
+
   assert.deepEqual(signed[0], ["SET a 1", "SET large 1", "SET b 1"]);
   assert.deepEqual(signed.slice(1), [["SET a 1"], ["SET large 1"], ["SET b 1"]]);
   assert.deepEqual([answers[0], answers[2]], [bulk("SET a 1"), bulk("SET b 1")]);

@@ -49,6 +49,7 @@ function fixture({ appliesImmediately = true } = {}) {
     /** The decision of the members of a list on the conditions of units; null: there is no list. */
     outcome: null as "applied" | "unmet" | null,
   };
+
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const apply = ({ id, envelope }: Entry, between: ((applied: number) => void) | null) =>
     unitsIn(envelope).map((range, i) => {
@@ -61,6 +62,7 @@ function fixture({ appliesImmediately = true } = {}) {
       const own = isSingle ? (reply.items[0] as Reply) : reply;
       return { reply: own, outcome: "applied", late: false } as const;
     });
+
   const trialState = { database, stepsMax: STEPS_MAX, unitId: () => "~".repeat(36) };
   const recorder: EntryRecorder = {
     ...{ appliesImmediately, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
@@ -91,6 +93,7 @@ function fixture({ appliesImmediately = true } = {}) {
       return { answers: apply(entry, between), flushed: Promise.resolve() };
     },
   };
+
   const context = double<ReplicaContext>({
     identity: makeIdentity(),
     log,
@@ -98,6 +101,7 @@ function fixture({ appliesImmediately = true } = {}) {
     environment: { ...realEnvironment, clock: () => NOW, uptime: () => state.uptime },
     settings: { window: { future: 6001 } },
   });
+
   const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
   const lastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   const user = { db: 0, now: NOW, as: null, isStable: false, readsAll: true, lastWrite };
@@ -117,6 +121,7 @@ function fixture({ appliesImmediately = true } = {}) {
         conditions,
       );
     });
+
   const send = async (text: string, db = 0): Promise<string> => {
     const answer = await gateway.execute(text.split(" "), { ...user, db });
     return answer.kind === "refused" ? answer.code : plain(answer);
@@ -129,6 +134,7 @@ function fixture({ appliesImmediately = true } = {}) {
         (answer) => resolve(answer.kind === "refused" ? answer.code : plain(answer)),
       ),
     );
+
   const envelopes = () => entries.map(({ envelope }) => textOf(envelope));
   return { database, gateway, entries, state, run, send, together, envelopes, lastWrite, user };
 }
@@ -189,6 +195,7 @@ test("a program whose conditions the members decide on answers its own reply, or
 test("programs and commands that are in flight together are recorded in one envelope, in their order", async () => {
   const { run, send, together, entries, envelopes, gateway, user, lastWrite } = fixture();
   const reads: string[] = [];
+
   const answers = [run(incremented), send("INCR n")];
   const read = () => ({ run: () => void reads.push(JSON.stringify(lastWrite.unapplied)), end() {} });
   gateway.readAfter(user, read());
@@ -200,6 +207,7 @@ test("programs and commands that are in flight together are recorded in one enve
     run(incremented),
   );
   gateway.readAfter(user, read());
+
   assert.deepEqual(await Promise.all(answers), ["1", "2", '[3 1 "3"]', '[4 "4"]', "[5]", 'read "5"', "6"]);
   assert.deepEqual(envelopes(), ["INCR n | INCR n | INCR n; INCR other | INCR n; GET n | INCR n | INCR n"]);
   assert.deepEqual(entries[0]?.envelope.units, [1, 1, 2, 2, 1, 1]);
@@ -265,6 +273,7 @@ test("a program sees the final ids of the stream entries that its sender has add
   ]);
   assert.ok(taken?.includes(added ?? ""), `${taken} does not contain ${added}`);
   assert.equal(envelopes().length, 2);
+
   const together = await Promise.all([
     run((call) => call("INCR n")),
     send("XADD s * f w"),

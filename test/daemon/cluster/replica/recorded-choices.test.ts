@@ -89,6 +89,7 @@ test("claims of the same key take one after the other, without being run", { ski
     "XADD s 1-2 f v",
     "XGROUP CREATE s g 0",
   );
+
   const read = "XREADGROUP GROUP g c COUNT 1 STREAMS s >";
   const commands = [
     "LPOP l",
@@ -115,6 +116,7 @@ test("claims of the same key take one after the other, without being run", { ski
     9: ["0", "1", "1-2"],
     10: [],
   };
+
   // A run would exceed this.
   assert.deepEqual(chosen(database, commands, { stepsMax: -1_000 }), choices);
 });
@@ -200,13 +202,16 @@ test("finding choices leaves the state, its listener and the counts of look-ups 
     holdEvents: () => told.push("hold"),
     releaseEvents: (isDone) => told.push(isDone),
   };
+
   const before = canonicalState(database);
   const { hits, misses } = database.lookups;
   const expired = database.expiredKeys(AT);
+
   assert.equal(
     Object.keys(chosen(database, ["SPOP s 2", "GETDEL k", "GETDEL gone", "GETDEL x"]) ?? {}).length,
     4,
   );
+
   assert.deepEqual(canonicalState(database), before);
   assert.deepEqual([database.lookups.hits, database.lookups.misses], [hits, misses]);
   assert.equal(database.expiredKeys(AT), expired);

@@ -69,6 +69,7 @@ test("a daemon begins no copy that could use more than half of the free space", 
     mkdirSync(join(folder.path, name));
     writeFileSync(join(folder.path, name, "a file"), Buffer.alloc(bytes));
   }
+
   const replaced = join(folder.path, "replaced");
   const needed = sizes.timeline + sizes.snapshots + MARGIN;
   let free = 2 * needed - 1;
@@ -76,11 +77,13 @@ test("a daemon begins no copy that could use more than half of the free space", 
     assert.ok(statSync(of).isDirectory());
     return free;
   }) as OpenReplacedData;
+
   await assert.rejects(open(CUT_AT), {
     message:
       /cannot be kept aside: that needs 24 MiB, which is more than half of the 48 MiB free in .*: free some/,
   });
   assert.deepEqual(readdirSync(replaced), []);
+
   free++;
   const aside = await open(CUT_AT);
   await aside.discard();

@@ -32,6 +32,7 @@ async function openOn(
     max: 100,
   });
   const signers = loadSigners(settings, log);
+
   return await openNode(
     {
       settings,

@@ -37,6 +37,7 @@ async function sceneOf() {
   const { timeline } = subject;
   timeline.receive([entryAt(START, "SET k 1")], MEMBER);
   await subject.settle();
+
   const environment = { ...realEnvironment, clock: () => START + 20_000 };
   const backend = new TimelineBackend(timeline, environment);
   const gateway = double<Gateway>({
@@ -45,6 +46,7 @@ async function sceneOf() {
       program.hasRead(program.run((command, argv) => timeline.database.run(command, argv, unit)));
     },
   });
+
   const units = new LocalUnits(environment, new NewestDate());
   const path = new RecordedPath(backend, gateway, units, () => 1);
   const stop = async () => {

@@ -31,6 +31,7 @@ function makeScene() {
       },
     }),
   });
+
   const pass = (milliseconds: number) => {
     for (const until = state.now + milliseconds; ; ) {
       const [next] = [...timers].sort(([, a], [, b]) => a.at - b.at);
@@ -56,6 +57,7 @@ test("a wait ends when the peers report enough daemons, and leaves no timer", as
     "including this daemon",
   );
   assert.equal(ended, 0);
+
   state.copies = 2;
   requests[0]?.resolve();
   await Promise.resolve();
@@ -76,6 +78,7 @@ test("a wait ends when its time is up, or never if the time is 0, and queries th
   pass(1);
   assert.equal(ended, 1);
   assert.equal(timers.size, 0);
+
   const end = copies.wait({ orderKey: ORDER_KEY, wanted: 1, milliseconds: 0 }, () => ended++);
   pass(10_000_000);
   assert.equal(ended, 1);

@@ -73,6 +73,7 @@ test("the one entry that the client itself has just added is not held back, but 
       () => reply({ s: ids }),
       lastWrite,
     ) instanceof Promise;
+
   assert.equal(isHeldBack(["20-0"], 10), false);
   assert.deepEqual(
     answerWhenClosed(

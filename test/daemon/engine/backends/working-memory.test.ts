@@ -104,6 +104,7 @@ test(`queries of random sizes stay within the budget, and all are answered (seed
     subjects.push(new Subject(one.memory, { caller: `user ${random.below(5)}`, takes }));
     if (random.below(4) === 0) await new Promise(setImmediate);
   }
+
   const results = new Set<string>();
   for (const subject of subjects) results.add(await resultOf(subject));
   assert.deepEqual([...results].sort(), ["integer", "working-memory"]);
@@ -208,6 +209,7 @@ test("the query of a client that has disconnected ends at its next step, and doe
   const sender = { isGone: false };
   let steps = 0;
   let ended = 0;
+
   const start = (grant: MemoryGrant) => {
     const work = function* (): Generator<void, Reply> {
       try {
@@ -222,10 +224,12 @@ test("the query of a client that has disconnected ends at its next step, and doe
     };
     return replyOfSteps(work(), true);
   };
+
   const query = { argv: [], start, sender };
   const running = one.memory.run({ ...query, caller: "a" });
   const waiting = one.memory.run({ ...query, caller: "b" });
   await until("the first steps are done", () => steps > 3, { pause: nextTurn });
+
   sender.isGone = true;
   const reached = steps;
   for (const answer of [running, waiting]) assert.equal((await answer).kind, "error");

@@ -131,14 +131,17 @@ test("a signed message is received once everywhere, whether it is sent to one da
   const options = { key: app.privateKey, cluster: at(0).daemon.cluster ?? "" };
   await using one = createClient({ ...options, servers: [`127.0.0.1:${at(1).port}`] });
   await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
+
   assert.equal(await one.call("PUBLISH signed first"), 3);
   assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 3);
+
   // The message is sent together with a write, which is recorded. The two are independent.
   const [written, received] = await Promise.all([
     every.call("SET beside 1"),
     every.call("PUBLISH signed third"),
   ]);
   assert.deepEqual([written, received], ["OK", 3]);
+
   assert.equal(await one.call("PUBLISH signed last"), 3);
   for (const subscriber of all) {
     const texts = await subscriber.until("last");
@@ -152,6 +155,7 @@ test("an envelope of messages is published once, and a repetition is answered wi
   await untilCounted("again", 1);
   using near = await EnvelopeClient.open(at(2).port, app);
   using far = await EnvelopeClient.open(at(0).port, app);
+
   const envelope = far.sign([
     ["PUBLISH", "again", "once"],
     ["SPUBLISH", "again", "shard"],
@@ -160,6 +164,7 @@ test("an envelope of messages is published once, and a repetition is answered wi
   assert.ok(first.kind === "result");
   assert.deepEqual(first.replies, [integer(1), integer(0)], "subscribers of all daemons count");
   assert.deepEqual(await subscriber.until("once"), ["once"]);
+
   const again = await near.exchange(envelope.frame);
   assert.ok(again.kind === "result");
   assert.deepEqual(again.replies, [integer(1), integer(0)]);
@@ -232,10 +237,12 @@ test("forged messages of a member are ignored, and a member that continues is di
   using member = new FalseMember(at(0).port);
   assert.equal(await member.enter(cluster, readClusterSecret(secretFile).secret), null);
   await member.hears("status");
+
   const send = (envelope: SignedEnvelope, number: number) =>
     member.send({ kind: "speak", number, entries: writeEntries([envelope]) });
   const signed = (text: string, header = {}, pair = app) =>
     signCommands(pair, [["PUBLISH", "lies", text]], { cluster, ...header });
+
   const good = signed("accepted");
   const ownKey = { privateKey: member.identity.key, id: member.identity.id };
   let number = 1;
@@ -263,9 +270,11 @@ test("forged messages of a member are ignored, and a member that continues is di
   ]) {
     send(envelope, number++);
   }
+
   send(signed("last"), number++);
   assert.deepEqual(await subscriber.until("last"), ["accepted", "last"]);
   assert.deepEqual(await administrator.replies([["EXISTS", "lies"]]), [integer(0)]);
+
   for (let lies = 0; lies < 100; lies++)
     send({ ...signed(`lie ${lies}`), signature: Buffer.alloc(64, 1) }, number++);
   assert.equal((await member.hears("bye"))?.code, "too-many-refused");

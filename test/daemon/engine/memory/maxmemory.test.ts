@@ -106,18 +106,21 @@ test("a daemon that may evict any key refuses nothing and stays near its limit",
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", "allkeys-random"],
   ]);
   using client = await respOf(daemon);
+
   assert.equal(await fill(client), MANY);
   await until("the remaining keys fit", async () => {
     const size = await client.call("DBSIZE");
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
+
   // INFO and DBSIZE run in one turn, so that no other command runs between them.
   for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
   const done = (await client.flush()).at(-1);
   assert.ok(done?.kind === "array");
   const [info, size] = done.items;
   assert.ok(info?.kind === "bulk" && size?.kind === "integer");
+
   const fields = info.bytes.split("\r\n");
   const numberOf = (name: string) =>
     Number(fields.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1));
@@ -133,11 +136,13 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
       ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
     ]);
     using client = await respOf(daemon);
+
     const hot = Array.from({ length: 20 }, (_, i) => `hot${i}`);
     for (const key of hot) client.queue(["SET", key, VALUE]);
     for (let i = 0; i < MANY; i++) {
       client.queue(["SET", `cold${i}`, VALUE + i]);
       if (i % READ_EVERY !== 0) continue;
+
       const now = Date.now();
       for (const key of hot) client.queue(["STRLEN", key]);
       await client.flush();
@@ -146,6 +151,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
         pause: nextTurn,
       });
     }
+
     await client.flush();
     assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length));
     const size = await client.call("DBSIZE");
@@ -219,17 +225,20 @@ for (const isRecorded of [false, true])
     const recording = isRecorded ? ["-s", pair.file, "--data", folder.path] : [];
     await using daemon = await startDaemon(["--resp", "0", ...recording]);
     using client = await respOf(daemon);
+
     const idle = async (key: string) => {
       const reply = await client.call("OBJECT", "IDLETIME", key);
       assert.ok(reply.kind === "integer", JSON.stringify(reply));
       return Number(reply.value);
     };
+
     await client.call("SET", "k", "v");
     await until("the key is idle", async () => (await idle("k")) > 0);
     const payload = await client.call("DUMP", "k");
     assert.ok(payload.kind === "bulk");
     await client.call("RESTORE", "j", "0", payload.bytes, "IDLETIME", "1000000");
     assert.ok((await idle("j")) >= 1_000_000);
+
     await client.call("GET", "j");
     assert.ok((await idle("j")) < 1_000_000);
   });

@@ -59,6 +59,7 @@ async function withLimit(
       };
     },
   });
+
   const gauge = new FakeGauge();
   const limit = new MemoryLimit({ bytes: LIMIT, policy }, database, gauge, environment);
   const wait = (milliseconds: number) => {
@@ -67,10 +68,12 @@ async function withLimit(
       next?.();
     }
   };
+
   await limit.start();
   check({ gauge, limit, wait });
   await limit.stop();
   assert.equal(next, null, "the limit has stopped reading the gauge");
+
   limit.bytes = LIMIT;
   assert.equal(next, null, "a new limit after the stop does not read it again");
 }
@@ -110,9 +113,11 @@ test("live objects above the limit are detected, immediately if there are many, 
     wait(LOOK_MS);
     gauge.live = 1001;
     wait(LOOK_MS);
+
     assert.ok(limit.isFull);
     assert.ok(limit.refuses(true));
     assert.ok(!limit.refuses(false));
+
     assert.equal(
       limit.refusal([
         ["GET", "k"],

@@ -85,16 +85,19 @@ test("a copy that arrives after a query has noticed that its client disconnected
     databases: 16,
     execute: (_, unit) => new Promise((answer) => calls.push({ unit, answer })),
   });
+
   const { take, sign } = sceneOf(backend);
   const envelope = sign([COUNT]);
   const first = { isGone: false };
   const abandoned = take(envelope, first);
   first.isGone = true;
   assert.equal(calls[0]?.unit.client?.isGone, true);
+
   const copy = take(envelope, { isGone: false });
   assert.equal(calls.length, 2);
   calls[0].answer(error("ERR the client has disconnected"));
   assert.match(repliesOf(await abandoned), DISCONNECTED);
+
   const last = take(envelope, { isGone: false });
   calls[1]?.answer(bulk("the rows"));
   for (const answer of [copy, last]) assert.match(repliesOf(await answer), /the rows/);

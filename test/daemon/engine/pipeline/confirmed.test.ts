@@ -16,6 +16,7 @@ test("an error is final if its entry can be read, or if the command was denied",
   let isDenied = false;
   let isHeld = true;
   const options = { maxReplyBytes: 1000, readStatus: "" } as const;
+
   const recording = double<Recording>({
     seenTo: Number.NEGATIVE_INFINITY,
     state: "live",
@@ -29,11 +30,13 @@ test("an error is final if its entry can be read, or if the command was denied",
     confirm: () => Promise.resolve(true),
     stop() {},
   });
+
   const { pipeline, sign } = makeScene({
     clock: { now: NOW },
     pair: makeKeyPair(),
     parts: { recording, floor: { date: NOW - 1, pending: null } },
   });
+
   const outcome = async ({ body, signature } = sign([["INCR"]])) => {
     const answer = await pipeline.handleEnvelope(
       { kind: "command", body, signature, wait: { kind: "stable" } },
@@ -41,6 +44,7 @@ test("an error is final if its entry can be read, or if the command was denied",
     );
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   };
+
   assert.equal(await outcome(), "result");
   isHeld = false;
   assert.equal(await outcome(), "not-stable unknown", "the entry is damaged now");

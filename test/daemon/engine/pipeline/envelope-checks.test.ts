@@ -69,6 +69,7 @@ test("only writes of a bounded cost, the same in each release, are decided toget
     assert.equal(refusalOf([linear, line], { multi: true }), null, "as one unit");
     assert.equal(refusalOf([linear, line], { decide: false }), null, "without a decision");
   }
+
   assert.equal(refusalOf(["KEY LIST", linear]), "malformed: a decision is requested on keys");
   const name = `${"X".repeat(19)}…`;
   assert.doesNotMatch(refusalOf([`PUBLISH ${name} y`, linear]) ?? "", /…/);

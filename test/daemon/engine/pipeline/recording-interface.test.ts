@@ -20,12 +20,14 @@ test("a daemon without a timeline knows only envelopes that it remembers, and re
   assert.deepEqual([recording.state, recording.members, recording.seenTo], ["live", null, NOW - 10]);
   floor.date = NOW + 1;
   assert.equal(recording.state, "catching-up");
+
   const seen = double<SeenEnvelopes>({ floor: NOW - 5, isApplied: (id: string) => id === "known" });
   const at = (id: string, date: number) => ({ id, at: date, seq: 0 });
   assert.equal(recording.hasApplied(at("known", NOW), seen), true);
   assert.equal(recording.hasApplied(at("other", NOW), seen), false);
   assert.equal(recording.mayArrive(at("other", NOW), seen), true);
   assert.equal(recording.mayArrive(at("other", NOW - 5), seen), false);
+
   const envelope = { at: NOW, seq: 3, commands: [["SET", "k", "v"]] };
   assert.equal(recording.apply({ envelope } as unknown as VerifiedEnvelope), null);
   assert.deepEqual([recording.newest.at, recording.newest.seq], [NOW, 3]);

@@ -35,9 +35,11 @@ async function makeFront(databases: string, aheadMs = 0) {
   const backends = parseSpecifications(databases).map(
     (one) => new RedisBackend({ specification: one as RedisSpecification, timeout: 5000, environment, log }),
   );
+
   const floor = new StartFloor({ databases: backends, future: FUTURE_MS, environment, log });
   const parts = { databases: new Databases(backends), environment, floor };
   const { pipeline, sign, take } = makeScene({ clock, pair, parts });
+
   for (const backend of backends) await backend.start();
   return {
     backends,
@@ -139,10 +141,12 @@ test(
     assert.equal(await front.outcome(early), "catching-up, not-applied");
     await front.floor.start();
     await until("the database is down", () => front.floor.pending?.code === "database-down");
+
     front.pass(60 * SECOND);
     const ahead = front.sign(visit, { at: front.clock.now + FUTURE_MS - 1 });
     assert.equal(await front.outcome(ahead), "database-down, not-applied");
     assert.equal(front.pipeline.recording.state, "catching-up");
+
     await using _late = await startRedis({ port });
     await until("the floor is known", () => front.floor.pending === null);
     // A minute after the start of the process, the earliest start is a minute ago, so the daemon need not wait.
@@ -196,6 +200,7 @@ test("a busy Redis is queried again", options, async () => {
   await using front = await makeFront(at(redis.port));
   const [backend] = front.backends as [RedisBackend];
   await until("the backend is up", () => backend.up);
+
   using busy = await RedisConnection.open(redis.port);
   const script = busy.call("EVAL", "while true do end", "0");
   const isBusy = async () => {
@@ -203,10 +208,12 @@ test("a busy Redis is queried again", options, async () => {
     return reply.kind === "error" && reply.text.startsWith("BUSY ");
   };
   await until("Redis is busy", isBusy);
+
   await front.floor.start();
   await until("a warning is logged", () => front.warnings().length > 0);
   assert.match(front.floor.pending?.detail ?? "", /does not report its time: BUSY /);
   assert.equal(await front.outcome(front.sign(visit)), "catching-up, not-applied");
+
   using killer = await RedisConnection.open(redis.port);
   await killer.call("SCRIPT", "KILL");
   await script;

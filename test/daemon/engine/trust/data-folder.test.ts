@@ -23,6 +23,7 @@ test("acknowledged writes exist after a restart, and a repeated envelope is appl
   const args = ["-s", app.file, "--data", folder.path];
   let id: string;
   let frame: string;
+
   {
     await using first = await startReplica({ args });
     using client = await EnvelopeClient.open(first.port, app);
@@ -35,6 +36,7 @@ test("acknowledged writes exist after a restart, and a repeated envelope is appl
     const answer = await client.exchange(frame);
     assert.deepEqual(answer.kind === "result" && answer.replies, [integer(1), OK]);
   }
+
   await using second = await startReplica({ args });
   using client = await EnvelopeClient.open(second.port, app);
   assert.equal((await client.hello()).daemon, id, "the daemon has the same id");
@@ -45,6 +47,7 @@ test("acknowledged writes exist after a restart, and a repeated envelope is appl
     ]),
     [bulk("1"), bulk("v")],
   );
+
   const again = await client.exchange(frame);
   assert.equal(again.kind === "refused" && again.code, "answer-not-kept");
   assert.deepEqual(await client.replies([["INCR", "n"]]), [integer(2)]);
@@ -61,6 +64,7 @@ test("added keys exist after a restart, and a revoked key stays excluded", async
     const audit = first.log.filter(({ msg }) => msg === "the keys were changed");
     assert.equal(audit.length, 2);
   }
+
   await using second = await startReplica({ args });
   using added = await EnvelopeClient.open(second.port, other);
   assert.deepEqual(await added.replies([["SET", "k", "v"]]), [OK]);
@@ -107,17 +111,21 @@ test("a reloaded configuration may name other peers, but no other keys", async (
     args: ["-s", app.file, "--peer", await refusingAddress(), ...knowsSecret],
   });
   await using daemon = await startReplica({ args });
+
   const peer = `127.0.0.1:${second.port}`;
   const at = ["-p", String(daemon.port)];
   using client = await EnvelopeClient.open(daemon.port, app);
+
   await daemon.daemon.reload(settingsFrom([...args, ...at, "--v1", "off", "--peer", peer, ...knowsSecret]));
   await until("the daemons are members of each other", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
+
   using reader = await EnvelopeClient.open(second.port, app);
   await until(
     "the other daemon has the write",
     async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk",
   );
+
   const restart = daemon.log.filter(({ msg }) => /applies until a restart/.test(msg)).map(({ name }) => name);
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
@@ -194,11 +202,13 @@ test("an envelope without permitted commands is answered and not recorded", asyn
   });
   using administrator = await EnvelopeClient.open(daemon.port, root);
   await administrator.replies([["KEY", "ADD", other.pem, "RULES", "+@all", "-@admin", "~app:*"]]);
+
   using client = await EnvelopeClient.open(daemon.port, other);
   const before = (await client.hello()).clock;
   const denied = await client.ask([["SET", "x", "v"]]);
   assert.ok(denied.kind === "result" && denied.replies[0]?.kind === "error");
   assert.ok(denied.newest.at < before, "no newer date was applied");
+
   const mixed = await client.ask([
     ["SET", "x", "v"],
     ["SET", "app:x", "v"],

@@ -48,6 +48,7 @@ function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
     flipped[i % flipped.length] = (flipped[i % flipped.length] as number) ^ 1;
     const longer = Buffer.from(body);
     longer[longer.length - 3] = 0x78;
+
     const bad: readonly PackedEntry[] = [
       { body, signature: flipped },
       { body: longer, signature },
@@ -57,6 +58,7 @@ function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
       sign(unknownPair, i),
       { body: Buffer.from("*0\r\n"), signature },
     ];
+
     const isGood = i % 3 !== 0;
     return { entry: isGood ? good : (bad[(i / 3) % bad.length] as PackedEntry), isGood };
   });

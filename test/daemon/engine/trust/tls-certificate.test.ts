@@ -212,13 +212,16 @@ test("a certificate outside its validity period, or near its end, is reported on
   const files = await writeCertificate(folder.path);
   const warnings: string[] = [];
   const log = pino({ level: "warn" }, { write: (line) => warnings.push(JSON.parse(line).msg) });
+
   const day = 86_400_000;
   const begun = Date.now();
   let now = begun;
   const environment = { ...realEnvironment, clock: () => now, uptime: () => Math.abs(now - begun) };
   const certificate = new TlsCertificate({ files, checkEvery: 1, environment, log });
+
   await certificate.start();
   assert.deepEqual(warnings, []);
+
   for (const [days, pattern] of [
     [20, /expires at/],
     [5, /expires at/],
@@ -230,6 +233,7 @@ test("a certificate outside its validity period, or near its end, is reported on
     await until("a warning is logged", () => warnings.length > seen);
     assert.match(warnings.at(-1) ?? "", pattern);
   }
+
   await nextTurn();
   assert.equal(warnings.length, 4);
   await certificate.stop();
@@ -241,11 +245,13 @@ test("SIGHUP reads the certificate again, and keeps the old one if the new one c
   await using daemon = await startDaemon(["--tls-cert", files.certificate, "--tls-key", files.key]);
   const line = await daemon.logged(({ msg }) => msg === "TLS with this certificate");
   assert.equal(line["fingerprint"], `sha256:${files.fingerprint}`);
+
   writeFileSync(files.certificate, "nothing");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
     /^The old configuration stays in effect: TLS: .*tls-cert\.pem contains no PEM block/.test(msg),
   );
+
   const renewed = await writeCertificate(folder.path);
   daemon.kill("SIGHUP");
   await daemon.logged((next) => next["fingerprint"] === `sha256:${renewed.fingerprint}`);
@@ -278,11 +284,13 @@ test("a start with invalid TLS options reports the reason", async () => {
       "--require-tls",
     ],
   ];
+
   for (const [pattern, expected, ...argv] of some(cases, 2)) {
     const { code, stderr } = await runDaemon(argv);
     assert.match(stderr, pattern);
     assert.equal(code, expected);
   }
+
   await using plain = await startDaemon(["--require-tls"]);
   assert.equal((await plain.stop()).code, 0);
 });

@@ -34,6 +34,7 @@ function scene() {
         budget,
       }),
   );
+
   const closed: string[] = [];
   /** Opens a connection. @param unauthenticated  the address of a client that does not authenticate, or null */
   const open = (name: string, listener: number, unauthenticated: string | null = null) => {
@@ -56,8 +57,10 @@ function scene() {
         registry.leave(connection);
       },
     });
+
     registry.add(connection);
     if (unauthenticated === null) registry.proved(connection);
+
     /** Sets the bytes of the requests and of the unread answers. */
     return (requests: number, answers: number) => {
       held.queued = requests;

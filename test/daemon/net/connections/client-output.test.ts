@@ -65,10 +65,12 @@ test("a long answer waits until the client has read the short answers before it"
       return true;
     },
   };
+
   output.add("short");
   assert.equal(output.addLong(long), false, "no further request is served");
   assert.ok(output.isFull);
   assert.deepEqual(sent, ["short"]);
+
   takeAll();
   assert.ok(output.drained());
   output.continueLong();

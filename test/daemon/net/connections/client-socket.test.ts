@@ -67,11 +67,13 @@ test("a paused socket receives nothing until it is resumed", async () => {
     received += chunk.length;
     taken.pause();
   });
+
   client.write("a");
   await once(taken, "data");
   client.write("b");
   const quiet = await Promise.race([once(taken, "data"), new Promise((resolve) => setTimeout(resolve, 100))]);
   assert.equal(quiet, undefined);
+
   taken.resume();
   await once(taken, "data");
   assert.equal(received, 2);

@@ -27,17 +27,21 @@ test("incomplete requests of unauthenticated clients do not interrupt large sign
   await using daemon = await startDaemonHere(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["SET", "known", "1"]]);
+
   const { frame } = known.sign([["SET", "large", "x".repeat((3 / 4) * most * MIB)]]);
   known.raw.send(frame.slice(0, -1));
+
   const half = `ds2:${most * MIB}:${"x".repeat(300 * KIB)}`;
   const attackers = await open(daemon.port, amount(30, 100));
   for (const one of attackers) one.send(half);
   await daemon.logged(({ reason }) => reason === "too-much-buffered");
+
   using fresh = await EnvelopeClient.open(daemon.port, pair);
   assert.deepEqual(await fresh.replies([["STRLEN", "large"]]), [{ kind: "integer", value: 0 }]);
   using first = await EnvelopeClient.open(daemon.port, pair);
   const [reply] = await first.replies([["SET", "other", "x".repeat((3 / 4) * most * MIB)]]);
   assert.equal(reply?.kind, "status");
+
   known.raw.send(frame.slice(-1));
   const said = await known.next();
   assert.equal(said?.kind, "result");
@@ -70,6 +74,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
   await using daemon = await startDaemonHere(["-s", pair.file, ...args]);
   const [resp, json] = [await daemon.portOf("Redis clients"), await daemon.portOf("JSON clients")];
   const login = { resp: "AUTH ann pw\r\n", json: '{"action":"auth","user":"ann","password":"pw"}\n' };
+
   /** Logs in and waits for the answer. */
   const enter = async (port: number, bytes: string, answer: RegExp) => {
     const client = await RawClient.open(port);
@@ -78,6 +83,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
     assert.match(client.received, answer);
     return client;
   };
+
   const listeners = [
     [resp, login.resp, /\+OK/, "PING\r\n"],
     [json, login.json, /"status":"success"/, login.json],
@@ -101,6 +107,7 @@ test("clients that have only sent a hello, an unknown key or a bad signature cou
   await using daemon = await startDaemonHere(["-s", pair.file, "--max-connections", "4"]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["PING"]]);
+
   using greeted = await EnvelopeClient.open(daemon.port, pair);
   using foreign = await EnvelopeClient.open(daemon.port, connection);
   assert.equal((await foreign.ask([["PING"]])).kind, "refused");
@@ -108,14 +115,17 @@ test("clients that have only sent a hello, an unknown key or a bad signature cou
   const { frame } = forger.sign([["PING"]]);
   const said = await forger.exchange(`${frame.slice(0, -3)}${frame.at(-3) === "x" ? "y" : "x"}\r\n`);
   assert.equal(said.kind === "refused" && said.code, "bad-signature");
+
   const late: EnvelopeClient[] = [];
   for (let i = 0; i < 3; i++) {
     const client = await EnvelopeClient.open(daemon.port, pair);
     await client.replies([["PING"]]);
     late.push(client);
   }
+
   for (const one of [greeted, foreign, forger]) assert.equal(await one.next(), null);
   for (const one of [known, ...late]) assert.equal((await one.ask([["PING"]])).kind, "result");
+
   using refused = await RawClient.open(daemon.port);
   assert.equal(await refused.rest(), "", "the new client is closed: all other clients are authenticated");
   for (const one of late) one[Symbol.dispose]();

@@ -25,6 +25,7 @@ for (const [option, request, answer] of LISTENERS) {
       "--tls-key",
       key,
     ]);
+
     using plain = await RawClient.open(port);
     plain.send(request);
     assert.doesNotMatch(await plain.rest(), answer);

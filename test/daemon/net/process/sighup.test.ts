@@ -28,19 +28,23 @@ test("a reload begins only after the one before, and one answers all signals tha
   const held = new HeldReload();
   new SighupHandler().handle(held.reload);
   assert.equal(held.begun, 0);
+
   hangUp();
   await nextTurn();
   assert.equal(held.begun, 1);
+
   hangUp();
   hangUp();
   await nextTurn();
   assert.equal(held.begun, 1);
+
   await held.end();
   await nextTurn();
   assert.equal(held.begun, 2);
   await held.end();
   await nextTurn();
   assert.equal(held.begun, 2);
+
   hangUp();
   await nextTurn();
   assert.equal(held.begun, 3);

@@ -77,6 +77,7 @@ test("the parser accepts integers of any length, but only in their canonical for
   for (const value of [0, 7, -1, 10, 123456789012345, -99999999999999, 999999999999999, 2 ** 53 - 1])
     assert.ok(Object.is(parseInteger(String(value)), value), String(value));
   for (const value of [2n ** 63n - 1n, -(2n ** 63n)]) assert.equal(parseInteger(String(value)), value);
+
   for (const text of [
     "",
     "-",
@@ -96,6 +97,7 @@ test("the parser accepts integers of any length, but only in their canonical for
     "\xb2",
   ])
     assert.equal(parseInteger(text), undefined, JSON.stringify(text));
+
   for (const text of [String(2n ** 63n), "0".repeat(16), `${"1".repeat(16)}x`, "1".repeat(21)])
     assert.equal(parseInteger(text), undefined, text);
 });

@@ -80,10 +80,12 @@ test("arguments that are not valid are errors, and change nothing", () => {
   ])
     for (const name of ["DECIDE", "DECIDED", "UNDECIDE"])
       assert.match(run(`CLUSTER ${name} ${rest}`), /^-"ERR syntax error/, `${name} ${rest}`);
+
   assert.match(run("CLUSTER DECIDE "), /1 to 256/);
   assert.match(run(`CLUSTER DECIDE ${"x".repeat(257)}`), /257 bytes instead of 1 to 256/);
   assert.match(run("CLUSTER DECIDE"), /wrong number of arguments/);
   assert.deepEqual(canonicalRing(ring), before);
+
   assert.equal(run(`CLUSTER DECIDE ${"x".repeat(256)}`), OK);
   assert.equal(namedPattern(["CLUSTER", "DECIDE", "d:*", "DB"]), null);
   assert.deepEqual(namedPattern(["CLUSTER", "DECIDE", "d:*", "pair"]), {

@@ -38,6 +38,7 @@ test("the idle time counts from the last command that used the key", () => {
   assert.equal(numberOf("OBJECT IDLETIME k"), 0);
   state.now += 10_999;
   assert.equal(numberOf("OBJECT IDLETIME k"), 10);
+
   for (const line of [
     "TYPE k",
     "TTL k",
@@ -50,12 +51,14 @@ test("the idle time counts from the last command that used the key", () => {
     run(line);
     assert.equal(numberOf("OBJECT IDLETIME k"), 10, line);
   }
+
   for (const line of ["GET k", "TOUCH k", "STRLEN k", "MGET none k", "APPEND k x", "SET k v", "COPY k j"]) {
     state.now += 5000;
     assert.ok(numberOf("OBJECT IDLETIME k") >= 5, line);
     run(line);
     assert.equal(numberOf("OBJECT IDLETIME k"), 0, line);
   }
+
   run("FLUSHALL");
   run("SET k v");
   state.now += 3000;
@@ -173,10 +176,12 @@ test("a command that is applied again is no use of its keys", () => {
   run("SET j v");
   state.now += 3000;
   database.usage.tick(state.now);
+
   database.isRedoing = true;
   for (const key of ["k", "j", "new"])
     database.execute(["APPEND", key, "x"], { at: START + 1000, db: 0, id: "u" });
   database.isRedoing = false;
+
   assert.equal(numberOf("OBJECT IDLETIME k"), 3);
   assert.equal(numberOf("OBJECT IDLETIME j"), 3);
   assert.equal(numberOf("OBJECT IDLETIME new"), 0);

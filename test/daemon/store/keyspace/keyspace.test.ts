@@ -14,6 +14,7 @@ test("the count of expired keys equals that of a scan, whatever changes", () => 
     const key = `k${random.below(60)}`;
     const expire = now - 20 + random.below(60);
     const entry = keyspace.find(key);
+
     switch (random.below(8)) {
       case 0:
         keyspace.delete(key);
@@ -37,6 +38,7 @@ test("the count of expired keys equals that of a scan, whatever changes", () => 
         keyspace.set(key, "v", random.below(3) === 0 ? NO_EXPIRY : expire, "");
     }
   }
+
   for (let n = 0; n < 60; n++) keyspace.delete(`k${n}`);
   assert.equal(keyspace.expired(now), 0);
 });

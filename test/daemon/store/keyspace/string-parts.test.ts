@@ -31,6 +31,7 @@ function change(random: SeededRandom, before: Buffer): { argv: string[]; after: 
     bytes.copy(after, at);
     return after;
   };
+
   switch (random.below(4)) {
     case 0:
       return { argv: ["APPEND", "k", text], after: Buffer.concat([before, Buffer.from(text)]) };
@@ -97,9 +98,11 @@ test("a long string is not copied for each change, nor to read a part of it", ()
   run("SETRANGE", "k", String(2 * DRAFT_BYTES_MIN), "x");
   run("SETBIT", "k", "7", "1");
   assert.ok(isDraft(database));
+
   run("SETRANGE", "k", "5", "hello");
   run("APPEND", "k", "y");
   run("BITFIELD", "k", "INCRBY", "i8", "0", "1");
+
   assert.equal(run("GETRANGE", "k", "5", "9"), '"hello"');
   assert.equal(run("GETRANGE", "k", "-2", "-1"), '"xy"');
   assert.equal(run("GETBIT", "k", "6"), ":1");
@@ -107,11 +110,13 @@ test("a long string is not copied for each change, nor to read a part of it", ()
   assert.match(run("LPUSH", "k", "z"), /WRONGTYPE/);
   assert.equal(run("SETNX", "k", "z"), ":0");
   assert.equal(run("PEXPIREAT", "k", "1000000"), ":1");
+
   for (let i = 0; i < 3; i++) {
     run("SETBIT", "k", "0", String(i % 2));
     run("GET", "k");
     assert.ok(isDraft(database));
   }
+
   run("GET", "k");
   assert.ok(!isDraft(database), "after two reads the value is a string again");
 });
@@ -120,15 +125,18 @@ test("a part that was read from a long string does not change with the string", 
   const database = new Database();
   const records: UndoRecord[] = [];
   const run = (...argv: string[]) => database.execute(argv, unit, records);
+
   run("SETRANGE", "k", String(DRAFT_BYTES_MIN), "x");
   run("SETRANGE", "k", "0", "before");
   const before = bytesOf(run("GET", "k"));
   run("COPY", "k", "copy");
   run("SETRANGE", "k", "0", "behind");
+
   const removal: UndoRecord[] = [];
   database.execute(["DEL", "k"], unit, removal);
   database.execute(["SET", "k", "other"], unit, removal);
   database.undo(removal);
+
   run("SETRANGE", "k", "0", "later!");
   assert.ok(bytesOf(run("GET", "k")).startsWith("later!"));
   assert.ok(before.startsWith("before"));

@@ -59,10 +59,12 @@ const seed = seedOfRun();
 test(`undo of every command restores the state (seed ${seed})`, () => {
   const writing = commands.filter(({ name, flags }) => flags.includes("write") && hasCode(name));
   const idle = new Set(writing.map(({ name }) => name));
+
   for (let number = 0; number < STATES || (idle.size > 0 && number < STATES_MAX); number++) {
     const g = new Generator({ random: new SeededRandom(seed, number), now: EPOCH });
     const database = randomDatabase(g);
     if (number === 0 && !isFull) for (const name of changedByPrepared(database)) idle.delete(name);
+
     const calls = number < STATES ? CALLS_PER_STATE : CALLS_UNTIL_CHANGED;
     /** The state, if no call may have changed it since. */
     let known: readonly string[] | null = null;
@@ -81,6 +83,7 @@ test(`undo of every command restores the state (seed ${seed})`, () => {
     }
     assertCounts(database);
   }
+
   assert.deepEqual([...idle], [], "writing commands that never changed anything");
 });
 
@@ -141,20 +144,24 @@ function checkUndo(
   const records: UndoRecord[] = [];
   const reply = database.execute(unit.argv, unit, records);
   const after = canonicalState(database);
+
   const again: UndoRecord[] = [];
   const checkAgain = () => {
     const secondReply = database.execute(unit.argv, unit, again);
     if (!dependsOnInnerOrder(unit.name))
       assert.equal(shown(secondReply), shown(reply), `another reply: ${where}`);
   };
+
   if (records.length === 0) {
     assert.deepEqual(after, before, `the state changed without a record: ${where}`);
     checkAgain();
     assert.deepEqual(again, [], `the unit changed the state only when it ran again: ${where}`);
     return { changes: false, isRecorded: false };
   }
+
   const changes = !isDeepStrictEqual(visible(after, unit.at), visible(before, unit.at));
   if (reply.kind === "error") assert.ok(!changes, `an error changed the state: ${where}`);
+
   database.undo(records);
   assert.deepEqual(canonicalState(database), before, where);
   checkAgain();

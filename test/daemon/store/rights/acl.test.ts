@@ -141,6 +141,7 @@ test("channel rules apply to channels; without any, permission for all keys incl
     "&* resetchannels",
   ])
     assert.ok(!permits(shut, "PUBLISH", "news", "text"), shut);
+
   const some = "+@all ~* &news.* &own";
   assert.ok(permits(some, "SUBSCRIBE", "news.1", "own"));
   assert.ok(!permits(some, "SUBSCRIBE", "news.1", "other"));

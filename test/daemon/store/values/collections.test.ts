@@ -104,9 +104,11 @@ test(`a set keeps members and their order (seed ${seed})`, () => {
 function assertList(list: List, elements: readonly string[], random: SeededRandom): void {
   assert.equal(list.size, elements.length);
   assert.deepEqual(list.slice(), elements);
+
   const from = random.below(elements.length + 1);
   const to = random.between(from, elements.length);
   assert.deepEqual(list.slice(from, to), elements.slice(from, to));
+
   const searched = elements[from] ?? "absent";
   assert.deepEqual(
     list.indexesOf(searched, from, to),
@@ -114,11 +116,13 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
       (index) => index >= from && index < to && elements[index] === searched,
     ),
   );
+
   for (let i = 0; i < 20 && elements.length > 0; i++) {
     const index = random.below(elements.length);
     assert.equal(list.at(index), elements[index]);
   }
   if (random.chance(0.5)) return;
+
   const counted = elements[random.below(elements.length)] ?? "absent";
   assert.equal(list.maxCountOf(counted), elements.filter((element) => element === counted).length);
   assert.equal(list.maxCountOf("absent"), 0);

@@ -15,6 +15,7 @@ test(`a sorted set agrees with a map that is sorted again (seed ${seed})`, () =>
   const random = new SeededRandom(seed);
   const scores = new Map<string, number>();
   let zset = new SortedSet();
+
   for (let step = 0; step < 6000; step++) {
     const member = `m${random.below(400)}`;
     if (random.chance(0.35)) {
@@ -25,6 +26,7 @@ test(`a sorted set agrees with a map that is sorted again (seed ${seed})`, () =>
       scores.set(member, score);
       zset.set(member, score);
     }
+
     if (step % 300 > 0) continue;
     if (random.chance(0.5)) zset = zset.clone();
     const pairs = ordered(scores);

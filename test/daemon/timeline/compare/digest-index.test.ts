@@ -78,11 +78,13 @@ test(`an index that was saved and restored returns the same sums and can be exte
   const random = new SeededRandom(seed, 100);
   const { holder } = filled(random, 2000, 100_000_000);
   const end = EPOCH + 100_000_000;
+
   const saved = savedSums(holder, end);
   const restored = new DigestIndex(holder.storage);
   restored.add({ at: 1, seq: 1, id: "x".repeat(32) }, true);
   const ring = orderKeysOf(holder.index, "ring");
   restored.restore(saved, random.shuffled(ring));
+
   const orderKey = { at: EPOCH + 5, seq: 3, id: randomId(random) };
   holder.add(orderKey);
   restored.add(orderKey, false);
@@ -92,6 +94,7 @@ test(`an index that was saved and restored returns the same sums and can be exte
     const at = EPOCH + 50_000_123;
     assert.deepEqual(restored.digestUpTo(at, set), holder.index.digestUpTo(at, set));
   }
+
   holder.remove(orderKey);
   assert.deepEqual(savedSums(holder, end), saved);
   assert.throws(() => new DigestIndex().restore(saved.subarray(0, saved.length - 1), ring), RangeError);
@@ -103,9 +106,11 @@ test(`rows of old times are computed from the order keys (seed ${seed})`, () => 
   // There is one entry per second, and there are more seconds than the finest level stores.
   for (let second = 0; second < 140_000; second++)
     holder.add({ at: EPOCH + second * 1000, seq: 0, id: randomId(random) });
+
   const { index } = holder;
   const all = orderKeysOf(index, "data");
   const from = EPOCH / 1000;
+
   // The row after the maximum, of entry 131,073, drops all but 98,304 rows, and those that share a row of 64 seconds.
   const complete = Math.ceil((from + 131_073 - 98_304) / 64) * 64;
   assert.deepEqual([index.completeFrom("data", 0), index.completeFrom("data", 1)], [complete, 0]);
@@ -113,6 +118,7 @@ test(`rows of old times are computed from the order keys (seed ${seed})`, () => 
   assert.notEqual(index.tableFrom("data", 0, complete), null);
   assert.equal(index.tableFrom("data", 0, from), null);
   assert.notEqual(index.tableFrom("data", 0, from + 139_000), null);
+
   for (const level of [0, 1]) {
     const start = Math.ceil(from / 4096) * 4096;
     const rows = finish(ownRows(index, "data", level, start, start + 4096));
@@ -123,9 +129,11 @@ test(`rows of old times are computed from the order keys (seed ${seed})`, () => 
     const sum = Buffer.from(digestOf(orderKeys).sum, "latin1");
     assert.deepEqual([row?.high, row?.low], [sum.readUInt32BE(24), sum.readUInt32BE(28)]);
   }
+
   const at = EPOCH + 1_234_567;
   const expected = digestOf(all.filter((orderKey) => orderKey.at < at));
   assert.deepEqual(index.digestUpTo(at, "data"), expected);
+
   const saved = savedSums(holder, EPOCH + 139_999_000);
   assert.ok(saved.length < 4_500_000, `${saved.length} bytes`);
   const restored = new DigestIndex(holder.storage);

@@ -105,11 +105,13 @@ test("a list of ids keeps complete seconds, and is the same whether it was saved
     again.restore(Buffer.concat([...list.serialise()]));
     list = again;
   }
+
   assert.deepEqual(Buffer.concat([...list.serialise()]), Buffer.concat([...whole.serialise()]));
   // The last entry is of the second 69, and a second has at most 15 entries.
   assert.ok(list.from > EPOCH / 1000 + 60 && list.from < EPOCH / 1000 + 66, String(list.from));
   const count = finish(list.ids()).size;
   assert.ok(count > 85 && count <= 100, String(count));
+
   const saved = Buffer.concat([...whole.serialise()]);
   for (const length of [saved.length - 1, 15])
     assert.throws(() => new NewestIds().restore(saved.subarray(0, length)), RangeError);

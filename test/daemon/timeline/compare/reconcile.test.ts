@@ -35,15 +35,18 @@ for (const { count, spread, within } of [
     const random = new SeededRandom(seed, spread);
     const [one, other] = [new Holder(), new Holder()];
     const each = count / 100;
+
     for (let i = 0; i < count; i++) {
       const orderKey = { at: EPOCH + Math.floor((i * spread) / count), seq: 0, id: randomId(random) };
       const different = i % each === each / 2 ? (i / each) & 1 : null;
       if (different !== 0) one.add(orderKey);
       if (different !== 1) other.add(orderKey);
     }
+
     // Sorts the entries before the measurement, because a disk stores them sorted.
     one.all("data");
     other.all("data");
+
     const { messages, bytes, given, needless, longestStep } = exchange(one, other, "data", 1);
     t.diagnostic(`${messages} messages, ${bytes} bytes, longest step ${longestStep.toFixed(1)} ms`);
     assert.equal(given, 100);

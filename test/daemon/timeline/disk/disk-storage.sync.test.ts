@@ -52,13 +52,16 @@ test("data that is put during a sync is reported as synced only after the next s
     storage.put([entry(1)]);
     const first = note(outcomes, "first", storage.synced());
     await until("the first sync begins", () => storage.syncs.length === 1);
+
     storage.put([entry(2)]);
     const second = note(outcomes, "second", storage.synced());
     await storage.flushed();
     assert.deepEqual(outcomes, []);
+
     storage.syncs[0]?.succeed();
     await first;
     assert.deepEqual(outcomes, ["first is on the disk"]);
+
     await until("the second sync begins", () => storage.syncs.length === 2);
     storage.syncs[1]?.succeed();
     await second;
@@ -79,10 +82,12 @@ for (const isWritten of [true, false]) {
       if (isWritten) await storage.flushed();
       // The write begins now, and ends after the failure.
       else await nextTurn();
+
       storage.syncs[0]?.fail(new Error("EIO"));
       await Promise.all([first, second]);
       storage.put([entry(3)]);
       await note(outcomes, "third", storage.synced());
+
       assert.deepEqual(outcomes.sort(), ["first: true", "second: true", "third: true"]);
       await assert.rejects(storage.flushed(), /can no longer be written \(EIO\)/);
       await storage.close();

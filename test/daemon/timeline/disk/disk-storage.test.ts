@@ -49,6 +49,7 @@ const EARLY_MAX = 150;
 test("an iteration reads only a few long values ahead", () => {
   const value = Buffer.alloc(300_000);
   const keys = Array.from({ length: 100 }, (_, i) => writeOrderKey({ at: i, seq: 0, id: "i".repeat(32) }));
+
   let read = 0;
   const database = {
     *getRange({ start, limit }: { start?: Buffer; limit: number }) {
@@ -60,6 +61,7 @@ test("an iteration reads only a few long values ahead", () => {
       }
     },
   };
+
   const found: Buffer[] = [];
   for (const { items } of entrySlices(database as unknown as Parameters<typeof entrySlices>[0], null, null)) {
     const ahead = read - found.length;
@@ -128,6 +130,7 @@ test("only the owner can read the files of a folder, whatever the umask, and wha
       return files;
     };
     const modes = () => readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode & 0o777]);
+
     const umask = process.umask(0);
     try {
       const files = await open();
@@ -139,6 +142,7 @@ test("only the owner can read the files of a folder, whatever the umask, and wha
         modes(),
         readdirSync(folder).map((name) => [name, 0o600]),
       );
+
       for (const name of ["data.mdb", "lock.mdb"]) chmodSync(join(folder, name), 0o664);
       await open();
       assert.deepEqual(
@@ -175,17 +179,20 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", failingLog), inUse);
+
       // The second process has the same process id. In containers most daemons have process id 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
       assert.equal(readFileSync(lock, "latin1"), text, "the first process's lock is restored");
+
       const before = acknowledged.length;
       await until("another entry is acknowledged", () => acknowledged.length > before);
     } finally {
       child.kill("SIGKILL");
       await once(child, "close");
     }
+
     const storage = new DiskStorage(folder, "always", failingLog);
     checkLeft(storage, acknowledged.map(Number));
     await storage.close();
@@ -263,20 +270,24 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
     const copy = join(folder, "copy");
     const storage = new DiskStorage(join(folder, "data"), "always", failingLog);
     const file = (data: string, name: string) => join(data, "timeline", name);
+
     for (let number = 0; number < 100; number++) storage.put([[orderKeyOf(number), contentOf(number)]]);
     storage.put([], [["genesis", Buffer.from("g")]]);
     await storage.settled();
     await new DiskStorage(copy, "always", failingLog).close();
     copyFileSync(file(join(folder, "data"), "data.mdb"), file(copy, "data.mdb"));
+
     for (let number = 100; number < 200; number++) {
       storage.put([[orderKeyOf(number), contentOf(number)]], [["watermark", Buffer.from(String(number))]]);
       storage.remove([orderKeyOf(number - 50)]);
       if (number % 10 === 0) await storage.flushed();
     }
     await storage.flushed();
+
     // LMDB is restored to an earlier state, but the log is not.
     for (const name of ["log-1", "log-2"]) copyFileSync(file(join(folder, "data"), name), file(copy, name));
     await storage.close();
+
     for (let round = 0; round < 2; round++) {
       const next = new DiskStorage(copy, "always", failingLog);
       const expected = [...Array(50).keys(), ...Array.from({ length: 50 }, (_, i) => 150 + i)];
@@ -285,6 +296,7 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
       assert.equal(next.mark("genesis")?.toString(), "g");
       await next.close();
     }
+
     assert.equal(statSync(file(copy, "log-1")).size, 0, "a stopped daemon's folder needs no log");
   }));
 
@@ -312,11 +324,13 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     const acknowledged = await killEarly(folder);
     const path = join(folder, "timeline", "log-1");
     const bytes = readFileSync(path);
+
     // The first group contains the first entries of all workers.
     const first = bytes.indexOf(orderKeyOf(0));
     assert.notEqual(first, -1);
     bytes[first + ENTRY_ORDER_KEY_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
+
     const reports: object[] = [];
     const storage = new DiskStorage(folder, "always", {
       ...failingLog,
@@ -325,6 +339,7 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     assert.deepEqual(reports, [
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);
+
     assert.equal(storage.get(orderKeyOf(0)), null);
     const last = Math.max(...acknowledged);
     assert.deepEqual(storage.get(orderKeyOf(last)), contentOf(last));
@@ -340,15 +355,18 @@ for (const fsync of ["always", "never"] as const)
       await until("ten entries are acknowledged", () => acknowledged.length >= 10);
       child.kill("SIGKILL");
       await once(child, "close");
+
       const same = new DiskStorage(folder, fsync, failingLog);
       assert.equal(same.mayHaveForgotten, false);
       await same.close();
+
       const path = join(folder, "timeline", LOG_END_FILE);
       const bytes = readFileSync(path);
       // The id of another start of the machine.
       bytes[bytes.length - 1]! ^= 1;
       bytes.writeUInt32BE(crc32(bytes.subarray(4)));
       writeFileSync(path, bytes);
+
       const next = new DiskStorage(folder, fsync, { ...failingLog, warn: () => {} });
       assert.equal(next.mayHaveForgotten, fsync === "never");
       await next.close();
@@ -393,6 +411,7 @@ for (const [size, inlineMicros] of [
       const wrapper = ["sh", "-c", `ulimit -f ${BLOCKS_MAX[size]}; exec "$@"`, "sh"];
       const { child, acknowledged, lines } = startChild(folder, { size, wrapper, inlineMicros });
       await once(child, "close");
+
       const failures = lines.filter((line) => line.startsWith("failed: "));
       assert.equal(failures.length, 2, lines.slice(-3).join("\n"));
       assert.equal(failures[0], failures[1]);
@@ -400,6 +419,7 @@ for (const [size, inlineMicros] of [
         failures[0] as string,
         /can no longer be written \((EFBIG|ENOSPC): [^)]+\): nothing is acknowledged/,
       );
+
       const storage = new DiskStorage(folder, "always", failingLog);
       if (size === "small") checkLeft(storage, acknowledged.map(Number));
       else
@@ -435,18 +455,21 @@ test("a write flushed by an idle event loop survives the process, and all data o
     await until("the file has grown", () => storage.bytes > 200_000);
     await storage.settled();
     await sleep(1);
+
     storage.put([[orderKeyOf(1), contentOf(1)]]);
     assert.ok(storage.flushNow());
     storage.put([[orderKeyOf(2), contentOf(2)]]);
     assert.ok(!storage.flushNow());
     storage.put([[orderKeyOf(3), contentOf(3)]]);
     assert.ok(!storage.flushNow());
+
     mkdirSync(join(copy, "timeline"), { recursive: true });
     for (const name of ["format", "data.mdb", "log-1", "log-2", "log-end"])
       copyFileSync(join(copied, "timeline", name), join(copy, "timeline", name));
     await storage.flushed();
     assert.ok(storage.flushNow());
     await storage.close();
+
     const next = new DiskStorage(copy, "always", failingLog);
     assert.deepEqual([...next.orderKeys(null, null)], [orderKeyOf(0), orderKeyOf(1)]);
     await next.close();

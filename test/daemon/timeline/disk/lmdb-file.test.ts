@@ -97,6 +97,7 @@ test("if one page of a file is empty, the reader returns the contents of all oth
     const random = new SeededRandom(seed);
     const bytes = readFileSync(path);
     const { pageBytes } = read(path);
+
     let reported = 0;
     for (let page = 2; page < bytes.length / pageBytes; page++) {
       const isTorn = random.below(2) === 0;
@@ -104,11 +105,13 @@ test("if one page of a file is empty, the reader returns the contents of all oth
       if (isTorn) torn.copy(torn, page * pageBytes, 0, pageBytes);
       else torn.fill(0, page * pageBytes, (page + 1) * pageBytes);
       writeFileSync(path, torn);
+
       const damage = damageIn(path);
       if (damage === null) continue;
       reported++;
       if (damage instanceof DamagedFile) continue;
       assert.equal(damage.page, page);
+
       const [found] = entriesOf(path);
       if (found === undefined) continue;
       const missing = entries.filter(([key]) => !found.has(key.toString("latin1")));
@@ -119,6 +122,7 @@ test("if one page of a file is empty, the reader returns the contents of all oth
           `page ${page}`,
         );
     }
+
     assert.ok(reported > 10, `${reported} pages`);
   }));
 

@@ -78,6 +78,7 @@ for (const [name, reserve] of Object.entries({
       rmSync(disk, { recursive: true });
       return context.skip("this user cannot mount a small disk");
     }
+
     const path = join(disk, "data.mdb");
     writeFileSync(path, USED);
     const target = new LmdbReserve(path);
@@ -85,6 +86,7 @@ for (const [name, reserve] of Object.entries({
       await assert.rejects(async () => reserve(target, USED.length, 2 * 1024 * 1024), /ENOSPC/);
       assert.equal(statSync(path).size, USED.length);
       await reserve(target, USED.length, BYTES);
+
       // Another program fills the disk. The bytes that were reserved before are still available.
       while (statfsSync(disk).bavail > 0) appendFileSync(join(disk, "other"), Buffer.alloc(4096));
       await reserve(target, USED.length, BYTES);
@@ -113,6 +115,7 @@ test("LMDB writes at most the calculated bytes in a commit, of any entries", {
 }, () => {
   const seed = seedOfRun();
   console.log(`seed ${seed}`);
+
   const folder = mkdtempSync(join(tmpdir(), "dbsync-commit-"));
   const root = open<Buffer, Buffer>({ path: folder, noSubdir: false, noSync: true, maxDbs: 4, ...BINARY });
   try {
@@ -129,6 +132,7 @@ test("LMDB writes at most the calculated bytes in a commit, of any entries", {
           else marks.put(Buffer.from(operation.name), operation.value);
         }
       });
+
       const written = writtenBytes() - before;
       assert.ok(
         written <= max,

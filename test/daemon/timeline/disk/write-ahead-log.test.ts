@@ -163,6 +163,7 @@ test("after a power failure only synced groups count as lost", async () => {
       for (const number of range(41, 45)) await log.write(put(number));
       await log.sync();
       for (const number of range(46, 50)) await log.write(put(number));
+
       const path = join(folder, "log-1");
       const bytes = readFileSync(path).subarray(0, 10 * EACH);
       failPower(folder);
@@ -174,6 +175,7 @@ test("after a power failure only synced groups count as lost", async () => {
         const { unsynced } = readLog(folder, { marker, sequence: MOVED });
         assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
       }
+
       // If the operating system had not written the log-end file yet, this file is older than the log.
       failPower(folder, begun);
       writeFileSync(path, bytes);
@@ -233,13 +235,16 @@ test("if an unsynced group is damaged after a power failure, all later groups ar
 test("a file is reused once LMDB has all its groups, and not before", () =>
   withLog("written", async (log, folder) => {
     const sizes = () => ["log-1", "log-2"].map((name) => statSync(join(folder, name)).size);
+
     for (const number of range(41, 80)) await log.write(put(number, MIB));
     assert.ok((sizes()[0] as number) < 18 * MIB, "the log continues in the second file");
     assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
+
     // The last group of the first file is not in LMDB yet.
     log.moved(50);
     for (const number of range(81, 90)) await log.write(put(number, MIB));
     assert.deepEqual(remains(folder, 50), { numbers: range(51, 90), lost: 0 });
+
     log.moved(89);
     const before = sizes();
     for (const number of range(91, 100)) await log.write(put(number, MIB));
@@ -249,6 +254,7 @@ test("a file is reused once LMDB has all its groups, and not before", () =>
       log.bytes,
       before.reduce((sum, size) => sum + size),
     );
+
     log.moved(100);
     const last = amount(140, 200);
     for (const number of range(101, last)) {

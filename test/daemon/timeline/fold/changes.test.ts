@@ -72,13 +72,17 @@ test("a key's expiry is reported once: when it occurs, or when an earlier comman
   const subject = new Subject();
   const reported = observe(subject);
   const { database } = subject.fold;
+
   subject.merge(entry("a", 10, ["SET k 1 PX 100", "SET l 1 PX 100", "SET m 1 PX 100000"]));
   database.reportExpired(AT + 50);
   reported.taken();
+
   subject.merge(entry("b", 150, ["SET l 2"]));
   assert.deepEqual(reported.taken().events, ["0 expired l", "0 new l", "0 set l"]);
+
   database.reportExpired(AT + 200);
   assert.deepEqual(reported.taken(), { events: ["0 expired k"], keys: ["0 k"] });
+
   // The fold removes it now, and again when the command is redone.
   subject.merge(entry("d", 300, ["SET k 2"]));
   subject.merge(entry("c", 290, ["EXISTS k", "GET k", "SET k 1"]));

@@ -104,12 +104,14 @@ test("a decision without a unit has neither an answer nor an effect", () => {
     outcomes: ["unmet"],
     unit: null,
   });
+
   const empty = {
     id: idOf("empty"),
     body: bytes,
     signature: Buffer.alloc(0),
     envelope: readEntryBody(bytes),
   };
+
   assert.deepEqual(subject.merge(empty), []);
   subject.merge(entry("late", 5, ["SET k v"]));
   assert.equal(subject.ask("GET k"), '"v"');
@@ -119,6 +121,7 @@ test("two decisions on one unit are both applied, as by a daemon that has only a
   const all = new Subject();
   const first = decided("unit", 100, "INCR k", "applied", absent);
   const unit = readDecision(first.body).unit ?? assert.fail();
+
   const head = {
     slot: slot + 1,
     index: 0,
@@ -129,13 +132,16 @@ test("two decisions on one unit are both applied, as by a daemon that has only a
   };
   const body = writeDecision({ ...head, outcomes: ["applied"], unit });
   const second = { ...first, id: idOf("again"), body, envelope: readEntryBody(body) };
+
   all.merge(second);
   all.merge(first);
+
   // The snapshot contains the key as of its date, and no decisions.
   const database = new Database();
   database.execute(["INCR", "k"], { at: AT + 100, db: 0, id: unitOf("unit") });
   const later = new Fold({ database, ring: genesisRing({ hasRoots: true }), cutAt: AT + 150 });
   later.merge([second]);
+
   assert.deepEqual(canonicalState(later.database), canonicalState(all.fold.database));
   assert.equal(all.ask("GET k"), '"2"');
 });
@@ -156,12 +162,14 @@ test("the conditions of a unit are evaluated on the present state", () => {
 test("the conditions of units that are decided together are evaluated one after the other", () => {
   const { fold } = new Subject();
   const place = { slot: 1, index: 0, count: 1, previous: null, seq: 0, outcomes: ["applied"] } as const;
+
   let at = AT + 100;
   const draft = (line: string, conditions: readonly Condition[] | null = null): Entry => {
     const { body, signature } = entry(`client ${at}`, 50, [line], { if: conditions, decide: true });
     const bytes = writeDecision({ ...place, at: at++, unit: { body, signature } });
     return { id: idOf(`decision ${at}`), body: bytes, signature, envelope: readEntryBody(bytes) };
   };
+
   const before = canonicalState(fold.database);
   const hold = (...drafts: readonly Entry[]) => heldIn(drafts, fold);
   assert.deepEqual(hold(), []);
@@ -173,6 +181,7 @@ test("the conditions of units that are decided together are evaluated one after 
   assert.deepEqual(hold(draft("SET k a NX"), draft("DEL k"), draft("SET k b NX")), [true, true, true]);
   assert.deepEqual(hold(draft("SET k a XX"), draft("SET k b NX"), draft("SET k c NX")), [false, true, false]);
   assert.deepEqual(canonicalState(fold.database), before, "nothing is applied");
+
   assert.deepEqual(
     hold(draft("SET k a NX"), draft(`KEY REVOKE ${"0".repeat(64)}`), draft("SET k b NX")),
     [true, true],

@@ -109,6 +109,7 @@ test("above the highest number entries receive other ids below 2^53", () => {
     "UPSERT",
     "COUNT",
   );
+
   const ids = idsOf([greatest, ...inserts, upsert], [create]);
   assert.deepEqual([...ids.keys()].sort(), ["a1", "a2", "b", "g", "u"]);
   assert.equal(new Set(ids.values()).size, ids.size);

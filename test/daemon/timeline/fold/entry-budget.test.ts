@@ -62,6 +62,7 @@ for (const [name, commands] of Object.entries(LARGE)) {
 test("SQL that computes much from few rows is refused, whichever clause contains the expression", () => {
   const fold = newFold();
   const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
+
   const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
   for (const [i, text] of [
     "create database d",
@@ -69,6 +70,7 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     `insert into t values ${values}`,
   ].entries())
     assert.notEqual(sql(i + 1, text), "too-many-steps", text);
+
   const long = `a${"+1".repeat(100)}`;
   const statements = (value: string) => [
     `update t set a = ${value}`,
@@ -84,9 +86,11 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     `insert into t select a from t where a in (select z.a from t z where z.${value} < t.a)`,
     `insert into t select x.a from t x join t y on x.a = y.a where x.${value} < 0`,
   ];
+
   const before = canonicalState(fold.database);
   for (const text of statements(long)) assert.equal(sql(9, text), "too-many-steps", text);
   assert.deepEqual(canonicalState(fold.database), before);
+
   // The remaining statements would double the rows each time.
   for (const [i, text] of statements("a+1").slice(0, 3).entries())
     assert.notEqual(sql(10 + i, text), "too-many-steps", text);
@@ -122,12 +126,14 @@ test("a timeline does not record an entry that it refuses, but folds it once ano
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
   const large = entryAt(START + 2000, "SETRANGE k 10000000 x");
+
   assert.equal(subject.timeline.accept(set).kind, "accepted");
   assert.equal(subject.timeline.accept(large).kind, "too-many-steps");
   await subject.settle();
   assert.equal(subject.timeline.index.total("data").count, 1);
   subject.timeline.receive([large], MEMBER);
   await subject.settle();
+
   const free = await new TimelineSubject({ now: START + 10_000 }).open();
   free.timeline.receive([set, large], MEMBER);
   await free.settle();
@@ -148,11 +154,13 @@ test("a unit that produces too much is an error on every daemon, in any order of
     [made, large],
     [large, made],
   ]);
+
   const states = some(orders, 1).map((order) => {
     const fold = newFold();
     for (const one of order) fold.merge([one]);
     return fold;
   });
+
   const unchanged = newFold();
   unchanged.merge([made]);
   for (const { database } of states)

@@ -128,9 +128,11 @@ class Run {
     const before = this.#naive;
     this.#merged.push(...batch);
     this.#naive = this.#foldNaively();
+
     const after = this.#naive;
     const cost = affectedIn(after.units, new Set(batch), before, this.#fold.cutAt);
     this.#refuse(batch, cost);
+
     const { redone, redoneCommands } = this.#fold;
     const folded = this.#fold.mergeWithin(cost.units === 1 ? 1 : cost.commands, batch);
     assert.ok(folded !== null, "the minimal set is sufficient");
@@ -139,12 +141,14 @@ class Run {
       cost,
       "the minimal set",
     );
+
     this.#checkState(after);
     assert.deepEqual(
       folded.map(({ entry }) => entry),
       batch,
     );
     this.#checkAnswers(folded, before, after);
+
     const newest = this.#merged.toSorted(compareEntries).at(-1) as Entry;
     assert.equal(this.#fold.newest?.id, newest.id);
   }

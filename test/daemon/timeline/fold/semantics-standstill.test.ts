@@ -38,6 +38,7 @@ test("the timeline stores and sends entries, but does not answer them or report 
   const entries = minute();
   subject.timeline.receive(entries, MEMBER);
   await subject.settle();
+
   const { timeline } = subject;
   const { watermark, index } = timeline;
   assert.match(
@@ -51,16 +52,20 @@ test("the timeline stores and sends entries, but does not answer them or report 
     kind: "failed",
     detail: timeline.standstill,
   });
+
   const answered = subject.folded.flatMap((report) => report.answered.map(({ entry }) => entry));
   assert.ok(answered.every(({ envelope }) => envelope.at < START + 30_500));
+
   for (let minutes = 0; minutes < 10; minutes++) {
     await subject.pass(MINUTE_MS);
     timeline.receive([entryAt(subject.now, `SET x ${minutes}`)], MEMBER);
   }
+
   const late = entryAt(START + 20_000, "INCR late");
   timeline.receive([late, entryAt(START + 40_000, "INCR later")], MEMBER);
   await subject.settle();
   await subject.pass(10_000);
+
   assert.deepEqual([subject.get("late").kind, subject.get("later").kind], ["bulk", "nil"]);
   assert.equal(timeline.watermark, watermark);
   assert.equal(timeline.digests.isExact(subject.now), false);
@@ -77,19 +82,23 @@ test("a release that knows the version continues with the same folder and reache
     await old.settle();
   }
   await old.pass(3 * MINUTE_MS);
+
   const again = await old.restarted().open();
   assert.equal(again.timeline.standstill, old.timeline.standstill);
   assert.deepEqual(stateOf(again), stateOf(old));
   again.timeline.receive([entryAt(again.now, "INCR k0")], MEMBER);
   await again.settle();
+
   const upgraded = await again.restarted({ known: NEXT_SEMANTICS }).open();
   assert.equal(upgraded.timeline.standstill, null);
   assert.deepEqual(upgraded.get("k0"), { kind: "bulk", bytes: "111" });
+
   const fresh = await subjectOf({ known: NEXT_SEMANTICS, now: again.now });
   fresh.timeline.receive(again.announced, MEMBER);
   fresh.timeline.receive(entries, MEMBER);
   await fresh.settle();
   assert.deepEqual(stateOf(upgraded), stateOf(fresh));
+
   upgraded.write("INCR k0");
   assert.deepEqual(upgraded.get("k0"), { kind: "bulk", bytes: "121" });
 });

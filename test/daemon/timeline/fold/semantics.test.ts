@@ -97,12 +97,14 @@ test("the first of several switches to the same version counts, and no switch sk
     switchTo("two", 30, 2),
     switchTo("two again", 31, 2),
   );
+
   const refusal = "not a version of the semantics, which is a positive integer";
   assert.deepEqual(replies.slice(0, 7), [
     ...["0", "-1", "2x", "1000000000", "9999999999", "+2", "02"].map(
       (text) => `-"ERR '${text}' is ${refusal}"`,
     ),
   ]);
+
   assert.match(replies[7] as string, /only version 2 can follow, not 1/);
   assert.match(replies[8] as string, /only version 2 can follow, not 3/);
   assert.match(replies[9] as string, /NOPERM/);
@@ -145,6 +147,7 @@ test("a release that does not know the version applies no unit after the switch,
     undefined,
     "other members rely on the key for checking signatures",
   );
+
   fold.cut(AT + 1000);
   assert.equal(fold.cutAt, AT + 3, "entries that are not applied are not cut");
   assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /arrived after the cut/);
@@ -193,6 +196,7 @@ test("a command of a container does not exist before its number", { skip: !hasCo
     name: "XGROUP|LATER",
     sinceSemantics: 2,
   };
+
   const known = new Semantics(new CommandIndex([...commandTable.all(), later]));
   const fold = newFold(known);
   fold.merge([
@@ -206,6 +210,7 @@ test("a command of a container does not exist before its number", { skip: !hasCo
       { multi: true },
     ),
   ]);
+
   assert.equal(query(fold, "GET k"), "nil");
   fold.merge([switchTo("s", 1, 2)]);
   assert.equal(query(fold, "GET k"), '"1"');
@@ -237,9 +242,11 @@ function play(random: SeededRandom): void {
   const pending = random.chance(0.5) ? random.shuffled(entries) : slightlyLate(entries, random);
   const merged: Entry[] = [];
   let fold = newFold(known);
+
   while (pending.length > 0) {
     const batch = pending.splice(0, random.between(1, random.oneOf([1, 1, 4, 30])));
     merged.push(...batch);
+
     const before = statesOf(fold);
     const max = random.chance(0.2) ? 0 : Number.POSITIVE_INFINITY;
     const isMerged = [max, Number.POSITIVE_INFINITY].some((each) => {
@@ -247,12 +254,14 @@ function play(random: SeededRandom): void {
       assert.deepEqual(statesOf(fold), before, "nothing is changed");
       return false;
     });
+
     if (!isMerged) {
       assert.notEqual(fold.end, null);
       fold = newFold(known);
       fold.merge(merged);
     }
     assert.deepEqual(statesOf(fold), statesOf(naiveFold(merged, newFold(known).ring, DATABASES)));
+
     const next = pending.toSorted(compareEntries)[0];
     if (random.chance(0.2)) fold.cut((next?.envelope.at ?? AT + 1000) - 1);
   }

@@ -40,6 +40,7 @@ test("a time is final once each member has reported it under the same list and w
       ]),
       isSame,
     );
+
   assert.equal(stable({}), true);
   assert.equal(stable({ watermark: 21 }), true);
   assert.equal(stable({ watermark: 19 }), false);
@@ -48,6 +49,7 @@ test("a time is final once each member has reported it under the same list and w
   assert.equal(stable({}, { watermark: 19 }), false);
   assert.equal(stable({}, { list: "K" }), false);
   assert.equal(stable({}, { digest: 8 }), false);
+
   assert.equal(isStable(20, report, idsOf("BC"), new Map([[idOf("B"), report]]), isSame), false);
   assert.equal(isStable(20, report, [], new Map(), isSame), true);
 });
@@ -103,6 +105,7 @@ test("a joining daemon adopts the lowest watermark of the members whose entries 
       own: 10,
       now,
     });
+
   assert.equal(begins({}, {}), 20);
   assert.equal(begins({ watermark: 40 }, {}), 20);
   assert.equal(begins({}, { watermark: 15 }), 15);
@@ -110,8 +113,10 @@ test("a joining daemon adopts the lowest watermark of the members whose entries 
     assert.equal(begins({}, { ...change, watermark: 15 }), 20);
     assert.equal(begins(change, change), null);
   }
+
   const none = { list: "L", isFirst: true, reports: new Map(), own: 10, now: 100 };
   for (const others of [idsOf("BC"), []]) assert.equal(joinedWatermark({ ...none, others }), null);
+
   // If no member of the list is live, all begin together, at the highest watermark that is not ahead of the time.
   const joining = { isLive: false };
   assert.equal(begins(joining, { ...joining, watermark: 30 }), 30);
@@ -120,6 +125,7 @@ test("a joining daemon adopts the lowest watermark of the members whose entries 
   assert.equal(begins(joining, { ...joining, isPulled: false }), null);
   assert.equal(begins(joining, { ...joining, list: "K" }), null);
   assert.equal(begins(joining, joining, 100, false), null, "a later list has members with data");
+
   // A watermark ahead of the time is used only if all other members have reported.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);

@@ -197,11 +197,13 @@ test("the replaced data is put aside completely, so a daemon can start with it",
   await target.pass(1000);
   const [disk, state] = [diskOf(target), canonicalState(target.timeline.database)];
   assert.ok(disk.entries.length > 0 && disk.marks.every(([, value]) => value !== undefined));
+
   const staged = stageFrom(source, target);
   assert.deepEqual(await adopt(target, { staged }), ["aside replaced/here", "orphaned", "adopted"]);
   assert.deepEqual([aside.notifications, aside.cutAt], [["commit"], staged.cutAt]);
   assert.notDeepEqual(canonicalState(target.timeline.database), state);
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
+
   const { storage, snapshots } = aside;
   const kept = await target.restarted({ storage, snapshots }).open();
   assert.deepEqual(canonicalState(kept.timeline.database), state);
@@ -267,12 +269,14 @@ test("entries that arrive while data is put aside are not accepted, or are put a
   await source.writes(100, 2000, (i) => `SET k${i} v`);
   const staged = stageFrom(source, target);
   assert.ok(staged.cutAt > prunedTo + 1);
+
   const orphan = entryAt(prunedTo + 1, "SET stray 1");
   let accepted: readonly unknown[] = [];
   // This runs when all entries have been copied.
   aside.committed = () => {
     accepted = target.timeline.receive([orphan], MEMBER);
   };
+
   await adopt(target, { staged });
   const kept = [...aside.storage.orderKeys(null, null)].map((orderKey) =>
     orderKey.subarray(-32).toString("latin1"),

@@ -120,12 +120,14 @@ test("a key ring is the same after snapshots, including denied entries and entri
     [DENIED, MIXED, ADDED].map((number) => ring.named.find(KEY_IDS[number] as string) === SPKIS[number]),
     [true, true, true],
   );
+
   for (const by of [null, START + 1, START + 6, START + 9]) {
     const read = throughSnapshot(kept, START + 20, by);
     assert.deepEqual(ringOf(read.ring), ringOf(ring), `by ${by}`);
     assert.deepEqual(read.ringEntries, entries);
     assert.deepEqual(canonicalRing(read.ring), canonicalRing(ring));
   }
+
   const early = throughSnapshot(kept, START + 2);
   assert.deepEqual(early.ringEntries, entries.slice(0, 3));
   assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
@@ -182,12 +184,14 @@ test("entries that are out of order, repeated, dated after the snapshot or malfo
 test("each ring entry of another daemon's snapshot is verified with the key ring before the entry", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
+
   const judged: [Entry, number][] = [];
   const bytes = snapshotOf(entries, START + 100);
   const { ring } = readAs(bytes, genesis, (entry, before) => {
     judged.push([entry, [...before.all()].length]);
     return null;
   });
+
   assert.deepEqual(
     judged.map(([entry]) => entry),
     entries,
@@ -197,6 +201,7 @@ test("each ring entry of another daemon's snapshot is verified with the key ring
     [3, 4, 5, 5, 5, 5, 6],
   );
   assert.equal([...ring.all()].length, 7);
+
   const refused = entries[4] as Entry;
   assert.throws(() => readAs(bytes, genesis, ({ id }) => (id === refused.id ? "bad-signature" : null)), {
     name: "DamagedSnapshot",
@@ -209,16 +214,19 @@ test("a daemon refuses ring entries without a valid signature, of another cluste
   const { app, root, signers } = scene;
   const [added, unknownKey] = [makeKeyPair(), makeKeyPair()];
   const add = (pair = makeKeyPair()) => [`KEY ADD ${scene.publicText(pair)}`];
+
   const rightful = [
     scene.entry(root, 1, [`KEY ADD ${scene.publicText(added)} RULES +@all ~*`]),
     scene.entry(added, 2, add()),
     scene.entry(app, 3, add()),
   ];
   const [first] = rightful as [Entry];
+
   const refuses = ringEntryCheck(signers);
   const readWith = (...entries: Entry[]) =>
     readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
   assert.equal([...readWith().ring.all()].length, 4, "a key added by an application is denied");
+
   const by = scene.entry(root, 5, add());
   for (const [entry, code] of [
     [{ ...by, signature: Buffer.alloc(64) }, "bad-signature"],

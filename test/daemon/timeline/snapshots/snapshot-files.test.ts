@@ -27,8 +27,10 @@ test("a store lists snapshots in ascending order and returns the bytes that were
       Buffer.concat([...files.read(1_767_225_600_000)!]),
       Buffer.concat([Buffer.from("new"), large]),
     );
+
     files.write(5, [Buffer.from("again")]);
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "again");
+
     files.remove(5);
     files.remove(6);
     assert.equal(files.read(5), null);
@@ -70,19 +72,23 @@ test("a snapshot that arrives piece by piece exists only once it is complete", (
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "old");
     const { seal } = staged;
     assert.deepEqual(seal, { bytes: 9, seal: "a new one" });
+
     await staged.commit();
     staged.settle();
     staged.discard();
     assert.equal(Buffer.concat([...files.read(5)!]).toString(), "a new one");
     assert.deepEqual([files.sealOf(5), files.sealOf(6)], [seal, null]);
+
     files.write(6, [Buffer.alloc(50, "b"), Buffer.alloc(20, "e")]);
     assert.deepEqual(files.sealOf(6), { bytes: 70, seal: "b".repeat(12) + "e".repeat(20) });
     files.remove(6);
+
     const left = files.stage(7);
     assert.ok(left.room > 0 && left.room <= statfsSync(folder).bavail * statfsSync(folder).bsize);
     left.write(Buffer.from("half"));
     assert.deepEqual(files.list(), [5]);
     assert.equal(readdirSync(folder).length, 2);
+
     assert.deepEqual(new SnapshotFiles(folder).list(), [5]);
     assert.equal(readdirSync(folder).length, 1, "the file left by a crash is removed");
     left.discard();
@@ -101,14 +107,18 @@ test("until a snapshot is settled, discarding it or restarting restores the snap
       assert.deepEqual(files.list(), [5]);
       return { files, staged };
     };
+
     const replacement = await replace();
     replacement.staged.discard();
     assert.equal(contents(replacement.files), "own");
+
     await replace();
     assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash");
+
     rmSync(join(folder, "0000000000000005.snapshot"));
     writeFileSync(join(folder, "0000000000000005.snapshot.replaced"), "own");
     assert.equal(contents(new SnapshotFiles(folder)), "own", "a crash between two steps");
+
     (await replace()).staged.settle();
     assert.equal(contents(new SnapshotFiles(folder)), "given");
     assert.equal(readdirSync(folder).length, 1);

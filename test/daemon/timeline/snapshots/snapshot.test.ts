@@ -75,6 +75,7 @@ function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
     assert.notEqual(ring.execute(argv, unit, signer).kind, "error", argv.join(" "));
     ringEntries.push(entry);
   };
+
   run("KEY", "ADD", pemOfSpki(third), "LABEL", "third", "FROM", "1", "UNTIL", String(EPOCH + 1_000_000));
   run("KEY", "ADD", pemOfSpki(fourth));
   run("KEY", "RULES", hexOf(hashOfBytes(third)), "+@read", "%R~x:*");
@@ -146,6 +147,7 @@ test("equal states have equal snapshots, in whatever order their keys were added
 test("large values and many keys are written in frames, in chunks of any size", () => {
   const database = new Database();
   const unit = (id: string) => ({ at: EPOCH, db: 0, id });
+
   database.execute(["SET", "large", "x".repeat(1_000_000)], unit("1"));
   for (const [command, ...remaining] of [["RPUSH"], ["SADD"], ["ZADD", "1.5"], ["HSET", "field"]] as const) {
     for (let i = 0; i < amount(11_000, 20_000); i++)
@@ -155,10 +157,12 @@ test("large values and many keys are written in frames, in chunks of any size", 
       );
   }
   for (let i = 0; i < amount(6_000, 10_000); i++) database.execute(["SET", `k${i}`, "v"], unit(`${i}`));
+
   const state = { database, ringEntries: [], cutAt: EPOCH, sums: new DigestIndex().serialise(EPOCH) };
   const chunks = [...writeSnapshot(state, hash)];
   assert.ok(chunks.length > 10);
   const complete = Buffer.concat(chunks);
+
   const random = new SeededRandom(seed, 500);
   const pieces: Buffer[] = [];
   for (let from = 0; from < complete.length; ) {
@@ -166,10 +170,12 @@ test("large values and many keys are written in frames, in chunks of any size", 
     pieces.push(complete.subarray(from, to));
     from = to;
   }
+
   const steps = readSnapshot(pieces, { genesis, databases: DATABASES_DEFAULT, hash });
   let turns = 0;
   let result = steps.next();
   for (; result.done !== true; result = steps.next()) turns++;
+
   assert.ok(turns > 20, `${turns} turns`);
   assert.deepEqual(canonicalState(result.value.database), canonicalState(database));
 });
@@ -181,19 +187,23 @@ test("the key ring and the index are restored completely", () => {
   for (const entry of ringEntries) index.add(orderKeyOf(entry), true);
   for (let i = 0; i < 5000; i++)
     index.add({ at: EPOCH - random.below(100_000_000), seq: 0, id: randomId(random) }, false);
+
   const cutAt = EPOCH + ringEntries.length;
   const restored = read([bytesOfState(new Database(), { ringEntries, cutAt, index })]);
   const plain = (each: KeyRing) =>
     [...each.all()].map(({ acl, ...record }) => ({ ...record, acl: acl.rules }));
+
   assert.deepEqual(plain(restored.ring), plain(ring));
   assert.equal(plain(ring).length, 4);
   assert.deepEqual(restored.ringEntries, ringEntries);
+
   const restoredIndex = new DigestIndex();
   restoredIndex.restore(restored.sums, restored.ringOrderKeys);
   for (const set of ["ring", "data"] as const)
     assert.deepEqual(restoredIndex.total(set), index.total(set), `${set} (seed ${seed})`);
   assert.equal(restored.cutAt, cutAt);
   assert.equal(read([bytesOfState(new Database(), { cutAt: -1 })]).cutAt, -1);
+
   const limited = restored.ring.find(hashOfBytes(third))!;
   assert.equal(restored.ring.judge(limited, [["GET", "x:1"]], { conditions: null }), null);
   assert.notEqual(restored.ring.judge(limited, [["SET", "x:1", "v"]], { conditions: null }), null);

@@ -75,6 +75,7 @@ function applied(
   const { table } = ring;
   if (table === null) return { reply: { kind: "nil" }, outcome: "malformed" };
   database.table = table;
+
   const refusal = refusalOf(
     { key, at, commands, conditions, needsDaemon: needsDaemon(entry.envelope) },
     signer,
@@ -82,10 +83,12 @@ function applied(
   );
   if (refusal !== null)
     return { reply: refusal, outcome: refusal.text.startsWith("NOPERM") ? "denied" : "malformed" };
+
   for (const argv of commands) {
     const command = table.resolve(argv);
     if (command instanceof CommandFailure) return { reply: command.reply, outcome: "malformed" };
   }
+
   const argv = commands[0] as Argv;
   if (isKeyCommand(argv)) {
     const by = signer ?? ring.introduction(commands, key, at);
@@ -96,6 +99,7 @@ function applied(
       outcome: "applied",
     };
   }
+
   if (db >= database.keyspaces.length)
     return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
   if (decided !== null) {
@@ -113,6 +117,7 @@ function applied(
     }
   } else if (conditions !== null && !database.holds(conditions, at))
     return { reply: { kind: "nil-array" }, outcome: "unmet" };
+
   const choices = ofUnit(entry.envelope.choices, index);
   const expiries = ofUnit(entry.envelope.expiries, index);
   const [choice, expiry] = [choices.get(0), expiries.get(0)];

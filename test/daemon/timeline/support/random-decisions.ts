@@ -81,9 +81,11 @@ export class RandomDecisions {
     const commands = Array.from({ length: count }, () =>
       this.#command(random.chance(0.6) ? key : this.#g.key()),
     );
+
     const ifs = new Map<number, readonly Condition[]>();
     for (let i = 0; i < count; i++)
       if (random.chance(0.3)) ifs.set(i, this.#conditions(commands[i]?.[1] ?? key));
+
     const header = {
       key: random.chance(0.1) ? random.oneOf(KEY_IDS) : (KEY_IDS[0] as ByteString),
       cluster: "c".repeat(32),

@@ -159,6 +159,7 @@ export class RandomTimeline {
     this.#daemon = this.genesis.hasRoots && random.chance(0.7) ? new Database() : null;
     this.#ringShare = random.oneOf([0, 0, 0.1, 0.3]);
     this.#span = random.oneOf([10, 1000, 1_000_000, 100_000_000]);
+
     const isComplete = random.chance(0.3);
     // After an unknown semantics version nothing is folded: test/daemon/timeline/fold/semantics.test.ts tests that.
     const known = commandGrammars.filter(({ name }) => name !== "CLUSTER|SEMANTICS");
@@ -189,6 +190,7 @@ export class RandomTimeline {
         ? this.#ringCommand()
         : randomCall(this.#g, random.oneOf(this.#grammars)),
     );
+
     const fields = {
       at: EPOCH + 1 + this.#date(),
       seq: random.oneOf([0, 0, 0, 1, 2]),
@@ -198,6 +200,7 @@ export class RandomTimeline {
       db: random.chance(0.8) ? 0 : random.chance(0.05) ? DATABASE_ABSENT : random.below(DATABASES_USED),
       if: conditional ? this.#conditions() : null,
     };
+
     if (this.#daemon === null || !random.chance(0.8)) return entryOf(fields, id);
     const units = multi || conditional || random.chance(0.4) ? null : this.#lengths(count);
     const signed = { ...fields, units, key: KEY_IDS[DAEMON] as ByteString };
@@ -246,6 +249,7 @@ export class RandomTimeline {
     const id = hexOf(KEY_IDS[number] as ByteString);
     const pem = pemOfSpki(SPKIS[number] as ByteString);
     const at = () => String(EPOCH + this.#date());
+
     switch (random.below(8)) {
       case 0:
       case 1:

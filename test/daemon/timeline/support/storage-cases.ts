@@ -32,9 +32,11 @@ export function storageCases(
         const changed = random.shuffled([...model.keys()]).slice(0, random.below(10));
         for (const orderKey of changed)
           pairs.push([Buffer.from(orderKey, "latin1"), Buffer.alloc(random.below(300), random.below(256))]);
+
         storage.put(pairs, [mark]);
         for (const [orderKey, value] of pairs) model.set(orderKey.toString("latin1"), value);
         marks.set(...mark);
+
         const removed = random.chance(0.5)
           ? random.shuffled([...model.keys()]).slice(0, random.below(10))
           : [...model.keys()].sort().slice(-random.below(10) - 1);
@@ -45,6 +47,7 @@ export function storageCases(
         );
         marks.set(...last);
         for (const orderKey of removed) model.delete(orderKey);
+
         await storage.flushed();
         compare(storage, model, random);
         if (random.chance(0.3)) {
@@ -93,6 +96,7 @@ function compare(storage: Storage, model: ReadonlyMap<string, Buffer>, random: S
     orderKeys,
   );
   assert.equal(storage.last()?.toString("latin1") ?? null, orderKeys.at(-1) ?? null);
+
   const bound = () => writeOrderKey(randomOrderKey(random)).toString("latin1");
   const [from, to] = [bound(), bound()].sort() as [string, string];
   const within = orderKeys.filter((orderKey) => orderKey >= from && orderKey < to);

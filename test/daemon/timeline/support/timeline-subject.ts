@@ -104,6 +104,7 @@ export class TimelineSubject {
     this.snapshots = snapshots;
     this.now = now;
     this.#options = options;
+
     const limits = {
       tailMs: MINUTE_MS,
       tailBytes: 1e9,
@@ -112,11 +113,13 @@ export class TimelineSubject {
       retainBytes: Number.POSITIVE_INFINITY,
       ...options.limits,
     };
+
     const genesis = () => genesisRing({ hasRoots: true }, options.known);
     const soon = (step: () => void) => void this.#steps.push(step);
     const uptime = () => (this.isSlow ? (this.#uptime += LOOK_MS) : this.#uptime);
     const make = (from: number | null, to: number) =>
       makeSnapshotInTurns({ storage, snapshots, from, to, databases: 16, genesis, hash }, { soon, uptime });
+
     this.timeline = new Timeline({
       storage,
       hash,

@@ -68,6 +68,7 @@ test("an entry dated before an existing entry is late, and entries of other minu
   arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
   arrivals.add([{ at: now - 1000 }, { at: now - 1000 - ARRIVAL_BIN_MS }, { at: now - 9000 }], false);
   arrivals.add([{ at: now + 3000 }, { at: now - 500 }, { at: now + 60_000 }, { at: now - 90_000 }], true);
+
   const changed = arrivals.takeChanged();
   const bin = (ago: number) => Math.floor((now - ago) / ARRIVAL_BIN_MS);
   const found = new Map(changed.map(([bin, ...counts]) => [bin, counts]));
@@ -78,6 +79,7 @@ test("an entry dated before an existing entry is late, and entries of other minu
   assert.equal(arrivals.outsideWindow, 2);
   assert.deepEqual(arrivals.takeChanged(), []);
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
+
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
   arrivals.forget();
   assert.ok(arrivals.all.length < 300, "the number of stored bins is bounded");
@@ -105,13 +107,16 @@ test("a frame contains counts, states and dates, but no names of keys, values or
   const port = await daemon.portOf("/healthz and /metrics");
   using client = await EnvelopeClient.open(daemon.port, pair);
   await client.replies([["SET", "secret-name", "secret-value"]]);
+
   const frames = framesFrom(port);
   const first = (await frames.next()).value as DashboardFrame;
   assert.deepEqual(first.keys, { application: 1 });
   assert.deepEqual(first.timeline?.arrivals, [], "earlier arrivals are in the history");
   assert.deepEqual([first.timeline?.members, first.ws, first.disk], [[], null, null]);
+
   await client.replies([["SET", "secret-name", "secret-value"]]);
   await client.replies([["SET", "secret-name", "late"]], { at: Date.now() - 10_000 });
+
   let text = "";
   let diskBytes = 0;
   let late = 0;
@@ -122,6 +127,7 @@ test("a frame contains counts, states and dates, but no names of keys, values or
     for (const [, , , count] of frame.timeline?.arrivals ?? []) late += count;
   };
   await until("a frame counts the late write", () => late > 0 && diskBytes > 0, { pause: take });
+
   text += await (await fetch(`http://127.0.0.1:${port}/history`)).text();
   assert.equal(late, 1);
   assert.doesNotMatch(text, /secret|late"/);
@@ -134,6 +140,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
   const port = await daemon.portOf("/healthz and /metrics");
   const url = `http://127.0.0.1:${port}`;
   const ws = await daemon.portOf("WebSocket clients");
+
   const types: Record<string, RegExp> = {
     "/": /^text\/html/,
     "/dashboard.css": /^text\/css/,
@@ -142,6 +149,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
     "/icon.svg": /^image\/svg/,
   };
   for (const module of readdirSync(browserFolder)) types[`/${module}`] = /^text\/javascript/;
+
   for (const [path, type] of Object.entries(types)) {
     const { status, headers } = await fetch(`${url}${path}`);
     assert.equal(status, 200, path);
@@ -153,6 +161,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
     assert.doesNotMatch(policy, /unsafe|\*/);
     assert.equal((await fetch(`${url}${path}`, { method: "POST", body: "x" })).status, 405, path);
   }
+
   assert.equal((await fetch(`${url}/events`, { method: "POST", body: "x" })).status, 405);
   assert.equal((await fetch(`${url}/events`, { headers: { "sec-fetch-site": "cross-site" } })).status, 403);
   assert.equal((await fetch(`${url}/events`, { method: "HEAD" })).status, 200);
@@ -165,6 +174,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
     "/dashboard.js/",
   ])
     assert.equal((await fetch(`${url}${path}`)).status, 404, path);
+
   for (const path of ["/", "/events", "/history", "/dbsync.js"]) {
     using client = await RawClient.open(port);
     client.send(`GET ${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`);
@@ -176,6 +186,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
 test("listeners that do not read delay no client, and the daemon disconnects the oldest", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const port = await daemon.portOf("/healthz and /metrics");
+
   const ask = async (): Promise<Socket> => {
     const socket = connect({ port, host: "127.0.0.1" });
     socket.on("error", () => {}).pause();
@@ -183,12 +194,15 @@ test("listeners that do not read delay no client, and the daemon disconnects the
     socket.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     return socket;
   };
+
   const all: Socket[] = [];
   for (let i = 0; i < 200; i++) all.push(await ask());
+
   const frames = framesFrom(port);
   assert.equal(((await frames.next()).value as DashboardFrame).state, "live");
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.equal(health.status, 200);
+
   // The oldest connections have been closed, which their clients notice when they read.
   await Promise.all(
     all.slice(0, 180).map(async (socket) => {
@@ -197,6 +211,7 @@ test("listeners that do not read delay no client, and the daemon disconnects the
       await closed;
     }),
   );
+
   await frames.return(undefined);
   for (const socket of all) socket.destroy();
 });
@@ -213,11 +228,13 @@ test("no events are created without a listener, and a listener with too many unr
   const server = createServer((_, response) => stream.add(response));
   await listenAtFreePort(server);
   assert.deepEqual([calls, stream.size], [[], 0]);
+
   const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
   socket.on("error", () => {}).pause();
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await end;
   assert.deepEqual([calls, stream.size], [["begin"], 0]);
+
   socket.destroy();
   server.close();
 });
@@ -229,18 +246,21 @@ test("a newly opened page receives earlier data, even if no page was open before
   const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}/history`;
   using client = await EnvelopeClient.open(daemon.port, pair);
   for (let i = 0; i < 50; i++) await client.replies([["SET", "secret-name", "secret-value"]]);
+
   const historyOf = async () => (await (await fetch(url)).json()) as DashboardHistory;
   const { arrivals } = await historyOf();
   assert.equal(
     arrivals.reduce((sum, [, clients]) => sum + clients, 0),
     50,
   );
+
   let history = await historyOf();
   await until("the history has two samples", async () => (history = await historyOf()).samples.length >= 2);
   for (const row of history.samples) assert.equal(row.length, 1 + SAMPLE_SERIES.length);
   const memory = history.samples.at(-1)?.[1 + SAMPLE_SERIES.indexOf("memory")] ?? 0;
   assert.ok(memory > 1_000_000, `${memory}`);
   assert.doesNotMatch(JSON.stringify(history), /secret/);
+
   const foreign = await fetch(url, { headers: { "sec-fetch-site": "cross-site" } });
   assert.equal(foreign.status, 403);
   const headers = (await fetch(url)).headers;

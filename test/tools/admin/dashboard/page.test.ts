@@ -133,6 +133,7 @@ test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, 
   // The script sends the frames of many minutes as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
+
   const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));
   const frames = (from: number, to: number) => `(() => {
     for (let i = ${from}; i < ${to}; i++) {
@@ -143,11 +144,13 @@ test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, 
     }
     return document.querySelectorAll("*").length;
   })()`;
+
   // A busy browser answers a call with many frames too late.
   const elementsAfter = async (from: number, to: number) => {
     for (let i = from; i < to - CALL_FRAMES; i += CALL_FRAMES) await tab.run(frames(i, i + CALL_FRAMES));
     return Number(await tab.run(frames(to - CALL_FRAMES, to)));
   };
+
   const before = await elementsAfter(0, 300);
   assert.equal(await elementsAfter(300, 900), before);
 });

@@ -82,6 +82,7 @@ test("each bucket of a histogram includes the counts of all smaller buckets", ()
   const histogram = new Histogram([-1, 0.5]);
   for (const value of [-2, -1, 0.5, 3, 4]) histogram.observe(value);
   const labels = { backend: "redis" };
+
   const text = textOf({
     a_seconds: {
       type: "histogram",
@@ -90,6 +91,7 @@ test("each bucket of a histogram includes the counts of all smaller buckets", ()
       read: () => [{ labels, value: histogram }],
     },
   });
+
   assert.equal(
     text,
     `# HELP a_seconds Help.
@@ -127,6 +129,7 @@ test("promtool finds no problem in the daemon's metrics", { skip: skipWithout("p
   metrics.verified(0.04);
   metrics.skewed(-300);
   metrics.applied('a "name"\\', 0.3, false);
+
   const text = makeExposition(METRICS, {
     metrics,
     health: () => ({ version: "1.2.3", state: "live", backends: [] }),
@@ -136,6 +139,7 @@ test("promtool finds no problem in the daemon's metrics", { skip: skipWithout("p
     order: () => null,
     keys: () => null,
   }).text();
+
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
     input: text,
     encoding: "utf8",

@@ -26,6 +26,7 @@ function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: 
   const path = join(folder, `${++files}.dbsync`);
   const descriptor = openSync(path, "w");
   const { storage } = scene;
+
   const end = writeBackup({
     view: {
       entries: (from: Buffer | null) => storage.entries(from, null),
@@ -64,8 +65,10 @@ test("a backup contains all entries in order, and can return any range of them",
   const entries = Array.from({ length: 40 }, (_, i) =>
     scene.write(scene.app, i + 1, [`SET k ${"x".repeat(20_000)}`]),
   );
+
   const { path, end } = backUp(scene);
   assert.equal(end?.entries, 40);
+
   const view = new OpenedBackup(path, hashOf);
   const all = entries.map(orderKeyBytes);
   assert.deepEqual(orderKeysIn(view), all);
@@ -82,6 +85,7 @@ test("a backup contains all entries in order, and can return any range of them",
       all.slice(from - 1, to === null ? 40 : Math.max(from, to) - 1),
       `${from} ${to}`,
     );
+
   assert.deepEqual(orderKeysIn(asOf(view, AT + 7)), all.slice(0, 7));
   assert.deepEqual(orderKeysIn(asOf(view, AT + 7), 3, 40), all.slice(2, 7));
   assert.equal(Buffer.from(view.end.functions ?? "", "base64").toString(), "functions");
@@ -112,11 +116,13 @@ test("a backup omits snapshots that later arrivals invalidate, and starts again 
   for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
+
   const complete = new OpenedBackup(backUp(scene, {}, snapshots).path, hashOf);
   assert.deepEqual(complete.list(), [AT + 6], "only the newest snapshot is included");
   const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
   complete.close();
+
   const adding = (at: number) => {
     let isNew = true;
     return () => {
@@ -125,14 +131,17 @@ test("a backup omits snapshots that later arrivals invalidate, and starts again 
       return orderKeysOf(scene);
     };
   };
+
   const { path } = backUp(scene, { orderKeys: adding(4) }, snapshots);
   const view = new OpenedBackup(path, hashOf);
   assert.deepEqual(view.list(), []);
   view.close();
+
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 2))]]);
   const based = new OpenedBackup(backUp(scene, { orderKeys: adding(3) }, snapshots).path, hashOf);
   assert.deepEqual(based.list(), [AT + 2]);
   based.close();
+
   assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
 });
 
@@ -154,6 +163,7 @@ test("each changed byte and each truncation is detected and located", () => {
   for (let at = 1; at <= 20; at++) scene.write(scene.app, at, [`SET k ${"x".repeat(20_000)}`]);
   const { path } = backUp(scene);
   const complete = readFileSync(path);
+
   const opened = () => {
     try {
       new OpenedBackup(path, hashOf).close();
@@ -162,6 +172,7 @@ test("each changed byte and each truncation is detected and located", () => {
       return problem;
     }
   };
+
   assert.equal(opened(), null);
   for (let at = 20; at < complete.length; at += 1 + Math.floor(complete.length / 50)) {
     const changed = Buffer.from(complete);
@@ -174,11 +185,13 @@ test("each changed byte and each truncation is detected and located", () => {
       `byte ${at} is not in ${problem.message}`,
     );
   }
+
   for (const length of [complete.length - 1, complete.length - 200, 300_000, 21, 20]) {
     writeFileSync(path, complete);
     truncateSync(path, length);
     assert.ok(opened() instanceof DamagedBackup, `${length} bytes`);
   }
+
   writeFileSync(path, Buffer.concat([complete, complete.subarray(20)]));
   assert.ok(opened() instanceof DamagedBackup, "the same bytes repeated after the end");
   for (const other of ["", "something else", complete.subarray(0, 19)]) {
@@ -196,6 +209,7 @@ test("a file with valid seals but invalid contents counts as damaged, and none o
     writeFileSync(path, Buffer.concat(parts));
     return new OpenedBackup(path, hashOf);
   };
+
   const end = (more: object = {}) => {
     const complete = {
       made: 1,
@@ -208,6 +222,7 @@ test("a file with valid seals but invalid contents counts as damaged, and none o
     };
     return ["end", JSON.stringify({ ...complete, ...more })] as const;
   };
+
   opened(end()).close();
   const long = Buffer.alloc(64, 0xff);
   for (const frames of [

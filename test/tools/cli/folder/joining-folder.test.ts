@@ -42,6 +42,7 @@ class Folder {
   static async make(isMember: boolean, hasSigned = false): Promise<Folder> {
     const folder = new Folder();
     const { id } = openDataFolder(folder.data);
+
     const list = {
       cluster: CLUSTER,
       number: 2,
@@ -52,6 +53,7 @@ class Folder {
     const lists = writeEntries([
       { body: Buffer.from(writeMemberList(list), "latin1"), signature: Buffer.alloc(0) },
     ]);
+
     const storage = await openStorage(settingsOf(folder.data), log);
     const entries = [...WRITES, entryOf(4, ["CLUSTER", "ADD", "key"])].map(
       (entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)] as const,

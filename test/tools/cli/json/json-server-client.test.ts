@@ -69,6 +69,7 @@ describe("dbsync test", () => {
       replica_details: { ip: string; port: number; error: string }[];
       results: Check[];
     };
+
     const samples = Object.entries(original.latency_by_action).map(
       ([name, one]) => [name, one.samples] as const,
     );
@@ -77,8 +78,10 @@ describe("dbsync test", () => {
       samples: new Map(samples),
       checks: original.results,
     };
+
     const replicas = original.replica_details.map(({ ip, ...details }) => ({ host: ip, ...details }));
     assert.deepEqual(JSON.parse(jsonReport(report, replicas)), original);
+
     const withoutTimes = (text: string) => text.replaceAll(/\d+\.\d+/g, "T").trimEnd();
     assert.equal(withoutTimes(textReport(report, replicas)), withoutTimes(recorded("test-client-text.txt")));
     const withoutNumbers = (text: string) => text.replaceAll(/\d+(\.\d+)?(e-?\d+)?/g, "T").trimEnd();
@@ -196,15 +199,18 @@ describe("dbsync import", () => {
     const pieces = Array.from({ length: Math.ceil(answer.length / 997) }, (_, at) =>
       answer.slice(at * 997, (at + 1) * 997),
     );
+
     await using fake = await startFake(pieces);
     const { daemon: one } = await startJson();
     await using _one = one;
     const { daemon: other } = await startJson("--data", join(keys, "imported"));
     await using _other = other;
+
     const done = await importing(fake.port, [one, other]);
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /^3 documents with 1702 entries in [\d.]+ s\n$/);
     assert.equal(done.stderr, "");
+
     for (const daemon of [one, other]) {
       assert.deepEqual(await call(daemon, "DOC.LIST"), ["users", "a b", "none"]);
       assert.deepEqual(await call(daemon, "DOC.GET", "a b"), [
@@ -224,6 +230,7 @@ describe("dbsync import", () => {
     await using _source = source;
     const { daemon: target } = await startJson();
     await using _target = target;
+
     const text = "x".repeat(60_000);
     for (const command of [
       ...["a", "b", "9"].map((name) => ["DOC.CREATE", name]),
@@ -234,9 +241,11 @@ describe("dbsync import", () => {
       ["DOC.INDEX", "CREATE", "b", "n"],
     ])
       await call(source, ...command);
+
     using writer = await RawClient.open(json);
     // The import sends a request for each of these documents, all on one connection.
     for (let n = 0; n < MANY; n++) await ask(writer, { action: "create", document: `empty ${n}` });
+
     const done = await importing(json, [target]);
     assert.deepEqual([done.code, done.stderr], [0, ""]);
     assert.match(done.stdout, new RegExp(`^${3 + MANY} documents with [34] entries `));

@@ -82,11 +82,13 @@ test("key rings are compared regardless of order, and each difference names the 
     ],
   );
   assert.deepEqual(differencesOf(rings), []);
+
   const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
   assert.deepEqual(differenceLines(differencesOf(others)), [
     "ab (x): on one label x",
     "ab (x): on two label z",
     "cd (y): unknown to one",
   ]);
+
   assert.throws(() => ringsOf([failed]), /disconnected/);
 });

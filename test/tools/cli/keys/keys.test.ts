@@ -156,15 +156,18 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
   test("reports that the lists differ", async () => {
     const [one] = cluster.daemons.daemons;
     await keys("rules", "-s", one?.servers ?? "", "late", "+@read", "~*");
+
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
     assert.match(stdout, /\nThe daemons' lists differ\. This is the list of the first daemon;/);
     assert.match(stdout, /\n[\da-f]{16} \(late\): on 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
+
     const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
     assert.deepEqual(
       json.differences.map(({ label }) => label),
       ["late"],
     );
+
     const dry = await keys("dryrun", "late", "SET", "k", "v");
     assert.equal(dry.code, 1);
     assert.match(dry.stdout, /^127\.0\.0\.1:\d+: NOPERM.*\n127\.0\.0\.1:\d+: OK\n$/);

@@ -90,18 +90,22 @@ test("a member is replaced by the operator of another one", { skip: skipUnlessFu
   const lost = await idOf(3);
   assert.ok(members.includes(lost));
   await isRefused(run(["replace", lost, "127.0.0.1:2"]), /there is no daemon "127\.0\.0\.1:2"/);
+
   await trio.end(3, "SIGKILL");
   rmSync(trio.folder(3), { recursive: true });
   await trio.start(3);
   const address = trio.servers[3] as string;
+
   await trio.until("the list names the new daemon", async () => {
     const { code, stdout } = await run(["replace", lost.slice(0, 12), address]);
     return (
       code === 0 && /^List 2, [0-9a-f]{64}\nsigned by .* members, not by an administrator\n/.test(stdout)
     );
   });
+
   const again = await run(["replace", lost, address]);
   assert.deepEqual([again.code, /^List 2, /.test(again.stdout)], [0, true], again.stderr);
+
   const connected = await run(["remove", (await idOf(1)).slice(0, 12), "--wait", "0"]);
   assert.equal(connected.code, 1);
   assert.match(

@@ -206,9 +206,11 @@ test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFul
   const [first, second] = seats as [Seat, Seat, Seat];
   const remaining = seats.slice(0, 2);
   const lost = await idOf(second);
+
   await kill(second);
   rmSync(second.data, { recursive: true });
   await start(second);
+
   // A member receives the list and sends it to the new daemon. The new daemon could not send it to a member, because
   // no member would admit it.
   await until("the daemon is replaced", async () => {
@@ -221,11 +223,14 @@ test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFul
     );
     return true;
   });
+
   await areLive("the new daemon has joined", remaining);
   const { lists } = await listed(remaining);
   assert.deepEqual([lists[0]?.number, lists[0]?.left.includes(lost)], [3, true]);
+
   await isUnchanged(["replace", lost.slice(0, 12), second.address], remaining, 3);
   await isUnchanged(["replace", second.address, second.address], remaining, 3);
+
   await becomesFinal(second, "replaced");
   for (const key of ["begun", "evicted", "replaced"])
     assert.equal((await run(["send", "GET", key], [second], "app")).stdout, "x\n");
@@ -235,11 +240,13 @@ test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFul
 test("two lists of the same number are detected and merged", { skip: skipUnlessFull }, async () => {
   const remaining = seats.slice(0, 2);
   const [first, second] = remaining as [Seat, Seat];
+
   const { lists, daemons } = await listed(remaining);
   const [head] = lists;
   const raw = (hex: string) => bytesOfHex(hex, 32) ?? assert.fail();
   const { stdout } = await run(["send", "CLUSTER", "MEMBERS"], [first]);
   const cluster = raw(/cluster ([\da-f]{64})/.exec(stdout)?.[1] ?? assert.fail(stdout));
+
   const beside = (letter: string): MemberList => ({
     cluster,
     number: 4,
@@ -247,6 +254,7 @@ test("two lists of the same number are detected and merged", { skip: skipUnlessF
     removed: (head?.left ?? []).map(raw),
     members: [...daemons.map(({ id }) => raw(id)), letter.repeat(32)].sort(),
   });
+
   for (const [seat, letter] of [
     [first, "\x01"],
     [second, "\x02"],
@@ -254,13 +262,16 @@ test("two lists of the same number are detected and merged", { skip: skipUnlessF
     const sent = await run(["send", "CLUSTER", "MEMBERS", writeMemberList(beside(letter))], [seat]);
     assert.deepEqual([sent.stderr, sent.code], ["", 0]);
   }
+
   await until("both daemons know both lists", async () => {
     const shown = await listed(remaining);
     return shown.lists.length === 2 && shown.isOne === false && (await listed([first])).lists.length === 2;
   });
+
   await isRefused(["members", "evict", hexOf("\x01".repeat(32))], remaining, /dbsync members merge/);
   await succeeds(["members", "merge"], remaining);
   await useList(5, remaining);
+
   assert.deepEqual(
     [...((await listed(remaining)).lists[0]?.members ?? [])].sort(),
     daemons.map(({ id }) => id).sort(),

@@ -78,6 +78,7 @@ test("a list of which most daemons would not have the data yet is refused", () =
   const joining = { joining: true };
   assert.equal(next([view("A", [one]), view("B", [])], change("B")).number, 2);
   assert.throws(() => next([view("A", [one])], change("BC")), /2 of the 3 daemons .* add fewer daemons/);
+
   const views = [view("A", [grown]), view("B", [grown], joining), view("C", [])];
   assert.throws(() => next(views, change("C")), /2 of the 3 daemons .* b:1111 live/);
   assert.equal(next(views, change("C", "", { force: true })).number, 3);
@@ -108,12 +109,14 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
     const { list, isUnchanged } = nextMembers(views, newestListsOf(views), requested);
     assert.deepEqual([list, isUnchanged], [replaced.list, true]);
   };
+
   again(change("D", "C", { isReplacing: true }));
   again(change("D"));
   again(change("ABD"));
   again(change("", "C"));
   // The old and the new daemon have the same address.
   again(change("D", "D", { isReplacing: true }));
+
   // A listed daemon that is joining, or whose answer cannot be parsed, is not a reason to refuse.
   const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
   assert.equal(
@@ -126,6 +129,7 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
     true,
   );
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
+
   // A list without proof may be forged.
   const unproved = [view("A", [], { lists: [reported(replaced, "no-proof")] })];
   assert.throws(
@@ -290,6 +294,7 @@ test("the error for an unknown name lists the names that would be accepted", () 
   const known = { views, listed: hexIds(idsOf("ABC")), left: [hex("D")], identifiedByHello: [] };
   const digits = (letter: string) => `${hex(letter).slice(0, 16)}…`;
   const listed = `known: a:1111 (${digits("A")}), b:1111 (${digits("B")}), ${digits("C")}`;
+
   const errorOf = (preferred: "listed" | "new", daemons: typeof known) => {
     try {
       return daemonNamed("e:1111", preferred, daemons);
@@ -297,6 +302,7 @@ test("the error for an unknown name lists the names that would be accepted", () 
       return String(problem);
     }
   };
+
   assert.ok(errorOf("listed", known).endsWith(listed), errorOf("listed", known));
   assert.match(errorOf("new", known), /, d:1111 \(/);
   const many = Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(64, "f"));
@@ -313,6 +319,7 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
     left: [] as readonly string[],
     identifiedByHello: [],
   };
+
   assert.equal(daemonNamed(hex("X"), "new", known), hex("X"));
   assert.equal(daemonNamed(`ed25519:${hex("X")}`, "new", known), hex("X"));
   assert.equal(daemonNamed(hex("B").slice(0, 6), "listed", known), hex("B"));
@@ -325,12 +332,14 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
     /there is no daemon "e:1111" on the list.*members list/,
   );
   assert.equal(daemonNamed(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
+
   const seenBy = (letters: string) => [
     view("A", [first], { peers: [previous, ...hexIds(idsOf(letters)).map((id) => ({ ...previous, id }))] }),
   ];
   // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello
   // takes precedence over both.
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
+
   const identifiedByHello = [{ address: "c:1111", id: hex("F") }];
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), identifiedByHello }), hex("F"));
   assert.equal(daemonNamed(hex("F").slice(0, 4), "new", { ...known, identifiedByHello }), hex("F"));
@@ -338,6 +347,7 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
     daemonNamed("c:1111", "listed", { ...known, views: seenBy("E"), identifiedByHello }),
     hex("C"),
   );
+
   const both = { ...known, views: seenBy("EF") };
   assert.throws(
     () => daemonNamed("c:1111", "new", both),

@@ -59,10 +59,12 @@ test("a list is verified if its members have signed its text", () => {
     removed: [],
   };
   const text = writeMemberList(list);
+
   const signatures = members.map(({ id, spki, key }) => {
     const signature = signEnvelope(listSignedBytes(Buffer.from(text)), key).toString("latin1");
     return [id, { spki, signature }] as const;
   });
+
   const report = (signed: typeof signatures, body = text, shown = text) => {
     const parts = [Buffer.from(body), writeListProof(new Map(signed))];
     const found = reportedList(
@@ -72,12 +74,15 @@ test("a list is verified if its members have signed its text", () => {
     );
     return [found?.memberSignatures, found?.signatureProblem];
   };
+
   assert.deepEqual(report(signatures), [2, null]);
   assert.deepEqual(report(signatures.slice(1)), [1, null]);
   assert.deepEqual(report([]), [0, "bad-signature"]);
+
   const [[first, own], [, other]] = signatures as [(typeof signatures)[0], (typeof signatures)[0]];
   assert.deepEqual(report([[first, { ...own, signature: other.signature }]]), [0, "bad-signature"]);
   assert.deepEqual(report([[first, { ...own, spki: own.spki.slice(1) }]]), [0, "bad-signature"]);
+
   // The signatures of another text prove nothing.
   const smaller = writeMemberList({ ...list, members: list.members.slice(1) });
   assert.deepEqual(report(signatures, smaller), [null, "no-proof"]);

@@ -60,12 +60,14 @@ test("a line of JSON describes a key, with base64 for bytes that are not text", 
   assert.equal(code, 0, stderr);
   const lines = stdout.trimEnd().split("\n");
   assert.equal(lines.length, 607);
+
   type Line = { key: unknown; type: string; expires: number | null; value: unknown };
   const entries = lines
     .map((line) => JSON.parse(line) as Line)
     .filter(({ key }) => !/^key:/.test(String(key)));
   const base64 = BYTES.toString("base64");
   const values = Object.fromEntries(entries.map(({ key, value }) => [JSON.stringify(key), value]));
+
   assert.deepEqual(values, {
     '"greeting"': "hello",
     [`{"base64":"${base64}"}`]: { base64 },
@@ -81,6 +83,7 @@ test("a line of JSON describes a key, with base64 for bytes that are not text", 
     ],
     '"stream"': [["5-1", ["field", "value"]]],
   });
+
   assert.equal(entries.find(({ key }) => key === "greeting")?.expires, FAR_MS);
   assert.match((await exporting("json:-", "--db", "2")).stdout, /^\{"db":2,"key":"second",/);
 });
@@ -91,6 +94,7 @@ test("existing files are not overwritten, and keys that cannot be written are na
   assert.equal(existing.code, 1);
   assert.match(existing.stderr, /mine already exists/);
   assert.equal(readFileSync(at("mine"), "utf8"), "mine");
+
   await client.call(["DOC.CREATE", "document"]);
   for (const form of ["resp", "json"]) {
     const { code, stderr } = await exporting(`${form}:more.${form}`);
@@ -99,6 +103,7 @@ test("existing files are not overwritten, and keys that cannot be written are na
     assert.ok(existsSync(at(`more.${form}`)));
   }
   await client.call(["DOC.DROP", "document"]);
+
   const unreached = await cluster.run([
     "export",
     "resp:none",

@@ -75,11 +75,13 @@ async function fill(connection: RedisConnection, keys: number): Promise<void> {
     (key, i) => ["ZADD", key, "1.5", "one", "-inf", BINARY, String(i), "i"],
     (key, i) => ["XADD", key, `${i + 1}-1`, "field", BINARY],
   ];
+
   for (let i = 0; i < keys; i++) {
     const key = `key:${i}${i % 5 === 0 ? BINARY : ""}`;
     connection.queue((make[i % make.length] as (typeof make)[number])(key, i));
     if (i % 3 === 0) connection.queue(["PEXPIREAT", key, String(FAR_MS + i)]);
   }
+
   const elements = (one: (i: number) => ByteString[]) =>
     Array.from({ length: 1500 }, (_, i) => one(i)).flat();
   connection.queue(["SET", "", "the empty key"]);
@@ -88,12 +90,14 @@ async function fill(connection: RedisConnection, keys: number): Promise<void> {
   connection.queue(["SADD", "long set", ...elements((i) => [`member ${i}`])]);
   connection.queue(["ZADD", "long zset", ...elements((i) => [String(i / 7), `member ${i}`])]);
   connection.queue(["SET", "long string", "x".repeat(100_000)]);
+
   for (let i = 1; i <= 600; i++) connection.queue(["XADD", "events", `${i}-0`, "n", String(i)]);
   connection.queue(["XDEL", "events", "600-0", "7-0"]);
   connection.queue(["XGROUP", "CREATE", "events", "readers", "0"]);
   connection.queue(["XREADGROUP", "GROUP", "readers", "ada", "COUNT", "3", "STREAMS", "events", ">"]);
   connection.queue(["XADD", "no events", "5-5", "a", "b"]);
   connection.queue(["XTRIM", "no events", "MAXLEN", "0"]);
+
   const failed = (await connection.flush()).find(({ kind }) => kind === "error");
   assert.equal(failed, undefined, JSON.stringify(failed));
 }
@@ -116,6 +120,7 @@ async function contentsOf(connection: RedisConnection, db = 0): Promise<Map<Byte
   const keys = textsOf(await connection.call("KEYS", "*")).sort();
   for (const key of keys) connection.queue(["TYPE", key]);
   const types = textsOf({ kind: "array", items: await connection.flush() });
+
   const contents = new Map<ByteString, string>();
   const requested: (readonly [key: ByteString, type: string])[] = [];
   for (const [i, key] of keys.entries()) {
@@ -125,10 +130,12 @@ async function contentsOf(connection: RedisConnection, db = 0): Promise<Map<Byte
       requested.push([key, types[i] as string]);
     }
   }
+
   for (const [i, reply] of (await connection.flush()).entries()) {
     const [key, type] = requested[i] as (typeof requested)[number];
     contents.set(key, `${contents.get(key) ?? type} ${shown(reply, type)}`);
   }
+
   await connection.call("SELECT", "0");
   return contents;
 }
@@ -169,9 +176,11 @@ describe("dbsync import redis:", () => {
     await fill(source, 70);
     await source.call("ACL", "SETUSER", "shop", "on", ">se:cret@", "~*", "+@all", "-dump");
     const url = `redis://shop:${encodeURIComponent("se:cret@")}@127.0.0.1:${redis.port}`;
+
     const { code, stdout, stderr } = await importFrom(url);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /keys copied by the commands of their types \(DUMP: NOPERM/);
+
     const [before, now] = [await contentsOf(source), await contentsOf(target)];
     assert.deepEqual([...now.keys()], [...before.keys()]);
     // No command can recreate the pending entries of consumers.
@@ -181,6 +190,7 @@ describe("dbsync import redis:", () => {
       JSON.stringify(await target.call("XRANGE", "events", "-", "+")),
       JSON.stringify(await source.call("XRANGE", "events", "-", "+")),
     );
+
     const wrong = await importFrom(`redis://shop:wrong@127.0.0.1:${redis.port}`, "--replace");
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /rejects the login: WRONGPASS/);
@@ -193,13 +203,16 @@ describe("dbsync import redis:", () => {
     await source.call("SELECT", "3");
     await source.call("SET", "third", "3");
     await source.call("SELECT", "0");
+
     assert.equal((await importFrom(here(3))).code, 0);
     assert.deepEqual([...(await contentsOf(target, 3)).keys()], ["third"]);
     assert.equal((await importFrom(here(3), "--db", "5")).code, 0);
     assert.deepEqual([...(await contentsOf(target, 5)).keys()], ["third"]);
+
     const again = await importFrom(here(3));
     assert.equal(again.code, 1);
     assert.match(again.stderr, /the daemons already have 1 key in .*--replace .*, and leaves all other keys/);
+
     await source.call("SELECT", "3");
     await source.call("SET", "third", "new");
     await source.call("SELECT", "0");
@@ -236,16 +249,20 @@ describe("dbsync import redis:", () => {
       GET: "$-1\r\n",
       AUTH: "-WRONGPASS \x1b[2J\r\n",
     });
+
     const copied = await importFrom(`redis://127.0.0.1:${hostile.port}`, "--replace");
     assert.equal(copied.code, 0, copied.stderr);
     assert.match(copied.stdout, /ERR \\x1b]0;title\\x07/);
     assert.deepEqual([...(await contentsOf(target)).keys()], []);
+
     const refused = await importFrom(`redis://me:geheim@127.0.0.1:${hostile.port}`);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /WRONGPASS \\x1b\[2J/);
+
     const wrong = await importFrom("redis://me:geheim@127.0.0.1:99999");
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /value 'redis:\/\/me:…@127\.0\.0\.1:99999' is invalid/);
+
     const output = [copied, refused, wrong].map(({ stdout, stderr }) => stdout + stderr).join("");
     assert.doesNotMatch(output, /\x1b|\x07|geheim/);
     await emptied();
@@ -261,10 +278,12 @@ describe("dbsync import redis:", () => {
         server: { ...PLACE, login: { user: "default", password: "pass%word" } },
         db: 12,
       });
+
     const dead = await freePort();
     const { code, stderr } = await importFrom(`redis://127.0.0.1:${dead}`);
     assert.equal(code, 1);
     assert.match(stderr, /Connection refused/);
+
     const [one, none] = [`${daemon.address}:${daemon.port}`, `127.0.0.1:${await freePort()}`];
     const partial = await importFrom(here(), "-s", `${one},${none}`, "--timeout", "300");
     assert.equal(partial.code, 1);
@@ -273,6 +292,7 @@ describe("dbsync import redis:", () => {
         `${none}: no connection; nothing was sent. An import needs all daemons of the list`,
       ),
     );
+
     const database = await importFrom(here(99), "--db", "0");
     assert.equal(database.code, 1);
     assert.match(database.stderr, /DB index is out of range/);
@@ -291,13 +311,16 @@ describe("dbsync import redis:", () => {
       "--tls-key-file",
       files.key,
     ];
+
     await using secured = await startRedis({ args: [...args, "--tls-auth-clients", "no"] });
     using connection = await RedisConnection.open(secured.port);
     await connection.call("SET", "over", "TLS");
+
     const url = `rediss://127.0.0.1:${port}`;
     const doubted = await importFrom(url);
     assert.equal(doubted.code, 1, doubted.stdout);
     assert.match(doubted.stderr, /certificate/);
+
     const trusted = await importFrom(url, "--ca", files.certificate);
     assert.equal(trusted.code, 0, trusted.stderr);
     assert.deepEqual([...(await contentsOf(target)).keys()], ["over"]);

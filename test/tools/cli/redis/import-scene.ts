@@ -29,11 +29,13 @@ export async function startImportScene(): Promise<ImportScene> {
   const folder = await mkdtemp(join(tmpdir(), "dbsync-import-"));
   const made = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
   assert.equal(made.code, 0, made.stderr);
+
   const redis = await startRedis();
   const resp = await freePort();
   const data = join(folder, "data");
   const keys = ["-s", join(folder, "public.pem")];
   const daemon = await startDaemon([...keys, "--resp", String(resp), "--data", data]);
+
   const source = await RedisConnection.open(redis.port);
   const target = await RedisConnection.open(resp);
   return {

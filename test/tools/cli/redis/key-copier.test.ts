@@ -40,6 +40,7 @@ test("many entries of a stream are sent together, in order and within the limits
   const lengths = [...Array(1200).fill(10), ...Array(300).fill(50_000)];
   const [sent, ids]: [number, string[]] = [0, []];
   let [waiting, bytes, maxWaiting, maxBytes] = [sent, 0, 0, 0];
+
   const copier = await KeyCopier.of(sourceOf(lengths), async (command) => {
     const argv = (command as readonly Buffer[]).map(String);
     if (argv[0] === "XADD") ids.push(argv[2] as string);
@@ -50,6 +51,7 @@ test("many entries of a stream are sent together, in order and within the limits
     [waiting, bytes] = [waiting - 1, bytes - length];
     return "OK";
   });
+
   assert.equal(await copier.copy("s"), "pieces");
   assert.deepEqual(
     ids,

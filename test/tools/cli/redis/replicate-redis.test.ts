@@ -99,11 +99,13 @@ describe("dbsync import --replicate", () => {
     await write(300);
     await using replicating = new Replicating(redis.port);
     await replicating.prints(/now following changes/);
+
     await write(400, 300);
     await source.call("SET", "last", "1");
     await until("the last write arrives", async () => (await textOf(resp, "GET", "last")) === "1", {
       mayFail: true,
     });
+
     replicating.kill("SIGINT");
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
@@ -127,11 +129,13 @@ describe("dbsync import --replicate", () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
     await replicating.prints(/following/);
+
     await source.call("FLUSHALL");
     await source.call("SET", "after", "1");
     await until("the write arrives", async () => (await textOf(resp, "GET", "after")) === "1", {
       mayFail: true,
     });
+
     replicating.kill("SIGINT");
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
@@ -149,10 +153,12 @@ describe("dbsync import --replicate", () => {
     await write(100, 200);
     killed.kill("SIGKILL");
     await killed.ended;
+
     // The import has ended, so it misses these writes.
     await write(100, 300);
     await source.call("DEL", "h", "l:0", "set:0");
     await target.call("SET", "only here", "1");
+
     await using again = new Replicating(redis.port, "--replace");
     await again.prints(/following/);
     await write(100, 400);

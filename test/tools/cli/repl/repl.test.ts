@@ -35,34 +35,42 @@ const signed = (): ClientFlags => ({
 test("answers have types, SELECT and MULTI work, a quote may span lines, and help describes commands", async () => {
   const { typist, kept, talk, session } = startSession(signed());
   assert.match(session.prompt, /^127\.0\.0\.1:\d+\+1> $/);
+
   await typist.types("SET a 'two words'\r", "\r\nOK", "> ");
   await typist.types("RPUSH l x y\r", "(integer) 2", "> ");
   await typist.types("LRANGE l 0 -1\r", '1) "x"', '2) "y"', "> ");
   await typist.types("GET nothing\r", "(nil)", "> ");
   await typist.types("LPUSH a 1\r", "(error) WRONGTYPE", "> ");
+
   await typist.types("SELECT 3\r", "OK", "[3]> ");
   await typist.types("GET a\r", "(nil)", "[3]> ");
   await typist.types("SELECT x\r", "(error) SELECT needs", "[3]> ");
   await typist.types("EXEC\r", "(error) EXEC without MULTI", "[3]> ");
+
   await typist.types("MULTI\r", "OK", "[3](TX)> ");
   await typist.types("INCR n\r", "QUEUED", "(TX)> ");
   await typist.types("INCR n\r", "QUEUED", "(TX)> ");
   await typist.types("EXEC\r", "1) (integer) 1", "2) (integer) 2", "[3]> ");
+
   await typist.types("MULTI\r", "OK", "(TX)> ");
   await typist.types("INCR n\r", "QUEUED", "(TX)> ");
   await typist.types("DISCARD\r", "OK", "[3]> ");
   await typist.types("GET n\r", '"2"', "[3]> ");
+
   await typist.types('SET t "one\r', "... ");
   await typist.types('two"\r', "OK", "[3]> ");
   await typist.types("GET t\r", '"one\\ntwo"', "[3]> ");
   await typist.types("\x1b[A\x1b[A", 'SET t "one\\ntwo"');
   await typist.types("\x03", "[3]> ");
+
   await typist.types("help GET\r", "Returns the string of a key.", "[3]> ");
   await typist.types("help\r", "SELECT n", "[3]> ");
   await typist.types("gete\t", "getex ");
   await typist.types("\x03", "[3]> ");
+
   await typist.types("AUTH secret\r", "(error)", "[3]> ");
   await typist.types('"auth" secret\r', "(error)", "[3]> ");
+
   typist.input.write("exit\r");
   await talk;
   assert.ok(kept.includes('SET t "one\\ntwo"') && !kept.includes('two"'), String(kept));

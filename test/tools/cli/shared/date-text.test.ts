@@ -73,12 +73,14 @@ test("a past date is a time before now or a date", () => {
   assert.equal(past("2026-12-31"), Date.UTC(2026, 11, 31));
   assert.equal(past("2026-12-31", true), Date.UTC(2027, 0, 1) - 1);
   assert.equal(past("1800000000000"), 1_800_000_000_000);
+
   for (const text of ["2h", "30m", "", "-2", "-h", "--2h", "yesterday"])
     assert.throws(
       () => past(text),
       /--from is ".*", allowed: a time before now such as -30m, -2h or -7d/,
       text,
     );
+
   assert.equal(formatExactDate(NOW), "2027-01-01 12:00:00.000Z");
   assert.equal(formatExactDate(Number.MAX_SAFE_INTEGER), "9007199254740991 ms");
 });

@@ -36,6 +36,7 @@ test("the text for which a program waits replaces the line of a terminal, and is
   const isTerminal = process.stderr.isTTY;
   mock.method(process.stderr, "write", (text: string) => lines.push(text) > 0);
   mock.method(performance, "now", () => 0);
+
   const written = (isTTY: boolean) => {
     process.stderr.isTTY = isTTY;
     const progress = showProgressText();

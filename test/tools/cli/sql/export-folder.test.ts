@@ -164,6 +164,7 @@ test("an exported folder equals the earlier server's, even after an import and a
     first.stderr,
     /^dbsync: toko\.olona: column c contains dates, which the earlier server cannot insert\n$/,
   );
+
   const files = filesIn("out");
   assert.equal(
     files["toko/tables/foana.json"],
@@ -203,6 +204,7 @@ test("an exported folder equals the earlier server's, even after an import and a
     files["toko/domains/loko.json"] ?? "",
     /^\{\n {2}"supports" : \[ \{\n {4}"@class" : "sqlTsinjo\.base\.DomainEnum",\n {4}"canBenull" : true,\n {4}"allowedValue" : \[ "mena", "ma'itso", 3\.0 \]\n {2}\}, \{\n {4}"@class" : "sqlTsinjo\.base\.domains\.DATE",\n {4}"canBenull" : true\n {2}\} \]\n\}$/,
   );
+
   const back = await importing("out");
   assert.deepEqual([back.code, back.stderr, back.stdout], [0, "", first.stdout]);
   const second = await exporting("again");
@@ -218,6 +220,7 @@ test("a folder of the earlier server is the same after an import and an export",
     domaines: [{ supports: [number] }],
     individus: [[1], [2], [2]],
   };
+
   const origin = (name: string, alias: string | null = null) => ({
     "@class": "sqlTsinjo.query.main.select.element.classes.TableNameOrigin",
     id: "0f6f2ed0-68b9-4d2b-9a2c-6f1f0f0b1a11",
@@ -234,6 +237,7 @@ test("a folder of the earlier server is the same after an import and an export",
     groupBy: null,
     fields: { "@class": "sqlTsinjo.query.main.select.element.classes.AllField" },
   });
+
   const views: Readonly<Record<string, object>> = {
     // This view reads the view `z`, which follows it.
     b: select(origin("z", "other"), [{ op: "LEFT", tableOrigin: origin("a"), onCondition: null }]),
@@ -249,10 +253,12 @@ test("a folder of the earlier server is the same after an import and an export",
     unreadable: select(origin("a"), [], { "@class": "sqlTsinjo.query.base.classes.expr.BinaryExpr" }),
     lost: select(origin("nowhere")),
   };
+
   for (const kind of ["tables", "domains", "views"]) mkdirSync(at("data", "d", kind), { recursive: true });
   writeFileSync(at("data", "d", "tables", "a.json"), JSON.stringify(table));
   for (const [name, selectExpr] of Object.entries(views))
     writeFileSync(at("data", "d", "views", `${name}.json`), JSON.stringify({ name, selectExpr }));
+
   const imported = await importing("data");
   assert.equal(imported.code, 0, imported.stderr);
   assert.equal(imported.stdout, "databases: 1, tables: 1, views: 3, rows: 3\n");
@@ -263,9 +269,11 @@ test("a folder of the earlier server is the same after an import and an export",
   );
   assert.match(warnings[1] ?? "", /lost\.json: this view was not imported: .*nowhere/);
   assert.equal(warnings.length, 2);
+
   await sql("", "drop database toko");
   const written = await exporting("out");
   assert.equal(written.code, 0, written.stderr);
+
   const files = filesIn("out");
   const content = (text: string) =>
     JSON.parse(text, (key, value) => (key === "id" ? null : value)) as unknown;
@@ -303,6 +311,7 @@ test("a folder that is not empty is left unchanged, and a failed export leaves n
   const full = await exporting("out");
   assert.equal(full.code, 1);
   assert.match(full.stderr, /out is not empty; specify a folder that does not exist yet/);
+
   rmSync(at("out", "mine"));
   await sql("toko", "create table t (x text)");
   await sql("toko", Buffer.from("insert into t values ('a'),('\xff')", "latin1"));
@@ -314,6 +323,7 @@ test("a folder that is not empty is left unchanged, and a failed export leaves n
     readdirSync(cluster.folder).filter((name) => name.includes("unfinished")),
     [],
   );
+
   await sql("toko", "drop table t");
   assert.equal((await exporting("out")).code, 0);
   assert.ok(existsSync(at("out", "toko", "tables")));

@@ -71,6 +71,7 @@ test("every daemon receives complete tables and domains with their rows in order
   table("foana", []);
   write("domains", "lokony", { supports: [COLOUR, NUMBER] });
   const view = write("views", "jery1", { name: "jery1", selectExpr: {} });
+
   const { code, stdout, stderr } = await importing();
   assert.equal(code, 0, stderr);
   assert.equal(stdout, `databases: 1, tables: 3, views: 0, rows: ${ROWS + ODD_ROWS.length}\n`);
@@ -79,6 +80,7 @@ test("every daemon receives complete tables and domains with their rows in order
     /^dbsync: data\/toko\/views\/jery1\.json: this view was not imported: .*; create it yourself: .*\n$/,
   );
   assert.ok(view.endsWith("data/toko/views/jery1.json"));
+
   const texts = (rows: readonly unknown[]) =>
     JSON.stringify(rows, (_, value: unknown) => (typeof value === "number" ? String(value) : value));
   assert.equal(texts(await queried("alaivo * #ao@ olona")), texts(ODD_ROWS));
@@ -138,6 +140,7 @@ test("an error names the file and the row, and says what to do", async () => {
     ],
     [() => write("domains", "d", {}), /d\.json: the type \(supports\) is missing/],
   ];
+
   for (const [make, expected] of cases) {
     const file = make();
     const { code, stdout, stderr } = await importing("--replace");
@@ -145,6 +148,7 @@ test("an error names the file and the row, and says what to do", async () => {
     assert.match(stderr, expected);
     rmSync(file);
   }
+
   const none = await cluster.run(["import", "sql:nowhere", "-k", "app.pem"]);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /nowhere: ENOENT.*; specify the folder that contains a folder for each database/);
@@ -157,6 +161,7 @@ test("without a terminal, an import prints the number of its rows every ten seco
   const isTerminal = process.stderr.isTTY;
   process.stderr.isTTY = false;
   mock.method(process.stderr, "write", (text: string) => lines.push(text) > 0);
+
   const send: SendToAll = async ([, database = "", statement = ""]) => {
     if (String(statement).includes(" sanda ")) mock.timers.tick(10_000);
     return ["rows", database === "" ? [] : [[ROWS]]];
@@ -167,6 +172,7 @@ test("without a terminal, an import prints the number of its rows every ten seco
     process.stderr.isTTY = isTerminal;
     mock.restoreAll();
   }
+
   assert.deepEqual(
     lines.filter((line) => line.startsWith("dbsync: ")),
     [0, 500, 1000].map((rows) => `dbsync: toko: ${rows} rows in all databases\n`),

@@ -33,6 +33,7 @@ export async function startRecorded(
       }
     });
   });
+
   await listenAtFreePort(server);
   return {
     port: (server.address() as { port: number }).port,

@@ -114,8 +114,10 @@ test("the address contains the login and the pinned TLS key", async () => {
   await using _ = await startDaemon(["--sql", `127.0.0.1:${port}`, "--acl-file", users, ...tls]);
   const url = (login: string) => `sqls://${login}127.0.0.1:${port}#sha256:${files.fingerprint}`;
   const input = { input: "select 1 one;" };
+
   const accepted = await runDbsync(["sql", url("rakoto:tenimiafina@")], input);
   assert.deepEqual([accepted.code, accepted.stderr], [0, ""]);
+
   const wrong = await runDbsync(["sql", url("rakoto:diso@")], input);
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server rejects the login of rakoto\n$/);
@@ -140,9 +142,11 @@ test("dbsync sql combines the pages of the original, and sends a statement as on
     .find(({ expect = "" }) => expect.includes("RELATION_JSON_PAGE 3/3"));
   assert.ok(recorded?.send !== undefined && recorded.expect !== undefined);
   const statement = recorded.send.replace(/;\s*$/, "").trim();
+
   await using server = await startRecorded({ [statement]: recorded.expect });
   const input = `${statement}; fafao\nao@ t rehefa x = 'a\nEND\nb'; alaivo 'a;b';`;
   const { code, stdout, stderr } = await runDbsync(["sql", `127.0.0.1:${server.port}`, "--json"], { input });
+
   const [first = "", , third = ""] = stdout.split("\n");
   const { rows } = JSON.parse(first) as { rows: unknown[] };
   const pages = [...recorded.expect.matchAll(/^(\{.*\})$/gm)].map(
@@ -152,6 +156,7 @@ test("dbsync sql combines the pages of the original, and sends a statement as on
     rows,
     pages.flatMap((page) => page.rows),
   );
+
   assert.ok(rows.length > 40);
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(third, /treats every ; as the end of a statement, even within a string: nothing was sent/);
@@ -180,10 +185,12 @@ const sessionAt = (port: number) => new SqlSession(readSqlAddress(`127.0.0.1:${p
 test("a statement may span lines and use completion, and the history contains all lines except logins", async () => {
   using session = sessionAt(scene.port);
   await session.open();
+
   const typist = new Typist();
   const kept: string[] = [];
   const history = double<HistoryFile>({ lines: ["older"], add: (line: string) => void kept.push(line) });
   const talk = converse({ session, isJson: false, history }, typist);
+
   await typist.types("use shop;\r", "shop> ");
   await typist.types("insert into item values (1,\r", "...> ");
   await typist.types("2);\r", "shop> ");
@@ -191,14 +198,17 @@ test("a statement may span lines and use completion, and the history contains al
   await typist.types("use shop; login a secret;\r", "shop> ");
   await typist.types("login\r", "...> ");
   await typist.types("a secret;\r", "shop> ");
+
   await typist.types("sele\t", "select");
   await typist.types(" pri", "pri");
   await typist.types("ce from it\t", "item");
   const output = await typist.types(";\r", "(1 row)", "shop> ");
   assert.match(output, /price\r?\n-----\r?\n {4}2\r?\n/);
+
   await typist.types("select 'dropped\r", "...> ");
   await typist.types("\x03", "shop> ");
   await typist.types("select 3 three;\r", "(1 row)");
+
   typist.input.write("miala\r");
   await talk;
   assert.ok(kept.includes("use shop;") && !kept.some((line) => /login|secret/.test(line)), String(kept));
@@ -208,9 +218,11 @@ test("completion offers words, tables and views, and columns of the tables in th
   using session = sessionAt(scene.port);
   await session.open();
   const completion = new Completion(session);
+
   assert.deepEqual(await completion.offer("ala", ""), [["alahatra", "alaivo"], "ala"]);
   assert.deepEqual(await completion.offer("ALAI", ""), [["ALAIVO"], "ALAI"]);
   assert.deepEqual(await completion.offer("use sho", ""), [["shop", "show"], "sho"]);
+
   await session.query("use shop");
   assert.deepEqual(await completion.offer("select * from che", ""), [["cheap"], "che"]);
   assert.deepEqual(await completion.offer("select pri", ""), [["primary"], "pri"]);
@@ -219,6 +231,7 @@ test("completion offers words, tables and views, and columns of the tables in th
     "pri",
   ]);
   assert.deepEqual(await completion.offer("select * from cheap where cheape", ""), [["cheapest"], "cheape"]);
+
   await session.query("create table fresh (k number)");
   completion.forget();
   assert.deepEqual(await completion.offer("from fre", ""), [["fresh"], "fre"]);

@@ -35,6 +35,7 @@ test("the status begins with the number of ready daemons, and with no problems i
     /^2 of 2 ready, no problems\n\nADDRESS /,
   );
   assert.match(formatStatus([daemon(true)], 120, false), /^1 of 1 ready, no problems\n\n/);
+
   const remark: Problem = {
     code: "",
     member: "",
@@ -50,9 +51,11 @@ test("the status begins with the number of ready daemons, and with no problems i
     null,
     "waiting does not remove a warning",
   );
+
   const problems: Problem[] = [{ ...remark, severity: "problem" }];
   const failed = formatStatus([daemon(true), { ...daemon(false), problems }], 120, false);
   assert.match(failed, /^1 of 2 ready\n\n/);
+
   // A note matters only to users of the feature that it names.
   const note: Problem = { ...remark, severity: "note" };
   assert.match(
@@ -94,6 +97,7 @@ test("the status shows the keeper, what was decided, and what waits by signing k
   const decided = (parts: Partial<typeof WELL>) => ({ ...daemon(true), timeline: { ...WELL, ...parts } });
   const text = (parts: Partial<typeof WELL>) => formatStatus([decided(parts)], 160, false);
   assert.doesNotMatch(text({}), /DECISIONS/, "without decisions there is no table");
+
   const figures = { decidedSlots: 1_234, decidedUnits: 1_200, decidedAt: Date.now() - 3_000 };
   const waiting = [
     { key: "ab".repeat(32), envelopes: 4 },
@@ -107,6 +111,7 @@ test("the status shows the keeper, what was decided, and what waits by signing k
     undecidedCause: "votes",
   };
   assert.match(text(other), /1111 +10\.0\.0\.2:1111 +1234 +1200 +3 s +5 +abababab 4, cdcdcdcd 1 +votes/);
+
   const own = { ...figures, keeper: "ef", isKeeper: true };
   assert.match(text(own), /^(\S+) +\1 +1234 +1200 +3 s +0 +- +-$/m);
   assert.match(text({ ...figures, keeper: null }), /^\S+ +- +1234 /m);
@@ -120,16 +125,19 @@ test("the status names the master that sentinels name, and each answer if the da
     timeline: { ...WELL, ...parts },
   });
   const masters = (...daemons: DaemonStatus[]) => formatStatus(daemons, 120, false).match(/^Master .*$/gm);
+
   const first = naming(1, { isMaster: true, master: "*:6379", masterId: "a1" });
   const second = naming(2, { isMaster: false, master: "10.0.0.1:6379", masterId: "a1" });
   assert.deepEqual(masters(first, second), [
     "Master that sentinels name: 10.0.0.1:1111 (Redis clients: 10.0.0.1:6379)",
   ]);
+
   const other = naming(2, { isMaster: true, master: "*:6379", masterId: "a2" });
   assert.deepEqual(masters(first, other), [
     "Master that sentinels name: 10.0.0.1:1111 (Redis clients: *:6379), according to 10.0.0.1:1111",
     "Master that sentinels name: 10.0.0.2:1111 (Redis clients: *:6379), according to 10.0.0.2:1111",
   ]);
+
   const none = naming(1, { isMaster: false });
   assert.deepEqual(masters(none), ["Master that sentinels name: none, because no daemon accepts writes"]);
   assert.equal(masters(naming(1, {})), null, "without sentinels there is no line");
@@ -158,10 +166,12 @@ test("the table shows the state that each queried member itself reports", () => 
       ],
     },
   });
+
   const ready = formatStatus([late(1, "live"), late(2, "live")], 120, false);
   assert.match(ready, /^2 of 2 ready, no problems\n/);
   assert.match(ready, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +live /);
   assert.doesNotMatch(ready, /catching-up/);
+
   const progress = [
     { code: "", member: "", text: "it is catching up", fix: "", severity: "progress", isOfMember: false },
   ] as const;
@@ -169,6 +179,7 @@ test("the table shows the state that each queried member itself reports", () => 
   assert.match(starting, /^1 of 2 ready\n/);
   assert.match(starting, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +catching-up /);
   assert.match(starting, /\n10\.0\.0\.2:1111 +10\.0\.0\.1:1111 +live /);
+
   // The table shows a daemon that was not queried with the state that the other daemon has received.
   assert.match(formatStatus([late(1, "live")], 120, false), /10\.0\.0\.2:1111 +catching-up /);
 });

@@ -287,16 +287,19 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   const command = `CLUSTER ADD ${spki.toString("base64")}`;
   const other = createPublicKey(makeKeyPair().privateKey).export({ type: "spki", format: "der" });
   const reported = (text: string) => checkedAuthorization(text, hexOf(id));
+
   assert.equal(reported(command), command);
   // The text after the key is not shown.
   assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
   for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
     assert.equal(reported(text), FOREIGN_KEY, text);
+
   const shown = (authorize: string) => diagnose({ ...WELL, authorize }, { others: [WELL], now: NOW });
   assert.match(
     shown(command).remarks[0]?.fix ?? "",
     new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
   );
+
   const { problems, remarks } = shown(FOREIGN_KEY);
   assert.deepEqual(remarks, []);
   assert.match(
@@ -382,6 +385,7 @@ test("an old final date is temporary while a member makes progress, and the memb
     finalMembers: ["ab"],
     finalDelayedFor: 3_000,
   };
+
   const found = diagnose(waiting, { others: [], now: NOW });
   assert.deepEqual([found.problems, found.remarks], [[], []]);
   assert.deepEqual(found.progress, [
@@ -394,6 +398,7 @@ test("an old final date is temporary while a member makes progress, and the memb
       isOfMember: true,
     },
   ]);
+
   const first = diagnose({ ...waiting, stable: 0, started: NOW - 130_000 }, { others: [], now: NOW });
   assert.match(first.progress[0]?.text ?? "", /^no unit has become final yet since it was started 130 s ago/);
   for (const isNormal of [{ stable: NOW - 119_000 }, { stable: 0, started: NOW - 119_000 }])
@@ -456,23 +461,27 @@ test("a member that only some daemons cannot reach is not called down", () => {
   const [first = MEMBER, away = MEMBER] = ONE_AWAY.members ?? [];
   const textsWith = (...members: MemberStatus[]) =>
     diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems.map(({ text }) => text);
+
   const cannotReach = "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 3 min";
   for (const claim of [
     claimOf("memberAway", "10.0.0.3:11112"),
     { code: "notListed", member: "10.0.0.3:1111", text: "10.0.0.3:1111 is down for 3 min, seen by 2 of 2" },
   ])
     assert.deepEqual(textsWith({ ...first, problems: [claim] }, away), [cannotReach], claim.code);
+
   // A problem of a member without a known address identifies no member.
   const nameless = { ...away, address: "" };
   assert.equal(
     sightingsOf(nameless, [{ ...first, problems: [claimOf("memberDown", "")] }, nameless]).seen,
     1,
   );
+
   const [found] = diagnose(
     { ...WELL, ...ONE_AWAY, members: [{ ...first, problems: [] }, away] },
     { others: [], now: NOW },
   ).problems;
   assert.deepEqual([found?.code, found?.member], ["memberAway", "10.0.0.3:1111"]);
+
   // This daemon may itself be cut off.
   assert.deepEqual(textsWith({ ...away, id: "ab", address: "10.0.0.2:1111" }, away).length, 2);
   const claim = claimOf("memberAway", "10.0.0.3:1111");
@@ -511,11 +520,13 @@ test("no advice to evict is given early for a member that is catching up or dela
       finalOverdue: true,
       finalDelayedFor,
     });
+
   assert.doesNotMatch(catchingUp(301_000).join(), /evict/);
   assert.match(
     catchingUp(4 * HOUR_MS).join(),
     /permanent: dbsync members evict 10\.0\.0\.2:1111 -k root-private\.pem$/,
   );
+
   for (const undecidedCause of ["no-majority", "promises", "objections", "keeper"]) {
     const undecided = (undecidedFor: number) =>
       fixOf({ undecidedCause, undecidedFor, undecidedMembers: ["ab"] }).join();
@@ -526,6 +537,7 @@ test("no advice to evict is given early for a member that is catching up or dela
       undecidedCause,
     );
   }
+
   assert.doesNotMatch(
     fixOf({ undecidedCause: "clock", undecidedFor: 5 * HOUR_MS, undecidedMembers: ["ab"] }).join(),
     /evict/,
@@ -591,11 +603,13 @@ test("a queried member's state is not reported again as a problem of other daemo
     });
     return [problems.length, progress.length];
   };
+
   assert.deepEqual(found("away", AWAY), [0, 0]);
   assert.deepEqual(found("busy", AWAY), [0, 1]);
   assert.deepEqual(found("ready", AWAY), [1, 0]);
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
+
   // The member itself has no problem, but refuses this daemon.
   const refused = closedBy("daemon", "other-secret");
   assert.deepEqual(found("away", refused), [1, 0]);

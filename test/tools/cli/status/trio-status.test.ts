@@ -45,6 +45,7 @@ test("dbsync status finds no problem in a healthy cluster under writes, and exit
   const write = async () => {
     for (let count = 0; !isOver; count++) await client.call(["SET", `k${count % 100}`, String(count)]);
   };
+
   const writers = Array.from({ length: 8 }, write);
   for (let round = 0; round < 5; round++) {
     const { code, stdout } = await runDbsync(["status", ...words]);
@@ -56,9 +57,11 @@ test("dbsync status finds no problem in a healthy cluster under writes, and exit
     assert.equal(same.length, 6, stdout);
     for (const cell of same) assert.match(cell, /^(?:yes|under way|to \d\d:\d\d:\d\dZ)$/, stdout);
   }
+
   const { code, stdout } = await runDbsync(["doctor", ...words]);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /\nAll checks passed\.\n$/);
+
   isOver = true;
   await Promise.all(writers);
 });
@@ -82,12 +85,14 @@ test("one dead daemon of two is one problem, which says that the other one sees 
   writeFileSync(key, pair.root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const status = (...servers: string[]) => runDbsync(["status", "-s", servers.join(","), "-k", key]);
   const [first = "", dead = ""] = pair.servers;
+
   await pair.end(1, "SIGKILL");
   let shown = "";
   await pair.until("the first daemon reports the disconnection", async () => {
     shown = (await status(first)).stdout;
     return shown.includes("seen by 1 of 1");
   });
+
   assert.deepEqual(shown.match(GRADES), ["FAIL "], shown);
   assert.match(
     shown,
@@ -164,6 +169,7 @@ test("the column SAME shows the result of the comparison with each member", () =
     sameText({ ...member, ...changed }, mine, [
       { address: "b:1", daemon: "ab", state: "live", timeline: theirs },
     ]);
+
   assert.equal(text({ equal: true }), "yes");
   assert.equal(text({ equal: null }), "-");
   assert.equal(text({ connection: "waiting" }), "-");
@@ -172,6 +178,7 @@ test("the column SAME shows the result of the comparison with each member", () =
   assert.equal(text({ theirs: { ...own, settledFingerprint: "t", state: "catching-up" } }), "under way");
   assert.equal(text({ theirs: { ...own, settledUpto: null, settledFingerprint: null } }), "under way");
   assert.equal(text({ id: "cd" }), "under way", "its timeline is unknown");
+
   const differing = [{ db: 0, key: "k", verdict: "member", members: ["ab"] }];
   assert.equal(text({ equal: true }, { ...own, differing }), "no");
 });
@@ -180,6 +187,7 @@ test("shortened addresses in a table remain different", () => {
   const clipped = (addresses: readonly string[], chars: number) => [
     ...clippedAddresses(addresses, chars).values(),
   ];
+
   for (const names of [
     ["db-1.eu-west.prod.example.com:1111", "db-2.eu-west.prod.example.com:1111"],
     ["eu-west-prod-db-1.example.com:1111", "eu-west-prod-db-2.example.com:1111"],
@@ -194,6 +202,7 @@ test("shortened addresses in a table remain different", () => {
     );
   }
   assert.deepEqual(clipped(["10.0.0.1:1111"], 13), ["10.0.0.1:1111"]);
+
   const rows = [
     ["ADDRESS", "STATE"],
     ["dbsyncs://db-1.eu-west.prod.example.com:1111", "live"],

@@ -54,6 +54,7 @@ async function watched(
     env: { ...process.env, CI: undefined, TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
+
   let output = "";
   let isEnding = false;
   child.stdout.on("data", (bytes: Buffer) => {
@@ -62,6 +63,7 @@ async function watched(
     isEnding = true;
     end(child, Number(/^pid (\d+)/.exec(output)?.[1]));
   });
+
   const [code] = (await once(child, "close")) as [number | null];
   return { output, code };
 }

@@ -85,6 +85,7 @@ test("on a terminal the screen is redrawn, and a signal restores the cursor", as
     env: { ...process.env, TERM: "xterm" },
     stdio: ["ignore", "pipe", "inherit"],
   });
+
   let output = "";
   let isEnding = false;
   child.stdout.on("data", (bytes: Buffer) => {
@@ -94,10 +95,12 @@ test("on a terminal the screen is redrawn, and a signal restores the cursor", as
     isEnding = true;
     process.kill(Number(id), "SIGTERM");
   });
+
   const [code] = (await once(child, "close")) as [number];
   assert.equal(code, 143);
   assert.match(output, /\x1b\[\?25l/, "the cursor is hidden");
   assert.match(output, /\x1b\[\?25h\s*$/, "the cursor is shown again");
+
   const lines = output.replace(/\x1b\[[\d;?]*[A-Za-z]/g, "").split(/[\r\n]+/);
   for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`);
   assert.ok(lines.some((line) => /^DAEMON +UPTIME +ERRORS\/S +REFUSED\/S +RECENT OPS\/S$/.test(line)));
@@ -128,6 +131,7 @@ test("rates are computed from two updates, but not for a daemon that was started
   const activities = new Activities();
   const update = (commands: number, times: string, now: number) =>
     activities.update([daemonWith(info(commands, times))], now);
+
   update(100, "50=100,100=0,more=0", 1000);
   assert.equal(activities.of("a:1"), null);
   update(300, "50=299,100=0,more=1", 3000);
@@ -138,6 +142,7 @@ test("rates are computed from two updates, but not for a daemon that was started
     p50: 0.05,
     p99: 0.05,
   });
+
   update(5, "50=5,100=0,more=0", 5000);
   assert.equal(activities.of("a:1"), null);
   assert.deepEqual(activities.ratesOf("a:1"), [100]);
@@ -185,9 +190,11 @@ test("a line shows the number of members on the list, the disconnected ones, and
       daemon: "0",
       timeline: { lists, members, unlisted },
     }) as unknown as DaemonStatus;
+
   assert.equal(memberListLine([daemon("db1:1111", [], []), daemonWith(null)]), null);
   const well = [daemon("db1:1111", [2], seenBy(true, ["self", "connected"]))];
   assert.equal(memberListLine(well), "list 2: 2 members");
+
   const ill = [
     daemon(
       "db1:1111",
@@ -200,6 +207,7 @@ test("a line shows the number of members on the list, the disconnected ones, and
     memberListLine(ill),
     "list 2+3: 2 members; disconnected: db2:1111; not on it: db4:1111 db3:1111",
   );
+
   const rows = topRows(ill, new Activities());
   const lines = topLines({ rows, every: 2, now: 0, columns: 60 }).map(({ text }) => text);
   assert.match(lines[1] ?? "", /^list 2\+3: 2 members; disconnected: db2:1111/);

@@ -41,6 +41,7 @@ test("an intact timeline has no faults, and everything is counted", () => {
   const snapshots = new MemorySnapshots();
   const { app, root } = scene;
   const other = makeKeyPair();
+
   scene.write(app, 1, ["SET k v PX 10", "INCR k", "CONFIG GET x", "GET"]);
   scene.write(root, 2, [`KEY ADD ${scene.publicText(other)}`]);
   scene.write(other, 3, ["RPUSH l 1"], { if: [{ db: 0, key: "l", writer: "" }] });
@@ -48,6 +49,7 @@ test("an intact timeline has no faults, and everything is counted", () => {
   scene.write(app, 5, ["SET other 1"]);
   snapshotAt(scene, snapshots, 3);
   snapshotAt(scene, snapshots, 100);
+
   const report = verify(scene, snapshots);
   assert.deepEqual(report.faults, []);
   assert.deepEqual(report.units, { applied: 4, error: 1, denied: 1, unmet: 1, malformed: 1 });
@@ -116,6 +118,7 @@ test("a decision without a unit is checked by its votes", () => {
   const id = hashOf(signedBytes(body));
   const { storage } = scene;
   storage.put([[writeOrderKey({ at: AT + 1, seq: 0, id }), writeValue(body, Buffer.alloc(0))]]);
+
   const report = verify(scene);
   assert.deepEqual(kinds(report), ["bad-signature"]);
   assert.deepEqual([report.entries, Object.values(report.units)], [1, [0, 0, 0, 0, 0]]);

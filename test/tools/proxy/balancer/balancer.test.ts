@@ -82,11 +82,13 @@ test("a write that may have been executed is refused and not sent again", async 
   using client = await scene.client();
   const writer = await client.told("insert into t values (1);");
   const [first, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
+
   first.answering = ({ statement, socket }) => {
     if (statement === HEARTBEAT) return messageFrame("");
     socket.destroy();
     return null;
   };
+
   assert.match(
     await client.told("insert into t values (2);"),
     /^Hadisoana : Erreur de connexion backend : m[12] : it is not known whether the statement was executed$/,
@@ -101,6 +103,7 @@ test("writes move to another server while their server is down, and return once 
   using client = await scene.client();
   const writer = await client.told("insert into t values (1);");
   const [first, other] = writer === "one" ? [pair.one, "two"] : [pair.two, "one"];
+
   await first.stop();
   const answers: string[] = [];
   await until("writes move to the other server", () => answers.at(-1) === other, {
@@ -109,6 +112,7 @@ test("writes move to another server while their server is down, and return once 
   // The open connection may have been closed while the statement was on it. That causes at most one error.
   assert.ok(answers.length <= 2, answers.join());
   assert.equal(await client.told("select k from t;"), other);
+
   await first.start();
   await until(
     "writes return to their server",
@@ -123,11 +127,13 @@ test("the balancer skips a server that is not ready; if no server is ready, stat
   using first = await scene.client();
   const writer = await first.told("insert into t values (1);");
   const [its, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
+
   const answering = its.answering;
   its.answering = () => messageFrame("Hadisoana : LOADING not yet");
   using client = await scene.client();
   const others = await client.told("insert into t values (2);");
   assert.equal(others, writer === "one" ? "two" : "one");
+
   let refused = 0;
   other.answering = () => {
     if (++refused === 3) its.answering = answering;

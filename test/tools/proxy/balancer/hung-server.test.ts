@@ -28,6 +28,7 @@ test("the outcome of writes that a hung server has received is unknown; unsent w
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;
+
   const servers = [
     { id: "m1", port: first.port },
     { id: "m2", port: second.port },
@@ -35,14 +36,17 @@ test("the outcome of writes that a hung server has received is unknown; unsent w
   // On a busy machine, the other server must answer in time.
   const upstream = { ...LIMITS, heartbeatTimeout: 1_000, maxConnections: CLIENTS / 2 };
   await using scene = await startBalancer(servers, { upstream });
+
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => scene.client()));
   const [writer] = await Promise.all(clients.map((client) => client.told("insert into t values (1);")));
   const [hung, other] = writer === "one" ? [one, "two"] : [two, "one"];
+
   hung.hang();
   const answers = await Promise.all(clients.map((client) => client.told("insert into t values (2);")));
   const unknown = answers.filter((answer) => UNKNOWN.test(answer));
   assert.ok(unknown.length > 0 && unknown.length <= CLIENTS / 2, answers.join("\n"));
   assert.equal(answers.filter((answer) => answer === other).length, CLIENTS - unknown.length);
+
   for (const client of clients) {
     assert.equal(await client.told("insert into t values (3);"), other);
     client[Symbol.dispose]();
@@ -54,6 +58,7 @@ test("a server that executes a slow statement is not down while it answers heart
   const slow = new Promise<string>((resolve) => {
     finish = resolve;
   });
+
   let beats = 0;
   await using server = await FakeSqlServer.start(({ statement }) => {
     if (statement === HEARTBEAT) beats++;
@@ -61,6 +66,7 @@ test("a server that executes a slow statement is not down while it answers heart
   });
   await using scene = await startBalancer([{ id: "m1", port: server.port }], { upstream: LIMITS });
   using client = await scene.client();
+
   const answer = client.told("insert into t values (1);");
   const before = beats;
   await until("the server has answered several heartbeats", async () => beats > before + BEATS);

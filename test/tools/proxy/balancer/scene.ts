@@ -56,6 +56,7 @@ export async function startBalancer(
     environment: realEnvironment,
     log,
   });
+
   await balancer.start();
   const { port } = balancer.address;
   return {

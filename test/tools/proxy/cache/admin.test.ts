@@ -14,9 +14,11 @@ async function startCache(upstream: number, more = "") {
     `dbsync-proxy cache --upstream 127.0.0.1:${upstream} --listen 0 --admin 0 --log-format json${more}`,
     process.cwd(),
   );
+
   terminal.start();
   const [, port] = await terminal.printed(LISTENING);
   const [, admin] = await terminal.printed(ADMIN);
+
   const ask = (path: string) => fetch(`http://127.0.0.1:${admin}${path}`);
   return {
     port: Number(port),
@@ -39,18 +41,22 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
     if (isHolding && statement.startsWith("select")) await new Promise<void>((go) => held.push(go));
     return pageOf(statement);
   });
+
   await using cache = await startCache(server.port, " --life 600000");
   using client = await SqlLineClient.open(cache.port);
   using other = await SqlLineClient.open(cache.port);
+
   await client.ask("select 1 from t");
   await client.ask("select 1 from t");
   await client.ask("insert into t values (1)");
+
   isHolding = true;
   const answers = [client, other].map((one) => one.ask("select 2 from t"));
   await until("both reads wait", async () => /^dbsync_proxy_cache_waiting 2$/m.test(await cache.metrics()));
   isHolding = false;
   for (const go of held) go();
   await Promise.all(answers);
+
   const metrics = await cache.metrics();
   for (const line of [
     "hits_total 1",
@@ -62,9 +68,11 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
     assert.match(metrics, new RegExp(`^dbsync_proxy_cache_${line}$`, "m"), metrics);
   for (const line of ["forwarded_total 1", "entries 1", "waiting 0", "server_up 1", "connections 2"])
     assert.match(metrics, new RegExp(`^dbsync_proxy_cache_${line}$`, "m"), metrics);
+
   const { code, output } = await cache.status();
   assert.equal(code, 0, output);
   assert.match(output, new RegExp(`^127\\.0\\.0\\.1:${server.port} +up +1 +2 +0 +1 +\\d+ +1`, "m"));
+
   await server.stop();
   await until("the cache is not ready", async () => (await cache.healthz()) === 503);
   const told = await cache.status(" --json");

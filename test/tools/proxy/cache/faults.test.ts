@@ -81,11 +81,13 @@ test("the cache disconnects a client that does not read, and serves other client
     clients: { idleTimeout: 300, maxOutputBytes: 1 << 20 },
     cache: { life: 600_000 },
   });
+
   using deaf = await SqlLineClient.open(cache.port);
   deaf.raw.socket.pause();
   const { figures } = cache;
   deaf.raw.send("alaivo 2;".repeat(5_000));
   await until("the cache answers the client", () => figures.hits > 0);
+
   using other = await SqlLineClient.open(cache.port);
   assert.equal(await other.ask("alaivo 2"), page);
   await until("the client is closed", () => cache.lines.some(({ reason }) => reason === "output-stuck"));

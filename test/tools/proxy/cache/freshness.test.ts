@@ -19,6 +19,7 @@ test("a write removes the answers that depend on it, including answers from view
   await using cache = await startCache(server.port, LIFE);
   using client = await SqlLineClient.open(cache.port);
   const { figures } = cache;
+
   for (const statement of [
     "create database d",
     "use d",
@@ -27,12 +28,14 @@ test("a write removes the answers that depend on it, including answers from view
     "create view v as select k from a",
   ])
     await client.ask(statement);
+
   const reads = [
     "select k from a",
     "select k from b",
     "select k from v",
     "select a.k from a join b on a.k = b.k",
   ];
+
   const isHit = async (statement: string) => {
     const before = figures.hits;
     await client.ask(statement);
@@ -43,19 +46,25 @@ test("a write removes the answers that depend on it, including answers from view
     for (const read of reads) hits.push(await isHit(read));
     return hits;
   };
+
   await kept();
   assert.deepEqual(await kept(), [true, true, true, true]);
+
   await client.ask("insert into b values (1)");
   // A view may depend on any table.
   assert.deepEqual(await kept(), [true, false, false, false]);
+
   await client.ask("insert into a values (1)");
   assert.deepEqual(await kept(), [false, true, false, false]);
   assert.match(await client.ask("select k from v"), /"rows":\[\[1\.0\]\]/);
+
   await client.ask("create table c (k number)");
   assert.deepEqual(await kept(), [false, false, false, false]);
+
   await client.ask("drop view v");
   assert.match(await client.ask("select k from v"), /Hadisoana/);
   await kept();
+
   await client.ask("what is this");
   assert.deepEqual(await kept(), [false, false, false, false]);
 });
@@ -65,12 +74,14 @@ test("random statements of many clients receive the same answers with a cache as
   const random = new SeededRandom(seed);
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
+
   const clients: { cached: SqlLineClient; direct: SqlLineClient }[] = [];
   for (let i = 0; i < 4; i++)
     clients.push({
       cached: await SqlLineClient.open(cache.port),
       direct: await SqlLineClient.open(server.port),
     });
+
   const name = () => ["a", "b", "v", "w"][random.below(4)] as string;
   const statements: (() => string)[] = [
     () => `use d${random.below(2)}`,
@@ -90,6 +101,7 @@ test("random statements of many clients receive the same answers with a cache as
     () => (random.chance(0.1) ? `drop database d${random.below(2)}` : "select 4"),
     () => (random.chance(0.3) ? `create database d${random.below(2)}` : "select 5"),
   ];
+
   const isRead = (statement: string) => /^(select|show|describe)/.test(statement);
   for (let step = 0; step < amount(400, 1500); step++) {
     const { cached, direct } = clients[random.below(clients.length)] as (typeof clients)[number];
@@ -102,6 +114,7 @@ test("random statements of many clients receive the same answers with a cache as
     const isRefused = due.includes("Hadisoana") && answer.includes("Hadisoana");
     if (!isRefused) assert.equal(answer, due, `step ${step}: ${statement}`);
   }
+
   assert.ok(cache.figures.hits > amount(30, 150), `${cache.figures.hits} hits`);
   for (const { cached, direct } of clients) for (const client of [cached, direct]) client[Symbol.dispose]();
 });
@@ -110,9 +123,11 @@ test("with many readers and writers, no read misses a row that was acknowledged 
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using first = await SqlLineClient.open(cache.port);
+
   await first.ask("create database d");
   await first.ask("use d");
   await first.ask("create table t (k number)");
+
   let acknowledged = 0;
   let isOver = false;
   const writer = async () => {
@@ -123,6 +138,7 @@ test("with many readers and writers, no read misses a row that was acknowledged 
       acknowledged++;
     }
   };
+
   const reader = async () => {
     using client = await SqlLineClient.open(cache.port);
     await client.ask("use d");
@@ -134,6 +150,7 @@ test("with many readers and writers, no read misses a row that was acknowledged 
     }
     return reads;
   };
+
   const readers = Array.from({ length: 8 }, reader);
   await Promise.all([writer(), writer()]);
   isOver = true;

@@ -57,14 +57,18 @@ test("the answer to a read that began before a write and ended after it is not s
   await using cache = await startCache(server.port);
   using reader = await inToko(cache.port);
   using writer = await inToko(cache.port);
+
   const early = reader.ask(READ);
   await until("the read is in progress", () => held.count(READ) === 1);
+
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
+
   // The server has not answered the early read yet; that answer must not be used for the writer's own read.
   const late = writer.ask(READ);
   await until("the writer's read is sent separately", () => held.count(READ) === 2);
+
   await held.answer(READ, pageOf("old"));
   assert.equal(await early, pageOf("old"));
   await held.answer(READ, pageOf("new"));
@@ -99,18 +103,21 @@ test("after a write whose answer was lost, the cache stores no dependent answers
     asked.socket.destroy();
     return null;
   });
+
   await using cache = await startCache(server.port, { cache: { life: 1000 } });
   using client = await inToko(cache.port);
   assert.match(
     await client.ask(WRITE),
     /^RESULT_MESSAGE\nHadisoana : .* it is not known whether the statement was executed\nEND\n$/,
   );
+
   for (const value of ["old", "new"]) {
     const read = client.ask(READ);
     await held.answer(READ, pageOf(value));
     assert.equal(await read, pageOf(value));
   }
   assert.equal(cache.figures.stored, 1, "the cache stores only the views");
+
   cache.pass(60_000);
   const read = client.ask(READ);
   await held.answer(READ, pageOf("newest"));
@@ -146,16 +153,19 @@ test("answers are not shared between users, databases or page sizes", async () =
     if (/^(login|pages)/.test(statement)) return messageFrame("tafiditra");
     return statement === "asehoy ny jery" ? NO_VIEWS : pageOf(before);
   });
+
   await using cache = await startCache(server.port);
   const kinds = ["", "ampiasao a", "ampiasao b", "login ada x", "login ada y", "pages 5"];
   const clients = await Promise.all(kinds.map(() => SqlLineClient.open(cache.port)));
   for (const [i, client] of clients.entries()) if (kinds[i] !== "") await client.ask(kinds[i] as string);
+
   for (let round = 0; round < 3; round++) {
     const answers = await Promise.all(clients.map((client) => client.ask(READ)));
     for (const [i, answer] of answers.entries())
       assert.equal(answer, pageOf(kinds[i] === "" ? "" : `+${kinds[i]}`), `${round} ${kinds[i]}`);
   }
   assert.equal(cache.figures.hits, 2 * kinds.length);
+
   // The USE is refused, so the connection stays in its database.
   server.answering = () => errorFrame("Tsy misy ny tahiry : c");
   await clients[1]?.ask("ampiasao c");

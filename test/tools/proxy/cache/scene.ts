@@ -41,6 +41,7 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
   const { log, lines } = keepLog("debug");
   const clients = new ClientCounts();
   const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
+
   const cache = new SqlCache({
     serverAddress: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
     address: "127.0.0.1",
@@ -53,6 +54,7 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
     clientLimits: { ...CLIENT_LIMITS, ...options.clients },
     upstreamLimits: { ...UPSTREAM_LIMITS, ...options.upstream },
   });
+
   await cache.start();
   return {
     port: cache.address.port,

@@ -38,6 +38,7 @@ test("recorded conversations, including the cache's own, yield the recorded answ
   let hits = 0;
   const unlike: string[] = [];
   const cacheOf = ({ at }: ReplayedStep) => (at === "cache_small" ? chain.small : chain.cache);
+
   try {
     const compared = await replay({
       // Steps for the balancer bypass the cache: they connect to the same server directly.
@@ -58,6 +59,7 @@ test("recorded conversations, including the cache's own, yield the recorded answ
         assert.ok(different.has(`${scenario} ${number}`), `${scenario} ${number}: ${send}: ${isForwarded}`);
       },
     });
+
     assert.ok(compared > 400, String(compared));
     assert.deepEqual(new Set(unlike), different, "each listed difference occurs");
   } finally {

@@ -47,6 +47,7 @@ test("a read with many conditions on long lists yields between the conditions of
   const numbers = JSON.stringify(Array.from({ length: 20_000 }, (_, n) => n));
   for (const last of [-1, -2]) document.push(String(-last), `{"l":${numbers},"m":[${last}]}`);
   const none = Array.from({ length: 150 }, (_, n) => `{"l":${-5 - n}}`).join(",");
+
   const where = filterIn(parseJson(`{"$nor":[${none}],"$or":[${none},{"m":-2}]}`));
   const selection = selectionOf({ where });
   const { effort } = selection.work as Work;
@@ -57,6 +58,7 @@ test("a read with many conditions on long lists yields between the conditions of
     longest = Math.max(longest, effort.steps - before);
     yields++;
   }
+
   assert.deepEqual(reply.found.keys, ["2"]);
   assert.ok(yields >= 300, `${yields} yields`);
   assert.ok(longest < 3 * SLICE_STEPS, `${longest} steps without a yield`);

@@ -82,6 +82,7 @@ test("indexes are listed by name, survive copies, EMPTY and lists, and are undon
   same("DOC.INDEX CREATE d a", ":1");
   same("DOC.INDEX CREATE d a", ":0");
   same("DOC.INDEX LIST d", '["a" "b"]');
+
   store.run('DOC.INSERT d {"a":1} {"a":2}');
   store.run('DOC.UPDATE d [{"a":3}]');
   store.run("DOC.EMPTY d");
@@ -90,8 +91,10 @@ test("indexes are listed by name, survive copies, EMPTY and lists, and are undon
   same("DOC.INDEX DROP e a", ":1");
   same("DOC.INDEX DROP e a", ":0");
   same("DOC.INDEX LIST d", '["a" "b"]');
+
   assert.ok(store.isUndone("DOC.INDEX CREATE d c"));
   assert.ok(store.isUndone("DOC.INDEX DROP d a"));
+
   for (let n = 0; n < 14; n++) same(`DOC.INDEX CREATE d f${n}`, ":1");
   same(
     "DOC.INDEX CREATE d g",

@@ -84,6 +84,7 @@ class Scene {
     const operand = random.oneOf(
       VALUES.filter((value) => typeof value === "string" || typeof value === "number"),
     );
+
     if (kind < 2) return { [name]: random.oneOf(VALUES) };
     if (kind < 4)
       return { [name]: { [random.oneOf(["$gt", "$gte", "$lt", "$lte", "$eq", "$ne"])]: operand } };
@@ -101,6 +102,7 @@ class Scene {
         { a: { $in: [1, 2, "a", null], $ne: 1, $exists: true } },
         { a: { $not: { $gt: 1 }, $lt: 9 } },
       ]);
+
     if (kind < 8) return { $or: [this.where(depth - 1), this.where(depth - 1)] };
     return kind < 9 ? { $nor: [this.where(depth - 1)] } : { ...this.where(0), $and: [this.where(depth - 1)] };
   }
@@ -111,6 +113,7 @@ class Scene {
     const key = keys.length === 0 ? "0" : random.oneOf(keys);
     const kind = random.below(12);
     const more = Array.from({ length: random.below(20) }, () => this.entry());
+
     if (kind < 4) this.run(["DOC.INSERT", "d", ...more], records);
     else if (kind < 5) this.run(["DOC.INSERT", "d", "PX", String(1 + random.below(50)), ...more], records);
     else if (kind < 6) this.run(["DOC.INSERT", "d", "KEYS", `k${random.below(9)}`, this.entry()], records);
@@ -137,6 +140,7 @@ function check(scene: Scene): void {
   const all = scene.rows();
   const matches = all.filter(({ entry }) => holds(entry, where));
   const label = `DBSYNC_SEED=${seed}, ${json}`;
+
   assert.equal(scene.count(), all.length, label);
   assert.deepEqual(scene.rows("WHERE", json), matches, label);
   assert.equal(scene.count("WHERE", json), matches.length, label);
@@ -146,6 +150,7 @@ function check(scene: Scene): void {
   const sort = JSON.stringify({ [name]: falling ? "desc" : "asc" });
   const [offset, count] = [random.below(5), random.below(8)];
   const limit = ["LIMIT", String(offset), String(count)];
+
   assert.deepEqual(scene.rows("WHERE", json, "SORT", sort), sorted, label);
   assert.deepEqual(
     scene.rows("SORT", sort, "WHERE", json, ...limit),
@@ -153,10 +158,12 @@ function check(scene: Scene): void {
     label,
   );
   assert.deepEqual(scene.rows(...limit, "WHERE", json), matches.slice(offset, offset + count), label);
+
   const twice = matches.toSorted(
     (a, b) => -order(a.entry["b"], b.entry["b"]) || order(a.entry["a"], b.entry["a"]),
   );
   assert.deepEqual(scene.rows("WHERE", json, "SORT", '{"b":"desc","a":"asc"}'), twice, label);
+
   const query = Object.fromEntries(
     Array.from({ length: random.between(1, 2) }, () => [
       random.oneOf(["a", "b", "c", "x", "y", "d.x", "c.0"]),
@@ -167,6 +174,7 @@ function check(scene: Scene): void {
     Object.entries(query).every(([member, value]) => isSame(entry[member], value)),
   );
   assert.deepEqual(scene.rows("QUERY", JSON.stringify(query)), same, `${label} ${JSON.stringify(query)}`);
+
   const parts = matches.map(({ key, entry }) => {
     const members = ["a", "d.x", "c.0"].map((one) => [one, at(entry, one)] as const);
     return { key, entry: Object.fromEntries(members.filter(([, value]) => value !== undefined)) };
@@ -200,6 +208,7 @@ test(`the original's queries find the same entries with an index (seed ${seed})`
   const scene = new Scene(RUNS);
   for (const name of ["d", "e"]) scene.run(["DOC.CREATE", name]);
   scene.run(["DOC.INDEX", "CREATE", "d", "a"]);
+
   const written = [
     "1",
     '"1"',
@@ -217,8 +226,10 @@ test(`the original's queries find the same entries with an index (seed ${seed})`
     "[1]",
   ];
   written.push("9007199254740993", '"9007199254740992"', "1e3", '"1e3"', "1000", '".5"', "0.5", '"+1"', "-0");
+
   const entries = [...written, ...written, ...written].map((value) => `{"a":${value}}`);
   for (const name of ["d", "e"]) scene.run(["DOC.INSERT", name, ...entries]);
+
   for (const value of written) {
     const [with_, without] = ["d", "e"].map((name) =>
       scene.run(["DOC.GET", name, "QUERY", `{"a":${value}}`]),
@@ -381,6 +392,7 @@ test("queries find the existing entries after many entries were removed, and aft
   const valuesBy = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
   const before = valuesBy('{"a":"1"}');
   assert.equal(before.length, 100);
+
   // A few removals leave holes. If most entries are removed, the holes are closed.
   for (const removedCount of [20, 200]) {
     const records: UndoRecord[] = [];

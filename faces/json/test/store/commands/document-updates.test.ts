@@ -147,6 +147,7 @@ test("UPSERT creates a missing entry with the document's members", () => {
   );
   same('DOC.UPDATE d {"n":6} ID 1e1 UPSERT', '["keys" ["n"] "changed" ["10" "{\\"n\\":6}"] "added" "10"]');
   same('DOC.UPDATE d {"n":8} ID 10.0 UPSERT', '["keys" ["n"] "changed" ["10" "{\\"n\\":8}"]]');
+
   same('DOC.UPDATE d {"m":5} ID x UPSERT', '-"ERR The required keys for this document are: n, received: m."');
   same("DOC.UPDATE d {} ID x UPSERT", '-"ERR The required keys for this document are: n, received: ."');
   same('DOC.UPDATE d {"n":5} UPSERT', '-"ERR UPSERT requires ID, QUERY or WHERE"');
@@ -286,16 +287,19 @@ test("with permanent ids most entries are removed, and restored, in one step", (
     seq++;
     return database.execute(line, { at: 1000, seq, db: 0, id: String(seq).padStart(36, "0") }, records);
   };
+
   execute(["DOC.CREATE", "d"]);
   for (let n = 0; n < 300; n++)
     execute(["DOC.INSERT", "d", ...(n % 7 === 0 ? ["EX", "9"] : []), "COUNT", `{"n":${n}}`]);
   execute(["DOC.INDEX", "CREATE", "d", "n"]);
   execute(["DOC.DELETE", "d", "5"]);
+
   const state = canonicalState(database);
   const records: UndoRecord[] = [];
   const where = '{"$or":[{"n":{"$lt":280}},{"n":299}]}';
   assert.deepEqual(execute(["DOC.DELETE", "d", "WHERE", where], records), { kind: "integer", value: 280 });
   assert.ok(records.length < 5, `${records.length} records`);
+
   const details = execute(["DOC.GET", "d", "DETAILS"]);
   assert.ok(details.kind === "map");
   assert.deepEqual(
@@ -305,12 +309,14 @@ test("with permanent ids most entries are removed, and restored, in one step", (
   const expiries = details.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
   assert.deepEqual(expiries[0], { kind: "integer", value: 10_000 });
   assert.equal(expiries[1]?.kind, "nil");
+
   // No new entry receives the number of an earlier one.
   const added: UndoRecord[] = [];
   assert.deepEqual(execute(["DOC.INSERT", "d", "COUNT", '{"n":1}'], added), {
     kind: "array",
     items: [{ kind: "bulk", bytes: "300" }],
   });
+
   database.undo(added);
   database.undo(records);
   assert.deepEqual(canonicalState(database), state);

@@ -119,6 +119,7 @@ test("undo reverts every write, including the key's expiry time, the entries' or
   store.run("PEXPIREAT d 2000000");
   store.run("DOC.CREATE k");
   store.run('DOC.INSERT k KEYS x {"a":1} 5 {"a":2} y {"a":3}');
+
   for (const line of [
     ...["DOC.CREATE new", "DOC.DROP d", "DOC.EMPTY d", "DOC.DELETE d 1", "DOC.DELETE k x", "DOC.DELETE k 5"],
     ...[
@@ -138,6 +139,7 @@ test("undo reverts every write, including the key's expiry time, the entries' or
   assert.ok(
     store.isUndone('DOC.INSERT k {"a":4}', "DOC.DELETE k 6", 'DOC.UPDATE k {"a":1} ID y', "DOC.EMPTY k"),
   );
+
   store.run("DOC.EMPTY d");
   assert.equal(store.changes("DOC.EMPTY d"), 0);
   assert.equal(store.run("PEXPIRETIME d"), ":2000000");
@@ -161,8 +163,10 @@ test("a query finds what it would find by parsing every entry", () => {
     '""',
   ];
   store.run(`DOC.INSERT q ${values.map((value) => `{"v":${value},"w":"\\"v\\":1"}`).join(" ")}`);
+
   const ids = (query: string) =>
     [...store.run(`DOC.GET q QUERY ${query}`).matchAll(/"(\d+)" "\{/g)].map(([, id]) => Number(id));
+
   assert.deepEqual(ids('{"v":1}'), [0, 1, 2, 3]);
   assert.deepEqual(ids('{"v":"a"}'), [3, 4]);
   assert.deepEqual(ids('{"v":{"v":"1"}}'), [3, 8]);
@@ -171,6 +175,7 @@ test("a query finds what it would find by parsing every entry", () => {
   assert.deepEqual(ids('{"v":1,"w":null}'), []);
   assert.deepEqual(ids("{}"), []);
   same('DOC.COUNT q QUERY {"v":false}', ":2");
+
   store.run("DOC.CREATE empty");
   const empty = ["0", '""', "false", "[]", "{}", "null", '"0"'].map((value) => `{"v":${value}}`);
   store.run(`DOC.INSERT empty ${empty.join(" ")}`);
@@ -251,10 +256,12 @@ test("undo restores thousands of removed entries in their order", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   for (let n = 0; n < 2000; n++) folded.run(`DOC.INSERT d KEYS k${n} {"n":${n}}`);
+
   const before = canonicalState(folded.database);
   const records: UndoRecord[] = [];
   for (let n = 0; n < 2000; n++) if (n % 7 !== 3) folded.run(`DOC.DELETE d k${(n * 17) % 2000}`, {}, records);
   folded.run('DOC.INSERT d KEYS last {"n":1}', {}, records);
+
   assert.match(folded.run("DOC.GETKEYS d"), /^\["k\d+" \["n"\]\]$/);
   const keys = folded
     .run("DOC.GET d")
@@ -264,6 +271,7 @@ test("undo restores thousands of removed entries in their order", () => {
     keys,
     keys?.toSorted((a, b) => a - b),
   );
+
   folded.database.undo(records);
   assert.deepEqual(canonicalState(folded.database), before);
 });
@@ -299,6 +307,7 @@ test("DOC.LIST returns the documents that exist at one moment, the oldest first"
 test("entries are found, counted and sorted as they were at the time of the request", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"a":3} {"a":1} {"a":2}');
+
   const lines = [
     'DOC.GET d WHERE {"a":{"$gt":1}}',
     'DOC.COUNT d WHERE {"a":{"$gt":1}}',
@@ -306,6 +315,7 @@ test("entries are found, counted and sorted as they were at the time of the requ
   ];
   const expected = lines.map((line) => store.run(line));
   const replies = lines.map((line) => store.reply(line));
+
   store.run('DOC.UPDATE d {"a":0} ID 0');
   store.run("DOC.DELETE d 1");
   assert.deepEqual(replies.map(shown), expected);

@@ -49,6 +49,7 @@ test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   const some = (from: readonly string[], chance: number) => from.filter(() => random.chance(chance));
   let pieces = 0;
+
   for (let left = ROUNDS; left > 0; left--) {
     const names = some(NAMES, 0.6);
     const alike = random.oneOf([0.5, 0.9, 1]);
@@ -58,11 +59,13 @@ test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
         : object(random, random.chance(alike) ? names : some(NAMES, 0.6));
       return bytesOfText(writeJson(parseJson(text)));
     });
+
     const fields = some(random.chance(0.8) ? NAMES.filter((name) => name !== "x.y") : NAMES, 0.4);
     if (random.chance(0.3)) fields.reverse();
     const found = partsOf(texts, fields);
     // A path leads the name "x.y" to the member "y" of "x", which no entry has.
     const wanted = fields.filter((field) => field !== "x.y");
+
     for (const [at, text] of texts.entries()) {
       const members = JSON.parse(textOfBytes(text)) as Readonly<Record<string, unknown>>;
       const part = wanted.filter((name) => Object.hasOwn(members, name)).map((name) => [name, members[name]]);
@@ -71,12 +74,14 @@ test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
       pieces += part.length;
     }
   }
+
   assert.ok(pieces > ROUNDS);
 });
 
 test("an entry with many members is read once, however many of them are requested", () => {
   const names = Array.from({ length: 1000 }, (_, i) => `member${i}`);
   const text = `{"first":{},${names.map((name) => `"${name}":[1]`).join(",")}}`;
+
   let read = 0;
   const charCodeAt = String.prototype.charCodeAt;
   String.prototype.charCodeAt = function (this: string, at: number) {
@@ -89,6 +94,7 @@ test("an entry with many members is read once, however many of them are requeste
   } finally {
     String.prototype.charCodeAt = charCodeAt;
   }
+
   assert.equal(part, text.replace('"first":{},', ""));
   assert.ok(read < 10 * text.length, `${read} characters of ${text.length} were read`);
 });

@@ -214,6 +214,7 @@ test("a string is cast to the same integer here as in PHP", { skip }, () => {
       Array.from({ length: random.between(1, 6) }, () => random.oneOf(parts)).join(""),
     ),
   ];
+
   const answers = askPhp(
     "(int) json_decode($line)",
     texts.map((text) => JSON.stringify(text)),

@@ -59,6 +59,7 @@ function added(values: readonly Value[], name: ByteString): Value {
     } else if (isNumber(value)) sum = widely(sum, value, sumOf);
     else throw typeMismatch(`${name} only supports numeric or date types, not ${kindOf(value)}`);
   }
+
   return date === null ? sum : dateAfter(date, sum);
 }
 

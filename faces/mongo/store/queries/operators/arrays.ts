@@ -58,6 +58,7 @@ function* copied(
     for (const one of part) copy.push(one);
     if (work.effort.endsSlice()) yield;
   }
+
   return copy;
 }
 
@@ -73,8 +74,10 @@ function* slice(
     const [from, to] = start < 0 ? [array.length + start, array.length] : [0, start];
     return madeArray(yield* copied(array, scope, from, to), scope);
   }
+
   const count = integerIn(second, name, 28728);
   if (count <= 0) throw new MongoFailure(28729, "Third argument to $slice must be positive");
+
   const from = start < 0 ? Math.max(0, array.length + start) : start;
   return madeArray(yield* copied(array, scope, from, from + count), scope);
 }
@@ -99,6 +102,7 @@ const filter: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const [value, max] = yield* valuesIn([input, limit], root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 28651);
     const end = isNothing(max) ? array.length : integerIn(max, name, 327391);
     const passing: Bson[] = [];
@@ -110,6 +114,7 @@ const filter: Operator = (operand, scope, name) => {
         passing.push(one);
       if (effort.endsSlice()) yield;
     }
+
     return madeArray(passing, scope);
   });
 };
@@ -120,6 +125,7 @@ const map: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const value = input.inSteps === undefined ? input(root) : yield* input.inSteps(root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 16883);
     const results: Bson[] = [];
     for (const one of array) {
@@ -129,6 +135,7 @@ const map: Operator = (operand, scope, name) => {
       results.push(result ?? null);
       if (effort.endsSlice()) yield;
     }
+
     return madeArray(results, scope);
   });
 };
@@ -147,6 +154,7 @@ const reduce: Operator = (operand, scope, name) => {
   return long(function* (root) {
     const value = yield* valueIn(input, root);
     if (isNothing(value)) return null;
+
     const array = arrayIn(value, name, 40080);
     let result = yield* valueIn(first, root);
     for (const one of array) {
@@ -155,6 +163,7 @@ const reduce: Operator = (operand, scope, name) => {
       result = calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root);
       if (effort.endsSlice()) yield;
     }
+
     return result ?? null;
   });
 };
@@ -162,6 +171,7 @@ const reduce: Operator = (operand, scope, name) => {
 function* range(values: readonly Value[], scope: Scope, name: ByteString): Generator<void, Value> {
   const [start = 0, end = 0, step = 1] = values.map((value) => integerIn(value, name, 34443));
   if (step === 0) throw new MongoFailure(34449, "$range requires a non-zero step value");
+
   const count = Math.max(0, Math.ceil((end - start) / step));
   checkCount(count);
   const numbers: Bson[] = [];
@@ -170,6 +180,7 @@ function* range(values: readonly Value[], scope: Scope, name: ByteString): Gener
     numbers.push(new Int32(start + i * step));
     if (i % STEP_ITEMS === 0 && scope.work.effort.endsSlice()) yield;
   }
+
   return madeArray(numbers, scope);
 }
 
@@ -177,6 +188,7 @@ function* joined(values: readonly Value[], scope: Scope, name: ByteString): Gene
   if (values.some(isNothing)) return null;
   const arrays = values.map((value) => arrayIn(value, name, 28664));
   checkCount(arrays.reduce((sum, { length }) => sum + length, 0));
+
   const all: Bson[] = [];
   for (const array of arrays) {
     for (const [i, one] of array.entries()) {
@@ -186,6 +198,7 @@ function* joined(values: readonly Value[], scope: Scope, name: ByteString): Gene
       if (scope.work.effort.endsSlice()) yield;
     }
   }
+
   return madeArray(all, scope);
 }
 
@@ -241,6 +254,7 @@ function* compared(
     if (others.every((other) => other.has(key) === isIn)) members.set(key, value);
     if (work.effort.endsSlice()) yield;
   }
+
   return members;
 }
 

@@ -61,6 +61,7 @@ const ifNull: Operator = (operand, scope, name) => {
     }
     return value;
   };
+
   return composed(parts, now, function* (root) {
     let value: Value;
     for (const part of parts) {
@@ -76,6 +77,7 @@ const branching: Operator = (operand, scope, name) => {
   const branches = spec.get("branches") as Bson;
   if (!isArray(branches) || branches.length === 0)
     throw new MongoFailure(40068, "$switch requires at least one branch");
+
   const cases = branches.map((branch) => {
     const one = namedOperands(branch, name, ["case", "then"]);
     return [compiled(one.get("case") as Bson, scope), compiled(one.get("then") as Bson, scope)] as const;
@@ -85,6 +87,7 @@ const branching: Operator = (operand, scope, name) => {
     for (const [condition, then] of cases) if (isTruth(condition(root))) return then(root);
     return otherwise(root);
   };
+
   return composed([...cases.flat(), otherwise], now, function* (root) {
     for (const [condition, then] of cases)
       if (isTruth(yield* valueIn(condition, root))) return yield* valueIn(then, root);
@@ -103,6 +106,7 @@ const letting: Operator = (operand, scope, name) => {
   const spec = namedOperands(operand, name, ["vars", "in"]);
   const definitions = spec.get("vars");
   if (!isDocument(definitions)) throw failedToParse("$let: vars has to be an object");
+
   const variables = new Map(scope.variables);
   const bindings = [...definitions.keys()].map((variable) => {
     checkVariable(variable);
@@ -112,13 +116,16 @@ const letting: Operator = (operand, scope, name) => {
   });
   const values = [...definitions.values()].map((value) => compiled(value, scope));
   const body = compiled(spec.get("in") as Bson, { ...scope, variables });
+
   const bind = (bound: readonly Value[]) => {
     for (const [i, binding] of bindings.entries()) binding.value = bound[i];
   };
+
   const now: Expression = (root) => {
     bind(values.map((calculate) => calculate(root)));
     return body(root);
   };
+
   return composed([...values, body], now, function* (root) {
     bind(yield* valuesIn(values, root));
     return yield* valueIn(body, root);

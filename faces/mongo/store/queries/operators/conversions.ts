@@ -49,6 +49,7 @@ export function textOf(value: Exclude<Value, undefined | null>, name: ByteString
   if (value instanceof Decimal) return decimalText(value);
   if (typeof value === "bigint") return String(value);
   if (typeof value === "number") return doubleText(value);
+
   throw name === "$toString" || name === "$convert"
     ? unsupported(value, "string")
     : new MongoFailure(16007, `can't convert from BSON type ${kindOf(value)} to String`);
@@ -117,6 +118,7 @@ function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
   if (value instanceof BsonDate) return value;
   if (value instanceof ObjectId)
     return new BsonDate(BigInt(Buffer.from(value.bytes, "latin1").readUIntBE(0, SECONDS_BYTES)) * 1000n);
+
   if (isNumber(value) && !(value instanceof Int32)) {
     const at = integerOf(value, "date");
     if (BigInt.asIntN(64, at) !== at) throw overflow("date");

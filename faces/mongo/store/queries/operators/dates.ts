@@ -48,10 +48,12 @@ function offsetOf(zone: Value, name: ByteString): number | null {
   if (typeof zone !== "string")
     throw new MongoFailure(40517, `timezone must evaluate to a string, found ${kindOf(zone)} (${name})`);
   if (UTC_NAMES.includes(zone)) return 0;
+
   const [, sign, hours, minutes = "0"] = OFFSET.exec(zone) ?? [];
   if (hours !== undefined) return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
   if (/^([+-]|$)/.test(zone))
     throw new MongoFailure(40485, `unrecognized time zone identifier: "${zone}" (${name})`);
+
   throw notImplemented(
     `${name} with the timezone "${zone}" is not supported: write "UTC" or a difference such as "+02:00"`,
   );
@@ -69,6 +71,7 @@ const part =
         scope,
         name,
       );
+
     const spec = namedOperands(operand, name, ["date"], ["timezone"]);
     const operands = [spec.get("date") as Bson, zoneIn(spec)].map((one) => compiled(one, scope));
     return calculated(operands, ([value, zone]) => {
@@ -122,22 +125,27 @@ const dateToString: Operator = (operand, scope, name) => {
   const format = spec.get("format") ?? LOCAL_FORMAT;
   if (typeof format !== "string" || format.startsWith("$"))
     throw notImplemented(`${name} takes a format that is the same for all documents`);
+
   for (const [, letter = ""] of format.matchAll(/%(.?)/gs))
     if (!Object.hasOwn(FORMATS, letter))
       throw new MongoFailure(18536, `Invalid format character '%${letter}' in format string`);
+
   const date = compiled(spec.get("date") as Bson, scope);
   const zone = compiled(zoneIn(spec), scope);
   const otherwise = compiled(spec.get("onNull") ?? null, scope);
+
   const textOf = (value: Value, offset: number | null) => {
     if (offset === null) return null;
     const at = dateIn(value, name, offset);
     const text = format.replace(/%(.)/gs, (_, letter: string) => FORMATS[letter]?.(at) ?? "");
     return madeText(spec.has("format") || offset !== 0 ? text : `${text}Z`, scope);
   };
+
   const now: Expression = (root) => {
     const value = date(root);
     return isNothing(value) ? otherwise(root) : textOf(value, offsetOf(zone(root), name));
   };
+
   return composed([date, zone, otherwise], now, function* (root) {
     const value = yield* valueIn(date, root);
     if (isNothing(value)) return yield* valueIn(otherwise, root);

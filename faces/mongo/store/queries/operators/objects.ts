@@ -35,6 +35,7 @@ function* merged(values: readonly Value[], scope: Scope, name: ByteString): Gene
     for (const [field, one] of document) result.set(field, one);
     if (work.effort.endsSlice()) yield;
   }
+
   return madeDocument(result, scope);
 }
 
@@ -64,16 +65,19 @@ const setting =
     const field = fieldName(spec.get("field") as Bson, name);
     const input = compiled(spec.get("input") as Bson, scope);
     const value: Expression = hasValue ? compiled(spec.get("value") as Bson, scope) : () => undefined;
+
     const withField = (document: BsonDocument, one: Value) => {
       const result = new Map(document);
       if (one === undefined) result.delete(field);
       else result.set(field, one);
       return madeDocument(result, scope);
     };
+
     const now: Expression = (root) => {
       const document = input(root);
       return isNothing(document) ? null : withField(documentIn(document, name, 4161105), value(root));
     };
+
     return composed([input, value], now, function* (root) {
       const document = yield* valueIn(input, root);
       if (isNothing(document)) return null;
@@ -98,6 +102,7 @@ function* fieldsOf([value]: readonly Value[], scope: Scope, name: ByteString): G
     );
     if (scope.work.effort.endsSlice()) yield;
   }
+
   return madeArray(pairs, scope);
 }
 
@@ -107,6 +112,7 @@ function* documentOf([value]: readonly Value[], scope: Scope, name: ByteString):
   const [first] = pairs;
   if (first !== undefined && !isArray(first) && !isDocument(first))
     throw new MongoFailure(40398, `Unrecognised input type format for ${name}: ${kindOf(first)}`);
+
   const pairOf = isArray(first) ? listedPair : namedPair;
   const result = new Map<ByteString, Bson>();
   for (const one of pairs) {
@@ -115,6 +121,7 @@ function* documentOf([value]: readonly Value[], scope: Scope, name: ByteString):
     const [key, fieldValue] = pairOf(one, name);
     result.set(key, fieldValue);
   }
+
   return madeDocument(result, scope);
 }
 
@@ -131,6 +138,7 @@ function listedPair(pair: Bson, name: ByteString): Pair {
       `${name} requires an array of size 2 arrays, found array of size: ${pair.length}`,
     );
   if (typeof key === "string") return [keyName(key, 4940400), value];
+
   throw new MongoFailure(
     40395,
     `${name} requires an array of key-value pairs, where the key must be of type string. Found key type: ${kindOf(key)}`,
@@ -152,6 +160,7 @@ function namedPair(pair: Bson, name: ByteString): Pair {
       `${name} requires an object with keys 'k' and 'v'. Missing either or both keys`,
     );
   if (typeof key === "string") return [keyName(key, 4940401), value];
+
   throw new MongoFailure(
     40394,
     `${name} requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: ${kindOf(key)}`,

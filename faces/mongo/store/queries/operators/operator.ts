@@ -35,6 +35,7 @@ export function operandsOf(
       `Expression ${name} takes ${expected} arguments. ${operands.length} were passed in.`,
     );
   }
+
   return operands.map((one) => compiled(one, scope));
 }
 
@@ -91,6 +92,7 @@ export function namedOperands(
   for (const field of operand.keys())
     if (!required.includes(field) && !optional.includes(field))
       throw failedToParse(`${name} found an unknown argument: ${field}`);
+
   for (const field of required)
     if (!operand.has(field)) throw failedToParse(`${name} requires '${field}' to be specified`);
   return operand;

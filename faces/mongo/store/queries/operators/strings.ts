@@ -111,6 +111,7 @@ const indexing = (inCharacters: boolean): Operator =>
       const at = from > text.length ? -1 : indexOfPart(text, part, from);
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);
     }
+
     const at = indexOfPart(text, part, offsetOf(text, from));
     const index = at < 0 ? -1 : charactersIn(text, 0, at);
     const isInside = index >= from && index + charactersIn(part) <= to;
@@ -131,6 +132,7 @@ function characterTest(characters: string): (text: ByteString, from: number, to:
     else others.add(String.fromCodePoint(code));
     if (code > 0xffff) at++;
   }
+
   return (text, from, to) => {
     const code = text.charCodeAt(from);
     return code < ASCII && to === from + 1
@@ -157,12 +159,14 @@ const trimming = (atStart: boolean, atEnd: boolean): Operator => {
         if (!isRemoved(text, from, end)) break;
         from = end;
       }
+
       while (atEnd && from < to) {
         let start = to - 1;
         while (start > from && isContinuation(text.charCodeAt(start))) start--;
         if (!isRemoved(text, start, to)) break;
         to = start;
       }
+
       return madeText(text.slice(from, to), scope);
     });
   };
@@ -202,6 +206,7 @@ function* replaced(
   if (search === "") {
     if (!isAll) return `${replacement}${text}`;
     checkLength(text.length + (text.length - 1) * replacement.length);
+
     const pieces: ByteString[] = [];
     for (let at = 0; at < text.length; at += STEP_ITEMS) {
       pieces.push(
@@ -213,8 +218,10 @@ function* replaced(
       passed(STEP_ITEMS, scope.work);
       if (scope.work.effort.endsSlice()) yield;
     }
+
     return pieces.join(replacement);
   }
+
   const joined: ByteString[] = [];
   let parts: ByteString[] = [];
   let [from, length] = [0, text.length];
@@ -230,6 +237,7 @@ function* replaced(
     passed(STEP_ITEMS, scope.work);
     if (scope.work.effort.endsSlice()) yield;
   }
+
   return [...joined, ...parts, text.slice(from)].join(replacement);
 }
 
@@ -246,6 +254,7 @@ function* splitBy(
   if (isNothing(value) || isNothing(separator)) return null;
   const [text, between] = [textIn(value, name, 40085), textIn(separator, name, 40086)];
   if (between === "") throw new MongoFailure(40087, "$split requires a non-empty separator");
+
   passed(text.length + between.length, scope.work);
   const parts: Bson[] = [];
   let from = 0;
@@ -257,6 +266,7 @@ function* splitBy(
     passed(STEP_ITEMS, scope.work);
     if (scope.work.effort.endsSlice()) yield;
   }
+
   parts.push(text.slice(from));
   return madeArray(parts, scope);
 }

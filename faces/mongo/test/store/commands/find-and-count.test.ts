@@ -38,6 +38,7 @@ test("filters compare only values of the same kind, and numbers of all kinds by 
     '{"_id":12,"a":"axb"}',
     '{"_id":13,"a":{"$binary":{"base64":"AAE=","subType":"00"}}}',
   );
+
   const table: readonly (readonly [string, string])[] = [
     ['{"a":{"$gt":9007199254740992.0}}', "2"],
     ['{"a":{"$gte":{"$numberLong":"9007199254740992"}}}', "2 3"],
@@ -59,6 +60,7 @@ test("filters compare only values of the same kind, and numbers of all kinds by 
     ['{"a":{"$type":"binData"}}', "13"],
     ['{"a":{"$gt":{"$minKey":1}}}', "1 2 3 4 5 6 7 8 10 11 12 13"],
   ];
+
   for (const [filter, expected] of table) assert.equal(ids(filter), expected, filter);
   assert.equal(
     store.run("FIND", '{"sort":{"a":1},"projection":{"_id":1}}').replaceAll("{_id:", "").replaceAll("}", ""),
@@ -82,8 +84,10 @@ test("an index finds everything that a filter matches", () => {
     '{"a":[1,{"b":2}]}',
     '{"a.b":null}',
   ];
+
   insert(...documents);
   const without = filters.map(ids);
+
   store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a"}', '{"key":{"a.b":1},"name":"ab","sparse":true}');
   assert.deepEqual(filters.map(ids), without);
   assert.deepEqual(without, ["1 3", "1 2", "2", "4", "1", "1", "3 4"]);
@@ -114,6 +118,7 @@ test("unsupported features cause errors that name them, with and without documen
     ["{", /^MONGO 2 BadValue not JSON/],
   ];
   for (const [spec, failure] of failures) assert.match(store.run("FIND", spec), failure, spec);
+
   const stages: readonly (readonly [string, RegExp])[] = [
     ['{"$out":"x"}', /^MONGO 238 NotImplemented \$out/],
     ['{"$inn":"x"}', /^MONGO 40324 Location40324 Unrecognized pipeline stage name: '\$inn'/],

@@ -39,6 +39,7 @@ test("min is the first key of an index, max the key after the last one, in the o
   createIndex("{a:1}");
   createIndex("{b:-1}");
   createIndex("{a:1,b:-1}");
+
   const table: readonly (readonly [string, string])[] = [
     ["{hint:{a:1},min:{a:3}}", "2 1 3 6"],
     ["{hint:{a:1},max:{a:5}}", "5 4 2"],
@@ -57,6 +58,7 @@ test("min is the first key of an index, max the key after the last one, in the o
     ["{hint:{a:1},min:{},max:{}}", "5 4 2 1 3 6"],
   ];
   for (const [spec, expected] of table) assert.equal(ids(spec), expected, spec);
+
   const errors: readonly (readonly [string, number])[] = [
     ["{min:{a:1}}", 51173],
     ["{max:{a:1}}", 51173],
@@ -95,6 +97,7 @@ test("returnKey returns the keys of the index that the command uses, and empty d
   createIndex("{a:1}");
   createIndex("{t:1}");
   store.run("CREATEINDEXES", '{"key":{"b.c":1,"a":-1},"name":"b.c"}');
+
   const keys = (spec: string) => find(`{returnKey:true,${spec}}`);
   const table: readonly (readonly [string, string])[] = [
     ["filter:{x:null}", "{} {} {}"],
@@ -112,6 +115,7 @@ test("returnKey returns the keys of the index that the command uses, and empty d
     ["filter:{t:{$lt:3}}", "{t:1} {t:2}"],
     ["filter:{a:5},projection:{b:1}", "{a:5}"],
   ];
+
   for (const [spec, expected] of table) assert.equal(keys(spec), expected, spec);
   assert.equal(find("{returnKey:false,filter:{_id:3}}"), "{_id:3}");
 });
@@ -119,8 +123,10 @@ test("returnKey returns the keys of the index that the command uses, and empty d
 test("the hint of a pipeline decides the order of the documents that reach its first stage", () => {
   const run = (rest: string) => store.run("AGGREGATE", json(`{${rest}}`));
   assert.equal(run("pipeline:[],hint:'none'"), "");
+
   insert("{_id:3,n:1}", "{_id:1,n:3}", "{_id:2,n:2}");
   createIndex("{n:-1}");
+
   const table: readonly (readonly [string, string])[] = [
     ["pipeline:[]", "3 1 2"],
     ["pipeline:[],hint:'n-1'", "1 2 3"],
@@ -132,6 +138,7 @@ test("the hint of a pipeline decides the order of the documents that reach its f
     ["pipeline:[{$sort:{n:1}}],hint:{n:-1}", "3 2 1"],
     ["pipeline:[{$group:{_id:null,f:{$first:'$n'}}},{$project:{_id:'$f'}}],hint:{n:-1}", "3"],
   ];
+
   for (const [rest, expected] of table) assert.equal(idsIn(run(rest)), expected, rest);
   for (const hint of ["'other'", "{n:1}"])
     assert.match(

@@ -43,8 +43,10 @@ test("updates report how many documents they found and changed, and change all o
     /n:0,nModified:0,writeErrors:\[\{index:0,code:14/,
   );
   assert.equal(store.all(), '{_id:1,a:1,b:{c:[]}} {_id:2,a:"x",b:{c:[]}} {_id:3,b:{c:[]}}');
+
   same("UPDATE", ["1", '{"q":{"a":"x"},"u":{"z":1}}'], "{n:1,nModified:1}");
   assert.equal(store.run("FIND", '{"filter":{"_id":2}}'), "{_id:2,z:1}");
+
   assert.match(store.run("UPDATE", "1", '{"q":{"_id":1},"u":{"$set":{"_id":7}}}'), /code:66/);
   assert.match(store.run("UPDATE", "1", '{"q":{"_id":1},"u":{"_id":7}}'), /code:66/);
   assert.match(store.run("UPDATE", "1", '{"q":{},"u":{"a":1},"multi":true}'), /code:9/);
@@ -62,6 +64,7 @@ test("each update operator has the effect that its name suggests", () => {
     const answer = store.run("UPDATE", "1", `{"q":{},"u":${update}}`);
     return answer.includes("code") ? answer : store.all();
   };
+
   const long = '{"$numberLong":"9223372036854775807"}';
   const table: readonly (readonly [string, string, string | RegExp])[] = [
     ['{"_id":1}', '{"$set":{"b":1,"a":2,"c.d.e":3}}', "{_id:1,a:2,b:1,c:{d:{e:3}}}"],
@@ -107,6 +110,7 @@ test("each update operator has the effect that its name suggests", () => {
     ['{"_id":1}', '{"$setOnInsert":{"a":1}}', "{_id:1}"],
     ['{"_id":1}', '{"$set":{}}', "{_id:1}"],
   ];
+
   for (const [before, update, after] of table) {
     const is = updated(before, update);
     if (typeof after === "string") assert.equal(is, after, `${before} ${update}`);
@@ -149,6 +153,7 @@ test("deletes and findAndModify affect one document or all", () => {
     ['{"query":{"_id":7},"remove":true}'],
     "{value:{_id:7,a:9,b:5},lastErrorObject:{n:1}}",
   );
+
   same("DELETE", ["1", '{"q":{},"limit":1}'], "{n:1}");
   same("DELETE", ["1", '{"q":{"a":6},"limit":0}', '{"q":{},"limit":0}'], "{n:2}");
   assert.equal(store.all(), "");
@@ -163,10 +168,12 @@ test("unique indexes reject duplicates, for every element of an array, and are l
     "{numIndexesBefore:1,numIndexesAfter:2,createdCollectionAutomatically:false}",
   );
   same("LISTINDEXES", ["{}"], '{v:2,key:{_id:1},name:"_id_"} {v:2,key:{a:1},name:"a_1",unique:true}');
+
   assert.match(insert('{"_id":4,"a":2}'), /11000.*keyPattern:\{a:1\},keyValue:\{a:2\}/);
   assert.match(insert('{"_id":4}'), /dup key: \{ a: null \}/);
   assert.match(store.run("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"a":1}}}'), /code:11000/);
   same("UPDATE", ["1", '{"q":{},"u":{"$inc":{"b":1}},"multi":true}'], "{n:3,nModified:3}");
+
   assert.match(
     store.run("CREATEINDEXES", '{"key":{"b":1},"name":"b_1","unique":true}'),
     /^MONGO 11000 DuplicateKey/,
@@ -178,6 +185,7 @@ test("unique indexes reject duplicates, for every element of an array, and are l
     store.run("CREATEINDEXES", '{"key":{"b":1},"name":"t","partialFilterExpression":{}}'),
     /^MONGO 40415/,
   );
+
   assert.match(store.run("DROPINDEXES", '{"index":"_id_"}'), /^MONGO 72/);
   assert.match(store.run("DROPINDEXES", '{"index":"x"}'), /^MONGO 27 IndexNotFound/);
   same("DROPINDEXES", ['{"index":"a_1"}'], "{nIndexesWas:2}");
@@ -201,6 +209,7 @@ test("collections and databases are listed and dropped", () => {
   same("CREATE", [], "MONGO 48 NamespaceExists Collection db.c already exists.");
   store.reply("MDB.CREATE", "db", "d.e");
   store.reply("MDB.INSERT", "other", "c", "1", '{"_id":1}');
+
   const names = (...argv: readonly string[]) => {
     const reply = store.reply(...argv);
     assert.equal(reply.kind, "array", JSON.stringify(reply));
@@ -208,13 +217,16 @@ test("collections and databases are listed and dropped", () => {
       ? reply.items.map((one) => (one.kind === "bulk" ? JSON.parse(one.bytes).name : ""))
       : [];
   };
+
   assert.deepEqual(names("MDB.LISTCOLLECTIONS", "db", "{}"), ["c", "d.e"]);
   assert.deepEqual(names("MDB.LISTCOLLECTIONS", "db", '{"filter":{"name":"c"},"nameOnly":true}'), ["c"]);
   assert.deepEqual(names("MDB.LISTDATABASES", "{}"), ["db", "other"]);
+
   store.reply("MDB.DROP", "db", "d.e");
   store.reply("MDB.DROPDATABASE", "other");
   assert.deepEqual(names("MDB.LISTDATABASES", "{}"), ["db"]);
   assert.match(store.run("LISTINDEXES"), /_id_/);
+
   for (const [database, name] of [
     ["", "c"],
     ["a.b", "c"],
@@ -247,6 +259,7 @@ test("each command refuses fewer arguments than it needs and, unless it accepts 
     ["DROP db d"],
     ["DROPDATABASE db"],
   ];
+
   const reply = (argv: readonly string[]) => store.reply(...argv);
   const refusal = /^ERR wrong number of arguments /;
   for (const [call, isMany] of calls) {
@@ -256,6 +269,7 @@ test("each command refuses fewer arguments than it needs and, unless it accepts 
     assert.match(textOf(reply(argv.slice(0, -1))), refusal, call);
     if (isMany === undefined) assert.match(textOf(reply([...argv, "{}"])), refusal, call);
   }
+
   const named = calls.map(([call]) => `MDB.${call.split(" ")[0]}`);
   assert.deepEqual(named.sort(), collections.map(({ name }) => name).sort());
 });

@@ -31,6 +31,7 @@ const seed = seedOfRun();
 test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${seed})`, () => {
   const counts = { answers: 0, changed: 0, refused: 0, skipped: 0 };
   const kinds = new Set<Operation["kind"]>();
+
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const operations = new RandomOperations(random);
@@ -40,16 +41,19 @@ test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${s
     for (let i = 0; i < OPERATIONS; i++) {
       const operation = operations.next();
       const where = `seed ${seed}, run ${run}, operation ${i}: ${JSON.stringify(operation)}`;
+
       if (isDifferentInMingo(operation, documents)) {
         counts.skipped++;
         continue;
       }
+
       if (i % UNDONE === 0) checkUndo(store, operation, where);
       const ours = carriedOut(store, operation);
       if (ours === "refused") {
         counts.refused++;
         continue;
       }
+
       const expected = byMingo(operation, documents);
       documents = expected.documents;
       assert.deepEqual(plain(ours, operation), plain(expected.answer, operation), where);
@@ -60,6 +64,7 @@ test(`${RUNS * OPERATIONS} random operations return what mingo returns (seed ${s
         assert.deepEqual(sorted(found(store, {})), sorted(documents), `state after ${where}`);
     }
   }
+
   assert.equal(kinds.size, KINDS, [...kinds].join());
   assert.ok(counts.skipped + counts.refused < (RUNS * OPERATIONS) / 5, JSON.stringify(counts));
   assert.ok(Math.min(counts.answers, counts.changed) > (RUNS * OPERATIONS) / 5, JSON.stringify(counts));

@@ -123,12 +123,14 @@ test("an order that is built while documents change matches the final documents"
   let next = 2 * DOCUMENTS;
   /** The number of documents at the end without a removed one between them: `pop` removes only these. */
   let last = next;
+
   do {
     for (let i = 0; i < amount(5, 20); i++) {
       const numbers = [...collection.numbered()].map(([number]) => number);
       const at = random.below(numbers.length);
       const number = numbers[at] as number;
       const kind = random.below(5);
+
       if (kind === 0) {
         collection.push(bytesOf(next++, random.below(100)));
         last++;
@@ -142,11 +144,13 @@ test("an order that is built while documents change matches the final documents"
       } else collection.restore(collection.remove([number]));
     }
   } while (collection.orderSome(index));
+
   const entries = [...index.ordered.between([], [])].map(([key, number]) => JSON.stringify([key, number]));
   const expected = [...collection.numbered()].flatMap(([number, bytes]) =>
     index.keysOf(bytes).map(({ values }) => JSON.stringify([values, number])),
   );
   assert.deepEqual(entries.toSorted(), expected.toSorted());
+
   const sorted = [...index.ordered.between([], [])].map(([[key]]) =>
     Number((key as { value: number }).value),
   );

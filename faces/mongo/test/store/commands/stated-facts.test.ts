@@ -62,6 +62,7 @@ test("a hint decides the order of a find without a sort", () => {
   assert.equal(mdb.run("FIND", json("{hint:'none'}")), "");
   mdb.run("INSERT", "1", ...["{_id:3,n:1}", "{_id:1,n:3}", "{_id:2,n:2}"].map(json));
   mdb.run("CREATEINDEXES", json("{key:{n:-1},name:'n_-1'}"));
+
   const ids = (spec: string) =>
     [...mdb.run("FIND", json(spec)).matchAll(/_id:(\d)/g)].map(([, id]) => id).join("");
   assert.equal(ids("{}"), "312");
@@ -71,6 +72,7 @@ test("a hint decides the order of a find without a sort", () => {
   assert.equal(ids("{hint:{$natural:1}}"), "312");
   assert.equal(ids("{hint:{$natural:-1},limit:2}"), "21");
   assert.equal(ids("{hint:{n:-1},sort:{_id:-1}}"), "321");
+
   for (const hint of ["'other'", "{n:1}"])
     assert.match(
       mdb.run("FIND", json(`{hint:${hint}}`)),

@@ -36,6 +36,7 @@ test("positional paths select the elements that MongoDB's manual shows", () => {
   assert.equal(store.run("FIND", '{"filter":{"_id":2}}'), "{_id:2,grades:[98,100,102]}");
   update("{}", '{"$set":{"grades.$[e]":100}}', ',"multi":true,"arrayFilters":[{"e":{"$gte":100}}]');
   assert.equal(store.run("FIND", '{"filter":{"_id":3}}'), "{_id:3,grades:[95,100,100]}");
+
   insert('{"_id":4,"grades":[{"grade":80,"mean":75},{"grade":85,"mean":90},{"grade":90,"mean":85}]}');
   update('{"_id":4,"grades.grade":85}', '{"$set":{"grades.$.std":6}}');
   update(
@@ -47,6 +48,7 @@ test("positional paths select the elements that MongoDB's manual shows", () => {
     store.run("FIND", '{"filter":{"_id":4}}'),
     "{_id:4,grades:[{grade:80,mean:75},{grade:85,mean:90,std:6,top:1},{grade:90}]}",
   );
+
   const failures: readonly (readonly [string, string, string, RegExp])[] = [
     ['{"_id":1}', '{"$set":{"grades.$":1}}', "", /code:2,.*did not find the match/],
     ['{"_id":1}', '{"$set":{"none.$[]":1}}', "", /code:2,.*must exist/],
@@ -65,6 +67,7 @@ test("updates support $bit, pipelines, let and $$NOW", () => {
   insert('{"_id":1,"n":13,"long":{"$numberLong":"5"}}');
   update("{}", '{"$bit":{"n":{"and":10},"long":{"or":2},"new":{"xor":5}}}');
   assert.equal(store.all(), '{_id:1,n:8,long:{"$numberLong":"7"},new:5}');
+
   store.run("DELETE", "1", '{"q":{},"limit":0}');
   insert('{"_id":1,"q":[80,90],"who":"ann"}');
   update(
@@ -76,6 +79,7 @@ test("updates support $bit, pipelines, let and $$NOW", () => {
     store.all(),
     '{_id:1,avg:{"$numberDouble":"85.0"},at:{"$date":{"$numberLong":"1000000"}},grade:"B",name:"Ann",x:3}',
   );
+
   assert.match(update("{}", '[{"$group":{"_id":null}}]'), /code:72/);
   assert.match(update("{}", '[{"$set":{"_id":5}}]'), /code:66/);
   // A stage that omits _id leaves it unchanged.
@@ -104,15 +108,18 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   assert.match(index(',"expireAfterSeconds":10'), /numIndexesAfter:2/);
   assert.match(store.run("LISTINDEXES"), /expireAfterSeconds/);
   assert.match(index(',"expireAfterSeconds":11'), /^MONGO 85/);
+
   insert(
     `{"_id":1,"d":${at(1_000_000)}}`,
     `{"_id":2,"d":[${at(2_000_000)},${at(1_005_000)}]}`,
     '{"_id":3,"d":5}',
     '{"_id":4}',
   );
+
   const before = store.state();
   const ids = () => store.run("FIND", '{"projection":{"_id":1}}');
   const counted = () => store.run("COUNT", "{}");
+
   store.at = 1_009_999;
   assert.equal(ids(), "{_id:1} {_id:2} {_id:3} {_id:4}");
   store.at = 1_010_000;
@@ -127,8 +134,10 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   );
   store.at = 1_015_000;
   assert.equal(ids(), "{_id:3} {_id:4}");
+
   // Reads do not change the state.
   assert.equal(store.state(), before);
+
   store.records = [];
   assert.equal(insert('{"_id":1,"a":1}'), "{n:1}");
   assert.equal(store.all(), `{_id:3,d:5} {_id:4} {_id:1,a:1}`);
@@ -178,6 +187,7 @@ test("a read finds no expired document even if a write removes only some, and th
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
+
   // These documents had already expired when they were inserted. The next writes remove them.
   assert.equal(store.run("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
@@ -202,10 +212,12 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
       '{"key":{"s":1},"name":"s","sparse":true}',
     ],
   );
+
   const both = (name: string, ...rest: readonly string[]) => {
     const answers = [plain, indexed].map((one) => one.run(name, ...rest));
     assert.equal(answers[1], answers[0], `${name} ${rest.join(" ")}`);
   };
+
   const value = () =>
     random.oneOf([
       "1",
@@ -221,16 +233,19 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
       '{"z":1}',
       '{"$numberDouble":"NaN"}',
     ]);
+
   for (let i = 0; i < amount(150, 1500); i++) {
     const l = random.chance(0.2) ? "[]" : `[${value()},${value()}]`;
     const s = random.chance(0.5) ? `,"s":${value()}` : "";
     both("INSERT", "1", `{"_id":${i},"a":${value()},"b":${random.below(3)},"l":${l}${s}}`);
   }
+
   const ranges = () => {
     const lower = random.chance(0.7) ? [`"${random.oneOf(["$gt", "$gte"])}":${value()}`] : [];
     const upper = random.chance(0.7) ? [`"${random.oneOf(["$lt", "$lte"])}":${value()}`] : [];
     return `{${[...lower, ...upper].join(",")}}`;
   };
+
   for (let i = 0; i < amount(100, 400); i++) {
     const field = random.oneOf(["a", "l", "s"]);
     const filter = random.oneOf([
@@ -241,6 +256,7 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
     ]);
     const direction = random.oneOf([1, -1]);
     const sort = random.oneOf([`{"${field}":${direction}}`, `{"b":${direction},"a":${direction}}`, "{}"]);
+
     both(
       "FIND",
       `{"filter":${filter},"sort":${sort},"skip":${random.below(3)},"limit":${random.oneOf([0, 1, 5])}}`,
@@ -259,12 +275,14 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
 test("EXPLAIN names the index, STATS counts documents and indexes, and RENAME renames a collection", () => {
   store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
   insert('{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
+
   assert.match(
     store.run("EXPLAIN", '{"filter":{"a":{"$gte":2}}}'),
     /IXSCAN.*indexName:"a_1".*documentsToExamine:2/,
   );
   assert.match(store.run("EXPLAIN", '{"filter":{"b":1}}'), /COLLSCAN.*documentsToExamine:3/);
   assert.match(store.run("STATS"), /count:3,.*nindexes:2/);
+
   const reply = store.reply("MDB.RENAME", "db", "c", "other", "d", "0");
   assert.equal(reply.kind, "status");
   assert.equal(store.all(), "");

@@ -10,6 +10,7 @@ test("an operation on all elements of a large value yields while it visits them"
   const database = collection();
   const yieldsOf = (value: Json) =>
     runOf(database, aggregate([{ $limit: 1 }, { $project: { x: value } }]), Number.POSITIVE_INFINITY).yields;
+
   const count = 65_000;
   const fewer = amount(20_000, count);
   const text = { $reduce: { input: range(16), initialValue: "ab", in: { $concat: ["$$value", "$$value"] } } };
@@ -33,12 +34,14 @@ test("an operation on all elements of a large value yields while it visits them"
     [[text], { $replaceAll: { input: text, find: "a", replacement: "c" } }, 0.5],
     [[text], { $replaceAll: { input: text, find: "", replacement: "c" } }, 0.5],
   ];
+
   const elementsOfSlice = SLICE_STEPS / 0.625;
   for (const [inputs, operation, passes] of cases) {
     const more = yieldsOf({ $type: operation }) - yieldsOf({ $type: [inputs] });
     const expected = Math.floor((passes * count) / elementsOfSlice);
     assert.ok(more >= expected, `${JSON.stringify(operation)}: ${more} more yields, ${expected} expected`);
   }
+
   const shown = yieldsOf(many) - yieldsOf({ $type: many });
   assert.ok(shown >= (2 * count) / WRITTEN_VALUES - 2, `${shown} yields to write a document`);
 });

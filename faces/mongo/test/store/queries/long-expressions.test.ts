@@ -214,6 +214,7 @@ test(`an expression in steps has the value that it has without steps (seed ${see
   const database = collection();
   // Every place at which an expression may yield ends a slice.
   const ending = mock.method(EffortBudget.prototype, "endsSlice", () => true);
+
   let compared = 0;
   for (const [i, name] of OPERATORS.entries())
     for (let run = 0; run < amount(3, 15); run++) {
@@ -221,6 +222,7 @@ test(`an expression in steps has the value that it has without steps (seed ${see
       const x = random.oneOf(["$l", "$n", "$_id", { $range: [0, "$n"] }, "$$ROOT", "aba"]);
       const inner = random.oneOf(operandsWith(x, "$n", "$$this"));
       const other = random.oneOf(operandsWith({ [random.oneOf(OPERATORS)]: inner }, x, "$$v"));
+
       const pipeline = [
         { $match: { $expr: { $gt: [{ $size: { $map: { input: "$l", in: "$$this" } } }, 2] } } },
         { $project: { a: { $map: { input: "$l", as: "v", in: { [name]: other } } }, b: { $sum: "$l" } } },
@@ -230,6 +232,7 @@ test(`an expression in steps has the value that it has without steps (seed ${see
           { $match: { $or: [{ b: 1 }, { $expr: { $in: [1, "$a"] } }] } },
         ]),
       ];
+
       const argv = aggregate(pipeline);
       const direct = directResult(database, argv);
       ending.mock.resetCalls();
@@ -237,8 +240,10 @@ test(`an expression in steps has the value that it has without steps (seed ${see
         assert.equal(runOf(database, argv, Number.POSITIVE_INFINITY).result, direct, argv.join(" "));
       if (!/^MONGO|^TOOMUCH/.test(direct)) compared++;
     }
+
   ending.mock.restore();
   assert.ok(compared > OPERATORS.length / amount(15, 5), `only ${compared} succeeded`);
+
   for (const argv of [
     [
       "MDB.FIND",

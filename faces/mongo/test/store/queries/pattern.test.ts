@@ -113,6 +113,7 @@ test(`what a program remembers does not change its results, and long texts have 
   const pattern = "a[^c]{0,20}bb[^c]{0,20}c";
   const textOfLength = (length: number) =>
     Array.from({ length }, () => random.oneOf(["a", "b", "d", "é"])).join("");
+
   const used = compilePattern(pattern);
   for (let run = 0; run < 10; run++) {
     const text = textOfLength(random.oneOf([10, 1000, 9000])) + random.oneOf(["", "c", "\n"]);

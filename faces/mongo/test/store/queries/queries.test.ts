@@ -54,6 +54,7 @@ test(`a condition matches an entry if a filter matches the document (seed ${seed
     return Object.fromEntries(some(0, 2, () => [random.oneOf(["x", "y", "0"]), value(depth - 1)]));
   };
   const field = () => random.oneOf(["a", "b", "a.x", "a.0", "a.x.y", "a.0.x", "o.x", "o.y", "p", "a..x"]);
+
   const operator = (): Record<string, unknown> => {
     const name = random.oneOf([
       ...["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex", "$not", "$type"],
@@ -69,12 +70,14 @@ test(`a condition matches an entry if a filter matches the document (seed ${seed
     if (name === "$mod") return { [name]: [2, random.below(2)] };
     return { [name]: value() };
   };
+
   const filter = (depth: number): Record<string, unknown> => {
     if (depth > 0 && random.chance(0.3))
       return { [random.oneOf(["$and", "$or", "$nor"])]: some(1, 3, () => filter(depth - 1)) };
     const condition = Object.assign({}, ...some(1, 3, operator)) as unknown;
     return Object.fromEntries(some(1, 2, () => [field(), random.chance(0.3) ? value() : condition]));
   };
+
   let met = 0;
   for (let round = 0; round < amount(600, 15_000); round++) {
     const entry = JSON.stringify({ a: value(), b: value(), o: { x: value(), y: scalar() } });

@@ -60,6 +60,7 @@ export function runOf(database: Database, argv: readonly string[], yields = YIEL
   } finally {
     making.mock.restore();
   }
+
   run.produced = effort.produced;
   return run;
 }

@@ -63,6 +63,7 @@ test(`operators change an entry like a document (seed ${seed})`, () => {
       { $not: { $gte: "a" } },
     ]);
   const path = () => random.oneOf(["a", "n", "l", "l.1", "l.x", "o.x", "o.z.y", "o.l", "o.l.3", "p.q"]);
+
   const uses: readonly (() => Record<string, unknown>)[] = [
     () => ({ $set: { [random.oneOf(["a", "o.x", "o.z.y"])]: value() } }),
     () => ({ $unset: { [random.oneOf(["o.x", "o.q", "p.q"])]: 1 } }),
@@ -76,6 +77,7 @@ test(`operators change an entry like a document (seed ${seed})`, () => {
     () => ({ $rename: { [path()]: path() }, $bit: { n: { xor: 5 } } }),
     () => ({ $inc: { "l.$[]": 1 }, $set: { [path()]: value() } }),
   ];
+
   let changedEntries = 0;
   for (let round = 0; round < amount(800, 8_000); round++) {
     const entry = {
@@ -84,6 +86,7 @@ test(`operators change an entry like a document (seed ${seed})`, () => {
       l: some(1, 4, value),
       o: { x: value(), n: 1, l: some(1, 2, value) },
     };
+
     const update = JSON.stringify(random.oneOf(uses)());
     const text = JSON.stringify(entry);
     const outcomes = [byJson(update, text), byBson(update, text)];

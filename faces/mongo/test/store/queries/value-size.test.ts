@@ -26,6 +26,7 @@ const reduced = (count: number, initialValue: unknown, inside: unknown) => ({
 test("a value of an expression is at most as large and as deep as a document", () => {
   const large = /^MONGO 10334 BSONObjectTooLarge a value of \d+ bytes; 16777216 at most/;
   const doubled = (count: number) => reduced(count, 1, ["$$value", "$$value"]);
+
   assert.equal(evaluated({ $size: [doubled(16)] }), "{x:2}");
   assert.match(evaluated({ $size: [doubled(30)] }), large);
   assert.match(evaluated({ $eq: [doubled(90), doubled(90)] }), large);
@@ -37,6 +38,7 @@ test("a value of an expression is at most as large and as deep as a document", (
     evaluated({ $map: { input: { $range: [0, 100] }, in: { $range: [0, amount(6_000, 100_000)] } } }),
     large,
   );
+
   const text = reduced(22, "ba", { $concat: ["$$value", "$$value"] });
   assert.match(evaluated({ $type: [[[text, text], text]] }), large);
   assert.equal(evaluated({ $type: reduced(98, 1, ["$$value"]) }), '{x:"array"}');
@@ -69,6 +71,7 @@ test(`a part of a text is found in linear time, at the same places (seed ${seed}
   const textOfLength = (length: number) =>
     Array.from({ length }, () => random.oneOf(["a", "b", "ab"])).join("");
   const repeatedText = textOfLength(5).repeat(600);
+
   for (let run = 0; run < amount(60, 300); run++) {
     const text = random.oneOf([repeatedText, textOfLength(4000)]);
     const at = random.below(text.length);
@@ -78,8 +81,10 @@ test(`a part of a text is found in linear time, at the same places (seed ${seed}
       repeatedText.slice(0, 500),
     ]);
     if (part === "") continue;
+
     const from = random.below(text.length);
     assert.equal(indexOfPart(text, part, from), text.indexOf(part, from));
+
     let end = 0;
     const parts = [...occurrences(text, part)].map((start) => {
       const before = text.slice(end, start);
@@ -88,6 +93,7 @@ test(`a part of a text is found in linear time, at the same places (seed ${seed}
     });
     assert.deepEqual([...parts, text.slice(end)], text.split(part));
   }
+
   const part = `${"a".repeat(50_000)}b${"a".repeat(50_000)}`;
   // V8's own search would take two minutes.
   assert.equal(indexOfPart("a".repeat(2_000_000), part), -1);

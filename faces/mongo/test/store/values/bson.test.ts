@@ -88,6 +88,7 @@ test("numbers of all kinds are compared by value, to the last digit", () => {
     [decimal("9.999999999999999999999999999999999E+6144")],
     [1 / 0, decimal("Infinity")],
   ];
+
   for (const [i, some] of rising.entries())
     for (const [j, others] of rising.entries())
       for (const a of some)
@@ -96,6 +97,7 @@ test("numbers of all kinds are compared by value, to the last digit", () => {
           assert.equal(numberKey(a) === numberKey(b), i === j, `${textOf(a)} ${textOf(b)}`);
           assert.equal(rankOf(a), rankOf(b));
         }
+
   assert.equal(integerOf(decimal("12.00")), 12n);
   assert.equal(integerOf(12.5), undefined);
   assert.equal(integerOf(decimal("1E+6000")), undefined);
@@ -128,10 +130,12 @@ test("sums and products have the wider kind, and an int32 that overflows becomes
       '{"$numberDecimal":"9999999999999999999999999999999999"}',
     ],
   ];
+
   for (const [a, b, sum, product] of table) {
     assert.equal(textOf(sumOf(a, b)), sum, `${textOf(a)} + ${textOf(b)}`);
     assert.equal(textOf(productOf(a, b)), product, `${textOf(a)} * ${textOf(b)}`);
   }
+
   assert.throws(() => sumOf(2n ** 63n - 1n, 1n), BsonFault);
   assert.throws(() => productOf(2n ** 62n, new Int32(2)), BsonFault);
 });
@@ -203,12 +207,14 @@ test("Extended JSON has exactly the form of its type, and is refused otherwise",
   const assertRefused = (json: string, words = /^malformed Extended JSON: expected \{"\$/) => {
     assert.throws(() => typeOfText(json), { constructor: BsonFault, message: words }, json.slice(0, 100));
   };
+
   const doubles = ["1", "+1", "-0.0", ".5", "5.", "1e999", "1E-7", "Infinity", "-Infinity", "NaN"];
   for (const text of doubles) assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "double", text);
   for (const text of ["", " ", " 1", "1 ", "0x10", "1_0", "e5", ".", "+Infinity", "nan"])
     assertRefused(`{"$numberDouble":"${text}"}`);
   // This does not end in useful time if the number of steps is the square of the number of digits.
   assertRefused(`{"$numberDouble":"${"1".repeat(1_000_000)}x"}`);
+
   const binary = (base64: string, subType: string) =>
     `{"$binary":{"base64":"${base64}","subType":"${subType}"}}`;
   for (const [base64, subType] of [
@@ -224,11 +230,13 @@ test("Extended JSON has exactly the form of its type, and is refused otherwise",
     ["A-_A", "00"],
   ] as const)
     assertRefused(binary(base64, subType));
+
   assert.equal(typeOfText('{"$date":"2024-02-29T23:59:59.1Z"}'), "date");
   assert.deepEqual(
     readExtendedJson('{"v":{"$uuid":"00112233-4455-6677-8899-AABBCCDDEEFF"}}').get("v"),
     readExtendedJson('{"v":{"$binary":{"base64":"ABEiM0RVZneImaq7zN3u/w==","subType":"04"}}}').get("v"),
   );
+
   for (const json of MALFORMED) assertRefused(json);
   for (const name of ["$undefined", "$symbol", "$code", "$dbPointer"])
     assertRefused(`{"${name}":"x"}`, /deprecated type .* not supported/);
@@ -293,10 +301,12 @@ test("each type has the number and the name of MongoDB, and the order of its val
     ["decimal", 19],
     ["maxKey", 127],
   ];
+
   for (const [name, number] of kinds) {
     assert.equal(typeNamed(name)?.number, number, name);
     assert.equal(typeNumbered(number)?.name, name, name);
   }
+
   const ascending = [
     "minKey",
     "null",

@@ -45,6 +45,7 @@ test("a collection is read as it was written, with its indexes", () => {
         ]),
       ),
     );
+
   const again = read(framesOf(collection), 100);
   assert.deepEqual([...again.documents()], [...collection.documents()]);
   assert.deepEqual(again.specs, collection.specs);

@@ -210,11 +210,13 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   const bytes = data.getString(argv[1]!)?.value;
   if (bytes === undefined) return integer(bit === 1 ? -1 : 0);
   if (argv.length > 6) throw syntaxError();
+
   const start = argv[3] === undefined ? 0 : indexArgument(argv[3]);
   const unit = unitArgument(argv[5]);
   const end = argv[4] === undefined ? -1 : indexArgument(argv[4]);
   const { from, to } = partOf(bytes, start, end, unit);
   if (from >= to) return integer(-1);
+
   countPart(data, { from, to });
   const index = findBit(bytes, bit, from, to);
   // If all bits are ones, the first zero is the one after the end of the string, unless the caller specifies an end.
@@ -251,6 +253,7 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
   if (combine === undefined && name !== "NOT") throw syntaxError();
   if (combine === undefined && argv.length !== 4)
     throw custom("ERR BITOP NOT must be called with a single source key.");
+
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
   const longest = sources.reduce((max, { length }) => Math.max(max, length), 0);
   data.effort.produce(1, longest);
@@ -260,6 +263,7 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
     const entry = data.put(argv[2]!, result);
     data.forms?.note(entry, "raw");
   } else if (data.get(argv[2]!) !== undefined) data.delete(argv[2]!);
+
   return integer(result.length);
 }
 
@@ -342,12 +346,14 @@ function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply {
 function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const operations = operationsOf(argv);
   const present = data.getString(argv[1]!);
+
   // The operations are not spread into arguments, because there can be more than the stack has room for.
   const last = operations.reduce(
     (most, { kind, index, bits }) => (kind === "GET" ? most : Math.max(most, index + bits - 1)),
     -1,
   );
   if (last < 0) return fieldsReply(present, operations);
+
   const length = bytesUpTo(last);
   const entry = present ?? data.put(argv[1]!, "");
   // The string receives its final length first, even if no result fits its field.
@@ -409,6 +415,7 @@ function operationsOf(argv: readonly ByteString[]): Operation[] {
     else operations.push(operationOf(kind as Operation["kind"], argv.slice(i + 1, i + 1 + follow), overflow));
     i += 1 + follow;
   }
+
   return operations;
 }
 

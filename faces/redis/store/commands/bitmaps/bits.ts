@@ -75,6 +75,7 @@ function onesOfWords(words: Int32Array, length: number): number {
     const halves = (sums & 0x00ff00ff) + ((sums >>> 8) & 0x00ff00ff);
     count += (halves & 0xffff) + (halves >>> 16);
   }
+
   return count;
 }
 
@@ -141,6 +142,7 @@ export function bytesWithField(bytes: ByteString, index: number, bits: number, v
   for (let shift = width - 8; shift >= 0; shift -= 8) {
     result += String.fromCharCode(Number((changed >> BigInt(shift)) & 0xffn));
   }
+
   return result;
 }
 

@@ -64,6 +64,7 @@ export function within(
     const nearest = { longitude: centre.longitude, latitude: position.latitude };
     if (distance(position, nearest) > shape.width / 2) return undefined;
   }
+
   const metres = distance(centre, position);
   return shape.kind === "circle" && metres > shape.radius ? undefined : { position, metres };
 }

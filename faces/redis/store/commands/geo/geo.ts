@@ -306,6 +306,7 @@ function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
+
   // If the key is absent, GEORADIUSBYMEMBER checks neither the member nor the radius.
   if (!byMember) draft.centre = positionArgument(argv[2]!, argv[3]!);
   else if (draft.value !== undefined) draft.centre = positionOfMember(draft.value, argv[2]!);
@@ -381,6 +382,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
   if (flags.has("ANY") && count === 0) throw custom("ERR the ANY argument requires COUNT argument");
   if (value === undefined || centre === undefined || area === undefined)
     return target === undefined ? EMPTY_ARRAY : storeSortedSet(data, target, []);
+
   const search: Search = {
     centre,
     area,
@@ -393,6 +395,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
   };
   const members = find(data, value, search);
   if (target === undefined) return searchReply(members, search);
+
   return storeFound(data, target, members, { area, asDistances: flags.has("STOREDIST") });
 }
 
@@ -450,6 +453,7 @@ function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, li
       if (members.length === limit) return members;
     }
   }
+
   return members;
 }
 
@@ -461,6 +465,7 @@ function searchReply(found: readonly Found[], search: Search): Reply {
   const { withDistance, withScore, withPosition, area } = search;
   if (found.length === 0) return EMPTY_ARRAY;
   if (!withDistance && !withScore && !withPosition) return array(found.map(({ member }) => bulk(member)));
+
   return array(
     found.map(({ member, metres, score, position }) =>
       array([

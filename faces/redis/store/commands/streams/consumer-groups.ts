@@ -312,6 +312,7 @@ function groupOptions(argv: readonly ByteString[], creates: boolean): GroupOptio
       entriesRead = value === -1n ? null : value;
     } else throw badArguments(argv);
   }
+
   return { mkstream, entriesRead };
 }
 

@@ -106,9 +106,11 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, ta
       if (pending !== undefined) setPending(data, group, [[id, undefined]]);
       continue;
     }
+
     const refuses = pending === undefined ? !options.force : isTooYoung(pending, at, minIdle);
     if (owner === undefined ? refuses : owner !== ownerOf(pending)) continue;
     taken?.push(streamIdText(id), ownerOf(pending));
+
     // A consumer that claims nothing is neither created nor recorded as seen.
     const consumer = seenConsumer(data, group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
@@ -117,6 +119,7 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, ta
     setPending(data, group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }
+
   return array(items);
 }
 
@@ -177,15 +180,18 @@ function claimIdle(
       next = id;
       break;
     }
+
     const entry = stream.find(id);
     if (entry !== undefined && isTooYoung(pending, at, minIdle)) {
       data.effort.work(LOOKED_AT_STEPS);
       continue;
     }
+
     if (taken !== undefined)
       transfers.push(streamIdText(id), entry === undefined ? ownerOfDeleted(pending) : ownerOf(pending));
     transfer(data, claim, { id, pending, entry }, at);
   }
+
   const cursor = streamIdText(next);
   taken?.push(cursor);
   if (taken !== undefined) for (const one of transfers) taken.push(one);
@@ -253,6 +259,7 @@ function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId:
     } else if (word === "JUSTID") justId = true;
     else throw syntaxError();
   }
+
   return { count, justId };
 }
 
@@ -293,6 +300,7 @@ function claimOptions(argv: readonly ByteString[], at: number): ClaimOptions {
     if (id === undefined) break;
     ids.push(id);
   }
+
   const reader = new OptionReader(argv, next);
   reader.read(at);
   const { force, justId, lastId } = reader;

@@ -57,6 +57,7 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
     const to: Receiver = { data, consumer, at: unit.at, options };
     replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
+
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
 }
 
@@ -137,15 +138,18 @@ function handOut(
     takeSkipped(data, { stream, group }, id);
     entriesRead = readSkipped(stream, entriesRead);
   }
+
   for (const { id } of next) {
     lastId = id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
+
   for (const { id } of apart) {
     addSkipped(data, { stream, group }, lastId + 1n, id - 1n);
     lastId = id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
+
   const entries = skipped.length + apart.length === 0 ? next : [...skipped, ...next, ...apart];
   markGroup(data, group, { lastId, entriesRead });
   if (!options.noAck)
@@ -154,6 +158,7 @@ function handOut(
       group,
       entries.map(({ id }) => [id, pending]),
     );
+
   return array(entries.map(entryReply));
 }
 

@@ -59,14 +59,18 @@ export const groupReadPeek: ClaimPeek = {
   find: (stream, argv, peeked) => {
     const options = optionsIfValid(argv);
     if (options === null || options.ids.length > 1 || options.ids[0] !== ">") return null;
+
     const { group: name, count } = options;
     if (count > PEEKED_ENTRIES_MAX) return null;
+
     const group = stream instanceof Stream ? stream.group(name) : undefined;
     if (!(stream instanceof Stream) || group === undefined) return [];
     if (group.skipped.size > 0) return null;
+
     let undelivered = peeked.undelivered.get(name);
     if (undelivered === undefined)
       peeked.undelivered.set(name, (undelivered = stream.idsAfter(group.marks.lastId)));
+
     const taken: ByteString[] = ["0", "0"];
     for (let number = 1; count === 0 || number <= count; number++) {
       const { value: id, done } = undelivered.next();
@@ -74,6 +78,7 @@ export const groupReadPeek: ClaimPeek = {
       if (number > PEEKED_ENTRIES_MAX) return null;
       taken.push(streamIdText(id));
     }
+
     const size = taken.length - 2;
     if (size === 0) return [];
     taken[1] = String(size);
@@ -105,6 +110,7 @@ export function nextIfChosen(
     countHandedOut(data, entry);
     return { skipped: [], next: [entry], apart: [] };
   }
+
   return null;
 }
 
@@ -122,15 +128,18 @@ export function findChosen(
     const entry = stream.find(id);
     if (entry !== undefined) skipped.push(entry);
   }
+
   const later = chosen.filter((id) => id > lastId);
   for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
     if (entry.id !== later[next.length]) break;
     if (next.push(entry) === later.length) break;
   }
+
   for (const id of later.slice(next.length)) {
     const entry = stream.find(id);
     if (entry !== undefined) apart.push(entry);
   }
+
   for (const entries of [skipped, next, apart]) for (const entry of entries) countHandedOut(data, entry);
   return { skipped, next, apart };
 }
@@ -153,6 +162,7 @@ export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId
     byStream.set(stream, isAscending ? ids : [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)));
     at = end;
   }
+
   return byStream;
 }
 
@@ -178,6 +188,7 @@ export function addSkipped(data: Data, { stream, group }: GroupOfStream, from: S
 export function takeSkipped(data: Data, { stream, group }: GroupOfStream, id: StreamId): void {
   const range = group.skippedRange(id);
   if (range === undefined) return;
+
   const [from, to] = range;
   const changes: [StreamId, StreamId | undefined][] = [[from, undefined]];
   const parts: Range[] = [

@@ -62,6 +62,7 @@ export function xinfoGroups(data: Data, argv: readonly ByteString[]): Reply {
 export function xinfoConsumers(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const group = streamAt(data, argv[2]!).group(argv[3]!);
   if (group === undefined) throw noGroup(argv[2]!, argv[3]!);
+
   return array(
     group.consumers.map(({ name, pending, seenAt }) =>
       map(
@@ -188,6 +189,7 @@ function pendingReply(
     );
     if (items.length === count) break;
   }
+
   return array(items);
 }
 
@@ -213,6 +215,7 @@ function pendingOptions(argv: readonly ByteString[]): PendingOptions {
   const hasIdle = argv[3]!.toUpperCase() === "IDLE";
   const minIdle = hasIdle ? indexArgument(argv[4]!) : 0;
   if (hasIdle && argv.length < 8) throw syntaxError();
+
   const [start, end, count, consumer] = argv.slice(hasIdle ? 5 : 3) as [
     ByteString,
     ByteString,
@@ -246,6 +249,7 @@ function listed(
 ): Reply {
   const of = name === undefined ? group : group.consumer(name);
   if (of === undefined || count === 0) return EMPTY_ARRAY;
+
   const items: Reply[] = [];
   for (const [id, { consumer, deliveredAt, deliveries }] of of.pending.range(start, end)) {
     data.effort.work(LISTED_STEPS);
@@ -256,5 +260,6 @@ function listed(
     );
     if (items.length === count) break;
   }
+
   return array(items);
 }

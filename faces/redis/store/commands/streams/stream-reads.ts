@@ -51,9 +51,11 @@ export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean
     if (argv[i]!.toUpperCase() !== "COUNT" || argv[i + 1] === undefined) throw syntaxError();
     count = Math.max(0, indexArgument(argv[i + 1]!));
   }
+
   const value = data.getAs(Stream, argv[1]!)?.value;
   if (value === undefined) return EMPTY_ARRAY;
   if (count === 0) return NIL_ARRAY;
+
   return entriesReply(data, reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
 }
 

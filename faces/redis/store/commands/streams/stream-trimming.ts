@@ -57,6 +57,7 @@ export function trimOptions(argv: readonly ByteString[], adds: boolean): TrimOpt
       break;
     } else throw syntaxError();
   }
+
   return { trimming: options.trimming(adds), makesStream, requestedId, next };
 }
 
@@ -77,9 +78,11 @@ class TrimReader {
       if (this.#limit < 0n) throw custom("ERR The LIMIT argument must be >= 0.");
       return 2;
     }
+
     if (word !== "MAXLEN" && word !== "MINID") return 0;
     if (this.#excess !== null)
       throw custom("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+
     const hasOperator = second !== undefined && (first === "~" || first === "=");
     this.#isApproximate = hasOperator && first === "~";
     const bound = hasOperator ? second : first;
@@ -98,9 +101,11 @@ class TrimReader {
         throw custom("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
       if (!adds) throw custom("ERR syntax error, XTRIM must be called with a trimming strategy");
     }
+
     if (this.#limit !== null && !this.#isApproximate)
       throw custom("ERR syntax error, LIMIT cannot be used without the special ~ option");
     if (excess === null || !this.#isApproximate) return excess;
+
     const limit = this.#limit === 0n ? Number.POSITIVE_INFINITY : Number(this.#limit ?? APPROXIMATE_LIMIT);
     return (stream) => {
       const max = Math.min(excess(stream), limit);

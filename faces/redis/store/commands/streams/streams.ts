@@ -174,6 +174,7 @@ export const streams = family("stream", {
 function xdel(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(Stream, argv[1]!);
   if (entry === undefined) return ZERO;
+
   const { marks } = entry.value;
   let { maxDeletedId } = marks;
   let removed = 0;
@@ -182,6 +183,7 @@ function xdel(data: Data, argv: readonly ByteString[]): Reply {
     if (id > maxDeletedId) maxDeletedId = id;
     removed++;
   }
+
   markStream(data, entry, { maxDeletedId });
   return integer(removed);
 }
@@ -207,6 +209,7 @@ function xsetid(data: Data, argv: readonly ByteString[]): Reply {
     if (entriesAdded !== undefined && entriesAdded < size)
       throw custom("ERR The entries_added specified in XSETID is smaller than the target stream length");
   }
+
   markStream(data, entry, {
     lastId,
     ...(entriesAdded === undefined ? {} : { entriesAdded }),
@@ -232,6 +235,7 @@ function setidOptions(
         throw custom("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
     } else throw syntaxError();
   }
+
   return options;
 }
 
@@ -250,11 +254,14 @@ function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (fields.length < 2 || fields.length % 2 === 1) throw wrongArity("xadd");
   if (requestedId !== null && requestedId.id === 0n && !requestedId.chooses)
     throw custom("ERR The ID specified in XADD must be greater than 0-0");
+
   const existing = data.getAs(Stream, argv[1]!);
   if (existing === undefined && !makesStream) return NIL;
+
   const lastId = existing?.value.marks.lastId ?? 0n;
   if (lastId === STREAM_ID_MAX)
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
+
   const id = requestedId === null ? nextId(lastId, unit) : resolvedId(lastId, requestedId);
   const entry = existing ?? data.getOrPut(Stream, argv[1]!);
   addEntry(data, entry, { id, fields });

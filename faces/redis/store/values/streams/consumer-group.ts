@@ -138,6 +138,7 @@ export class ConsumerGroup {
       }
       copy.addConsumer(consumer);
     }
+
     for (const [from, to] of this.skipped) copy.setSkipped(from, to);
     return copy;
   }
@@ -181,6 +182,7 @@ export class ConsumerGroup {
       for (const id of range) writer.bytes(streamIdText(id));
       if (writer.isFull) yield;
     }
+
     writer.number(consumers.length);
     for (const consumer of consumers) {
       writer.bytes(consumer.name);
@@ -218,6 +220,7 @@ export function* readGroup(reader: ValueReader): Steps<ConsumerGroup> {
       if (index % ITEMS_PER_STEP === 0) yield;
     }
   }
+
   return group;
 }
 

@@ -125,6 +125,7 @@ export class StreamBlock {
       open.values = valuesOf(fields);
       return;
     }
+
     open.names.push(names);
     open.ids.push(id);
     for (let i = 1; i < fields.length; i += 2) open.values.push(fields[i] as ByteString);
@@ -203,6 +204,7 @@ export class StreamBlock {
   #open(): OpenEntries {
     const content = this.#content;
     if (content instanceof OpenEntries) return content;
+
     const open = new OpenEntries();
     let index = 0;
     for (const { id, fields } of content.entries(0, content.size)) {
@@ -210,6 +212,7 @@ export class StreamBlock {
       open.names.push(content.names(index++));
       for (let i = 1; i < fields.length; i += 2) open.values.push(detached(fields[i] as ByteString));
     }
+
     this.#content = open;
     return open;
   }
@@ -318,6 +321,7 @@ class SealedEntries {
       writeUint(bytes, index * width, this.#msBytes, msOf(id) - ms);
       writeUint(bytes, index * width + this.#msBytes, this.#seqBytes, seqOf(id));
     }
+
     this.#ids = bytesOf(bytes);
     this.#hasSameNames = names.every((each) => each === names[0]);
     this.#names = this.#hasSameNames ? (names[0] as Names) : names.slice();
@@ -336,6 +340,7 @@ class SealedEntries {
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;
+
     this.#writeSearched(id);
     let low = 0;
     let high = this.size;
@@ -344,6 +349,7 @@ class SealedEntries {
       if (this.#isBeforeSearched(middle)) low = middle + 1;
       else high = middle;
     }
+
     return low;
   }
 
@@ -365,11 +371,13 @@ class SealedEntries {
       const difference = this.#ids.charCodeAt(at + i) - (PARTS_BYTES[PART_BYTES - msBytes + i] as number);
       if (difference !== 0) return difference < 0;
     }
+
     for (let i = 0; i < seqBytes; i++) {
       const stored = this.#ids.charCodeAt(at + msBytes + i);
       const difference = stored - (PARTS_BYTES[2 * PART_BYTES - seqBytes + i] as number);
       if (difference !== 0) return difference < 0;
     }
+
     return false;
   }
 

@@ -286,6 +286,7 @@ export class Stream implements ObjectValue {
           ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_ENTRY_BYTES)
           : ENTRY_BYTES + values.length * REFERENCE + textBytes(values);
     }
+
     return bytes;
   }
 
@@ -333,5 +334,6 @@ function* readStream(reader: ValueReader, size: number, hasGroups: boolean): Ste
     const group = yield* readGroup(reader);
     stream.setGroup(group.name, group);
   }
+
   return stream;
 }

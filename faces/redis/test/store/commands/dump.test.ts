@@ -115,6 +115,7 @@ test("RESTORE rejects invalid values", () => {
 test("RESTORE rejects inconsistent consumer groups", () => {
   const { payload } = redisDumps.find(({ name }) => name === "a stream")!;
   const stream = valueBytesOf(payload).slice(0, -1);
+
   const time = "\0".repeat(8);
   const id = "\0".repeat(15);
   const group = (name: string, pending: string, consumers: string) =>
@@ -122,6 +123,7 @@ test("RESTORE rejects inconsistent consumer groups", () => {
   const [none, one, two] = ["\0", `\x01${id}\x05${time}\x01`, `\x02${`${id}\x05${time}\x01`.repeat(2)}`];
   const consumer = (name: string, pending: string) => `\x01${name}${time}${pending}`;
   const pendingId = `\x01${id}\x05`;
+
   const good = {
     "a group without consumers": `\x01${group("g", none, none)}`,
     "a consumer with a pending entry": `\x01${group("g", one, `\x01${consumer("c", pendingId)}`)}`,
@@ -134,6 +136,7 @@ test("RESTORE rejects inconsistent consumer groups", () => {
     "an entry of two consumers": `\x01${group("g", one, `\x02${consumer("c", pendingId)}${consumer("d", pendingId)}`)}`,
     "an entry that is not pending": `\x01${group("g", none, `\x01${consumer("c", pendingId)}`)}`,
   };
+
   for (const [name, groups] of Object.entries(good))
     assert.equal(restored(payloadOf(`${stream}${groups}`)).reply, '+"OK"', name);
   for (const [name, groups] of Object.entries(bad))

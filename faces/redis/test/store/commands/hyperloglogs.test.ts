@@ -95,6 +95,7 @@ test("the estimate for registers that no element can produce equals Redis's", ()
 test("hashes equal those of MurmurHash64A", () => {
   const hex = ({ hi, lo }: { hi: number; lo: number }) =>
     hi.toString(16).padStart(8, "0") + lo.toString(16).padStart(8, "0");
+
   const reference = (bytes: string, seedOfHash: number): string => {
     const m = 0xc6a4a7935bd1e995n;
     const cut = (value: bigint) => BigInt.asUintN(64, value);
@@ -103,6 +104,7 @@ test("hashes equal those of MurmurHash64A", () => {
         (sum, c, i) => sum | (BigInt(c.charCodeAt(0)) << BigInt(8 * i)),
         0n,
       );
+
     let h = BigInt(seedOfHash) ^ cut(BigInt(bytes.length) * m);
     let at = 0;
     for (; at + 8 <= bytes.length; at += 8) {
@@ -110,10 +112,12 @@ test("hashes equal those of MurmurHash64A", () => {
       k = cut((k ^ (k >> 47n)) * m);
       h = cut((h ^ k) * m);
     }
+
     if (at < bytes.length) h = cut((h ^ word(at)) * m);
     h = cut((h ^ (h >> 47n)) * m);
     return (h ^ (h >> 47n)).toString(16).padStart(16, "0");
   };
+
   const random = new SeededRandom(seed, 0);
   for (let length = 0; length < 100; length++) {
     let bytes = "";
@@ -149,16 +153,19 @@ test("elements added one by one to a dense sketch yield the bytes of elements ad
   const last = Array.from({ length: 100_000 }, (_, i) => `last-${i}`).find(
     (element) => (murmurHash64A(element, 0xadc83b19).lo & 16_383) === 16_383,
   );
+
   for (const key of ["p", "q"]) {
     store.run(`PFADD ${key} ${elements(0, from)}`);
     assert.equal(store.run(`STRLEN ${key}`), ":12304");
     // A cached estimate, as Redis stores it.
     for (let at = 8; at < 16; at++) store.run(`SETBIT ${key} ${8 * at} 0`);
   }
+
   for (const element of [...elements(from, to).split(" "), last]) {
     const isUndone = store.isUndone(`PFADD p ${element}`);
     assert.equal(store.run(`PFADD p ${element}`), isUndone ? ":1" : ":0", element);
   }
+
   assert.equal(store.run("PFADD p element-1"), ":0");
   assert.equal(store.changes("PFADD p element-1"), 0);
   store.run(`PFADD q ${elements(from, to)} ${last}`);

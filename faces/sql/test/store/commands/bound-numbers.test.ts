@@ -114,9 +114,11 @@ test(`a bound text is the same number as in SQLite (seed ${seed})`, (context) =>
       .filter((text) => !TOO_LARGE.test(text))
       .flatMap((text) => CALCULATIONS.map((query) => [query, [text]] as const)),
   ];
+
   const answers = answersOfSqlite([[...make, ...queries]]);
   if (answers === null) return context.skip("no python3 with SQLite 3.39 or later");
   const [, , ...theirs] = answers[0] ?? [];
+
   for (const unique of ["", " unique"]) {
     const tables = new Tables(`create table n (k number${unique})`, make[1] as string);
     for (const [i, query] of queries.entries()) {
@@ -135,8 +137,10 @@ test("a column of numbers accepts exactly the texts that SQLite converts", (cont
     "select k, typeof(k) from n",
     "delete from n",
   ]);
+
   const answers = answersOfSqlite([["create table n (k real)", ...statements]])?.[0];
   if (answers === undefined) return context.skip("no python3 with SQLite 3.39 or later");
+
   for (const [i, text] of texts.entries()) {
     const [[value, type] = []] = answers[2 + 3 * i] as Rows;
     const tables = new Tables(
@@ -194,6 +198,7 @@ test("a program's number arrives as the number that a statement denotes", () => 
     view.setUint32(4, random.below(2 ** 32));
     return view.getFloat64(0);
   }).filter(Number.isFinite);
+
   const tables = new Tables("create table n (k number)", "create table m (p number)");
   for (const number of [
     1e-7,
@@ -214,6 +219,7 @@ test("a program's number arrives as the number that a statement denotes", () => 
     assert.deepEqual(tables.rows(`select k from n where k = ${written}`), [[number + 0]], bound);
     assert.equal(tables.shown("delete from n where not k < ?", bound), ":1", bound);
   }
+
   assert.equal(tables.shown("insert into m values (1.5), (2.5), (3.5)"), ":3");
   assert.equal(tables.shown("delete from m where p < ?", String(1e-7)), ":0");
   for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
@@ -314,6 +320,7 @@ test(`an index finds the rows that a check of all rows finds (seed ${seed})`, ()
   const huge = ["9007199254740993", "9007199254740992", "9007199254740993.0", "9.007199254740992e15"];
   const pool = [...NUMBERS, ...INFINITE, ...OTHERS, ...huge, "1", "10", "1e1", "010", "16", "0"];
   let found = 0;
+
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, 2, run);
     const few = random.shuffled([...pool, ...randomTexts(random, 10)]).slice(0, 25);
@@ -321,6 +328,7 @@ test(`an index finds the rows that a check of all rows finds (seed ${seed})`, ()
       "create table t (k number primary key, c text:number)",
       "create table u (j number, c text:number)",
     );
+
     for (let k = 0; k < 2 * ROWS; k++) {
       const text = random.oneOf(few);
       const number = Number(text);
@@ -329,6 +337,7 @@ test(`an index finds the rows that a check of all rows finds (seed ${seed})`, ()
       if (isNumber) tables.shown(`${into} (${k}, ${number})`);
       else tables.shown(`${into} (${k}, ?)`, text);
     }
+
     for (const [indexed, scanned] of PAIRS) {
       const bound = Array.from({ length: indexed.split("?").length - 1 }, () => random.oneOf(few));
       const where = `seed ${seed}, run ${run}: ${indexed} ${JSON.stringify(bound)}`;
@@ -336,6 +345,7 @@ test(`an index finds the rows that a check of all rows finds (seed ${seed})`, ()
       assert.deepEqual(sorted(one), sorted(other), where);
       if (typeof one !== "string") found += one.length;
     }
+
     const text = random.oneOf(few);
     const counted = tables.rows("select count(*) from t where c = ? or 1 = 2", text);
     const removed = Number(tables.shown("delete from t where c = ?", text).slice(1));

@@ -20,6 +20,7 @@ test("a join reserves the bytes of its pairs", () => {
       "error",
     );
   }
+
   let bytes = 0;
   const text = "select count(*) from t join u on t.a + u.a >= 0";
   const memory = { take: (more: number) => void (bytes += more) };

@@ -21,6 +21,7 @@ export function joinedAsWritten(select: Select, evaluation: Evaluation): Relatio
   const rowsOf = (each: Source) => sourceOf(select, each, evaluation);
   let relation = rowsOf(source as Source);
   const rights = joins.map((join) => rowsOf(join.source));
+
   for (const [i, join] of joins.entries()) {
     const right = rights[i] as Relation;
     relation =
@@ -30,8 +31,10 @@ export function joinedAsWritten(select: Select, evaluation: Evaluation): Relatio
     if (join.kind === "natural" && join.on !== null)
       relation = finish(selected(relation, join.on, evaluation));
   }
+
   if (where !== null) relation = finish(selected(relation, where, evaluation));
   if (fields === null) return relation;
+
   const scope = rowScope(relation.columns, evaluation);
   const values = fields.map(({ value }) =>
     compiled(value as Parameters<typeof compiled>[0], scope, evaluation),
@@ -55,12 +58,14 @@ const nulls = ({ columns }: Relation) => Array<null>(columns.length).fill(null);
 function joined(left: Relation, right: Relation, join: Join, evaluation: Evaluation): Relation {
   const scope = rowScope([...left.columns, ...right.columns], evaluation);
   const holds = join.on === null ? () => true : condition(join.on, scope, evaluation);
+
   const rows: RelationRow[] = [];
   const partners = new Set<RelationRow>();
   const unmatched: RelationRow[] = [];
   const keepsLeft = join.kind === "left" || join.kind === "full";
   // In the original form, left rows without a partner follow all pairs.
   const add = evaluation.form === "standard" ? rows : unmatched;
+
   for (const row of left.rows) {
     const found = right.rows.filter((other) => holds([...row, ...other]));
     for (const other of found) {
@@ -69,6 +74,7 @@ function joined(left: Relation, right: Relation, join: Join, evaluation: Evaluat
     }
     if (found.length === 0 && keepsLeft) add.push([...row, ...nulls(right)]);
   }
+
   rows.push(...unmatched);
   if (join.kind === "right" || join.kind === "full")
     for (const other of right.rows) if (!partners.has(other)) rows.push([...nulls(left), ...other]);

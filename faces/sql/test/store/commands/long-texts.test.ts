@@ -32,6 +32,7 @@ test("a query yields between functions of long texts", () => {
     "create table u (a number)",
     "insert into u values (1)",
   ];
+
   database.execute(["SQL", "", "create database d"], unit(1));
   for (const statement of statements)
     assert.notEqual(database.execute(["SQL", "d", statement], unit(2)).kind, "error", statement);
@@ -40,6 +41,7 @@ test("a query yields between functions of long texts", () => {
       ["SQL", "d", "insert into t values (?, ?)", String(row), "aB".repeat(TEXT_BYTES / 2)],
       unit(3),
     );
+
   let yielding = 0;
   for (const [i, [name, { min }]] of [...SCALAR_FUNCTIONS].entries())
     for (const query of isFull ? QUERIES : QUERIES.slice(i % QUERIES.length).slice(0, 1)) {
@@ -49,6 +51,7 @@ test("a query yields between functions of long texts", () => {
       const reply = database.execute(["SQL", "d", text], { ...unit(4), takesSteps: true });
       making.mock.restore();
       if (!(reply instanceof SteppedReply)) continue;
+
       const steps = reply.steps();
       let [before, yields] = [effort.steps, 0];
       try {
@@ -66,6 +69,7 @@ test("a query yields between functions of long texts", () => {
       }
       if (yields >= 2) yielding++;
     }
+
   // Comparisons of the texts yield too, in about half of these queries.
   assert.ok(yielding >= amount(5, 24), `only ${yielding} queries yielded`);
 });
@@ -75,8 +79,10 @@ test("a change that compares a long text with many numbers is refused", () => {
   const execute = (...argv: readonly string[]) => database.execute(["SQL", ...argv], unit(1));
   execute("", "create database d");
   execute("d", "create table t (a number, v text)");
+
   const rows = Array.from({ length: 2000 }, (_, i) => `(${i}, null)`).join(", ");
   assert.equal(execute("d", `insert into t values ${rows}`).kind, "integer");
+
   database.unitStepsMax = 1_000_000;
   const digits = "1".repeat(TEXT_BYTES);
   for (const condition of [
@@ -92,6 +98,7 @@ test("a change that compares a long text with many numbers is refused", () => {
     const reply = execute("d", `delete from t where ${condition}`, digits);
     assert.match(reply.kind === "error" ? reply.text : reply.kind, /^TOOMUCH|becomes too large/, condition);
   }
+
   for (const condition of ["a < ?", "a = ? na a < 0", "! ? ary a < 0"]) {
     const reply = execute("d", `fafao ao t rehefa ${condition}`, digits);
     assert.match(reply.kind === "error" ? reply.text : reply.kind, /^TOOMUCH/, condition);

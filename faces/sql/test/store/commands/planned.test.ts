@@ -43,6 +43,7 @@ function outcomes(database: Database, text: string): (Outcome | string)[] {
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
   const { query } = statement;
   if (query.kind !== "select") assert.fail(`not a select: ${text}`);
+
   const outcomeList: (Outcome | string)[] = [];
   const run: Command["run"] = (data) => {
     for (const run of [joinedAsWritten, answered]) {
@@ -61,6 +62,7 @@ function outcomes(database: Database, text: string): (Outcome | string)[] {
     }
     return integer(0);
   };
+
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
   return outcomeList;
 }
@@ -155,11 +157,13 @@ class Writer {
             : kind < 13
               ? ["full join", "tonona:feno@"]
               : ["natural join", "tonona:natoraly@"];
+
     const leftAlias = this.#random.oneOf(this.#aliases);
     const source = this.#source();
     const right = this.#aliases.at(-1) as string;
     const head = ` ${this.#words(english as string, `#${malagasy}`)} ${source}`;
     if (kind === 13 || this.#random.chance(0.07)) return head;
+
     const sides = [this.#keyOf(leftAlias), this.#keyOf(right)];
     const equal = (this.#random.chance(0.5) ? sides : sides.reverse()).join(" = ");
     const on = this.#random.chance(0.75) ? equal : this.#test();
@@ -221,6 +225,7 @@ function filled(random: SeededRandom): Database {
   const execute = (statement: string) =>
     database.execute(["SQL", "d", bytesOfText(statement) as ByteString], UNIT);
   execute("create database d");
+
   for (const name of TABLES) {
     const key = random.oneOf(["", " primary key", " unique"]);
     execute(`create table ${name} (k number:text${key}, v number, s text, b number, c number)`);
@@ -260,9 +265,11 @@ function stepsOf(
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
   const query = changed(statement.query);
+
   const counts = { steps: 0, rows: 0, checked: 0, worked: 0 };
   const work = { rows: 0, likeSteps: 0 };
   const sources = new Sources();
+
   const run: Command["run"] = (data) => {
     const answer = answering(query, {
       data,
@@ -275,14 +282,17 @@ function stepsOf(
       form: formOf(language),
       sources,
     });
+
     let step = answer.next();
     for (; step.done !== true; step = answer.next())
       assert.ok(counts.steps++ < stepsMax, `more than ${stepsMax} steps: ${text}`);
+
     counts.rows = step.value.rows.length;
     counts.checked = work.rows % SOURCE_WORK;
     counts.worked = work.rows;
     return integer(0);
   };
+
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
   return counts;
 }
@@ -387,6 +397,7 @@ test("a failing calculation is an error unless another part rejects the row", ()
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
+
   for (const name of ["t", "u"]) {
     execute(`create table ${name} (k number primary key, b number)`);
     const rows = Array.from(
@@ -395,6 +406,7 @@ test("a failing calculation is an error unless another part rejects the row", ()
     );
     execute(`insert into ${name} values ${rows}`);
   }
+
   const isRefused = (text: string) => execute(text).kind === "error";
   const froms = ["t x join u y", "u x join t y", "(select * from t) x join (select * from u) y"];
   for (const from of [...froms, "(select * from u) x join (select * from t) y"]) {
@@ -421,12 +433,14 @@ test("a value is propagated to an equal column only if all rows of the result ha
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
+
   for (const name of ["t", "u"]) {
     execute(`create table ${name} (k number:text, v number:text)`);
     const rows = Array.from({ length: 20 }, (_, i) => `(${i + 100},${i + 100})`);
     const values = name === "t" ? "(1,7),('1',7),('1.0',7),('true',7),('x',7)" : "(1,8),('x',8),(5,8)";
     execute(`insert into ${name} values ${values},${rows}`);
   }
+
   for (const [rows, text] of [
     // Of the first five values in t, all except 'true' and 'x' equal 1.
     [3, "select * from t x join u y on x.k = y.k where y.k = 1"],
@@ -451,6 +465,7 @@ test("every part of a query ends its step after a limited number of rows and ope
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
+
   const many = amount(12, 40) * STEP_ITEMS;
   const created = (name: string, rows: number) => {
     execute(`create table ${name} (k number primary key, v number)`);
@@ -458,25 +473,31 @@ test("every part of a query ends its step after a limited number of rows and ope
   };
   created("t", many);
   created("few", 100);
+
   const turns = many / STEP_ITEMS;
   const stepsFor = (text: string) => stepsOf(database, text);
+
   // Both finding the pairs and sorting them take steps.
   const byIndex = stepsFor("select t.k from t join few f on t.v = f.v");
   assert.equal(byIndex.rows, many);
   assert.ok(byIndex.steps > 6 * turns, `index: ${byIndex.steps} steps`);
+
   // The query takes steps to check rows, and to return the rows that have no partner.
   const unmatched = stepsFor("select 1 from few f right join t on t.k = f.k and f.v < 0");
   assert.equal(unmatched.rows, many);
   assert.ok(unmatched.steps >= 3 * turns, `without a partner: ${unmatched.steps} steps`);
+
   // One row on the left has all rows as partners.
   const one = stepsFor("select v from (select 1 a) s natural join (select 1 a, v from t) u");
   assert.equal(one.rows, many);
   assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
+
   // The index is built in steps, and the numbers of its texts are computed in steps.
   execute("create table words (s text)");
   execute(`insert into words values ${Array.from({ length: many }, (_, i) => `('w${i}')`)}`);
   const byNumber = stepsFor("select s from words where s = 5");
   assert.ok(byNumber.steps >= 2 * turns, `texts by number: ${byNumber.steps} steps`);
+
   // Each link takes steps for its own rows only, and counts them; `count` takes steps for all rows.
   const links = 20;
   const chain = Array.from({ length: links }, () => "select * from t").join(" union all ");
@@ -484,26 +505,32 @@ test("every part of a query ends its step after a limited number of rows and ope
   assert.ok(chained.steps >= 2 * links * turns, `union all: ${chained.steps} steps`);
   assert.ok(chained.steps <= 3 * links * turns, `union all: ${chained.steps} steps`);
   assert.equal(chained.worked, links * many * 2 + (links + 1) * SOURCE_WORK);
+
   const united = stepsFor("select k from t union select k from t");
   assert.ok(united.steps >= 6 * turns, `union: ${united.steps} steps`);
+
   // Reading the values of a query takes steps, making a set of them too, and equal sets are compared in steps.
   const values = "k + 0.5 in (select k from t)";
   const bySet = stepsFor(`select 1 from few where ${values}`);
   assert.ok(bySet.steps >= 2 * turns, `in: ${bySet.steps} steps`);
   const bySets = stepsFor(`select ${values} from few group by ${values}`);
   assert.ok(bySets.steps >= 5 * turns, `in: ${bySets.steps} steps`);
+
   // Looking up the values in an index, and sorting the rows that it finds, takes steps.
   const found = stepsFor("select k from t where k in (select k from t where k > 0)");
   assert.equal(found.rows, many - 1);
   assert.ok(found.steps >= 5 * turns, `in: ${found.steps} steps`);
+
   // A query that is executed for each row takes steps each time, but a query within it is executed only once.
   const forRows = stepsFor("select k from few where exists (select 1 from t where t.v + 0.5 = few.k)");
   assert.ok(forRows.steps >= 100 * turns, `exists: ${forRows.steps} steps`);
+
   const nested = "t.k = few.k and t.v in (select v from t)";
   const once = stepsFor(`select k from few where exists (select 1 from t where ${nested})`);
   assert.equal(once.rows, 100);
   assert.ok(once.worked < 3 * SOURCE_WORK + 2 * many + 100 * 500, `${once.worked} rows`);
   assert.ok(once.steps <= 3 * turns, `in within exists: ${once.steps} steps`);
+
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
   const wideCondition = `v${"+1".repeat(480)} > 0`;
   const rows = 100;
@@ -514,6 +541,7 @@ test("every part of a query ends its step after a limited number of rows and ope
     `select ${wide.replaceAll(/[^,]+/g, "sum($&)")} from few`,
   ])
     assert.ok(stepsFor(text).steps >= rows, `${text.slice(0, 30)}: ${stepsFor(text).steps} steps`);
+
   // A step evaluates operators for about 34 rows.
   for (const text of [
     `select k from t where ${wideCondition}`,
@@ -527,6 +555,7 @@ test("joined rows have the order of the sources as they are written, whichever s
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");
+
   for (const [name, rows] of [
     ["few", 5],
     ["many", 100],
@@ -535,6 +564,7 @@ test("joined rows have the order of the sources as they are written, whichever s
     // On both sides, rows with equal keys have others between them.
     execute(`insert into ${name} values ${Array.from({ length: rows }, (_, i) => `(${i % 3},${i})`)}`);
   }
+
   const calculated = (name: string) => `(select k + 0 k, v from ${name})`;
   const sides = [
     ["few", "many"],
@@ -547,6 +577,7 @@ test("joined rows have the order of the sources as they are written, whichever s
   const joins = sides.flatMap(([left, right]) =>
     kinds.map((kind) => `${left} x ${kind} ${right} y on x.k = y.k`),
   );
+
   // No equality joins x and y, so z is joined before y.
   for (const join of [...joins, "few x, few y, many z where x.k = z.k and y.k = z.k"]) {
     const text = `select * from ${join}`;
@@ -567,17 +598,20 @@ test(`${RUNS * QUERIES} planned queries return the same as conditions that are e
       const text = new Writer(random, isEnglish).query();
       const [expected, planned] = outcomes(database, text);
       const where = `seed ${seed}, run ${run}, query ${i}: ${text}`;
+
       if (isEnglish && expected === "refused" && planned !== expected) {
         const [lenient] = outcomes(database, withNulls(text));
         assert.deepEqual(planned, lenient, where);
         moved++;
         continue;
       }
+
       assert.deepEqual(planned, expected, where);
       if (typeof expected === "string") refused++;
       else rows += expected?.rows.length ?? 0;
     }
   }
+
   assert.ok(rows > amount(500, 4_000) && refused > amount(5, 40), `${rows} rows, ${refused} errors`);
   assert.ok(moved > amount(1, 10), `${moved} failures in rows that another part rejects`);
 });

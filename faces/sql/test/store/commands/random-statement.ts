@@ -69,6 +69,7 @@ const TEXTS = ["a", "b", "c", "1", "2", "10", "true", "", "é", "it's", "1e0", "
 export function randomStatement(random: SeededRandom): Statement {
   const kind = random.below(20);
   const table = random.oneOf(["t", "u"]);
+
   if (kind < 6) {
     const rows = Array.from({ length: random.between(1, 3) }, () => [
       random.chance(0.7) ? random.oneOf(NUMBERS) : randomValue(random),
@@ -77,6 +78,7 @@ export function randomStatement(random: SeededRandom): Statement {
     ]);
     return { kind: "insert", table, rows };
   }
+
   if (kind < 8) {
     const column = random.oneOf(COLUMNS);
     return {
@@ -87,6 +89,7 @@ export function randomStatement(random: SeededRandom): Statement {
       where: where(random, null, 0.9),
     };
   }
+
   if (kind < 9) return { kind: "delete", table, where: where(random, null, 0.97) };
   if (kind < 11) {
     const operator = random.oneOf(["union", "except", "intersect"] as const);
@@ -113,6 +116,7 @@ function randomSelect(random: SeededRandom): Select {
   const table = random.oneOf(["t", "u"]);
   const limit = random.chance(0.2) ? ([random.below(3), random.below(8)] as const) : null;
   const plain = { distinct: random.chance(0.15), table, join: null, group: null, order: null, limit };
+
   if (kind < 2) {
     const by = random.shuffled(COLUMNS).slice(0, random.below(3));
     const calls = Array.from({ length: random.between(1, 3) }, () => ({
@@ -121,11 +125,13 @@ function randomSelect(random: SeededRandom): Select {
     }));
     return { ...plain, fields: null, where: where(random, null, 0.4), group: { by, calls } };
   }
+
   const names = kind < 5 ? ["a", "b"] : null;
   const term = (depth: number) => randomTerm(random, names, depth);
   const fields = random.chance(0.5) ? null : Array.from({ length: random.between(1, 3) }, () => term(2));
   const order = random.chance(0.3) ? { by: term(1), falling: random.chance(0.5) } : null;
   if (names === null) return { ...plain, fields, order, where: where(random, null, 0.7) };
+
   const on = random.chance(0.7)
     ? { tests: [equality(random), ...condition(random, names).tests], words: [] as ("and" | "or")[] }
     : condition(random, names);

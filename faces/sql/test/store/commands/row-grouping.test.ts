@@ -15,9 +15,11 @@ test("groups reserve the bytes of their keys", () => {
   const database = new Database();
   database.execute(["SQL", "", "create database d"], unit(1));
   database.execute(["SQL", "d", "create table t (same number, short number, long text)"], unit(2));
+
   const text = (row: number) => String(row).padStart(TEXT_LENGTH, "x");
   const values = Array.from({ length: ROWS }, (_, row) => `(1, ${row}, '${text(row)}')`).join(",");
   assert.notEqual(database.execute(["SQL", "d", `insert into t values ${values}`], unit(3)).kind, "error");
+
   const bytesFor = (column: string) => {
     let bytes = 0;
     const memory = { take: (more: number) => void (bytes += more) };

@@ -71,6 +71,7 @@ test("no object gets a name with a : or without characters, because its key woul
 test("if exists and if not exists change nothing where the statement would fail for the object alone", () => {
   execute("insert into t (k) values (1)", "create view v as select k from t", "create domain o (number)");
   const before = canonicalState(database);
+
   execute(
     "create database if not exists d",
     "create table if not exists t (other colour)",
@@ -84,12 +85,15 @@ test("if exists and if not exists change nothing where the statement would fail 
     "DROP DOMAIN IF EXISTS u",
   );
   assert.deepEqual(canonicalState(database), before);
+
   refused("drop table if exists v", /there is no v in the database d/);
   refused("drop view if exists t", /there is no view t/);
   assert.match(shown(call("SQL", "e", "create table if not exists t (k number)")), /no database e/);
   assert.match(shown(call("SQL", "e", "drop table if exists t")), /no database e/);
+
   call("SET", "sql:e", "a string");
   assert.match(shown(sql("create database if not exists e")), /WRONGTYPE/);
+
   execute("create table if not exists u (k number)", "create view if not exists w as select k from u");
   execute("create database if not exists f", "create domain if not exists p (number)");
   execute(
@@ -99,6 +103,7 @@ test("if exists and if not exists change nothing where the statement would fail 
     "drop view if exists v",
   );
   execute("drop database if exists f", "drop database if exists d");
+
   assert.equal(shown(call("KEYS", "*")), '["sql:e"]');
 });
 
@@ -258,6 +263,7 @@ test("in English a table with an alias is known only by the alias", () => {
   call("SQL", "origins", "create table u (k number, w number)");
   call("SQL", "origins", "insert into t values (1, 2)");
   call("SQL", "origins", "insert into u values (1, 3)");
+
   const isRefused = (statement: string) => call("SQL", "origins", statement).kind === "error";
   for (const statement of [
     "select t.k from t x",
@@ -269,6 +275,7 @@ test("in English a table with an alias is known only by the alias", () => {
     "delete from t where x.k = 1",
   ])
     assert.ok(isRefused(statement), statement);
+
   for (const statement of [
     "select x.k, X.v from t x where x.k = 1 order by x.v",
     "select t.k, u.k, w from t natural join u where u.k = 1",
@@ -285,12 +292,14 @@ test("the name of a column without an alias is its expression: SQL in English, a
       ? (outcome.columns as { readonly name: string }[]).map(({ name }) => name)
       : outcome;
   };
+
   assert.deepEqual(namesOf("SELECT COUNT(*), sum(t.k), count(distinct x), max(k)+1 FROM t"), [
     "COUNT(*)",
     "sum(t.k)",
     "count(distinct x)",
     "max(k) + 1",
   ]);
+
   const fields = "(k + 1) * -k, 'it''s', x is not null, not (k = ? or null), k <> 1.5";
   assert.deepEqual(namesOf(`select ${fields} from t`, "1"), [
     "(k + 1) * (-k)",
@@ -299,6 +308,7 @@ test("the name of a column without an alias is its expression: SQL in English, a
     "not ((k = ?) or null)",
     "k != 1.5",
   ]);
+
   assert.deepEqual(namesOf("alaivo count(k) #ao@ t"), [
     "FunctionExpr(count, [ID(QualifiedIdentifier [origin=null, name=k])])",
   ]);
@@ -375,6 +385,7 @@ test("the value of a query replaces it in an expression", () => {
   execute("insert into t (k, x) values (1, 'a'), (2, 'b'), (3, null)", "create table u (k number)");
   assert.deepEqual(rows("select k from t where k in (select k from u)"), []);
   assert.deepEqual(rows("select k from t where k not in (select k from u)"), [[1], [2], [3]]);
+
   execute("insert into u values (2), (3)");
   assert.deepEqual(rows("select k from t where k in (select k from u where k > ?) order by k", "2"), [[3]]);
   assert.deepEqual(rows("select (select max(k) from u) - k a, (select 1 where 1 = 0) b from t where k = 1"), [
@@ -384,10 +395,12 @@ test("the value of a query replaces it in an expression", () => {
     [1, 0],
     [2, 1],
   ]);
+
   execute("create view v as select k from t where k = (select min(k) from u)");
   assert.deepEqual(rows("select k from v"), [[2]]);
   execute("insert into u select k + 10 from t where k not in (select k from u)");
   assert.deepEqual(rows("select k from u"), [[2], [3], [11]]);
+
   refused(
     "select k from t where k = (select k from u)",
     /has at most one row; this one has 3: add a condition or limit 1/,
@@ -522,6 +535,7 @@ test("the rules of a key apply to the tables that a statement names", () => {
       ) === null
     );
   };
+
   const all = "+@sql ~sql:d ~sql:d:*";
   for (const statement of [
     "select * from t",
@@ -530,6 +544,7 @@ test("the rules of a key apply to the tables that a statement names", () => {
     "drop database d",
   ])
     assert.ok(may(all, statement), statement);
+
   assert.ok(!may(all, "create database e"));
   assert.ok(!may(all, "show databases"));
   assert.ok(may("+@read ~sql:d:t ~sql:d", "select * from t"));
@@ -545,6 +560,7 @@ test("dropping a database requires permission to change all its possible tables"
     const acl = new Acl(rules.split(" "), { all: () => commands, find: findCommand });
     return acl.denial(commandTable.resolve(argv) as Command, argv);
   };
+
   for (const rules of [
     "~*",
     "~sql:*",
@@ -555,6 +571,7 @@ test("dropping a database requires permission to change all its possible tables"
     "(+@all ~sql:d ~sql:d:*)",
   ])
     assert.equal(denial(`+@all ${rules}`), null, rules);
+
   const refused = "run 'sql': it may write all keys that begin with 'sql:d:', and no rule allows that";
   for (const rules of [
     "~sql:d",
@@ -570,6 +587,7 @@ test("dropping a database requires permission to change all its possible tables"
     "~sql:d ~sql:d[^x*",
   ])
     assert.equal(denial(`+@all ${rules}`), refused, rules);
+
   assert.match(denial("+@all ~sql:d:*") ?? "", /^write key 'sql:d'/);
 });
 
@@ -596,18 +614,21 @@ test("a column that is not null rejects null, and a default applies if an insert
     "insert into p (k, s) values (1, 'a'), (2, null)",
     "insert into p (k, s) select 3, 'b' from p where k = 1",
   );
+
   assert.deepEqual(rows("select * from p order by k"), [
     [1, "a", null],
     [2, null, null],
     [3, "b", null],
     [7, "é'", 1],
   ]);
+
   const required = /^-"ERR k is not null: it needs a value/;
   refused("insert into p values (8, 'c', 1), (null, 'd', 1)", required);
   refused("update p set k = null where k = 2", required);
   refused("insert into p (k) select null from p", required);
   refused("insert into p (n) values (2)", /there is already a row whose s is/);
   refused("create table q (s text(0,1) default 'ab')", /column s takes/);
+
   assert.deepEqual(rows("describe p"), [
     ["k", "number(null,null)", "not null default 7"],
     ["s", "text(0,3)", "unique default 'é\\''"],
@@ -636,6 +657,7 @@ test("the state includes not null and defaults of columns", () => {
 test("in, between and like handle unknown values, and like handles escapes", () => {
   const value = (text: string, ...bound: readonly string[]) =>
     (rows(`select ${text}`, ...bound) as unknown[][])[0]?.[0];
+
   const truths: readonly (readonly [string, boolean | null])[] = [
     ["null in ()", false],
     ["1 not in ()", true],
@@ -662,6 +684,7 @@ test("in, between and like handle unknown values, and like handles escapes", () 
     ["'' like '%'", true],
     ["'ab' not like 'a'", true],
   ];
+
   for (const [text, expected] of truths) assert.equal(value(text), expected, text);
   assert.equal(value("'x' like ? escape ?", "!x", "!"), true);
   refused("select 'a' like 'a' escape 'ab'", /escape takes one character, not ab/);
@@ -675,6 +698,7 @@ test("an index finds the rows of a list of values, in order and each once", () =
     (_, i) => `(${(i * 7) % 20}, ${i % 3 === 0 ? "null" : i % 3 === 1 ? `'${i % 5}'` : i % 5})`,
   );
   execute(`insert into n values ${values.join(", ")}`);
+
   const lists = ["1", "3, 1, 3, 2", "null, 5", "'4', 4, 'x'", "19, -1, 1e9", "2, 40, ''"];
   for (const column of ["k", "s"])
     for (const list of lists) {
@@ -689,6 +713,7 @@ test("an index finds the rows of a list of values, in order and each once", () =
         matches,
       );
     }
+
   assert.equal(shown(sql("update n set k = 100 where k in (1, 2, 2)")), ":6");
   assert.equal(shown(sql("delete from n where k in (?, ?) and s is null", "100", "3")), ":3");
   assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
@@ -755,6 +780,7 @@ test("a number that is too large for a cell is refused, wherever it is calculate
     refused(`select ${value}`, /a number becomes too large/);
     refused(`select k from e where ${value} > 0`, /a number becomes too large/);
   }
+
   assert.deepEqual(rows("select k from e where '1e999'"), [[1]]);
   assert.equal(fits([{ kind: "number", min: null, max: null }], Number.POSITIVE_INFINITY), false);
 });
@@ -790,20 +816,24 @@ test("views of views can neither block other clients for long nor exhaust the me
     "create view x0 as select k from t",
     "create view w0 as select * from t",
   );
+
   for (const [i, n] of [1, 2].entries()) {
     const joins = names.map((name) => `join w${i} ${name} on 1 = 1`).join(" ");
     execute(`create view w${n} as select * from w${i} a ${joins}`);
   }
   refused("select * from w2 a join w2 b on 1 = 1 join w2 c on 1 = 1", /more than 1000 columns/);
+
   execute(`create view x1 as ${Array(30).fill("select k from x0").join(" union ")}`);
   execute(`create view x2 as ${Array(30).fill("select k from x1").join(" union ")}`);
   refused(
     `create view x3 as ${Array(30).fill("select k from x2").join(" union ")}`,
     /more than 20000000 rows would have to be checked/,
   );
+
   execute("create table r (n number)");
   execute(`insert into r values ${Array.from({ length: 900 }, (_, n) => `(${n})`).join(",")}`);
   refused("select * from r join w2 on 1 = 1 join r y on 1 = 1", /more than \d+ rows would have to be joined/);
+
   execute("create domain c0 (date:date:date:date:date:date:date:date:date:date)");
   refused(`create domain c1 (${Array(11).fill("c0").join(":")})`, /more than 100 types/);
 });

@@ -40,6 +40,7 @@ export class SqlWriter {
     const table = random.oneOf(["t", "u"]);
     this.#table = table;
     this.#mayName = kind >= 5;
+
     if (kind < 1) return this.#ofPresets();
     if (kind < 5) return `insert into ${table} values ${this.#list(1, 3, () => this.#row())}`;
     if (kind < 6)
@@ -106,10 +107,12 @@ export class SqlWriter {
   #joined(table: string): string {
     const random = this.#random;
     const other = random.oneOf(["t", "u"]);
+
     if (random.chance(0.1) && other !== table) {
       this.#aliases = [table, other];
       return `${table} natural join ${other}`;
     }
+
     this.#aliases = ["a", "b"];
     if (random.chance(0.2)) return `${table} a${random.oneOf([",", " cross join"])} ${other} b`;
     const kind = random.oneOf([
@@ -122,6 +125,7 @@ export class SqlWriter {
       "full join",
       "full outer join",
     ]);
+
     const first = random.chance(0.7) ? `${this.#key("a")} = ${this.#key("b")} and ` : "";
     this.#mayName = false;
     const condition = this.#condition(2);
@@ -148,12 +152,14 @@ export class SqlWriter {
       "round(k)",
       "coalesce(v, k)",
     ]);
+
     this.#mayName = false;
     const calls = this.#list(1, 3, (i) => `${this.#call()}${this.#alias(i)}`);
     this.#mayName = true;
     const where = this.#where();
     this.#mayName = false;
     if (random.chance(0.3)) return `select ${calls} from ${table}${where}`;
+
     const ofTable = key.replaceAll(/\b[kvs]\b|"order"/g, `${table}.$&`);
     const by = random.oneOf(["1", key, ofTable]);
     const having = this.#chance(

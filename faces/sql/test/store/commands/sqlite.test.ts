@@ -58,6 +58,7 @@ test(`${RUNS * STATEMENTS} English statements have the same meaning as in SQLite
     const writer = new SqlWriter(new SeededRandom(seed, run));
     return [...writer.tables(), ...Array.from({ length: STATEMENTS }, () => writer.statement())];
   });
+
   const answers = answersOfSqlite(runs.map((statements) => statements.map(forSqlite)));
   if (answers === null) return context.skip("no python3 with SQLite 3.39 or later");
   let [rows, compared, refused] = [0, 0, 0];
@@ -70,6 +71,7 @@ test(`${RUNS * STATEMENTS} English statements have the same meaning as in SQLite
       const where = `seed ${seed}, run ${run}, statement ${i}: ${statement}`;
       const theirs = answers[run]?.[i] as Rows | string;
       const ours = outcomeOfReply(execute(statement));
+
       if (typeof theirs === "string") {
         assert.match(theirs, /^NOT NULL constraint failed/, where);
         assert.match(ours.kind === "error" ? ours.text : ours.kind, /is not null: it needs a value/, where);
@@ -78,12 +80,14 @@ test(`${RUNS * STATEMENTS} English statements have the same meaning as in SQLite
       }
       if (ours.kind === "error") assert.fail(`${ours.text}: ${where}`);
       if (ours.kind !== "rows") continue;
+
       const isSorted = statement.includes("order by");
       assert.deepEqual(comparable(ours.rows as Rows, isSorted), comparable(theirs, isSorted), where);
       rows += theirs.length;
       compared++;
     }
   }
+
   assert.ok(rows > compared && compared > RUNS * 30, `${rows} rows of ${compared} queries`);
   assert.ok(refused > 0, "no statement was rejected");
 });

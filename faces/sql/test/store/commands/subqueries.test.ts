@@ -111,6 +111,7 @@ test("a query that names columns of the query around it is executed for each row
     [3, null],
     [4, false],
   ]);
+
   // Two levels: `x` names a row of the outermost query.
   const inner = "select 1 from t y where y.k = u.k and y.v = x.v";
   assert.deepEqual(rows(`select k from t x where exists (select 1 from u where exists (${inner}))`), [
@@ -122,6 +123,7 @@ test("a query that names columns of the query around it is executed for each row
     rows("select x.k from t x natural join t y where exists (select 1 from u where u.k = x.k)"),
     [[1], [2]],
   );
+
   execute("create view w as select k from t where exists (select 1 from u where u.k = t.k)");
   assert.deepEqual(rows("select k from t where exists (select 1 from w where w.k = t.v) order by 1"), [
     [1],
@@ -154,6 +156,7 @@ test("the queries of a change read the rows as they were before it", () => {
     "create table t (k number primary key, v number)",
     "insert into t values (1, 10), (2, 20), (3, 30)",
   );
+
   execute(
     "update t set v = (select sum(z.v) from t z where z.k <> t.k) where k in (select k from t where k < 3)",
   );
@@ -162,12 +165,14 @@ test("the queries of a change read the rows as they were before it", () => {
     [2, 40],
     [3, 30],
   ]);
+
   execute("update t set k = (select min(k) from t) - k where exists (select 1 from t z where z.v < t.v)");
   assert.deepEqual(rows("select * from t order by k"), [
     [-1, 40],
     [0, 50],
     [3, 30],
   ]);
+
   execute("delete from t where v > (select min(v) from t)");
   const next = (distance: number) => `(select max(k) from t) + ${distance}`;
   execute(

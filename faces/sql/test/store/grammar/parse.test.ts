@@ -137,6 +137,7 @@ test("a mistake names the word, the line and the column and shows the position",
     mistakeOf("select 'é☃', k frm t"),
     "ERR syntax: line 1, column 20: 't', expected: the end of the statement: select 'é☃', k frm ^t",
   );
+
   const words =
     "select, insert into, replace into, insert or ignore into, update, delete from, create, drop, show, use, describe";
   assert.equal(
@@ -151,6 +152,7 @@ test("a mistake names the word, the line and the column and shows the position",
     mistakeOf("manamboara zavatra x"),
     "ERR Commande valide non trouvé: andalana 1, toerana 12: 'zavatra', nandrasana tabilao, efitra, jery, tahiry: manamboara ^zavatra x",
   );
+
   assert.match(mistakeOf("select (1"), /the end, expected: '\)': select \(1\^$/);
   assert.match(mistakeOf("select $"), /column 8: '\$'/);
   assert.match(mistakeOf(`select ${"x ".repeat(100)}`), /: …?[^:]*\^x/);
@@ -162,6 +164,7 @@ test("a number may be hexadecimal, and no name may follow it without a space", (
     return tree.kind === "query" && tree.query.kind === "select" ? tree.query.fields?.[0] : null;
   };
   const literal = (value: number) => ({ value: { kind: "literal", value }, alias: null });
+
   assert.deepEqual(fieldOf("0x10"), literal(16));
   assert.deepEqual(fieldOf("0XfF"), literal(255));
   assert.deepEqual(fieldOf("1e5"), literal(100_000));

@@ -70,11 +70,13 @@ test("created indexes are read as they were written, and count in the state", ()
     { name: "\xc3\xa9", columns: [0], isUnique: false },
   ];
   table.setCreatedIndexes(created);
+
   const again = read(framesOf(table), 2);
   assert.deepEqual(again.createdIndexes, created);
   assert.deepEqual(again.canonical(), table.canonical());
   assert.notEqual(JSON.stringify(table.canonical()), without);
   assert.deepEqual(table.clone().createdIndexes, created);
+
   for (const wrong of [{ columns: [2] }, { columns: [] }]) {
     table.setCreatedIndexes([{ name: "i", isUnique: true, ...wrong }]);
     assert.throws(() => read(framesOf(table), 2), DamagedSnapshot);

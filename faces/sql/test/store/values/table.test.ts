@@ -61,6 +61,7 @@ function randomChange(random: SeededRandom, table: Table): () => void {
     for (let remaining = count; remaining > 0; remaining--) table.push(row());
     return () => table.pop(count);
   }
+
   const part = random.oneOf([0.01, 0.5, 1]);
   const chosen = numbers.filter(() => random.chance(part));
   if (kind < 7) {

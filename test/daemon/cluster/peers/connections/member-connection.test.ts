@@ -152,6 +152,7 @@ test("a peer that proves nothing is not mistaken for another member, nor for thi
   const frameOf = (id: string) => Buffer.from(writeFrame(writeHello(helloOf(id)), 2), "latin1");
   const bye = (code: string) => writeMemberMessage({ kind: "bye", code, sentence: "" });
   const answers = [frameOf(keyOf("b").id), frameOf(keyOf("a").id), bye("self"), bye("duplicate")];
+
   for (const answer of answers) {
     const world = new World();
     const steps: (() => void)[] = [];
@@ -170,10 +171,12 @@ test("a peer that proves nothing is not mistaken for another member, nor for thi
       },
     });
     world.add("b", { peers: ["a"] });
+
     for (let i = 0; i < 1200; i++) {
       for (const step of steps.splice(0)) step();
       world.run(25);
     }
+
     const [ofC, ofB] = a.peering.members;
     assert.equal(ofC?.id, null);
     assert.notEqual(ofC?.connection, "self");
@@ -235,9 +238,11 @@ test("a lost connection is reopened immediately, and then at growing intervals",
   const a = world.add("a", { peers: ["b"] });
   world.add("b");
   world.run(20_000);
+
   world.breakAll(() => true);
   world.run(50);
   assert.ok(isConnected(a));
+
   world.run(20_000);
   world.kill("b");
   world.seen.length = 0;
@@ -245,6 +250,7 @@ test("a lost connection is reopened immediately, and then at growing intervals",
   assert.ok(!isConnected(a));
   const warnings = textsOf(a).filter((text) => text === "a member cannot be reached");
   assert.ok(warnings.length <= 2, `${warnings.length} lines`);
+
   world.add("b");
   assert.ok(world.runUntil(() => isConnected(a)) <= 15_000);
 });
@@ -350,6 +356,7 @@ test("a daemon with another number of the protocol between members is refused, a
     CLOSE_REASONS["other-protocol"],
     /than number 1, which runs here: install the same version on all daemons/,
   );
+
   const old = new RecordingSocket();
   a.peering.accept(old, { ...helloOf(keyOf("y").id), knows: ["speak", "states", "about", "lists"] });
   assert.ok(old.isClosed);
@@ -365,6 +372,7 @@ test("a hello that this release cannot read is refused with its length, in one s
     [short, `${text} It sent a hello with 7 elements instead of 9.`, "bye"],
     [writeRefused(refused), `it says: other-protocol: ${sentence}`, ""],
   ];
+
   for (const [answer, detail, reply] of cases) {
     const world = new World();
     const socket = new RecordingSocket();
@@ -377,8 +385,10 @@ test("a hello that this release cannot read is refused with its length, in one s
       return socket;
     };
     const a = world.add("a", { parts: { peers: [world.addressOf("b")], connect } });
+
     world.run(1);
     for (const step of steps.splice(0)) step();
+
     assert.ok(socket.isClosed);
     assert.deepEqual(socket.received, ["hello", reply].filter(Boolean));
     const line = a.lines.find((one) => one.text === text);
@@ -404,6 +414,7 @@ test("a daemon that serves only clients is distinguished from a silent one", () 
       },
     },
   });
+
   for (const step of queued) step();
   world.run(6000);
   assert.ok(textsOf(a).includes(CLOSE_REASONS["not-a-daemon"]));

@@ -52,6 +52,7 @@ async function startNode(
   const lines: Line[] = [];
   const note = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
   const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
+
   const peering = new Peering({
     ...realEnvironment,
     timeline: timeline.real,
@@ -80,6 +81,7 @@ async function startNode(
     connect: openTransport(log),
     log: { info: note, warn: note, error: note },
   });
+
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
   const address = { address: "127.0.0.1", port: 0 };
   const listener = new DbsyncListener(
@@ -95,9 +97,11 @@ async function startNode(
       members: (socket, hello) => adoptSocket(socket, log, (member) => peering.accept(member, hello)),
     },
   );
+
   await listener.start();
   peering.start();
   const timer = setInterval(() => peering.tick(), 25);
+
   return {
     timeline,
     peering,
@@ -191,12 +195,15 @@ test("a connection with the hellos of a client and of a daemon does not become a
     }),
     2,
   );
+
   const first = new Spoken(b.port, asClient + asDaemon);
   await until("both hellos are answered", () => first.kinds.length === 2);
   assert.deepEqual(first.kinds, ["hello", "hello"]);
+
   const second = new Spoken(b.port, asDaemon + asClient);
   await until("the connection is closed", () => second.isClosed);
   assert.deepEqual(second.kinds, []);
+
   first.socket.destroy();
   assert.equal(b.peering.members.length, 0);
 });

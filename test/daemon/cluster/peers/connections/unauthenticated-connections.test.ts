@@ -18,6 +18,7 @@ test("a daemon closes the oldest handshake of a full address or, if none is full
   const handshakes = new Handshakes({ ...PEERING_LIMITS, maxHandshakes: 5, maxHandshakesOfAddress: 3 });
   const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
   const [first, second] = crowd;
+
   assert.deepEqual(
     crowd.map((one) => handshakes.add(one)),
     [null, null, null, first],
@@ -25,6 +26,7 @@ test("a daemon closes the oldest handshake of a full address or, if none is full
   assert.equal(handshakes.add(from("192.0.2.2:1")), null);
   assert.equal(handshakes.add(from("192.0.2.3:1")), null);
   assert.equal(handshakes.size, 5);
+
   const other = from("192.0.2.2:2");
   assert.equal(handshakes.add(other), second);
   handshakes.delete(other);
@@ -71,6 +73,7 @@ test("a member that restarts is connected although an attacker idles in its name
     ...({ kind: "hello", versions: [2], daemon: keyOf("b").id, cluster: CLUSTER, clock: EPOCH } as const),
     ...({ state: "live", role: "daemon", members: null, knows: memberKnows() } as const),
   };
+
   const reopen = () => {
     for (const [i, idler] of idlers.entries()) if (idler.isClosed) idlers.splice(i, 1);
     while (idlers.length < 90) {
@@ -79,6 +82,7 @@ test("a member that restarts is connected although an attacker idles in its name
       idlers.push(idler);
     }
   };
+
   world.run(100);
   reopen();
   for (let start = 0; start < 20; start++) {

@@ -127,6 +127,7 @@ test("a daemon that is many decisions behind reads each once, a few in each call
   const count = 20_000;
   subject.fold(1, count, false);
   subject.slots.delete(3);
+
   const known = lastOf(count);
   for (let before = 0, calls = 0; calls < count; calls++, before = subject.reads) {
     subject.advance(known);
@@ -134,9 +135,11 @@ test("a daemon that is many decisions behind reads each once, a few in each call
     if (subject.reads - before === 1 && calls > 1) break;
   }
   assert.ok(subject.reads < count + 300, `${subject.reads} reads`);
+
   const before = subject.reads;
   for (let calls = 0; calls < 100; calls++) subject.advance(known);
   assert.ok(subject.reads - before <= 100, "nothing is read again while an entry is missing");
+
   subject.fold(3, 3);
   subject.settle();
   assert.equal(subject.last.slot, count);

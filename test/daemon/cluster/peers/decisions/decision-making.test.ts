@@ -222,6 +222,7 @@ test("units count for the key that has signed them, also if a member sends them,
     if (index % 2 === 0) decisions.submit(id, body, signature, false);
     else decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
   assert.equal(decisions.waiting, 2_048);
+
   const other = withId(entry("unit", 0, ["SET lock me NX"], { decide: true, key: "k".repeat(32) }));
   const share = /^the waiting units of its key would use more room/;
   assert.match(decisions.obstacle("next", (units[0] as Entry).envelope.key, 1, false) ?? "", share);
@@ -240,11 +241,13 @@ test("the signature of a waiting unit is verified once, and again in a proposal 
     verified.push(isVerified(checked.id, unit.signature));
     return checked;
   };
+
   const decisions = startVoting(-1, check);
   const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
   for (const copy of [signature, signature, Buffer.from("forged")])
     decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature: copy }));
   assert.deepEqual(verified, [false], "the copies do not wait");
+
   for (const copy of [signature, Buffer.from("forged")]) {
     const decision = {
       slot: 1,
@@ -263,6 +266,7 @@ test("the signature of a waiting unit is verified once, and again in a proposal 
       writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
   }
+
   assert.deepEqual(verified.slice(1), [true, false]);
 });
 
@@ -342,6 +346,7 @@ function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = J
 test("a member votes for decisions on different units that follow each other", () => {
   assert.ok(isVotedFor([{}]));
   assert.ok(isVotedFor([{}, {}, {}]));
+
   const { body, signature } = withId(entry("unit 0", 0, ["SET lock me NX"], { decide: true }));
   const previous = { at: AT, seq: 0, id: "p".repeat(32) };
   const refused: readonly Partial<Decision>[] = [
@@ -354,6 +359,7 @@ test("a member votes for decisions on different units that follow each other", (
     { at: AT + 1 },
   ];
   for (const change of refused) assert.ok(!isVotedFor([{}, change, {}]), JSON.stringify(change));
+
   assert.ok(!isVotedFor([{ count: 2 }]));
   assert.ok(
     !isVotedFor([{}, {}], { ...JUDGED, outcomesInTurn: () => [["applied"]] }),
@@ -390,6 +396,7 @@ function startAlone(
     made.push(...entries);
     decided.note(entries);
   };
+
   const { decisions, decided, works } = start(storage, -1, checkUnit, {
     timeline: { ...JUDGED, acceptDecisions, ...timeline },
     cluster: {
@@ -420,12 +427,14 @@ test("entries that are dated ahead delay only decisions on the keys that they ch
   const newest = { at: COMMON + 200, seq: 0 };
   const isOnChanged = ({ envelope }: Entry) => envelope.commands.some(([, key]) => key === "changed");
   const isReached = ({ at, seq }: OrderKey) => at > newest.at || (at === newest.at && seq > newest.seq);
+
   const timeline = {
     newest,
     changesFrom: (position: OrderKey) => (isReached(position) ? null : isOnChanged),
   };
   const { decisions, submit } = startAlone(timeline, made);
   const dates = () => made.map(({ envelope: { at } }) => at - COMMON);
+
   await submit("SET changed me NX");
   assert.deepEqual(dates(), [200], "the date is after that of all entries if it may be");
   made.length = 0;
@@ -446,6 +455,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
   const history = new ListHistory(storage);
+
   const evaluated: string[][] = [];
   const made: Entry[] = [];
   const timeline = {
@@ -460,6 +470,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
       return known;
     },
   };
+
   const { decisions, works } = start(storage, -1, checkUnit, {
     timeline,
     cluster: {
@@ -469,11 +480,13 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   });
   decisions.tick();
   while (!works[0]?.next().done);
+
   for (let count = 0; count < 3; count++) {
     const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
     decisions.submit(id, body, signature, false);
   }
   await until("the decisions on two of them", () => made.length >= 2);
+
   const ids = made.map(({ id }) => id);
   assert.deepEqual(ids, evaluated[1]);
   assert.notDeepEqual(ids, evaluated[0], "each contains their number");
@@ -504,6 +517,7 @@ test("a keeper proposes at most 1,024 commands, unless a single envelope has mor
     return proposedCommands(made);
   };
   const of = (...counts: readonly number[]) => proposed(...counts.map((count) => several(...sets(count))));
+
   assert.deepEqual(await of(256, 256, 256, 255, 1, 1), [1024, 1]);
   assert.deepEqual(await of(256, 256, 256, 256, 256), [1024, 256]);
   assert.deepEqual(await of(255, 256, 256, 256, 256), [1023, 256]);
@@ -534,12 +548,14 @@ test("a keeper proposes decisions with the outcomes of their units, each after t
         return outcomes;
       }),
   };
+
   const { submit } = startAlone(timeline, made);
   await submit(
     several("SET a v NX", "SET b v NX", "SET c v NX"),
     several("SET d v NX", "SET e v NX"),
     several("SET f v", "SET g v"),
   );
+
   assert.equal(made.length, 3);
   for (const [at, { id, body, envelope }] of made.entries()) {
     const { previous, count } = readDecision(body);
@@ -575,6 +591,7 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
   const unit = { body, signature };
   const isVoted = (outcomes: Decision["outcomes"], known: readonly (readonly string[])[]) =>
     isVotedFor([{ outcomes, unit }], { ...JUDGED, outcomesInTurn: () => known });
+
   const right = ["applied", "unmet", "applied"] as const;
   assert.ok(isVoted(right, [right]));
   for (const wrong of [
@@ -586,6 +603,7 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
     assert.ok(!isVoted(wrong, [right]), wrong.join());
     assert.ok(!isVoted(right, [wrong]), wrong.join());
   }
+
   for (const known of [[], [[]], [["applied"]], [["applied", "unmet"]]])
     assert.ok(!isVoted(right, known), JSON.stringify(known));
   for (const outcomes of [
@@ -642,6 +660,7 @@ for (const [cause, timeline, at] of CAUSES)
     let now = 0;
     const lines: string[] = [];
     const peer = sha256(PEER);
+
     const { decisions, works } = start(storage, -1, checkUnit, {
       timeline,
       cluster: {
@@ -654,10 +673,12 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     while (!works[0]?.next().done);
     decisions.tick();
+
     const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
     decisions.receive(peer, writeDecisionMessage({ kind: "unit", body, signature }));
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1_001, member: peer, attempt: 0 };
     decisions.tick();
+
     const requestAt = (time: number, round: number): void => {
       now = time;
       decisions.receive(
@@ -665,6 +686,7 @@ for (const [cause, timeline, at] of CAUSES)
         writeDecisionMessage({ kind: "promise-request", ballot: { ...ballot, round } }),
       );
     };
+
     // The peer becomes the keeper, then this daemon, because the unit has waited for long, then the peer again.
     requestAt(9_000, 999);
     decisions.tick();
@@ -672,6 +694,7 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     lines.length = 0;
     requestAt(11_000, ballot.round);
+
     const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcomes: ["applied"] } as const;
     const proposed = writeDecision({ ...head, unit: { body, signature } });
     const signed = { spki: PEER, signature: "s" };
@@ -680,6 +703,7 @@ for (const [cause, timeline, at] of CAUSES)
       writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
     decisions.tick();
+
     assert.deepEqual(decisions.undecided, { milliseconds: 11_000, cause, members: [peer] });
     assert.deepEqual(lines.length, 1);
     assert.match(lines[0] ?? "", /^units wait for a decision: /);

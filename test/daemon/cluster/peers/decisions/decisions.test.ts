@@ -69,6 +69,7 @@ test("two members that have lost their promises name each other, and vote again 
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
   await runFor(world, 1_000, () => clientActs(world));
+
   for (const member of [a, b]) {
     member.stop();
     member.loseDisk();
@@ -77,9 +78,11 @@ test("two members that have lost their promises name each other, and vote again 
   await runFor(world, 2_000, () => world.exchange());
   assert.deepEqual(a.decisions?.missingPromises, [b.id]);
   assert.deepEqual(b.decisions?.missingPromises, [a.id]);
+
   const cas = world.submit(c, members, "x");
   await runFor(world, 2_000, () => world.exchange());
   assert.ok(!world.decidedUnits.has(cas.id));
+
   a.stop();
   const d = world.add("d");
   const replaced = listOf(2, ["b", "c", "d"]);
@@ -111,6 +114,7 @@ test("the keeper votes only if the other members do not make the decision, and i
   world.trace = (from, _, message) => {
     if (message.kind === "vote") voters.add(from);
   };
+
   const decide = async (within: number): Promise<Member[]> => {
     voters.clear();
     const cas = world.submit(world.up[0] as Member, world.up, "x");
@@ -119,14 +123,17 @@ test("the keeper votes only if the other members do not make the decision, and i
     await world.scheduler.runUntil(world.scheduler.time + 500);
     return members.filter(({ id }) => voters.has(id));
   };
+
   await decide(2_000);
   const keeper = members[0]?.stored?.promised?.member;
   const others = members.filter(({ id }) => id !== keeper);
   const [slow] = others as [Member];
   const both = members.filter((member) => member !== slow);
   assert.deepEqual(await decide(20), others);
+
   slow.stop();
   assert.deepEqual(await decide(20), both, "the other one is down");
+
   slow.start();
   slow.receive = () => {};
   Object.assign(slow.decisions ?? assert.fail(), { tick: () => {} });
@@ -139,6 +146,7 @@ test("the keeper does not vote for decisions that the other members have made, w
   const [keeper, slow] = members as [Member, Member, Member];
   world.submit(keeper, [keeper], "x");
   await world.scheduler.runUntil(2_000);
+
   // The members act on messages only.
   for (const { decisions } of members) Object.assign(decisions ?? assert.fail(), { tick: () => {} });
   let votes = 0;
@@ -150,6 +158,7 @@ test("the keeper does not vote for decisions that the other members have made, w
     else if (to === keeper.id)
       world.scheduler.after(from === slow.id ? 20 : 1, null, () => keeper.receive(from, message));
   };
+
   const units = ["u", "v", "w"].map((key) => world.submit(keeper, [keeper], key));
   await world.scheduler.runUntil(world.scheduler.time + 500);
   for (const { id } of units) assert.ok(world.decidedUnits.has(id));
@@ -192,6 +201,7 @@ for (const isDoubtedFirst of [true, false])
   test(`a unit that has to wait stops no other one, also if members have objected to ${isDoubtedFirst ? "it" : "one after it"}`, async () => {
     const { world, members } = worldOf(seed(), 3);
     const [a, b, c] = members as [Member, Member, Member];
+
     const doubted = world.casOf(a, "doubted");
     for (const member of [b, c]) member.objectsTo.add(doubted.id);
     const first = isDoubtedFirst ? doubted : world.casOf(a, "first");
@@ -199,6 +209,7 @@ for (const isDoubtedFirst of [true, false])
       world.overtaken.add(first.id);
       a.decisions?.submit(world.unitOf(first));
     }
+
     a.decisions?.submit(world.unitOf(doubted));
     await runFor(world, 1_000, () => {});
     world.overtaken.add(first.id);
@@ -308,11 +319,13 @@ test("members send the keeper no units that it has from clients, although its pr
   const { world, members } = worldOf(seed(), 3);
   world.syncEveryMs = 60;
   world.together = 64;
+
   const act = () => {
     world.submit(members[0] as Member, members, "x");
     world.exchange();
   };
   await runFor(world, 3_000, act);
+
   let sent = 0;
   world.trace = (_from, _to, { kind }) => {
     if (kind === "unit") sent++;
@@ -384,6 +397,7 @@ test("a unit that no other member receives from its client is sent to the keeper
   world.submit(a, [a], "x");
   await runFor(world, 2_000, () => {});
   const [other] = members.filter(({ id }) => id !== keeperOf(a)) as [Member];
+
   const sentAfter = async (isOnlyHere: boolean): Promise<number> => {
     const cas = world.casOf(b, "y");
     let sentAt = Number.POSITIVE_INFINITY;
@@ -395,6 +409,7 @@ test("a unit that no other member receives from its client is sent to the keeper
     await runFor(world, 500, () => {});
     return sentAt - startedAt;
   };
+
   assert.equal(await sentAfter(true), 0);
   const delayed = await sentAfter(false);
   assert.ok(delayed >= 20 && delayed <= 50, `${delayed} ms`);
@@ -424,12 +439,14 @@ test("a member refuses no unit that is known there, although its key has used it
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
   c.stop();
+
   const proposed = world.casOf(b, "y");
   a.objectsTo.add(proposed.id);
   b.decisions?.submit(world.unitOf(proposed));
   const refused = world.casOf(b, "y");
   assert.equal(a.decisions?.obstacle(refused.id, "y", 1), null);
   await runFor(world, 500, () => {});
+
   b.stop();
   const waiting = world.submit(a, [a], "x", "y");
   for (let count = 1; count < 2048; count++) world.submit(a, [a], "x", "y");
@@ -521,12 +538,14 @@ function isEvidence(names: readonly string[], keeper: string, voter: string): bo
     },
     () => ({ current: list, earlier: [], unknown: new Set() }),
   );
+
   const ballot: Ballot = { list: 1, listHash: list.hash, round: 1, member: idOf(keeper), attempt: 0 };
   const vote = { ballot, slot: proposal.slot, count: 1, root: proposal.root };
   const signed = (name: string, bytes: Buffer) => ({
     spki: `key of ${name}`,
     signature: signedBy(`key of ${name}`, bytes),
   });
+
   return checks.isEvidence(
     {
       vote: { ...vote, ...signed(voter, voteBytes(CLUSTER, vote)) },

@@ -31,6 +31,7 @@ for (const size of some([3, 5]))
         strategy,
         strategy.withheld === undefined ? amount(5_000, 120_000) : 25_000,
       );
+
       const { during, after, restarted } = run;
       context.diagnostic(JSON.stringify({ ...run, restarted: restarted.longestMs }));
       expectDecided(

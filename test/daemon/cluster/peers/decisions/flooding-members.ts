@@ -296,11 +296,13 @@ function infiltrate(flood: Flood, { act, receive, isMember, withheld }: Strategy
   const { world, liar } = flood;
   const own = liar.receive.bind(liar);
   let isActive = true;
+
   const note = (message: DecisionMessage): void => {
     const ballot =
       message.kind === "vote" ? message.vote.ballot : "ballot" in message ? message.ballot : null;
     if (ballot !== null && ballot.round >= flood.latest.round) flood.latest = ballot;
   };
+
   liar.receive = (from, message) => {
     note(message);
     const isWithheld =
@@ -308,11 +310,13 @@ function infiltrate(flood: Flood, { act, receive, isMember, withheld }: Strategy
     if (isMember === true && !isWithheld) own(from, message);
     if (isActive) receive?.(flood, from, message);
   };
+
   const repeat = (): void => {
     if (!isActive) return;
     act?.(flood);
     world.scheduler.after(ACTS_EVERY_MS, null, repeat);
   };
+
   repeat();
   return {
     stop: () => {
@@ -368,6 +372,7 @@ export async function measure(
   const sent = new Map<string, number>();
   const took: number[] = [];
   const end = world.scheduler.time + milliseconds;
+
   const look = (): void => {
     for (const [id, at] of sent) {
       if (!world.decidedUnits.has(id)) continue;
@@ -375,6 +380,7 @@ export async function measure(
       sent.delete(id);
     }
   };
+
   let units = 0;
   while (world.scheduler.time < end || (sent.size > 0 && world.scheduler.time < end + WINDOW_MS)) {
     if (
@@ -385,10 +391,12 @@ export async function measure(
       const cas = world.submit(honest[0] as Member, receives(key) ? [...honest, liar] : honest, key);
       sent.set(cas.id, world.scheduler.time);
     }
+
     await world.scheduler.runUntil(world.scheduler.time + 10);
     look();
     if (world.chance(0.05)) world.exchange();
   }
+
   return { units, decided: took.length, longestMs: Math.max(0, ...took) };
 }
 
@@ -406,10 +414,12 @@ export async function flooded(
     world.submit(liar, [liar], "first");
     await world.scheduler.runUntil(1_000);
   }
+
   const during = await measure(flood, milliseconds);
   actor.stop();
   liar.stop();
   const after = await measure(flood, 2_000);
+
   for (const member of honest) {
     member.stop();
     member.start();

@@ -23,15 +23,19 @@ export async function runGap(seed: number, size: number): Promise<number> {
     member.clockOffset = world.random.below(200) - 100;
     member.start();
   }
+
   world.faults = { loss: 0.02, repeat: 0.05, delayMs: 10 };
   await act(world, members, 500, 0.1);
+
   const minority = (size - 1) / 2;
   const order = world.random.shuffled(members);
   cutOff(world, members, order.slice(0, minority));
   await act(world, members, 500 + world.random.below(1_500), 0);
+
   world.cut.clear();
   if (world.chance(LOST_DISKS)) loseDisk(order[minority] as Member);
   await act(world, members, HEALED_MS[0] + world.random.below(HEALED_MS[1] - HEALED_MS[0]), 0.01);
+
   cutOff(world, members, order.slice(-minority));
   await act(world, members, 2_000 + world.random.below(2_000), 0.01);
   world.cut.clear();

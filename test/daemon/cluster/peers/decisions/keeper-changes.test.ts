@@ -203,6 +203,7 @@ test("a member that was suspended while it waited reads what has arrived before 
   // Each random time is the shortest.
   world.random.below = () => 0;
   await decideFor(world, 500);
+
   const changes = await changesDuring(scene, async () => {
     suspend(world, [keeper], Number.POSITIVE_INFINITY);
     world.submit(waiting, members, "x");
@@ -210,6 +211,7 @@ test("a member that was suspended while it waited reads what has arrived before 
     suspend(world, [waiting]);
     await decideFor(world, SUSPENDED_MS + AFTER_MS);
   });
+
   assert.deepEqual(changes.at(-1), 1);
   assert.equal(waiting.decisions?.keeperChanges, 1);
 });

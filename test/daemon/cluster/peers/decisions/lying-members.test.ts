@@ -133,6 +133,7 @@ test("a member that has lost its promises votes again after a liar that named th
   const [a, b] = members;
   const c = world.members.get(idOf("liar")) as Member;
   await expectDecision(world, members);
+
   b.stop();
   b.loseDisk();
   b.start();
@@ -142,10 +143,12 @@ test("a member that has lost its promises votes again after a liar that named th
   });
   await world.scheduler.runUntil(world.scheduler.time + 500);
   assert.equal(b.decisions?.isAmnesic, true);
+
   c.start();
   for (let count = 0; count < 50; count++) world.exchange();
   await world.scheduler.runUntil(world.scheduler.time + 5_000);
   assert.equal(b.decisions?.isAmnesic, false);
+
   a.stop();
   await expectDecision(world, [b, c]);
 });
@@ -159,10 +162,12 @@ test("a keeper is replaced immediately if it is not connected, and otherwise aft
     return a.stored?.promised?.round;
   };
   for (const round of [1, 2, 3]) assert.equal(await promisedAfter(round), round);
+
   const liar = world.members.get(idOf("liar")) as Member;
   liar.start();
   liar.receive = () => {};
   assert.equal(await promisedAfter(4), 3, "its first turn was less than 2 s ago");
+
   liar.stop();
   assert.equal(await promisedAfter(5), 5);
   liar.start();
@@ -179,12 +184,14 @@ test("a member answers a bounded number of one member's requests per second", as
     if (message.kind === "promise") saved++;
     send.call(world, from, to, message);
   };
+
   const liar = world.members.get(idOf("liar")) as Member;
   liar.start();
   liar.receive = () => {};
   for (let attempt = 0; attempt < 2_000; attempt++)
     lie([a], { kind: "promise-request", ballot: ballotOf({ attempt }) });
   await world.scheduler.runUntil(500);
+
   assert.ok(saved > 0 && saved <= 100, `${saved} promises`);
   await expectDecision(world, members);
 });
@@ -195,6 +202,7 @@ test("a proposal that is outvoted does not replace one that a member cannot judg
   const isKeeper = ({ id, stored }: Member): boolean => stored?.promised?.member === id;
   const [keeper, voter] = [members.find(isKeeper), members.find((member) => !isKeeper(member))];
   assert.ok(keeper !== undefined && voter !== undefined);
+
   const cas = world.casOf(keeper, "y");
   voter.objectsTo.add(cas.id);
   const previous = keeper.decisions?.last.orderKey;
@@ -208,11 +216,13 @@ test("a proposal that is outvoted does not replace one that a member cannot judg
     isApplied: false,
   };
   const outvoted = proposalOf(ballotOf({ round: 0 }), Buffer.from(JSON.stringify(invented)));
+
   keeper.decisions?.submit(world.unitOf(cas));
   for (let time = 0; time < 100; time += 10) {
     await world.scheduler.runUntil(world.scheduler.time + 10);
     lie([voter], outvoted);
   }
+
   voter.objectsTo.clear();
   await world.scheduler.runUntil(world.scheduler.time + 100);
   assert.ok(world.decidedUnits.has(cas.id), "the keeper does not have to repeat it");
@@ -223,6 +233,7 @@ test("a vote that names another number of decisions does not count, because no c
   const [a, b] = members;
   const cas = world.casOf(a, "x");
   b.objectsTo.add(cas.id);
+
   let votes = 0;
   world.trace = (from, to, message) => {
     if (message.kind !== "propose" || from !== a.id || to !== b.id) return;
@@ -232,6 +243,7 @@ test("a vote that names another number of decisions does not count, because no c
     lie([a], { kind: "vote", vote: { ...wrong, spki: "key of liar", signature } });
     votes++;
   };
+
   a.decisions?.submit(world.unitOf(cas));
   await world.scheduler.runUntil(2_000);
   assert.ok(votes > 0, "it has voted for a proposal");
@@ -334,6 +346,7 @@ test("a member that believes in an invented decision returns to the others' with
   const c = world.members.get(idOf("liar")) as Member;
   c.start();
   b.prunedTo = 1_700_000_000_000;
+
   const invented = {
     slot: 100,
     previous: { at: 1, seq: 0, id: "i".repeat(32) },
@@ -341,9 +354,11 @@ test("a member that believes in an invented decision returns to the others' with
     cas: world.casOf(a, "y"),
     isApplied: false,
   };
+
   b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
   assert.equal(b.decisions?.last.slot, 99);
   assert.equal(b.decisions?.last.list, 0, "the number of the list is not believed");
+
   await world.scheduler.runUntil(1_000);
   await expectDecision(world, [a, c]);
   for (let count = 0; count < 50; count++) world.exchange();
@@ -358,6 +373,7 @@ test("a member that believes in an invented decision does not return to a decisi
   c.start();
   b.prunedTo = 1_700_000_000_000;
   world.cut.add([a.id, b.id].sort().join("")).add([b.id, c.id].sort().join(""));
+
   const last = { slot: 99, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1 };
   const invented = {
     slot: 100,
@@ -370,6 +386,7 @@ test("a member that believes in an invented decision does not return to a decisi
   };
   b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
   assert.equal(b.decisions?.last.slot, 99);
+
   for (let count = 0; count < 2; count++) await expectDecision(world, [a, c]);
   const [first, second] = [...a.entries.values()];
   assert.ok(first !== undefined && second !== undefined);
@@ -377,6 +394,7 @@ test("a member that believes in an invented decision does not return to a decisi
   assert.equal(b.decisions.last.slot, 99);
   b.add(first);
   assert.equal(b.decisions.last.slot, 1);
+
   world.cut.clear();
   await expectDecision(world, members);
   assert.equal(b.decisions.last.slot, 3);
@@ -388,11 +406,13 @@ test("a member objects to a proposal after an invented decision, which other mem
   await expectDecision(world, members);
   const { orderKey } = a.decisions?.last ?? {};
   assert.ok(orderKey != null);
+
   let objections = 0;
   world.trace = (_from, to, { kind }) => {
     if (to === idOf("liar") && kind === "promise") objections++;
   };
   world.isConnected = (_one, other) => other === idOf("liar") || world.members.get(other)?.isUp === true;
+
   for (const [count, previous] of [
     { ...orderKey, at: 1 },
     { ...orderKey, id: "i".repeat(32) },
@@ -406,6 +426,7 @@ test("a member objects to a proposal after an invented decision, which other mem
       cas: world.casOf(a, "y"),
       isApplied: true,
     };
+
     // A further attempt is part of the liar's turn. Another turn would be ignored.
     const ballot = ballotOf({ round: 1_000, attempt: count });
     lie(members, proposalOf(ballot, Buffer.from(JSON.stringify(decision))));
@@ -413,6 +434,7 @@ test("a member objects to a proposal after an invented decision, which other mem
     for (const { stored } of [a, b]) assert.notEqual(stored?.accepted?.proposal.slot, 2);
     assert.equal(objections, 2 * (count + 1));
   }
+
   await expectDecision(world, members);
 });
 
@@ -526,11 +548,13 @@ test("a keeper does not count a vote under a list that can decide no more", asyn
   const orderKey = { at: 1_699_999_999_000, seq: 0, id: "i".repeat(32) };
   const last = { slot: 1, orderKey, list: 2 };
   const lists = [LIST, listOf(2, NAMES)];
+
   for (const member of members) {
     member.stop();
     Object.assign(member, { lists, stored: member === a ? { promised: null, accepted: null, last } : null });
     member.start();
   }
+
   let hasProposed = false;
   world.trace = (_from, to, message) => {
     if (to !== b.id) return;
@@ -549,6 +573,7 @@ test("a keeper does not count a vote under a list that can decide no more", asyn
     const accepted = { bodies: [body], evidence: falseEvidence(idOfBody(body), ballotOf(), "key of liar") };
     lie([a], { kind: "promise", ballot: message.ballot, last, notBefore: 0, objected: [], accepted });
   };
+
   world.submit(a, [a], "x");
   await world.scheduler.runUntil(2_000);
   assert.ok(hasProposed);
@@ -595,10 +620,12 @@ test("a certificate has the votes of a majority and no more, so that it fits int
     body: Buffer.alloc(9),
   };
   const proposal: Proposal = { slot: 1, decisions: [decision], root: decision.id };
+
   votes.addProposal(proposal, idOf("member 0"), 0);
   for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.root), idOf(name));
   const made = votes.decisionsFrom(1, list);
   assert.equal(made?.votes.votes.length, names.length / 2 + 1);
+
   // A key of P-256 has 91 bytes, and its signatures at most 72.
   const long = { spki: "k".repeat(91), signature: "s".repeat(72) };
   const signature = writeCertificate({
@@ -615,15 +642,18 @@ for (const isConnected of [false, true])
     const liar = world.members.get(idOf("liar")) as Member;
     liar.receive = () => {};
     if (isConnected) liar.start();
+
     world.aheadMs = 250;
     for (const member of members)
       Object.defineProperty(member, "clockOffset", {
         get: () => (member.stored?.promised?.member === member.id ? 1_900 : 0),
       });
+
     let objections = 0;
     world.trace = (_from, _to, message) => {
       if (message.kind === "promise" && message.notBefore > 0) objections++;
     };
+
     for (let count = 0; count < 5; count++) {
       const cas = world.submit(members[count % 2] as Member, members, "x");
       await world.scheduler.runUntil(world.scheduler.time + 3_000);

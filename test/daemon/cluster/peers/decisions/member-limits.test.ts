@@ -16,22 +16,26 @@ test("a member's turns become rarer, and decisions make them more frequent again
     while (!turns.mayBegin(member, now)) now += 500;
     return now - since;
   };
+
   assert.ok(turns.mayBegin("a", now));
   assert.deepEqual(
     [1, 2, 3, 4, 5].map(() => pauseOf("a")),
     [2_000, 4_000, 8_000, 16_000, 16_000],
   );
   assert.deepEqual(turns.vain(now), ["a"]);
+
   turns.decided("a", true);
   assert.deepEqual(turns.vain(now), []);
   assert.equal(pauseOf("a"), 16_000);
   for (let decision = 0; decision < 20; decision++) turns.decided("a", true);
   assert.equal(pauseOf("a"), 2_000);
   assert.equal(pauseOf("b"), 2_000, "the turns of another member");
+
   for (let turn = 0; turn < 4; turn++) pauseOf("a");
   for (let decision = 0; decision < 20; decision++) turns.decided("a", false);
   assert.deepEqual(turns.vain(now), [], "it has decided units");
   assert.equal(pauseOf("a"), 16_000, "but not one that waits for long");
+
   now += 120_000;
   assert.equal(pauseOf("a"), 2_000, "after a long time");
 });

@@ -42,16 +42,19 @@ test("a member that lost its disk votes only when it has the decisions that the 
   const { world, members } = threeMembers();
   const [a, b, c] = members;
   assert.ok(await decide(world, members));
+
   cutOff(world, c, true);
   assert.ok(await decide(world, [a, b]), "the second decision, which c does not receive");
   const [first, second] = [...a.entries.values()];
   assert.ok(first !== undefined && second !== undefined && !c.entries.has(second.id));
+
   b.stop();
   b.loseDisk();
   b.start();
   cutOff(world, c, false);
   await world.scheduler.runUntil(world.scheduler.time + 2_000);
   assert.deepEqual(new Set(b.decisions?.missingPromises), new Set([a.id, c.id]), "it has no decision yet");
+
   let requests = 0;
   world.trace = (from, _to, { kind }) => {
     if (from === b.id && kind === "promise-request") requests++;
@@ -59,6 +62,7 @@ test("a member that lost its disk votes only when it has the decisions that the 
   await world.scheduler.runUntil(world.scheduler.time + 2_000);
   assert.equal(requests, 0, "it does not disturb the others while it waits");
   world.trace = null;
+
   cutOff(world, a, true);
   b.add(first);
   assert.deepEqual(b.decisions?.missingPromises, [a.id], "only a has the second decision");
@@ -66,6 +70,7 @@ test("a member that lost its disk votes only when it has the decisions that the 
   for (const member of [b, c]) member.add(second);
   assert.ok(await decide(world, [b, c]));
   assert.deepEqual(b.decisions.missingPromises, []);
+
   cutOff(world, a, false);
   for (let count = 0; count < 100; count++) world.exchange();
   assert.ok(await decide(world, members));
@@ -78,12 +83,14 @@ test("a decision whose entry no member has is given up once all members have the
   for (let count = 0; count < 3; count++) assert.ok(await decide(world, [a, b]));
   const [, lost] = [...a.entries.values()];
   assert.ok(lost !== undefined);
+
   // Its entry is damaged at both members before the third one has received it.
   for (const member of [a, b]) member.entries.delete(lost.id);
   for (const entry of a.entries.values()) c.add(entry);
   assert.equal(c.decisions?.last.slot, 1);
   await world.scheduler.runUntil(world.scheduler.time + 30_000);
   assert.equal(c.decisions.last.slot, 1, "the others may have it");
+
   cutOff(world, c, false);
   // A client writes all the time, so that the members never have all entries in common.
   const until = async (end: number): Promise<void> => {
@@ -99,6 +106,7 @@ test("a decision whose entry no member has is given up once all members have the
       await world.scheduler.runUntil(world.scheduler.time + 500);
     }
   };
+
   await until(world.scheduler.time + 5_000);
   assert.equal(c.decisions.last.slot, 1, "they may be about to send it");
   await until(world.scheduler.time + 10_000);

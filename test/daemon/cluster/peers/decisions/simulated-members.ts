@@ -221,6 +221,7 @@ export class Member {
     const world = this.#world;
     const spki = `key of ${this.name}`;
     const isAlive = (): boolean => life === this.#life;
+
     return {
       own: { id: this.id, spki },
       cluster: CLUSTER,
@@ -350,6 +351,7 @@ export class Member {
       if (decision.previous !== null && compareOrderKeys(decision, decision.previous) <= 0) return later;
     if (proposed.some(({ at }) => at > this.clock + this.#world.aheadMs))
       return { notBefore: this.clock, objected: [] };
+
     const decisions = proposed.map(({ body }) => readDecision(body));
     if (decisions[0]?.cas === null) return "yes";
     const [first] = proposed;
@@ -360,12 +362,14 @@ export class Member {
         this.objectsTo.has(cas.id) || this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS,
     );
     if (wrong.length > 0) return { notBefore: 0, objected: wrong };
+
     const newest = (cas: Cas): number => this.newestOn(cas.key);
     const changed = objected((cas) => newest(cas) >= first.at);
     if (changed.length > 0) {
       const dates = changed.map((index) => newest(decisions[index]?.cas as Cas));
       return { notBefore: 1 + Math.max(...dates), objected: changed };
     }
+
     const other = objected(
       (cas, index) => this.#holds(cas, decisions.slice(0, index), first) !== decisions[index]?.isApplied,
     );

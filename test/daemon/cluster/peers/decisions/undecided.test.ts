@@ -111,10 +111,12 @@ test("a keeper names the member whose decisions it is missing", async () => {
   a.lists = [alone];
   a.start();
   await runFor(world, 1_000, [a]);
+
   for (const member of [a, b, c]) member.lists = [alone, listOf(2, NAMES)];
   // The other members do not receive its decisions.
   b.start();
   c.start();
+
   const causes = new Set<UndecidedCause | undefined>();
   while (!causes.has("decisions") && world.scheduler.time < 60_000) {
     await runFor(world, 500, [b]);
@@ -128,6 +130,7 @@ test("a member names a keeper that does nothing", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
   await runFor(world, 500, [c]);
+
   // The keeper receives nothing, and takes the right to propose again and again.
   c.receive = () => {};
   a.stop();
@@ -140,6 +143,7 @@ test("a member names a keeper that does nothing", async () => {
       });
     world.scheduler.after(10, null, repeat);
   };
+
   repeat();
   await runFor(world, 60_000, [b]);
   assert.ok(b.decisions?.undecided !== null);
@@ -151,15 +155,18 @@ test("a member that has promised a round above the date reports it, because the 
   const [a, b, c] = members;
   c.stop();
   a.stop();
+
   const promised = { list: 1, listHash: LIST.hash, round: 2 ** 47, member: c.id, attempt: 0 };
   a.stored = { promised, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
   a.start();
+
   await runFor(world, 12_000, [a, b]);
   assert.equal(world.decidedUnits.size, 0);
   const { cause, members: named } = a.decisions?.undecided ?? {};
   assert.equal(cause, "round-ahead");
   assert.equal(named?.length, 1);
   expectCause(b, "promises", ["a"]);
+
   // A new list begins the rounds again.
   for (const member of [a, b, c]) member.lists = [LIST, listOf(2, NAMES)];
   await runFor(world, 3_000, [a, b]);

@@ -35,6 +35,7 @@ test("under a new list, promises are necessary from a member of each majority of
       },
       new Set(ids),
     );
+
   assert.ok(promised("abd", ["abc"], "ab"));
   assert.ok(!promised("abd", ["abc"], "ad"), "b and c may have decided");
   assert.ok(!promised("abd", ["abc"], "a"));
@@ -42,6 +43,7 @@ test("under a new list, promises are necessary from a member of each majority of
   assert.ok(promised("ade", ["abc"], "ad"), "a is the only member of the earlier list that remains");
   assert.ok(!promised("ade", ["abc"], "de"));
   assert.ok(!promised("abd", ["abd", "abc"], "ad"), "each earlier list counts");
+
   assert.ok(promised("abd", [], "ab", "abc"));
   assert.ok(!promised("abd", [], "ad", "abc"), "b and c may have decided under a list that is not known");
   assert.ok(promised("ade", [], "ad", "abc"), "a is the only one that remains of a list that is not known");
@@ -55,11 +57,13 @@ test("the proposals of a member replace only its own", () => {
     const decision = { ...place, unit, body: Buffer.alloc(9) };
     votes.addProposal({ slot: 1, decisions: [decision], root: unit }, keeper, 0);
   };
+
   propose("copied", "liar");
   propose("copied", "a");
   propose("other", "b");
   for (let count = 0; count < 100; count++) propose(`invented ${count}`, "liar");
   propose("invented 0", "liar");
+
   const invented = Array.from({ length: 100 }, (_, count) => `invented ${count}`);
   assert.deepEqual(
     ["copied", "other", ...invented].filter((unit) => votes.hasProposalOf(unit)),

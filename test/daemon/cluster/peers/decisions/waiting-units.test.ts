@@ -113,10 +113,12 @@ test("a key uses half of the bytes at most, and a longer unit can wait alone", a
       until: Number.POSITIVE_INFINITY,
     };
   };
+
   // It has no list, so it proposes nothing.
   members[0].lists = [];
   decisions.tick();
   decisions.submit(unitOf(FLOOD, 50 * MIB));
+
   assert.match(decisions.obstacle("next", FLOOD, 1) ?? "", SHARE_USED);
   assert.match(decisions.obstacle("next", OTHER, 17 * MIB) ?? "", SHARE_USED);
 });
@@ -141,6 +143,7 @@ test("a unit that only another member has received is decided within three propo
   const cas = world.casOf(b, "lock", OTHER);
   const sent: string[] = [];
   let proposals: (() => number) | null = null;
+
   world.trace = (from, to, message) => {
     if (message.kind !== "unit" || from !== b.id || to !== a.id) return;
     sent.push(casIn(message.body).id);
@@ -151,6 +154,7 @@ test("a unit that only another member has received is decided within three propo
     if (proposals === null) for (const member of members) fill(world, member);
     return world.decidedUnits.has(cas.id);
   });
+
   assert.ok(proposals !== null, "it was sent to the keeper");
   assert.ok(sent.length <= 2, "in the turn of its key");
   const count = (proposals as () => number)();
@@ -190,6 +194,7 @@ test("a unit to which members object has turns of its own, although later units 
     between.push(proposals);
     proposals = 0;
   });
+
   a.decisions?.submit(world.unitOf(objected));
   await runUntil(world, "it is proposed", () => between.length > 0);
   const waitingOf = new Map<string, readonly Unit[]>();
@@ -202,12 +207,14 @@ test("a unit to which members object has turns of its own, although later units 
     }
     assert.ok(proposals <= 5 * world.together, "it has a turn after those that waited before it");
   };
+
   await runUntil(world, "it is proposed several times", () => {
     others();
     return between.length === 10;
   });
   assert.ok(world.decidedUnits.size > 2 * world.together, "other units are decided");
   assert.ok(!world.decidedUnits.has(objected.id));
+
   for (const { objectsTo } of [b, c]) objectsTo.clear();
   await runUntil(world, "it is decided", () => {
     others();

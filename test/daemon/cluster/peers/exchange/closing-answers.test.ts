@@ -72,17 +72,20 @@ test("a write of a client that is dated further ahead is closed, and the dates d
   daemon.newest.at = at;
   await daemon.request(at);
   assert.deepEqual(daemon.answers, [at]);
+
   daemon.sign();
   for (let i = 0; i < 500; i++) {
     await daemon.request(2 ** 52);
     daemon.sign();
   }
   assert.equal(daemon.ahead, 4001);
+
   for (; daemon.now < 1000; daemon.now += closeFarMs / 5) {
     await daemon.request(2 ** 52);
     daemon.sign();
   }
   assert.ok(daemon.ahead < 3100, `${daemon.ahead}`);
+
   daemon.now += closeFarMs;
   await daemon.request(daemon.newest.at);
   assert.equal(daemon.answers.at(-1), daemon.newest.at);

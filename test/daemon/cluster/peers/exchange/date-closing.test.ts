@@ -73,9 +73,11 @@ test("an answer waits until what was signed before is on the disk, and is receiv
   const entry = entryOf(world.now);
   b.timeline.accept(entry);
   b.peering.pushOwn(entry);
+
   const waiting = wait(a, now(world));
   await run(world, 200);
   assert.deepEqual([waiting.isDone, world.countOf("dates-closed")], [false, 0]);
+
   b.timeline.release();
   await run(world, 25);
   const order = world.seen.filter(({ from, kind }) => from === "b" && /^(push|dates-closed)$/.test(kind));
@@ -122,6 +124,7 @@ test("many followers and many entries share requests, and later dates do not wai
 test("a member that does not answer is left out after 500 ms, and waited for again once it answers", async () => {
   const [world, a, b, c] = (await connected(["a", "b", "c"])) as [World, Node, Node, Node];
   const leftOut = () => [b, c].map(({ key }) => a.peering.closing.isLeftOut(key.id));
+
   world.stop("b");
   const waiting = wait(a, now(world));
   await run(world, closeMs - 25);
@@ -129,9 +132,11 @@ test("a member that does not answer is left out after 500 ms, and waited for aga
   await run(world, 50);
   assert.deepEqual([waiting.isDone, leftOut(), a.peering.closing.gaps], [true, [true, false], 1]);
   assert.ok(a.lines.some(({ text }) => text.startsWith("a member has not closed its dates in time")));
+
   const next = wait(a, now(world));
   await run(world, 25);
   assert.ok(next.isDone, "followers do not wait for it");
+
   a.peering.closing.closedTo();
   world.wake("b");
   await run(world, 2 * closeMs);
@@ -158,15 +163,18 @@ test("a member that disconnects counts like one that does not answer, and what i
   const closed = now(world);
   wait(a, closed);
   await run(world, 25);
+
   world.cut.add("a b");
   world.cut.add("b a");
   world.breakAll(() => true);
   assert.ok(wait(a, closed).isDone);
+
   const waiting = wait(a, closed + 1);
   await run(world, closeMs - 25);
   assert.equal(waiting.isDone, false);
   await run(world, 50);
   assert.ok(waiting.isDone && a.peering.closing.isLeftOut(b.key.id));
+
   world.cut.clear();
   for (let i = 0; i < 40 && a.peering.closing.isLeftOut(b.key.id); i++) {
     a.peering.closing.closedTo();
@@ -222,9 +230,11 @@ test("an answer does not count while a member's first entries wait for its key t
   a.known.delete(b.key.id);
   b.timeline.accept(entry);
   b.peering.pushOwn(entry);
+
   const waiting = wait(a, now(world) + 1);
   await run(world, 200);
   assert.deepEqual([entriesOf(a), waiting.isDone, world.countOf("dates-closed") > 0], [0, false, true]);
+
   a.known.set(b.key.id, b.key);
   for (let i = 0; i < 1000 && a.peering.closing.closedTo() === 0; i++) await run(world, 25);
   for (let i = 0; i < 1000 && a.peering.closing.isLeftOut(b.key.id); i++) {

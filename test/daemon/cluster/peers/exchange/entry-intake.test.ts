@@ -62,6 +62,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   timeline.handover = handover as FakeTimeline["handover"] & object;
   const entries = Array.from({ length: count }, (_, i) => entryOf(i, ["SET", "k", value]));
   const byBody = new Map(entries.map((entry) => [entry.body.toString("latin1"), entry]));
+
   const clocks = { clock: () => EPOCH, uptime: () => 0 };
   const cluster = double<ClusterState>({
     timeline: timeline.real,
@@ -74,6 +75,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   });
   const intake = new EntryIntake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
+
   const packed = writeEntries(entries);
   let missed = 0;
   const message = {
@@ -84,6 +86,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     entries: packed,
   } as const;
   const work = intake.push(message, { ...sender, missed: () => void missed++ }, batch);
+
   return {
     work,
     batch,

@@ -37,21 +37,25 @@ test("a daemon alone reports that its entries are on its disk, and a daemon that
   const world = new World();
   const a = world.add("a");
   world.run(500);
+
   a.timeline.isStuck = true;
   const [first, second] = [entryOf(500), entryOf(501)];
   a.timeline.accept(first);
   a.timeline.accept(second);
   a.peering.pushOwn(second);
+
   let isReplicated = false;
   void a.peering.replicated(orderKeyOf(first), 1).then(() => {
     isReplicated = true;
   });
   await Promise.resolve();
   assert.equal(isReplicated, false);
+
   a.timeline.release();
   world.run(25);
   await Promise.resolve();
   assert.equal(isReplicated, true);
+
   const b = world.add("b", { peers: ["a"] });
   world.run(5000);
   assert.equal(entriesOf(b), 2);
@@ -185,6 +189,7 @@ test("replicated resolves when the given number of daemons have the entry on dis
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
   c.timeline.isStuck = true;
+
   const entry = entryOf(500);
   const done = [1, 2, 3].map(() => false);
   a.timeline.accept(entry);
@@ -195,13 +200,16 @@ test("replicated resolves when the given number of daemons have the entry on dis
   }
   await Promise.resolve();
   assert.deepEqual(done, [false, false, false]);
+
   world.settle();
   await Promise.resolve();
   await Promise.resolve();
   assert.deepEqual(done, [true, true, false]);
+
   world.run(3000);
   await Promise.resolve();
   assert.deepEqual(done, [true, true, false]);
+
   c.timeline.release();
   world.run(50);
   await Promise.resolve();
@@ -231,6 +239,7 @@ test("a member that does not acknowledge pushes receives no more than one window
   const limits = { windowBytes: 4096, batchBytes: 1024, batchEntries: 4 };
   const [a, b] = [world.add("a", { peers: ["b"], limits }), world.add("b")];
   world.run(500);
+
   b.timeline.isStuck = true;
   for (let i = 0; i < 200; i++) {
     const entry = entryOf(500 + i);
@@ -239,6 +248,7 @@ test("a member that does not acknowledge pushes receives no more than one window
   world.run(500);
   const bytes = world.seen.filter(({ kind }) => kind === "push").reduce((sum, seen) => sum + seen.bytes, 0);
   assert.ok(bytes > 2048 && bytes < 8192, `${bytes} bytes in flight`);
+
   b.timeline.isStuck = false;
   world.runUntil(() => {
     b.timeline.release();
@@ -332,13 +342,16 @@ test("entries with invalid signatures are refused and counted, and many of them 
   world.run(200);
   assert.equal(b.peering.members[0]?.refusals, 1);
   assert.equal(entriesOf(b), 0);
+
   a.timeline.accept(invalid());
   a.timeline.accept(invalid());
   world.run(200);
   assert.equal(b.peering.members.length, 0);
+
   const texts = b.lines.map(({ text }) => text);
   assert.equal(texts.filter((text) => text.startsWith("an entry from a member was refused")).length, 1);
   assert.ok(texts.some((text) => text.startsWith("Too many of its entries")));
+
   const before = world.countOf("proof");
   world.run(10_000);
   assert.equal(world.countOf("proof"), before);
@@ -351,9 +364,11 @@ for (const away of [40_000, 80_000]) {
     const names = ["a", "b", "c"];
     const [a, b, c] = world.addAll(names) as [Node, Node, Node];
     world.run(5000);
+
     for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
     world.breakAll((from, to) => from === "c" || to === "c");
     world.run(100);
+
     const entry = entryOf(5000);
     a.timeline.accept(entry);
     let isDone = false;
@@ -362,6 +377,7 @@ for (const away of [40_000, 80_000]) {
     });
     world.run(away);
     assert.ok(haveSameEntries(a, b) && !isDone);
+
     world.cut.clear();
     world.runUntil(() => haveSameEntries(a, b, c));
     world.run(2500);

@@ -12,6 +12,7 @@ test("a daemon that returns receives the entries that it missed, the key ring fi
   for (let i = 0; i < 3000; i++) a.timeline.accept(entryOf(i * 10));
   a.timeline.accept(entryOf(29_000, ["KEY", "ADD", "x"]));
   world.run(30_000);
+
   const order: string[] = [];
   const b = world.add("b", { peers: ["a"] });
   const { receive } = b.timeline;
@@ -19,6 +20,7 @@ test("a daemon that returns receives the entries that it missed, the key ring fi
     order.push(...entries.map(({ envelope }) => envelope.commands[0]?.[0] as string));
     return receive.call(b.timeline, entries, from);
   };
+
   assert.equal(b.peering.state, "catching-up");
   world.runUntil(() => b.peering.state === "live");
   assert.ok(haveSameEntries(a, b));
@@ -118,10 +120,12 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
     reconcileMaxMs: 20,
     deflateFromBytes: 1e9,
   };
+
   const a = world.add("a", { limits });
   const entries = Array.from({ length: 4000 }, (_, i) => entryOf(-4_000_000 + i * 100));
   for (const entry of entries) a.timeline.accept(entry);
   world.run(1000);
+
   const b = world.add("b", { peers: ["a"], limits });
   const start = world.now;
   while (!haveSameEntries(a, b)) {
@@ -132,6 +136,7 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
     world.settle();
     assert.ok(world.now - start < 60_000);
   }
+
   assert.ok(world.now - start > 2 * limits.reconcileMs);
   const pushed = world.seen.filter(({ kind, from }) => kind === "push" && from === "a");
   const bytes = entries.reduce((sum, entry) => sum + packedBytes(entry), 0);
@@ -143,14 +148,17 @@ test("a daemon that starts with another incomplete daemon is not live before a t
   const b = world.add("b", { peers: ["a", "c"] });
   for (let i = 0; i < 1000; i++) b.timeline.accept(entryOf(i));
   world.run(12_000);
+
   for (const name of ["a", "c"]) world.cut.add(`${name} b`).add(`b ${name}`);
   const a = world.add("a", { peers: ["b", "c"] });
   const c = world.add("c", { peers: ["a", "b"] });
   world.run(5000);
   assert.deepEqual([a.peering.state, c.peering.state], ["catching-up", "catching-up"]);
+
   world.cut.clear();
   world.runUntil(() => a.peering.state === "live" && c.peering.state === "live");
   assert.ok(haveSameEntries(a, b, c));
+
   world.kill("b");
   const [d, e] = [world.add("d", { peers: ["e", "b"] }), world.add("e", { peers: ["d", "b"] })];
   world.run(9000);
@@ -166,13 +174,16 @@ test("a daemon that was cut off is not live before it has the entries that other
   const nodes = world.addAll(names, { limits });
   const [a, , c] = nodes as [Node, Node, Node];
   world.run(5000);
+
   for (const name of ["a", "b"]) world.cut.add(`${name} c`).add(`c ${name}`);
   world.breakAll((from, to) => from === "c" || to === "c");
   world.run(30_000);
   assert.equal(c.peering.state, "isolated");
+
   for (let i = 0; i < 2000; i++) a.timeline.accept(entryOf(i));
   world.run(1000);
   world.cut.clear();
+
   const states = new Set<string>();
   while (!haveSameEntries(a, c)) {
     c.timeline.isStuck = true;
@@ -183,6 +194,7 @@ test("a daemon that was cut off is not live before it has the entries that other
     if (!haveSameEntries(a, c)) states.add(c.peering.state);
     assert.ok(world.now < 120_000);
   }
+
   assert.deepEqual([...states].sort(), ["catching-up", "isolated"]);
   c.timeline.release();
   world.runUntil(() => c.peering.state === "live");

@@ -78,6 +78,7 @@ class Scene {
         return scene.prunedTo;
       },
     } as unknown as Timeline;
+
     const note = (_: object, text: string) => void this.errors.push(text);
     const member: ConnectedMember = {
       id: idOf("b"),
@@ -95,6 +96,7 @@ class Scene {
         return scene.isCatchingUp;
       },
     };
+
     const cluster = double<ClusterState>({
       timeline,
       cluster: CLUSTER,
@@ -121,6 +123,7 @@ class Scene {
         return scene.commonDate;
       },
     });
+
     this.voting = new CutVoting(cluster, common, (id) => void this.guilty.push(id));
     this.voting.start();
   }
@@ -242,17 +245,20 @@ test("proofs of guilt are stored together with votes, survive a restart, and are
   scene.cuts = [cutOf(AT)];
   scene.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
   scene.pass();
+
   const again = new Scene(scene.votes);
   assert.deepEqual(again.guilty, [idOf("b")]);
   assert.notEqual(signedBy(again, "c", AT), null);
   again.receiveVotes(voteOf("b", cutOf(AT)));
   assert.equal(signedBy(again, "b", AT), null);
+
   const names = Array.from({ length: 100 }, (_, i) => `liar${i}`);
   again.electorate = { ids: new Set(names.map(idOf)), others: names.length };
   for (const name of names) {
     again.now += 1000;
     again.receiveVotes(voteOf(name, cutOf(AT)), voteOf(name, cutOf(AT, "another")));
   }
+
   again.pass();
   const last = new Scene(again.votes);
   assert.deepEqual(last.guilty, names.slice(-PROOFS_MAX).map(idOf));
@@ -281,10 +287,12 @@ test("a daemon requests snapshots for a member that remains out of date at growi
     for (const end = scene.now + ms; scene.now < end; ) scene.pass();
     return scene.wanted - before;
   };
+
   assert.equal(wantedIn(PEERING_LIMITS.catchUpStuckMs), 0);
   assert.equal(wantedIn(4000), 1);
   assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
   assert.ok(wantedIn(3_600_000) <= 12);
+
   // A member that reconnects repeatedly does not cause more snapshots.
   for (let i = 0; i < 10; i++) {
     scene.isCatchingUp = i % 2 > 0;
@@ -299,6 +307,7 @@ test("a snapshot requested for a member that remains out of date has a date that
     for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
     return scene.wantedAfter;
   };
+
   const own = new Scene();
   own.cuts = [cutOf(AT)];
   own.pass();
@@ -306,6 +315,7 @@ test("a snapshot requested for a member that remains out of date has a date that
   assert.equal(wantedAfter(own), AT, "the date is after those that were signed here");
   assert.equal(wantedAfter(new Scene(own.votes)), AT, "a restart does not change this");
   assert.equal(wantedAfter(new Scene()), -1);
+
   const others = new Scene();
   others.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(

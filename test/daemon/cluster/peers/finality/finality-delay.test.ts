@@ -44,6 +44,7 @@ class Scene {
   constructor() {
     const scene = this;
     const total = (set: string) => ({ count: set === "data" ? scene.entries : 0, sum: "" });
+
     const cluster = double<ClusterState>({
       get state() {
         return scene.state as "live";
@@ -69,6 +70,7 @@ class Scene {
       },
       uptime: () => scene.now,
     });
+
     this.delay = new FinalityDelay(cluster, {
       stable: {
         get value() {
@@ -179,6 +181,7 @@ test("a member that catches up makes progress while it misses fewer entries than
   b.isCatchingUp = true;
   scene.entries = 1_000;
   let received = 0;
+
   // New writes arrive at both all the time.
   scene.run(1_000_000, () => {
     scene.entries += 7;
@@ -187,6 +190,7 @@ test("a member that catches up makes progress while it misses fewer entries than
     b.status = { watermark: 0, data: received };
   });
   scene.expect("catching-up", [B], false);
+
   scene.run(301_000, () => {
     scene.entries += 7;
     received += scene.now % 2_000 === 0 ? 14 : 0;
@@ -242,10 +246,12 @@ test("both daemons of a pair report what they wait for while one is down, return
   assert.ok(a !== undefined);
   world.run(20_000);
   assert.equal(a.peering.finalityDelay?.isOverdue, false);
+
   world.kill("b");
   world.run(130_000);
   const away = a.peering.finalityDelay;
   assert.deepEqual([away?.cause, away?.members, away?.isOverdue], ["away", [B], true]);
+
   const b = world.add("b", { peers: ["a"] });
   world.runUntil(() => b.peering.state === "live");
   world.run(1_000);

@@ -39,12 +39,14 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
   fill(a);
   world.run(100);
   prune(a, -50_500);
+
   const b = world.add("b", { peers: ["a"] });
   const states = new Set<string>();
   for (let i = 0; i < 60; i++) {
     world.run(1000);
     states.add(b.peering.state);
   }
+
   assert.deepEqual([...states], ["catching-up"]);
   assert.equal(a.peering.state, "live");
   assert.equal(entriesOf(b), 10, "b has the remaining entries");
@@ -54,6 +56,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
     address: "a:1",
     keepsFrom: new Date(EPOCH - 50_499).toISOString(),
   });
+
   assert.ok(!isLogged(b, /caught up/));
   assert.deepEqual(
     b.peering.members.map(({ prunedTo, isMissingEntries }) => [prunedTo, isMissingEntries]),
@@ -63,6 +66,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
     a.peering.members.map(({ prunedTo, isMissingEntries }) => [prunedTo, isMissingEntries]),
     [[0, false]],
   );
+
   world.run(600_000);
   assert.equal(errorsOf(b).length, 2, "the error is logged again every ten minutes");
   assert.equal(b.peering.state, "catching-up");
@@ -74,9 +78,11 @@ test("a joiner next to a member that has pruned and one with all entries becomes
   fill(a);
   world.runUntil(() => entriesOf(b) === 20);
   prune(a, -45_000);
+
   const c = world.add("c", { peers: ["a"] });
   world.runUntil(() => errorsOf(c).length > 0);
   assert.equal(c.peering.state, "catching-up");
+
   c.peering.setPeers([world.addressOf("a"), world.addressOf("b")]);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(haveSameEntries(a, b, c));
@@ -110,6 +116,7 @@ test("two members with the same entries stay live during writes, whether one or 
   world.run(5000);
   const isLive = () => [a, b].every(({ peering: { state } }) => state === "live");
   assert.ok(isLive());
+
   prune(a, -45_500);
   for (let i = 0; i < 400; i++) {
     (i % 2 === 0 ? a : b).timeline.accept(entryOf(world.now));
@@ -118,6 +125,7 @@ test("two members with the same entries stay live during writes, whether one or 
     world.run(25);
     assert.ok(isLive() || i >= 300, `after ${i}`);
   }
+
   world.run(5000);
   assert.ok(isLive() && haveSameEntries(a, b));
   assert.equal(errorsOf(a).length + errorsOf(b).length, 0);
@@ -127,12 +135,14 @@ test("a daemon that was away longer than the retention time is catching up as so
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   world.run(5000);
+
   world.cut.add("a b").add("b a");
   world.run(15_000);
   fill(a);
   world.run(100);
   prune(a, 0);
   assert.equal(b.peering.state, "isolated");
+
   world.cut.clear();
   world.runUntil(() => b.peering.state !== "isolated");
   assert.equal(b.peering.state, "catching-up");
@@ -153,6 +163,7 @@ function subject(state: "live" | "catching-up" = "catching-up") {
   );
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
+
   const send = (message: OwnMessage) => void (message.kind === "report-request" && requests.push(message.at));
   const members = ["a", "b"].map((id) => {
     const note = (message: OwnMessage) => id === "b" && send(message);
@@ -162,6 +173,7 @@ function subject(state: "live" | "catching-up" = "catching-up") {
       double<ConnectedMember>({ id, status: { state: "live", watermark: 1 }, connection: to }),
     ] as const;
   });
+
   const cluster = double<ClusterState>({
     timeline: timeline.real,
     log,
@@ -177,8 +189,10 @@ function subject(state: "live" | "catching-up" = "catching-up") {
       error: () => true,
     },
   });
+
   const table = new ReportTable(cluster);
   const missing = new MissingEntries(cluster, double<CutVoting>({ haveSigned: () => false }), table);
+
   const entry = entryOf(-60_000);
   const theirs = new DigestIndex();
   theirs.add(orderKeyOf(entry), false);
@@ -324,12 +338,14 @@ test("entries pruned long ago are compared by coarse sums after the finer sums w
   }
   world.run(100);
   prune(a, -3 * DAY + 5500);
+
   const requests: number[] = [];
   const { digestUpTo } = a.timeline.index;
   a.timeline.index.digestUpTo = (at, set) => {
     requests.push(at);
     return digestUpTo.call(a.timeline.index, at, set);
   };
+
   b.timeline.accept(entryOf(-3 * DAY + 9500));
   b.peering.setPeers([world.addressOf("a")]);
   world.runUntil(() => requests.length > 0);

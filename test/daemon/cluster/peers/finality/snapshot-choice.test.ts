@@ -63,6 +63,7 @@ function chosen(
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
   });
+
   const missingEntries = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
     from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
@@ -73,6 +74,7 @@ function chosen(
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
   });
+
   const choice = new SnapshotChoice(cluster, { missing: missingEntries, voting, taking });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
@@ -109,6 +111,7 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
     stage: () => staged,
     adopt: (_staged: object, _agreed: object, owner: AdoptionHandlers) => adopt(owner),
   };
+
   const cluster = double<ClusterState>({
     timeline: { handover } as unknown as Timeline,
     uptime: () => 0,
@@ -118,6 +121,7 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
       return isServing() ? "live" : "catching-up";
     },
   });
+
   const taking = new SnapshotTaking(cluster, () => {});
   const sender = { id: "b", connection: { remote: "b", send: () => {} } };
   taking.tick(0, [{ sender, agreed: voteOf(FIRST) }]);

@@ -85,6 +85,7 @@ function pairWith(set: "ring" | "data", dates: readonly number[]) {
     return timeline;
   }) as [FakeTimeline, FakeTimeline];
   own.published = EPOCH + 5000;
+
   const { id } = keyOf("b");
   const requests: number[] = [];
   const send = (message: OwnMessage) => void (message.kind === "report-request" && requests.push(message.at));
@@ -96,10 +97,12 @@ function pairWith(set: "ring" | "data", dates: readonly number[]) {
   const member = double<ConnectedMember>({ id, status, connection: { send } });
   const time = { uptime: 0 };
   const members = new Map([[id, member]]);
+
   const table = new ReportTable(
     double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS, members, uptime: () => time.uptime }),
   );
   const point = new StablePoint(double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS }), table);
+
   const tick = () => point.tick(time.uptime, () => [member], "");
   /** The member replies to the last request. @param index  the entries that it reports */
   const report = (index = theirs.index, list: string | null = "") => {
@@ -214,11 +217,13 @@ test("a clock that differs from the members' median is reported to the timeline,
   ];
   world.run(5000);
   for (const { peering } of [a, b, c]) assert.equal(peering.isSkewed, false);
+
   a.offset = 86_400_000;
   assert.equal(a.peering.isSkewed, true, "a detects the error immediately");
   world.run(3000);
   assert.equal(a.timeline.isSkewed, true);
   assert.equal(b.peering.isSkewed || c.peering.isSkewed, false);
+
   const past = 30_000;
   assert.ok(
     a.timeline.raisedTo <= EPOCH + world.now - past && a.timeline.raisedTo > EPOCH + world.now - past - 5000,
@@ -226,6 +231,7 @@ test("a clock that differs from the members' median is reported to the timeline,
   const ofA = b.peering.members.find(({ id }) => id === a.key.id);
   assert.equal(ofA?.skewed, true);
   assert.ok(Math.abs((ofA?.skew ?? 0) - 86_400_000) < 100);
+
   a.offset = 0;
   world.run(2000);
   assert.equal(a.timeline.isSkewed, false);

@@ -24,21 +24,25 @@ test("peers name the same daemon, and another one as soon as its port refuses co
       return [name, choice] as const;
     }),
   );
+
   for (const name of NAMES)
     world.add(name, {
       peers: NAMES.filter((other) => other !== name),
       parts: { named: choices.get(name) as NamedDaemon },
     });
+
   const named = () => NAMES.map((name) => choices.get(name)?.current?.id);
   world.runUntil(() => named().every((id) => id !== undefined));
   world.run(1000);
   const [first, second] = named();
   assert.equal(first, second);
+
   const dead = NAMES.find((name) => keyOf(name).id === first) as string;
   const [remaining] = NAMES.filter((name) => name !== dead);
   const choice = choices.get(remaining as "a") as NamedDaemon;
   // The host of the statement is empty, so the address is the one from which the member is seen.
   assert.equal(choice.current?.address.host, dead);
+
   world.kill(dead);
   world.runUntil(() => choice.current?.id === keyOf(remaining as string).id);
   assert.ok(world.now < DOWN_AFTER_MS);

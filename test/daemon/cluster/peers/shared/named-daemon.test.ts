@@ -241,10 +241,12 @@ test("a daemon whose listeners start slowly still waits for the choice of its me
   let now = 0;
   const parts = { id, hasPeers: () => true, own: () => own, downAfterMs: () => DOWN_AFTER_MS, startedAt: 1 };
   const choice = new NamedDaemon({ ...parts, uptime: () => now });
+
   for (; now < 5 * DOWN_AFTER_MS; now += TICK_MS) choice.update();
   own = { acceptsWrites: true, resp: { host: "10.0.0.1", port: 6379 }, sentinel: null };
   choice.update();
   assert.equal(choice.epoch, 0);
+
   const address = { host: "10.0.0.2", port: 6379 };
   const statement: ServiceMessage = {
     ...{ kind: "service", serial: 1, epoch: 1, named: other, seen: 1, address },

@@ -32,6 +32,7 @@ test("requests for keys use at most a share of the time, however long each takes
     members: new Map(),
     addresses: [],
   });
+
   const comparing = new StateComparing(cluster, { value: 0 });
   const member = double<ComparedMember>({
     id: "m",
@@ -39,9 +40,11 @@ test("requests for keys use at most a share of the time, however long each takes
     malformed: () => assert.fail(),
     connection: { unsentBytes: 0, send: (message) => void sent.push(message) },
   });
+
   for (let i = 0; i < 10; i++) comparing.receive(member, ASKED);
   // The share is 5 % of a second, but a comparison in progress is completed.
   assert.equal(sent.length, 2);
+
   now += 1000;
   comparing.tick(now);
   comparing.receive(member, ASKED);

@@ -37,6 +37,7 @@ test(`a dense table contains the same items as an array, in the same order, whil
   const random = new SeededRandom(seed);
   const table = new DenseTable<string>((name) => name);
   const naive = new NaiveTable();
+
   for (let step = 0; step < STEPS; step++) {
     const isGrowing = step < ITEMS_MAX * 1.5;
     if (naive.items.length === 0 || random.chance(isGrowing ? 0.9 : 0.2)) {
@@ -59,8 +60,10 @@ test(`a dense table contains the same items as an array, in the same order, whil
         }
       }
     }
+
     if (step % 20_000 === 0) assertEqual(table, naive);
   }
+
   while (naive.items.length > 0) {
     const slot = random.below(naive.items.length);
     naive.removeAt(slot);

@@ -37,6 +37,7 @@ function halfSipHash(name: string, wordRounds: number, lastRounds: number): numb
       v[c] = rotated(v[c]!, 16);
     }
   };
+
   const bytes = Buffer.alloc((name.length >> 2) * 4 + 4);
   bytes.write(name, "latin1");
   bytes[bytes.length - 1] = name.length;
@@ -46,6 +47,7 @@ function halfSipHash(name: string, wordRounds: number, lastRounds: number): numb
     run(wordRounds);
     v[a] = v[a]! ^ word;
   }
+
   v[c] = v[c]! ^ 0xff;
   run(lastRounds);
   return v[b]! ^ v[d]!;

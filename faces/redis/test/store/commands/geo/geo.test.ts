@@ -68,12 +68,14 @@ test(`a search finds what a check of every member finds (seed ${seed})`, () => {
     longitude: (random.below(2 ** 30) / 2 ** 30) * 360 - 180,
     latitude: (random.below(2 ** 30) / 2 ** 30) * 130 - 65,
   });
+
   const positions = new Map<string, GeoPosition>();
   for (let i = 0; i < PLACES; i++) {
     const position = anywhere();
     store.run(`GEOADD g ${position.longitude} ${position.latitude} m${i}`);
     positions.set(`m${i}`, positionOf(scoreOf(position)));
   }
+
   for (let search = 0; search < amount(30, 100); search++) {
     // Centres near the date line are avoided: Redis does not search on the other side of its map.
     const centre = { longitude: anywhere().longitude / 2, latitude: anywhere().latitude / 2 };
@@ -81,6 +83,7 @@ test(`a search finds what a check of every member finds (seed ${seed})`, () => {
     const reply = store.run(
       `GEOSEARCH g FROMLONLAT ${centre.longitude} ${centre.latitude} BYRADIUS ${kilometres} km ASC`,
     );
+
     const near = [...positions]
       .map(([member, position]) => [member, distance(centre, position)] as const)
       .filter(([, metres]) => metres <= kilometres * 1000)

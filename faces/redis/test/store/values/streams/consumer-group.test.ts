@@ -17,11 +17,13 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
   const map = new IdMap<number>();
   const model = new Map<bigint, number>();
   const sorted = () => [...model].sort(([a], [b]) => (a < b ? -1 : 1));
+
   for (let step = 0; step < STEPS; step++) {
     // The map first grows at the end, then shrinks near the beginning, then changes at random.
     const phase = Math.floor((3 * step) / STEPS);
     const id = phase === 0 && random.chance(0.9) ? BigInt(step) : BigInt(random.below(IDS));
     const adds = random.chance([0.9, 0.2, 0.5][phase] as number);
+
     if (adds) assert.equal(map.set(id, step), model.get(id));
     else assert.equal(map.delete(id), model.get(id));
     if (adds) model.set(id, step);
@@ -29,6 +31,7 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
     assert.equal(map.size, model.size);
     assert.equal(map.get(id), model.get(id));
     if (step % 500 !== 0) continue;
+
     const all = sorted();
     assert.deepEqual([...map], all);
     assert.equal(map.firstId, all[0]?.[0]);

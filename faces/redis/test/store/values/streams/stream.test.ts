@@ -28,10 +28,12 @@ test(`a stream agrees with a sorted array, and reverts its changes (seed ${seed}
   let stream = new Stream();
   let model: StreamEntry[] = [];
   let next = 1n;
+
   for (let step = 0; step < STEPS; step++) {
     const kind = random.below(100);
     const before = model;
     let takeBack = () => {};
+
     if (kind < 60 || model.length === 0) {
       const added = Array.from({ length: random.between(1, 40) }, () => {
         next += BigInt(random.between(1, 3));
@@ -55,10 +57,12 @@ test(`a stream agrees with a sorted array, and reverts its changes (seed ${seed}
       model = model.slice(count);
       takeBack = () => stream.prepend(blocks);
     }
+
     if (random.chance(0.4)) {
       takeBack();
       model = before;
     }
+
     if (model.length > 2000) stream = new Stream();
     if (model.length > 2000) model = [];
     if (step % 20 === 0) stream = compared(stream, model, random);
@@ -71,6 +75,7 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
   assert.equal(stream.firstId, model[0]?.id);
   assert.equal(stream.topId, model.at(-1)?.id);
   assert.deepEqual(everything(stream), model);
+
   const top = Number(model.at(-1)?.id ?? 0n) + 2;
   for (let i = 0; i < 5; i++) {
     const [from, to] = [BigInt(random.below(top)), BigInt(random.below(top))];
@@ -84,6 +89,7 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
     );
   }
   if (random.chance(0.5)) return stream;
+
   const copy = stream.clone();
   stream.push({ id: STREAM_ID_MAX, fields: ["a", "b"] });
   if (model[0] !== undefined) stream.delete(model[0].id);
@@ -101,9 +107,11 @@ test("sealed entries are unchanged: ids of any width, values of any length, seve
     streamId(most - 300n, 0n),
   ];
   const steps = [1n, streamId(1n, 0n), streamId(1n, 7n), 2n ** 57n];
+
   for (const start of starts)
     for (const step of steps) {
       if (start + 100n * step > STREAM_ID_MAX) continue;
+
       const model = Array.from({ length: 100 }, (_, i): StreamEntry => {
         const value = "\xff".repeat(i < 2 ? lengths[i + 4]! : (lengths[i % 5] as number));
         return {
@@ -111,10 +119,12 @@ test("sealed entries are unchanged: ids of any width, values of any length, seve
           fields: i % 7 === 0 ? ["a", value, "b", `${i}`] : ["a", value],
         };
       });
+
       const stream = new Stream();
       for (const entry of model) stream.push(entry);
       const copy = stream.clone();
       assert.deepEqual(everything(stream), model);
+
       const [middle] = model.splice(30, 1);
       stream.delete(middle!.id);
       assert.deepEqual(everything(stream), model);
