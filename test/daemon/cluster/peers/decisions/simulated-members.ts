@@ -29,6 +29,7 @@ import { rootOf } from "../../../../../protocol/version-2/hash-tree.js";
 import { type Processor, Scheduler } from "../../../../simulation/scheduler.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
+import { until } from "../../../../support/until.js";
 
 const EPOCH = 1_700_000_000_000;
 export const CLUSTER = "c".repeat(32);
@@ -84,18 +85,35 @@ export interface Faults {
   readonly delayMs: number;
 }
 
-export const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
-export const casIn = (body: Buffer): Cas => JSON.parse(body.toString("latin1"));
+export const readDecision: (body: Buffer) => Decision = onceEach((body) =>
+  JSON.parse(body.toString("latin1")),
+);
+export const casIn: (body: Buffer) => Cas = onceEach((body) => JSON.parse(body.toString("latin1")));
+
+/** Returns a function that computes each result once, because all members receive the same objects. */
+function onceEach<From extends object, To>(compute: (from: From) => To): (from: From) => To {
+  const results = new WeakMap<From, { readonly result: To }>();
+  return (from) => {
+    let known = results.get(from);
+    if (known === undefined) {
+      known = { result: compute(from) };
+      results.set(from, known);
+    }
+    return known.result;
+  };
+}
 
 /** The signature of a unit that is not valid. Each other one is. */
 export const INVALID = Buffer.from("invalid");
 
-function proposedOf(decision: Decision): ProposedDecision {
+const proposedOf = onceEach((decision: Decision): ProposedDecision => {
   const text = JSON.stringify(decision);
   const { slot, index, count, previous, at, cas } = decision;
   const body = Buffer.from(text, "latin1");
   return { slot, index, count, previous, at, seq: 0, id: sha256(text), unit: cas?.id ?? null, body };
-}
+});
+
+const bodyOf = onceEach((cas: Cas): Buffer => Buffer.from(JSON.stringify(cas), "latin1"));
 
 function proposalOf(decisions: readonly Decision[]): Proposal {
   const [first, ...others] = decisions.map(proposedOf);
@@ -118,6 +136,7 @@ export class Member {
   /** When the last write to its disk ends: writes end in their order. */
   #writesUntil = 0;
   clockOffset = 0;
+  /** The date up to which its log has no entries any longer. They remain part of its state. */
   prunedTo = 0;
   /** Runs its ticks, and what it does when a message arrives or its disk has stored something. */
   readonly processor: Processor = { busyUntil: 0 };
@@ -147,7 +166,7 @@ export class Member {
     this.decisions = new Decisions(ports, this.stored);
     const voted = new Set(this.stored?.accepted?.proposal.decisions.map(({ id }) => id));
     for (const { id, decision, at, list } of this.entries.values())
-      if (decision !== null && (at > this.clock - NOTED_MS || voted.has(id)))
+      if (decision !== null && at > this.prunedTo && (at > this.clock - NOTED_MS || voted.has(id)))
         this.decisions.folded([{ decision: proposedOf(decision), list }]);
     this.#tick(life);
   }
@@ -179,7 +198,7 @@ export class Member {
 
   /** Adds an entry to the log and the state. */
   add(entry: Entry): void {
-    if (this.entries.has(entry.id)) return;
+    if (this.entries.has(entry.id) || entry.at <= this.prunedTo) return;
     this.entries.set(entry.id, entry);
     this.#write(() => this.#onDisk.set(entry.id, entry));
     if (entry.decision !== null)
@@ -206,7 +225,8 @@ export class Member {
   }
 
   decisionOn(unit: string): Entry | null {
-    return [...this.entries.values()].find(({ decision }) => decision?.cas?.id === unit) ?? null;
+    for (const entry of this.entries.values()) if (entry.decision?.cas?.id === unit) return entry;
+    return null;
   }
 
   #tick(life: number): void {
@@ -268,7 +288,7 @@ export class Member {
       latestDate: () => this.clock + WINDOW_MS,
       findDecision: (orderKey) => {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
-        if (decision == null) return null;
+        if (decision == null || orderKey.at <= this.prunedTo) return null;
         const { slot, index, count, previous } = decision;
         return { slot, previous, endSlot: slot - index + count - 1, list };
       },
@@ -444,7 +464,11 @@ export class World {
   }
 
   isConnected(one: string, other: string): boolean {
-    return this.members.get(other)?.isUp === true && !this.cut.has(pair(one, other));
+    return this.members.get(other)?.isUp === true && !this.isCut(one, other);
+  }
+
+  isCut(one: string, other: string): boolean {
+    return this.cut.size > 0 && this.cut.has(pair(one, other));
   }
 
   send(from: string, to: string, message: DecisionMessage): void {
@@ -454,7 +478,7 @@ export class World {
     const receiver = this.members.get(to);
     for (let copies = this.chance(repeat) ? 2 : 1; copies > 0; copies--)
       this.scheduler.after(this.#delay(1), receiver?.processor ?? null, () => {
-        if (!this.cut.has(pair(from, to))) receiver?.receive(from, message);
+        if (!this.isCut(from, to)) receiver?.receive(from, message);
       });
   }
 
@@ -472,8 +496,9 @@ export class World {
   }
 
   unitOf(cas: Cas, signature = Buffer.alloc(0)): WaitingUnit {
-    const body = Buffer.from(JSON.stringify(cas), "latin1");
-    return { id: cas.id, caller: cas.caller, body, signature, until: this.scheduler.time + WINDOW_MS };
+    const body = bodyOf(cas);
+    const until = this.scheduler.time + WINDOW_MS;
+    return { id: cas.id, caller: cas.caller, body, signature, until };
   }
 
   /** A client reads a key at one member, and signs a unit on it. Each key has a client of its own by default. */
@@ -506,7 +531,8 @@ export class World {
   exchange(share = 1): void {
     const [one, other] = [this.pick(this.up), this.pick(this.up)];
     if (one === undefined || other === undefined || !this.isConnected(one.id, other.id)) return;
-    for (const entry of one.entries.values()) if (this.chance(share)) other.add(entry);
+    for (const entry of one.entries.values())
+      if (entry.at > one.prunedTo && this.chance(share)) other.add(entry);
   }
 
   pick<Item>(items: readonly Item[]): Item | undefined {
@@ -571,3 +597,31 @@ export const listOf = (number: number, names: readonly string[]): VotingList => 
   hash: sha256(`list ${number}`),
   members: new Set(names.map(idOf)),
 });
+
+/**
+ * Starts three members on one list, of which the first one is the keeper.
+ * @param together  the maximum number of units that one proposal decides
+ */
+export async function startThree(
+  seed: number,
+  together: number,
+): Promise<{ world: World; members: readonly [Member, Member, Member] }> {
+  const world = new World(seed);
+  world.together = together;
+  const names = ["a", "b", "c"];
+  const members = names.map((name) => world.add(name)) as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, names)];
+    member.start();
+  }
+
+  const first = world.submit(members[0], [members[0]], "first");
+  await runUntil(world, "the first unit is decided everywhere", () =>
+    members.every((member) => member.decisionOn(first.id) !== null && member.decisions?.waiting === 0),
+  );
+  return { world, members };
+}
+
+/** Runs in steps of a millisecond until a condition holds. */
+export const runUntil = (world: World, what: string, holds: () => boolean): Promise<unknown> =>
+  until(what, holds, { pause: () => world.scheduler.runUntil(world.scheduler.time + 1) });
