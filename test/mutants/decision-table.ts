@@ -1401,4 +1401,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: WAITING,
   },
+  {
+    name: "decisions: members that have pruned their last decision, and restart, make no further one",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#followMade(made.proposal);",
+    replace: "",
+    test: RECOVERY,
+  },
 ];

@@ -102,6 +102,10 @@ const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
 const PATIENCE_MS = 10_000;
 const SHIFTS_MAX = 3;
+/** The share of the runs at whose end all daemons restart. */
+const RESTARTS = 0.3;
+/** The maximum number of milliseconds that each of them is down. */
+const RESTART_MS = 3_000;
 /** Milliseconds in which messages in flight arrive. */
 const SETTLE_MS = 500;
 /** Maximum milliseconds by which a folded entry may be ahead of a clock. */
@@ -153,10 +157,13 @@ export async function simulate(
 
     const isAlone = world.honest.length === 1 && lists === null;
     if (problems.length === 0 && (settings.isServiceChecked || lists !== null) && !isAlone) {
-      problems.push(...(await checkService(world, healedAt)));
-      const undecided = problems.length > 0 ? null : ((await contention?.probe()) ?? null);
-      if (undecided !== null) problems.push(undecided);
+      await serve(world, healedAt, contention, problems);
       if (problems.length === 0) entries = await untilEqual(world, problems, contention);
+
+      if (problems.length === 0 && (await restartAll(world, seed))) {
+        await serve(world, scheduler.time, contention, problems);
+        if (problems.length === 0) entries = await untilEqual(world, problems, contention);
+      }
     }
 
     if (problems.length === 0 && lists !== null) problems.push(...brokenLists(world));
@@ -282,6 +289,34 @@ export function setClientsToWork(world: World): void {
 function contentionIn(world: World, seed: number): Contention | null {
   const { contender } = world.genesis;
   return contender === undefined ? null : new Contention(world, seed, contender);
+}
+
+/** Checks that daemons accept writes, and that members decide. Adds to `problems` what is wrong. */
+async function serve(
+  world: World,
+  settledAt: number,
+  contention: Contention | null,
+  problems: string[],
+): Promise<void> {
+  problems.push(...(await checkService(world, settledAt)));
+  const undecided = problems.length > 0 ? null : ((await contention?.probe()) ?? null);
+  if (undecided !== null) problems.push(undecided);
+}
+
+/**
+ * Restarts all daemons in some of the runs in which none loses its data, or waits for a byzantine member.
+ * @returns whether they were restarted
+ */
+async function restartAll({ hosts, random, scheduler, trace }: World, seed: number): Promise<boolean> {
+  const isRestarting = new SeededRandom(seed, 17).chance(RESTARTS);
+  if (!isRestarting || hosts.some(({ options, isByzantine }) => isByzantine || !options.hasData))
+    return false;
+
+  trace("world", () => "all daemons restart");
+  for (const host of hosts) host.kill("all daemons restart", random.chance(0.5));
+  for (const host of hosts) host.restartAfter(random.between(10, RESTART_MS));
+  await scheduler.runUntil(scheduler.time + RESTART_MS + PEERING_LIMITS.catchUpMs);
+  return true;
 }
 
 /** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */

@@ -745,8 +745,18 @@ export class Decisions {
       if (made === null) continue;
       if (slot > this.#counted) this.#limitsMove(made.proposal, made.votes.ballot.member);
       this.#ports.decided(made.proposal, made.votes);
+      this.#followMade(made.proposal);
       return;
     }
+  }
+
+  /**
+   * Follows decisions that a majority has made again, because its members restarted after the entries were pruned: then
+   * they know only their votes. An entry that a snapshot covers, or that is part of the state, is not folded again.
+   */
+  #followMade({ decisions }: Proposal): void {
+    const { slot, at, seq, id } = decisions.at(-1) ?? decisions[0];
+    this.#follow({ slot, orderKey: { at, seq, id }, list: this.last.list });
   }
 
   /**

@@ -72,19 +72,44 @@ async function act(
   }
 }
 
-/** Repairs everything, and expects that all members receive all decisions, and decide a new unit. */
+/** The milliseconds in which the members decide a unit after all repairs. */
+const LAST_MS = 5_000;
+
+/**
+ * Repairs everything, and expects that all members receive all decisions, and decide a new unit; also if they restart
+ * after the entries of all decisions were removed.
+ */
 async function expectAll(world: World, members: readonly Member[]): Promise<void> {
   world.faults = { loss: 0, repeat: 0, delayMs: 3 };
-  const run = async (milliseconds: number): Promise<void> => {
-    const end = world.scheduler.time + milliseconds;
-    while (world.scheduler.time < end) {
-      world.exchange();
-      await world.scheduler.runUntil(world.scheduler.time + 20);
-    }
-  };
-  await run(4_000);
+  await exchangeAll(world, 4_000);
+  await expectDecision(world, members);
+
+  // Only entries are removed that are on the disks of all members.
+  await exchangeAll(world, 500);
+  for (const member of world.random.shuffled(members)) {
+    member.prunedTo = Math.max(...[...member.entries.values()].map(({ at }) => at));
+    member.stop();
+  }
+  for (const member of world.random.shuffled(members)) member.start();
+  await expectDecision(world, members);
+}
+
+/** Lets members exchange all entries for some time. */
+async function exchangeAll(world: World, milliseconds: number): Promise<void> {
+  const end = world.scheduler.time + milliseconds;
+  while (world.scheduler.time < end) {
+    world.exchange();
+    await world.scheduler.runUntil(world.scheduler.time + 20);
+  }
+}
+
+/** Expects that the members decide a new unit, and that each has all decisions. */
+async function expectDecision(world: World, members: readonly Member[]): Promise<void> {
   const cas = world.submit(members[0] as Member, members, "last");
-  await run(1_500);
+  // A change of the keeper may come first.
+  const isOpen = () => members.some((member) => member.decisionOn(cas.id) === null);
+  for (let waited = 0; waited < LAST_MS && isOpen(); waited += 500) await exchangeAll(world, 500);
+
   for (const id of [...world.decidedUnits.keys(), cas.id])
     for (const member of members) assert.ok(member.decisionOn(id) !== null, "each decision is everywhere");
   const slots = members.map(({ decisions }) => decisions?.last.slot);

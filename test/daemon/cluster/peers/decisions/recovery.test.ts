@@ -114,6 +114,42 @@ test("a decision whose entry no member has is given up once all members have the
   assert.ok(await decide(world, members));
 });
 
+test("members that restart after they pruned their last decision make further ones", async () => {
+  const { world, members } = threeMembers();
+  assert.ok(await decide(world, members));
+  const [a, b, c] = members;
+  for (const member of members) member.prunedTo = member.clock - 1;
+  assert.ok(await decide(world, members), "they know the pruned decision");
+
+  for (const member of members) member.prunedTo = member.clock - 1;
+  for (const member of members) member.stop();
+  for (const member of members) member.start();
+  assert.equal(a.decisions?.last.slot, 1, "only their votes remain of the second one");
+  assert.equal(a.decisions.openDate, a.stored?.accepted?.proposal.decisions[0].at);
+
+  assert.ok(await decide(world, members));
+  assert.deepEqual(
+    [a, b, c].map(({ decisions }) => [decisions?.last.slot, decisions?.openDate]),
+    [3, 3, 3].map((slot) => [slot, null]),
+  );
+});
+
+test("a member that has not pruned a decision for which it has not voted follows the votes of the others", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  assert.ok(await decide(world, members));
+  for (const member of [a, b]) member.prunedTo = member.clock - 1;
+  for (const member of members) member.stop();
+  c.stored = { promised: null, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
+  c.start();
+  const cas = world.submit(c, [c], "x");
+  for (const member of [a, b]) member.start();
+
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(world.decidedUnits.has(cas.id));
+  assert.equal(c.decisions?.last.slot, 2);
+});
+
 type Decided = Member["entries"] extends ReadonlyMap<string, infer Entry> ? Entry : never;
 
 /** Returns the last decision that shares its proposal. */
