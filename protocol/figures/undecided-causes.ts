@@ -17,7 +17,7 @@ export const UNDECIDED_CAUSES = {
   },
   promises: {
     says: "the members … do not promise to vote for what it proposes",
-    fix: "run dbsync status for these members: their clocks or promises may be wrong",
+    fix: "run dbsync status for these members: their disks may have failed, or their clocks or promises may be wrong",
   },
   votes: {
     says: "the members … do not vote for what it proposes",

@@ -1408,4 +1408,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "",
     test: RECOVERY,
   },
+  {
+    name: "decisions: a daemon whose disk has failed tries to replace the keeper",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "!lists.isReporting || timeline.failure !== null",
+    replace: "!lists.isReporting",
+    test: MAKING,
+  },
 ];

@@ -213,6 +213,7 @@ export class DecisionMaking {
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null {
     const voting = this.isPossible ? this.#voting : null;
+    if (this.#cluster.timeline.failure !== null) return "its disk has failed, so that it does not vote";
     if (voting === null) return "it is not a voting member yet";
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
@@ -328,10 +329,14 @@ export class DecisionMaking {
     this.#pin();
   }
 
-  /** @param since  the number of the list that made the last known decision */
+  /**
+   * Returns null if this daemon may not vote. One whose disk has failed can store no vote, and receives no decision: it
+   * would repeatedly try to replace the keeper, and so interrupt the members that decide.
+   * @param since  the number of the list that made the last known decision
+   */
   #votingLists(since: number): VotingLists | null {
-    const { lists } = this.#cluster;
-    if (lists === null || !lists.isReporting) return null;
+    const { lists, timeline } = this.#cluster;
+    if (lists === null || !lists.isReporting || timeline.failure !== null) return null;
     const { heads, history } = lists;
     const known = this.#known;
     if (known?.heads === heads && known.since === since && known.size === history.size) return known.lists;

@@ -25,6 +25,7 @@ export class FakeTimeline {
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
   state: Timeline["state"] = "live";
+  failure: string | null = null;
   published = 0;
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;

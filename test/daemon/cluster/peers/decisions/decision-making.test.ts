@@ -92,6 +92,7 @@ function start(
   const cluster = {
     timeline: {
       decided,
+      failure: null,
       published: 0,
       hasFolded: () => true,
       isFolded: () => false,
@@ -172,6 +173,20 @@ test("a daemon votes under a list that follows one which no member has", () => {
   for (const work of works) while (!work.next().done);
   decisions.tick();
   assert.equal(decisions.isPossible, true);
+});
+
+test("a daemon whose disk has failed takes no part in decisions", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  for (const failure of [null, "the disk is full"]) {
+    const { decisions, works } = start(storage, -1, checkUnit, { timeline: { failure } });
+    decisions.tick();
+    for (const work of works) while (!work.next().done);
+    decisions.tick();
+    assert.equal(decisions.isPossible, failure === null);
+    if (failure !== null)
+      assert.match(decisions.obstacle("unit", OWN, 1, true) ?? "", /^its disk has failed/);
+  }
 });
 
 test("a member whose votes contradict each other is named until the next start", () => {
