@@ -7,6 +7,10 @@ export const UNDECIDED_CAUSES = {
     says: "it is not connected to most members of the list (missing: …)",
     fix: "start these members first, or repair the network between them",
   },
+  "earlier-list": {
+    says: "members that may have made decisions under an earlier list are not connected (missing: …)",
+    fix: "start these members first, or replace those that are lost permanently: dbsync members replace",
+  },
   "promises-lost": {
     says: "it may have lost promises, and … must answer before it votes",
     fix: "start these members; if one of them reports the same, replace it: dbsync members replace",
@@ -74,6 +78,7 @@ export type UndecidedCause = keyof typeof UNDECIDED_CAUSES;
 /** The causes for which it may help to evict the members concerned, if they do not recover for hours. */
 export const EVICTION_HELPS: ReadonlySet<string> = new Set<UndecidedCause>([
   "no-majority",
+  "earlier-list",
   "promises",
   "objections",
   "keeper",

@@ -108,7 +108,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a client waits at a member that is not connected to a majority",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "if (this.#isMajorityConnected)\n            return null;",
+    find: "return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;",
     replace: "return null;",
     test: MEMBERS,
   },
@@ -1414,5 +1414,26 @@ export const decisionMutants: readonly Mutant[] = [
     find: "!lists.isReporting || timeline.failure !== null",
     replace: "!lists.isReporting",
     test: MAKING,
+  },
+  {
+    name: "decisions: a client waits although members of an earlier list are away",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "return EARLIER_AWAY;",
+    replace: "return null;",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: members blame each other while a member of an earlier list is away",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!this.#canDecide) {\n            const",
+    replace: "if (false) {\n            const",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: turns count as vain in which no member could decide",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "canDecide ? vain + 1 : vain",
+    replace: "vain + 1",
+    test: LIMITS,
   },
 ];

@@ -40,7 +40,7 @@ import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
 import { PATIENCE_MS_MAX, Timeouts } from "./timeouts.js";
 import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
-import { followsOthers, isMajority, VoteCount } from "./vote-count.js";
+import { followsOthers, isMajority, isPromised, VoteCount } from "./vote-count.js";
 import { bodiesOf, isSameTurn, NO_OBJECTION, Voter, votedIn } from "./voter.js";
 
 /**
@@ -74,6 +74,8 @@ const RANDOM_SHARE = 1 / 8;
 const PROMISES_LOST =
   "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
+const EARLIER_AWAY =
+  "members that may have decided under an earlier list are not connected: start or replace those that dbsync status names";
 const PAIR_IS_APART =
   "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first";
 
@@ -228,7 +230,7 @@ export class Decisions {
 
   /** The ids of the members that repeatedly prevent decisions without a benefit. */
   get disturbing(): readonly ByteString[] {
-    if (!this.#isMajorityConnected) return [];
+    if (!this.#canDecide) return [];
     const found = new Set([...this.#turns.vain(this.#ports.uptime()), ...this.#keeper.objectors]);
     found.delete(this.#ports.own.id);
     return [...found];
@@ -239,7 +241,8 @@ export class Decisions {
     return promised === null ? [] : [promised.member];
   }
 
-  #obstacle({ current }: VotingLists): Obstacle {
+  #obstacle(lists: VotingLists): Obstacle {
+    const { current, earlier, unknown } = lists;
     const { own, isConnected, latestDate } = this.#ports;
     const { promised } = this.#voter;
     const others = [...current.members].filter((id) => id !== own.id);
@@ -247,6 +250,10 @@ export class Decisions {
     if (this.#voter.isAmnesic) return { cause: "promises-lost", members: this.missingPromises };
     if (!this.#isMajorityConnected)
       return { cause: "no-majority", members: others.filter((id) => !isConnected(id)) };
+    if (!this.#canDecide) {
+      const isEarlier = (id: ByteString) => unknown.has(id) || earlier.some(({ members }) => members.has(id));
+      return { cause: "earlier-list", members: others.filter((id) => !isConnected(id) && isEarlier(id)) };
+    }
     if (promised?.listHash === current.hash && promised.round > latestDate())
       return { cause: "round-ahead", members: [promised.member] };
     if (this.#keeper.obstacle !== null) return this.#keeper.obstacle;
@@ -317,7 +324,8 @@ export class Decisions {
     if (this.#votes.hasProposalOf(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
-    if (this.#isMajorityConnected) return null;
+    if (this.#canDecide) return null;
+    if (this.#isMajorityConnected) return EARLIER_AWAY;
     return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
   }
 
@@ -325,6 +333,13 @@ export class Decisions {
     const { own, isConnected } = this.#ports;
     const list = this.#lists()?.current;
     return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
+  }
+
+  /** Whether enough members are connected, also of earlier lists that may have made decisions. */
+  get #canDecide(): boolean {
+    const { own, isConnected } = this.#ports;
+    const lists = this.#lists();
+    return lists !== null && isPromised(lists, { has: (id) => id === own.id || isConnected(id) });
   }
 
   /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
@@ -460,7 +475,7 @@ export class Decisions {
     if (now - since < wait && !isStarving) return;
     // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
     if (isReachable && !this.#turns.mayBegin(own, now)) return;
-    if (this.#hasKeeper) this.#turns.begin(own, now);
+    if (this.#hasKeeper) this.#turns.begin(own, now, this.#canDecide);
     this.#keptAt = now;
     this.#wait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
@@ -601,7 +616,7 @@ export class Decisions {
   /** Called before a ballot of another keeper, or of another round, is promised. */
   #beginTurn({ member }: Ballot): void {
     const now = this.#ports.uptime();
-    if (this.#hasKeeper) this.#turns.begin(member, now);
+    if (this.#hasKeeper) this.#turns.begin(member, now, this.#canDecide);
     this.#wait(now);
   }
 

@@ -33,12 +33,13 @@ export class Turns {
     return turn === undefined || now - turn.beganAt >= turn.pause;
   }
 
-  begin(member: ByteString, now: number): void {
+  /** @param canDecide  whether enough members are connected: otherwise the turn does not count as one in vain */
+  begin(member: ByteString, now: number, canDecide: boolean): void {
     const known = this.#turns.get(member);
     const { pause, vain } =
       known === undefined || now - known.beganAt >= FORGET_MS ? { pause: 0, vain: 0 } : known;
     const next = Math.min(Math.max(2 * pause, PAUSE_MS), PAUSE_MS_MAX);
-    this.#turns.set(member, { beganAt: now, pause: next, vain: vain + 1 });
+    this.#turns.set(member, { beganAt: now, pause: next, vain: canDecide ? vain + 1 : vain });
   }
 
   /**

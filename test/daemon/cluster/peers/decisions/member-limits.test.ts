@@ -11,7 +11,7 @@ test("a member's turns become rarer, and decisions make them more frequent again
   const turns = new Turns();
   let now = 0;
   const pauseOf = (member: string): number => {
-    turns.begin(member, now);
+    turns.begin(member, now, true);
     const since = now;
     while (!turns.mayBegin(member, now)) now += 500;
     return now - since;
@@ -38,6 +38,9 @@ test("a member's turns become rarer, and decisions make them more frequent again
 
   now += 120_000;
   assert.equal(pauseOf("a"), 2_000, "after a long time");
+
+  for (let turn = 0; turn < 10; turn++) turns.begin("c", now, false);
+  assert.deepEqual(turns.vain(now), [], "no member could have decided");
 });
 
 test("a member that prevents three attempts alone is left out for a minute", () => {

@@ -58,6 +58,46 @@ test("without a majority, a member names the missing members until decisions are
   assert.equal(a.decisions?.undecided, null);
 });
 
+test("members name the lost one of an earlier list, and not each other, until a list leaves it out", async () => {
+  const world = new World(seed());
+  const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => world.add(name)) as [
+    Member,
+    Member,
+    Member,
+    Member,
+  ];
+  const first = listOf(1, ["a", "b", "c"]);
+  for (const member of [a, b, c]) {
+    member.lists = [first];
+    member.start();
+  }
+  await runFor(world, 2_000, [a, b, c]);
+  b.stop();
+  c.stop();
+
+  // d replaces b. c may have decided with b.
+  for (const member of [a, d]) member.lists = [first, listOf(2, ["a", "c", "d"])];
+  d.start();
+  for (const entry of a.entries.values()) d.add(entry);
+  await runFor(world, 40_000, [a, d]);
+  for (const member of [a, d]) {
+    expectCause(member, "earlier-list", ["c"]);
+    assert.match(
+      member.decisions?.obstacle("unit", "key", 1) ?? "",
+      /earlier list/,
+      "no client waits in vain",
+    );
+    assert.deepEqual(member.decisions?.disturbing, []);
+  }
+
+  for (const member of [a, d]) member.lists = [first, listOf(2, ["a", "c", "d"]), listOf(3, ["a", "d"])];
+  await runFor(world, 40_000, [a, d]);
+  for (const member of [a, d]) {
+    assert.equal(member.decisions?.undecided, null);
+    assert.deepEqual(member.decisions.disturbing, []);
+  }
+});
+
 test("it is no longer reported some time after the last unit was given up", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
