@@ -1436,4 +1436,25 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "vain + 1",
     test: LIMITS,
   },
+  {
+    name: "decisions: slots begin with 1 again after the restore of a backup",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "isRestored ? Math.min(lastAt, decided.knownFrom) : decided.knownFrom",
+    replace: "decided.knownFrom",
+    test: MAKING,
+  },
+  {
+    name: "decisions: each start without a decision reads the complete log",
+    file: "daemon/cluster/members/list-history.js",
+    find: "some((hash) => !this.#proved.has(hash))",
+    replace: "some(() => true)",
+    test: MAKING,
+  },
+  {
+    name: "decisions: a restored decision ends the lists before the present one",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "return isFollowed === true ? ballot.list : 0;",
+    replace: "return ballot?.list ?? 0;",
+    test: MAKING,
+  },
 ];

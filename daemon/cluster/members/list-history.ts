@@ -80,6 +80,11 @@ export class ListHistory {
     return this.#proved.has(hash);
   }
 
+  /** Whether some known lists are neither in use nor followed by one in use, for example those of a restored backup. */
+  get hasUnproved(): boolean {
+    return [...this.#lists.keys()].some((hash) => !this.#proved.has(hash));
+  }
+
   /** Whether that is known of a list whose hash begins with the given bytes. */
   isPrefixProved(prefix: ByteString): boolean {
     return [...this.#proved].some((hash) => hash.startsWith(prefix));

@@ -7,6 +7,7 @@ import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
 import { UNDECIDED_CAUSES } from "../../../../protocol/figures/undecided-causes.js";
 import {
+  type Certificate,
   type DecisionMessage,
   type LastDecision,
   readCertificate,
@@ -304,7 +305,12 @@ export class DecisionMaking {
       const parts = timeline.hasFolded(decision) ? timeline.read(decision) : null;
       if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
     }
-    for (const found of decided.stored(decided.knownFrom)) {
+    // After a backup was restored, no promise names its decisions, but the slots must continue after them. Otherwise a
+    // daemon that starts with an empty folder and receives all decisions would find two decisions in one slot.
+    const isRestored = this.#cluster.lists?.history.hasUnproved === true;
+    const lastAt = this.#decisions?.last.orderKey?.at ?? 0;
+    const from = isRestored ? Math.min(lastAt, decided.knownFrom) : decided.knownFrom;
+    for (const found of decided.stored(from)) {
       for (const { orderKey, body, signature } of found)
         if (timeline.hasFolded(orderKey)) decided.note([this.#entryOf(body, signature)]);
       yield;
@@ -323,10 +329,20 @@ export class DecisionMaking {
     this.#decisions?.folded(
       entries.map((entry) => {
         const decision = this.#made.get(entry.id) ?? this.#decisionOf(entry);
-        return { decision, list: listOf(entry.signature) };
+        return { decision, list: this.#listOf(readCertificate(entry.signature)) };
       }),
     );
     this.#pin();
+  }
+
+  /**
+   * Returns the number of the member list that made a decision; 0: the present list does not follow it, because the
+   * decision is from a restored backup. Then any list that the present one follows may have made later decisions.
+   */
+  #listOf(certificate: Certificate | null): number {
+    const { ballot } = certificate ?? {};
+    const isFollowed = ballot !== undefined && this.#cluster.lists?.history.isProved(ballot.listHash);
+    return isFollowed === true ? ballot.list : 0;
   }
 
   /**
@@ -408,7 +424,12 @@ export class DecisionMaking {
     const parts = timeline.hasFolded(orderKey) ? timeline.read(orderKey) : null;
     if (parts === null || !isDecision(parts.body)) return null;
     const { slot, index, count, previous } = readDecision(parts.body);
-    return { slot, previous, endSlot: slot - index + count - 1, list: listOf(parts.signature) };
+    return {
+      slot,
+      previous,
+      endSlot: slot - index + count - 1,
+      list: this.#listOf(readCertificate(parts.signature)),
+    };
   }
 
   #send(to: ByteString, message: DecisionMessage): void {
@@ -679,9 +700,6 @@ type ChosenUnit = { readonly unit: WaitingUnit; readonly envelope: Envelope } | 
 
 /** What the first decision under a new list decides. */
 const NO_UNIT = { unit: null, envelope: null } as const;
-
-/** Returns the number of the member list that made a decision. @param signature  its certificate */
-const listOf = (signature: Buffer): number => readCertificate(signature)?.ballot.list ?? 0;
 
 const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
 

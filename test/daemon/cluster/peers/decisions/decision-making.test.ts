@@ -21,9 +21,11 @@ import type { TimelineParts } from "../../../../../daemon/timeline/timeline-envi
 import {
   NO_PROMISES,
   readStoredPromises,
+  writeCertificate,
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../../protocol/members/decision-messages.js";
+import type { SignedList } from "../../../../../protocol/members/member-list.js";
 import {
   type Decision,
   readDecision,
@@ -173,6 +175,44 @@ test("a daemon votes under a list that follows one which no member has", () => {
   for (const work of works) while (!work.next().done);
   decisions.tick();
   assert.equal(decisions.isPossible, true);
+});
+
+test("slots continue after the decisions of a restored backup, and any list of the new members may have decided", () => {
+  const list = {
+    hash: "l".repeat(32),
+    list: { number: 2, members: [OWN, sha256(PEER), sha256("away")], parents: ["p".repeat(32)] },
+    body: Buffer.alloc(1),
+    signature: Buffer.alloc(1),
+  } as unknown as SignedList;
+  const lost = { ...list, hash: "b".repeat(32) };
+
+  /** Starts a daemon with an old decision. @param by  the list that made it @param known  further known lists */
+  const started = (by: SignedList, known: readonly SignedList[]) => {
+    const storage = new MemoryStorage();
+    storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+    const head = { slot: 1, index: 0, count: 1, previous: null, at: 1_000, seq: 0, unit: null };
+    const body = writeDecision({ ...head, outcomes: ["applied"] });
+    const ballot = { list: 2, listHash: by.hash, round: 1, member: OWN, attempt: 0 };
+    const signature = writeCertificate({ ballot, path: [], votes: [] });
+    store(storage, withId({ id: "", body, signature, envelope: readEntryBody(body) }));
+
+    const history = new ListHistory(new MemoryStorage());
+    history.use([list]);
+    for (const one of known) history.add(one);
+    const lists = { isReporting: true, heads: [list], history, membership: { inForce: list } };
+    const members = new Map([[sha256(PEER), { status: {}, connection: { send: () => {} } }]]);
+    const { decisions, works } = start(storage, -1, checkUnit, { cluster: { lists, members } });
+    decisions.tick();
+    for (const work of works) while (!work.next().done);
+    decisions.listsChanged();
+    return { slot: decisions.last, obstacle: decisions.obstacle("u".repeat(32), OWN, 1, false) };
+  };
+
+  assert.equal(started(list, []).slot, 0, "without another list, old decisions are not read");
+  assert.deepEqual(started(list, [lost]), { slot: 1, obstacle: null });
+  const { slot, obstacle } = started(lost, [lost]);
+  assert.equal(slot, 1);
+  assert.match(obstacle ?? "", /earlier list/, "the numbers of a lost list mean nothing");
 });
 
 test("a daemon whose disk has failed takes no part in decisions", () => {
