@@ -13,6 +13,7 @@ const CHAIN = "test/daemon/cluster/peers/decisions/decision-chain.test.js";
 const GAPS = "test/daemon/cluster/peers/decisions/gap.test.js";
 const CHANGES = "test/daemon/cluster/peers/decisions/keeper-changes.test.js";
 const TIMEOUTS = "test/daemon/cluster/peers/decisions/timeouts.test.js";
+const CERTIFICATES = "test/daemon/cluster/peers/decisions/slot-certificates.test.js";
 const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
 const LISTS = "test/daemon/cluster/members/member-lists.test.js";
 const RECOVERY = "test/daemon/cluster/peers/decisions/recovery.test.js";
@@ -1456,5 +1457,40 @@ export const decisionMutants: readonly Mutant[] = [
     find: "return isFollowed === true ? ballot.list : 0;",
     replace: "return ballot?.list ?? 0;",
     test: MAKING,
+  },
+  {
+    name: "decisions: no member is found that votes for two decisions with another member each",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#certificates.add(slot, index, id, certificate)",
+    replace: "null",
+    test: MAKING,
+  },
+  {
+    name: "decisions: members that vote for two decisions are reported each time that one is folded",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (this.contradicting.has(member))",
+    replace: "if (false)",
+    test: MAKING,
+  },
+  {
+    name: "decisions: a member is blamed for its votes in two ballots",
+    file: "daemon/cluster/peers/decisions/slot-certificates.js",
+    find: "compareBallots(known.ballot, ballot) === 0",
+    replace: "true",
+    test: CERTIFICATES,
+  },
+  {
+    name: "decisions: a member is blamed for a decision that is folded again",
+    file: "daemon/cluster/peers/decisions/slot-certificates.js",
+    find: "known.id === id",
+    replace: "false",
+    test: CERTIFICATES,
+  },
+  {
+    name: "decisions: a member is blamed for proposals with different first slots",
+    file: "daemon/cluster/peers/decisions/slot-certificates.js",
+    find: "known.first === first && ",
+    replace: "",
+    test: CERTIFICATES,
   },
 ];

@@ -62,6 +62,7 @@ import type {
 } from "./decision-types.js";
 import { Decisions } from "./decisions.js";
 import { type Finality, PatternBeginnings } from "./pattern-beginnings.js";
+import { SlotCertificates } from "./slot-certificates.js";
 import type { Undecided } from "./undecided.js";
 import { bodiesOf } from "./voter.js";
 
@@ -122,6 +123,7 @@ export class DecisionMaking {
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
+  readonly #certificates = new SlotCertificates();
   /** The parsed bodies of decisions, which are evaluated and recorded. */
   readonly #entries = new WeakMap<ProposedDecision, Entry>();
   /** The decisions that are being recorded, by id. */
@@ -214,7 +216,6 @@ export class DecisionMaking {
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null {
     const voting = this.isPossible ? this.#voting : null;
-    if (this.#cluster.timeline.failure !== null) return "its disk has failed, so that it does not vote";
     if (voting === null) return "it is not a voting member yet";
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
@@ -329,7 +330,9 @@ export class DecisionMaking {
     this.#decisions?.folded(
       entries.map((entry) => {
         const decision = this.#made.get(entry.id) ?? this.#decisionOf(entry);
-        return { decision, list: this.#listOf(readCertificate(entry.signature)) };
+        const certificate = readCertificate(entry.signature);
+        if (certificate !== null) this.#compareInSlot(decision, certificate);
+        return { decision, list: this.#listOf(certificate) };
       }),
     );
     this.#pin();
@@ -343,6 +346,21 @@ export class DecisionMaking {
     const { ballot } = certificate ?? {};
     const isFollowed = ballot !== undefined && this.#cluster.lists?.history.isProved(ballot.listHash);
     return isFollowed === true ? ballot.list : 0;
+  }
+
+  /** Reports if another decision of the same slot is part of the state, and the members that are known to lie then. */
+  #compareInSlot(decision: ProposedDecision, certificate: Certificate): void {
+    const { slot, index, id } = decision;
+    const voters = this.#certificates.add(slot, index, id, certificate);
+    if (voters === null) return;
+    this.#cluster.notices.warn("decisions of a slot", { slot }, TWO_OF_ONE_SLOT);
+    for (const spki of voters) this.#contradicted(this.#cluster.hash(Buffer.from(spki, "latin1")));
+  }
+
+  #contradicted(member: ByteString): void {
+    if (this.contradicting.has(member)) return;
+    this.contradicting.add(member);
+    this.#cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
   }
 
   /**
@@ -405,10 +423,7 @@ export class DecisionMaking {
       unitHead: (body) => this.#unitHead(body),
       readUnit: (body, signature) => this.#readUnit(body, signature),
       decided: (proposal, votes) => this.#make(proposal, votes),
-      contradicted: (member) => {
-        this.contradicting.add(member);
-        cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
-      },
+      contradicted: (member) => this.#contradicted(member),
     };
   }
 
@@ -701,6 +716,8 @@ type ChosenUnit = { readonly unit: WaitingUnit; readonly envelope: Envelope } | 
 /** What the first decision under a new list decides. */
 const NO_UNIT = { unit: null, envelope: null } as const;
 
+const TWO_OF_ONE_SLOT =
+  "two different decisions of one slot are part of the state: a member is broken or lies, or the slots have begun again after a restore, and an effect may have happened twice";
 const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
 
 const votingList = ({ hash, list: { number, members } }: SignedList): VotingList => ({

@@ -224,8 +224,6 @@ test("a daemon whose disk has failed takes no part in decisions", () => {
     for (const work of works) while (!work.next().done);
     decisions.tick();
     assert.equal(decisions.isPossible, failure === null);
-    if (failure !== null)
-      assert.match(decisions.obstacle("unit", OWN, 1, true) ?? "", /^its disk has failed/);
   }
 });
 
@@ -243,6 +241,45 @@ test("a member whose votes contradict each other is named until the next start",
     decisions.receive(peer, writeDecisionMessage({ kind: "vote", vote }));
   }
   assert.deepEqual([...decisions.contradicting], [peer]);
+});
+
+test("a member is named once whose votes for two decisions of a slot become part of the state", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+
+  const certified = (at: number, voters: readonly string[]): Entry => {
+    const previous = { at: 1, seq: 0, id: "p".repeat(32) };
+    const head = { slot: 2, index: 1, count: 2, previous, at, seq: 0 };
+    const unit = withId(entry(`unit ${at}`, 0, ["SET lock me NX"], { decide: true }));
+    const body = writeDecision({ ...head, unit, outcomes: ["applied"] });
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
+    const votes = voters.map((spki) => ({ spki, signature: "s" }));
+    const signature = writeCertificate({ ballot, path: [], votes });
+    return withId({ id: "", body, signature, envelope: readEntryBody(body) });
+  };
+
+  const entries = [certified(AT, [OWN, PEER]), certified(AT + 1, ["another key", PEER])];
+  const errors: object[] = [];
+  const warnings: object[] = [];
+  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+    cluster: {
+      log: { error: (fields: object) => errors.push(fields) },
+      notices: { warn: (_: string, fields: object) => warnings.push(fields) },
+    },
+  });
+  decisions.tick();
+  while (!works[0]?.next().done);
+
+  const [one, other] = entries as [Entry, Entry];
+  decided.note([one]);
+  decided.note([one]);
+  assert.deepEqual([...decisions.contradicting], []);
+  decided.note([other]);
+  decided.note([other]);
+  assert.deepEqual([...decisions.contradicting], [sha256(PEER)]);
+
+  assert.equal(errors.length, 1);
+  assert.deepEqual(warnings, [{ slot: 2 }, { slot: 2 }]);
 });
 
 /** Starts a member of a list that has promised nothing. */
