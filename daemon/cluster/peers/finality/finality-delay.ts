@@ -160,7 +160,8 @@ export class FinalityDelay {
   /** Returns by how many entries a member differs in number from this daemon. New writes arrive at both. */
   #gapTo(member: ConnectedMember | undefined): number {
     const status = member?.status ?? null;
-    if (status === null) return 0;
+    // The first status is progress, and so are the entries that it then receives.
+    if (status === null) return Number.POSITIVE_INFINITY;
     const own = totalsOf(this.#cluster.timeline.index);
     return Math.abs(own.ring.count + own.data.count - status.ring.count - status.data.count);
   }

@@ -153,6 +153,21 @@ for (const [cause, members, happen] of causes)
     scene.expect(cause, members, true);
   });
 
+test("entries that a new member receives are progress, although its status was not known at first", () => {
+  const scene = new Scene();
+  scene.entries = 1_000;
+  const joining = scene.member(C);
+  joining.list = null;
+  joining.status = null;
+  scene.run(1_000);
+  const status = { watermark: 0, data: 0 };
+  joining.status = status;
+  scene.run(200_000, () => status.data++);
+  scene.expect("list", [C], false);
+  scene.run(61_000);
+  scene.expect("list", [C], true);
+});
+
 test("while all dates are later, finality waits for the members whose entries differ, or for their reports", () => {
   const scene = new Scene();
   scene.stable = EPOCH;
