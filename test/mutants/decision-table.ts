@@ -1493,4 +1493,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "",
     test: CERTIFICATES,
   },
+  {
+    name: "decisions: a member whose decisions arrive as entries does not raise its limits",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#creditOpen(decision);",
+    replace: "",
+    test: MEMBERS,
+  },
 ];

@@ -133,6 +133,8 @@ export class Decisions {
   readonly #undecidedTime = new UndecidedTime();
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
+  /** The last slot for whose decisions the members may send more messages. */
+  #creditedSlot = 0;
   /** Whether units have arrived in this turn of the event loop. */
   #hasArrivals = false;
   /** When the latest proposal of another member arrived; `uptime` milliseconds. */
@@ -367,6 +369,7 @@ export class Decisions {
     for (const { decision, list } of decisions) {
       const { slot, index, count, previous, unit } = decision;
       if (unit !== null) this.#removeUnit(unit);
+      this.#creditOpen(decision);
       if (index === 0) this.#correct(decision);
       const endSlot = slot - index + count - 1;
       if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
@@ -775,13 +778,29 @@ export class Decisions {
   }
 
   /**
+   * Lets members send more messages after a decision of the proposal for which this daemon has voted: a majority has
+   * voted for it, although the other votes may never arrive here, because their members are not connected to this one.
+   */
+  #creditOpen({ id }: ProposedDecision): void {
+    const { open } = this.#voter;
+    if (open?.proposal.decisions[0].id === id) this.#creditMessages(open.proposal);
+  }
+
+  /** Lets members send more messages, because a majority has decided a slot. */
+  #creditMessages({ slot, decisions }: Proposal): void {
+    if (slot <= this.#creditedSlot) return;
+    this.#creditedSlot = slot;
+    this.#limit.decided(decisions.length);
+  }
+
+  /**
    * Raises the limits of the members, because a majority has decided a slot in a member's turn. This daemon waits again
    * for the keeper, even if earlier decisions are missing here.
    */
-  #limitsMove({ slot, decisions }: Proposal, keeper: ByteString): void {
-    this.#counted = slot;
+  #limitsMove(proposal: Proposal, keeper: ByteString): void {
+    this.#counted = proposal.slot;
     this.#wait(this.#ports.uptime());
-    this.#limit.decided(decisions.length);
+    this.#creditMessages(proposal);
     // A keeper that decides units, but not the one that waits longest, has to let another member begin.
     const isFair = this.#ports.uptime() - this.#oldest < STARVING_MS;
     this.#turns.decided(keeper, isFair);

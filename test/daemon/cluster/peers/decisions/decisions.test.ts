@@ -222,6 +222,28 @@ for (const isDoubtedFirst of [true, false])
     assert.ok(!world.decidedUnits.has(first.id));
   });
 
+test("members vote for each proposal although two of them are not connected, and do not count each other's votes", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  world.cut.add(b.id < c.id ? `${b.id}${c.id}` : `${c.id}${b.id}`);
+  let at = world.scheduler.time;
+  let decided = world.decidedUnits.size;
+  let idle = 0;
+  for (let step = 0; step < 3_000; step++) {
+    for (let unit = 0; unit < 3; unit++) world.submit(a, [a], `key ${world.units.size}`);
+    await world.scheduler.runUntil(world.scheduler.time + 1);
+    if (world.decidedUnits.size === decided) continue;
+    const pause = world.scheduler.time - at;
+    if (pause > 100) idle += pause;
+    at = world.scheduler.time;
+    decided = world.decidedUnits.size;
+  }
+  // If another member is the keeper, it may wait once until it repeats its proposal.
+  assert.ok(idle < 600, `${idle} ms without a decision`);
+});
+
 test("decisions continue without a pause while more units wait than members can decide in time", {
   skip: skipUnlessFull,
 }, async () => {
