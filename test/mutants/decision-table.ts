@@ -1391,15 +1391,15 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a unit that has to wait is the first one, and stops a doubted one",
     file: "daemon/cluster/peers/decisions/keeper.js",
-    find: "if (hasToWait(unit) || (isDoubted && !isFirst)) {",
-    replace: "isFirst &&= !hasToWait(unit);\n            if (hasToWait(unit) || (isDoubted && !isFirst)) {",
+    find: " || hasToWait(unit))",
+    replace: " || (hasToWait(unit) && !(isFirst = false)))",
     test: MEMBERS,
   },
   {
     name: "decisions: a unit to which members objected has no turn while its key has later units",
     file: "daemon/cluster/peers/decisions/keeper.js",
-    find: "if (delayed.has(unit.caller))",
-    replace: "if (false)",
+    find: "delayed.has(unit.caller) || ",
+    replace: "",
     test: WAITING,
   },
   {
@@ -1498,6 +1498,20 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "this.#creditOpen(decision);",
     replace: "",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a unit that can no longer be served delays the others of its key",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "delayed.has(unit.caller) || hasToWait(unit)",
+    replace: "delayed.has(unit.caller) || (hasToWait(unit) && delayed.add(unit.caller))",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a unit waits because members have objected to another one several times",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "doubted.some(({ unit }) => unit !== null)",
+    replace: "false",
     test: MEMBERS,
   },
 ];

@@ -98,7 +98,10 @@ export class Keeper {
   /** The ids of waiting units to which a member has objected. */
   #doubted = new Set<ByteString>();
   #pause = PAUSE_MS;
+  /** When proposals may be made again after an objection to a proposal as a whole; `uptime` milliseconds. */
   #pausedUntil = 0;
+  /** When the first of `#doubted` may be proposed again; until then, later units of their keys wait as well. */
+  #doubtedFrom = 0;
   readonly #objectors = new Objectors();
   /** The members that objected to the last attempt for the present slot. */
   #objected: readonly ByteString[] = [];
@@ -299,14 +302,16 @@ export class Keeper {
   /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
   #attemptAgain(proposed: Proposed): void {
     const { proposal, objections } = proposed;
+    const now = this.#ports.uptime();
     // A single member may not know all clocks, so that the others have to be unable to decide without it.
     if (!this.#areOthersMajority(proposed) || this.#isDecidedWithout(proposed)) this.#followClocks(proposed);
     this.#objected = [...objections.keys()];
-    this.#objectors.prevented(this.#objected, this.#ports.uptime());
+    this.#objectors.prevented(this.#objected, now);
     const waiting = new Set(Array.from(this.#handlers.waiting(), ({ id }) => id));
     for (const id of this.#doubted) if (!waiting.has(id)) this.#doubted.delete(id);
     // The members may never agree on these units, for example because one of them cannot run a command.
-    for (const { unit } of objectedOf(proposal, objections.values())) {
+    const doubted = objectedOf(proposal, objections.values());
+    for (const { unit } of doubted) {
       if (unit === null) continue;
       this.#doubted.add(unit);
       this.#handlers.postpone(unit);
@@ -317,7 +322,9 @@ export class Keeper {
       this.stop();
       return;
     }
-    this.#pausedUntil = this.#ports.uptime() + this.#pause;
+    // Units to which no member has objected do not wait for the others.
+    if (doubted.some(({ unit }) => unit !== null)) this.#doubtedFrom = now + this.#pause;
+    else this.#pausedUntil = now + this.#pause;
     this.#pause = Math.min(2 * this.#pause, PAUSE_MS_MAX);
     this.prepare(ballot);
     for (const [id, promise] of objections) this.#preparation?.promises.set(id, promise);
@@ -394,23 +401,23 @@ export class Keeper {
   /**
    * Yields the waiting units that may share a proposal, from each key in turn. One to which a member has objected is
    * proposed alone when it is the first, so that it prevents no other one. Until then, later ones of its key wait: they
-   * would otherwise always be served before it.
+   * would otherwise always be served before it. One that cannot be proposed now delays none.
    * @param hasToWait  whether a unit cannot be proposed now
    */
   *#proposable(hasToWait: (unit: WaitingUnit) => boolean): Generator<WaitingUnit> {
+    const now = this.#ports.uptime();
     const delayed = new Set<ByteString>();
     let isFirst = true;
     for (const unit of this.#handlers.waiting()) {
-      if (delayed.has(unit.caller)) continue;
+      if (delayed.has(unit.caller) || hasToWait(unit)) continue;
       const isDoubted = this.#doubted.has(unit.id);
-      const isAlone = isDoubted && isFirst;
-      if (hasToWait(unit) || (isDoubted && !isFirst)) {
-        if (isDoubted) delayed.add(unit.caller);
+      if (isDoubted && (!isFirst || now < this.#doubtedFrom)) {
+        delayed.add(unit.caller);
         continue;
       }
 
       yield unit;
-      if (isAlone) return;
+      if (isDoubted) return;
       isFirst = false;
     }
   }

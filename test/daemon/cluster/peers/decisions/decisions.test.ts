@@ -222,6 +222,59 @@ for (const isDoubtedFirst of [true, false])
     assert.ok(!world.decidedUnits.has(first.id));
   });
 
+test("a unit whose date has become too old since members objected to it stops no other one of its key", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted", "app");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  // No unit is decided meanwhile, so that the last proposal remains possible.
+  await runFor(world, 31_000, () => {});
+
+  const next = world.submit(a, [a], "next", "app");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(next.id));
+  assert.ok(!world.decidedUnits.has(doubted.id));
+});
+
+test("a unit to which members have objected, and that cannot be proposed now, stops no other one of its key", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted", "app");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  await runFor(world, 1_000, () => {});
+  world.overtaken.add(doubted.id);
+  // The members object to the last proposal with it after 150 ms.
+  await runFor(world, 300, () => {});
+
+  const next = world.submit(a, [a], "next", "app");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(next.id));
+  assert.ok(!world.decidedUnits.has(doubted.id));
+});
+
+test("a unit does not wait because members have objected to another one several times", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const doubted = world.casOf(a, "doubted");
+  for (const member of [b, c]) member.objectsTo.add(doubted.id);
+  a.decisions?.submit(world.unitOf(doubted));
+  await runFor(world, 5_000, () => {});
+
+  const objectors = new Set<string>();
+  world.trace = (from, _, message) => {
+    if (message.kind === "promise" && message.objected.length > 0) objectors.add(from);
+  };
+  await until("both object again", () => objectors.size === 2, {
+    pause: () => world.scheduler.runUntil(world.scheduler.time + 1),
+  });
+  await world.scheduler.runUntil(world.scheduler.time + 20);
+  const next = world.submit(a, [a], "next");
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(world.decidedUnits.has(next.id));
+});
+
 test("members vote for each proposal although two of them are not connected, and do not count each other's votes", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
