@@ -1514,4 +1514,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "false",
     test: MEMBERS,
   },
+  {
+    name: "decisions: a unit is sent to a keeper that does not accept it yet",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (this.#ports.isReady(keeper))",
+    replace: "if (true)",
+    test: MEMBERS,
+  },
 ];

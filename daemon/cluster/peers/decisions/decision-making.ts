@@ -402,6 +402,7 @@ export class DecisionMaking {
       nextTurn: cluster.nextTurn,
       lists: (since) => this.#votingLists(since),
       isConnected: (id) => cluster.members.has(id),
+      isReady: (id) => (cluster.members.get(id)?.status ?? null) !== null,
       roundTrip: (id) => cluster.members.get(id)?.roundTrip ?? null,
       send: (to, message) => this.#send(to, message),
       save: ({ accepted, ...state }, then) => {

@@ -151,9 +151,11 @@ export interface DecisionPorts {
    */
   readonly lists: (since: number) => VotingLists | null;
   readonly isConnected: (member: ByteString) => boolean;
+  /** Whether a message to a member is sent: it is connected, and has sent its first status. */
+  readonly isReady: (member: ByteString) => boolean;
   /** Returns the milliseconds of the last round trip to a member; null if it is unknown, or not connected. */
   readonly roundTrip: (member: ByteString) => number | null;
-  /** Sends a message to one other member. A message to a member that is not connected is lost. */
+  /** Sends a message to one other member. A message to a member that is not ready is lost. */
   readonly send: (to: ByteString, message: DecisionMessage) => void;
   /** Calls `then` when the state is on the disk. States are stored in the order of the calls. */
   readonly save: (state: VoterState, then: () => void) => void;

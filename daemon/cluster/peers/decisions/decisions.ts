@@ -465,7 +465,7 @@ export class Decisions {
     const isReachable = keeper !== null && keeper !== own && this.#ports.isConnected(keeper);
     if (isReachable) {
       this.#reachedAt = now;
-      this.#forward(keeper, now);
+      if (this.#ports.isReady(keeper)) this.#forward(keeper, now);
     }
     if (this.#timeouts.isReading) return;
     const { patienceMs, rankMs } = this.#timeouts;

@@ -297,6 +297,21 @@ test("members vote for each proposal although two of them are not connected, and
   assert.ok(idle < 600, `${idle} ms without a decision`);
 });
 
+test("a unit is sent to a keeper once it has sent its first status, and does not replace it", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b] = members as [Member, Member, Member];
+  world.submit(a, [a], "first");
+  await runFor(world, 1_000, () => {});
+  world.unready.add(a.id);
+  const unit = world.casOf(b, "x");
+  b.decisions?.submit(world.unitOf(unit), true);
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  world.unready.clear();
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(world.decidedUnits.has(unit.id));
+  assert.equal(b.stored?.promised?.member, a.id);
+});
+
 test("decisions continue without a pause while more units wait than members can decide in time", {
   skip: skipUnlessFull,
 }, async () => {

@@ -226,6 +226,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     roundTrip: () => null,
     lists: () => ({ current, earlier: [], unknown: new Set() }),
     isConnected: () => true,
+    isReady: () => true,
     send: () => {},
     save: (_, then) => then(),
     isDecided: () => false,

@@ -272,6 +272,7 @@ export class Member {
         return { current, earlier, unknown: new Set() };
       },
       isConnected: (id) => world.isConnected(this.id, id),
+      isReady: (id) => world.isReady(this.id, id),
       roundTrip: (id) => (world.isConnected(this.id, id) ? world.roundTripMs(this, id) : null),
       send: (to, message) => {
         if (isAlive()) world.send(this.id, to, message);
@@ -424,6 +425,8 @@ export class World {
   syncEveryMs = 0;
   /** Milliseconds that each message needs in addition to `faults.delayMs`. */
   latencyMs = 0;
+  /** The ids of members that are connected, and have not sent their first status yet: messages to them are lost. */
+  readonly unready = new Set<string>();
   /** Pairs of members without a connection. */
   readonly cut = new Set<string>();
   /** The ids of units that have to wait, because later entries have changed their keys. */
@@ -467,13 +470,18 @@ export class World {
     return this.members.get(other)?.isUp === true && !this.isCut(one, other);
   }
 
+  /** Whether messages between two members arrive. */
+  isReady(one: string, other: string): boolean {
+    return this.isConnected(one, other) && !this.unready.has(one) && !this.unready.has(other);
+  }
+
   isCut(one: string, other: string): boolean {
     return this.cut.size > 0 && this.cut.has(pair(one, other));
   }
 
   send(from: string, to: string, message: DecisionMessage): void {
     const { loss, repeat } = this.faults;
-    if (!this.isConnected(from, to) || this.chance(loss)) return;
+    if (!this.isReady(from, to) || this.chance(loss)) return;
     this.trace?.(from, to, message);
     const receiver = this.members.get(to);
     for (let copies = this.chance(repeat) ? 2 : 1; copies > 0; copies--)
