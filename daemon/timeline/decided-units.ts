@@ -47,6 +47,8 @@ export class DecidedUnits {
   openDate = Number.POSITIVE_INFINITY;
   /** The number of decided units that have become part of the state, or were found in it, since the start. */
   count = 0;
+  /** Called when entries are part of the state, before `folded` is called with the decisions among them. */
+  recorded: (entries: readonly Entry[]) => void = () => {};
   /** Called when decisions are part of the state. */
   folded: (entries: readonly Entry[]) => void = () => {};
   /** The positions of the decisions for which this daemon had voted last before it was started. */
@@ -104,6 +106,7 @@ export class DecidedUnits {
    * @returns the decided units, by the ids of the clients' envelopes, which reads name in `after`
    */
   note(entries: readonly Entry[]): readonly { readonly id: ByteString }[] {
+    this.recorded(entries);
     const decisions = entries.filter(({ envelope }) => envelope.decided !== null);
     if (decisions.length === 0) return decisions;
     const units = decisions.flatMap((entry) => this.#note(entry) ?? []);

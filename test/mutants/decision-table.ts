@@ -494,7 +494,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a unit is decided again",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: " || this.#ports.isDecided(unit.id)",
+    find: " || this.#ports.isPart(unit.id, unit.body)",
     replace: "",
     test: MEMBERS,
   },
@@ -1520,5 +1520,26 @@ export const decisionMutants: readonly Mutant[] = [
     find: "if (this.#ports.isReady(keeper))",
     replace: "if (true)",
     test: MEMBERS,
+  },
+  {
+    name: "decisions: a unit that a daemon has recorded waits for a decision",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: " || this.#isRecorded(unit, readHead(body))",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
+    name: "decisions: a unit that waits is not dropped when it is recorded",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#decisions?.recorded(entries)",
+    replace: "undefined",
+    test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
+    name: "decisions: a keeper proposes a unit that a daemon has recorded",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#isRecorded(unit.id, envelope) ||",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
   },
 ];

@@ -142,6 +142,7 @@ export class DecisionMaking {
     this.#cluster = cluster;
     this.#members = members;
     this.beginnings = new PatternBeginnings(cluster, members);
+    cluster.timeline.decided.recorded = (entries) => this.#decisions?.recorded(entries);
     cluster.timeline.decided.folded = (entries) => this.#folded(entries);
   }
 
@@ -413,7 +414,7 @@ export class DecisionMaking {
         });
         this.#pin();
       },
-      isDecided: (unit) => timeline.decided.find(unit) !== null,
+      isPart: (unit, body) => timeline.decided.find(unit) !== null || this.#isRecorded(unit, readHead(body)),
       findDecision: (orderKey) => this.#findDecision(orderKey),
       areLevel: (upTo) => this.#members.areLevel(this.#others, upTo),
       prunedTo: () => timeline.prunedTo,
@@ -580,7 +581,11 @@ export class DecisionMaking {
 
     const isRefused = (unit: WaitingUnit): boolean => {
       const envelope = envelopeOf(unit);
-      return !this.beginnings.decidesOn(envelope) || this.#beginsEarly(envelope);
+      return (
+        !this.beginnings.decidesOn(envelope) ||
+        this.#isRecorded(unit.id, envelope) ||
+        this.#beginsEarly(envelope)
+      );
     };
 
     const chosen: ChosenUnit[] = [];
@@ -683,6 +688,12 @@ export class DecisionMaking {
     if (timeline.decided.find(unit) !== null) return true;
     const signed = decided?.signed ?? null;
     return !decide && signed !== null && timeline.holds({ ...signed, id: unit });
+  }
+
+  /** Whether an envelope that was signed with a date is an entry, and not dated so early that it may be removed. */
+  #isRecorded(id: ByteString, { at, seq }: EnvelopeDate): boolean {
+    const { timeline } = this.#cluster;
+    return at > timeline.prunedTo && timeline.holds({ at, seq, id });
   }
 
   /** Whether a unit declares that a pattern has begun, although writes without a decision may still arrive here. */

@@ -159,8 +159,11 @@ export interface DecisionPorts {
   readonly send: (to: ByteString, message: DecisionMessage) => void;
   /** Calls `then` when the state is on the disk. States are stored in the order of the calls. */
   readonly save: (state: VoterState, then: () => void) => void;
-  /** Whether the decision on a unit is part of the state. */
-  readonly isDecided: (unit: ByteString) => boolean;
+  /**
+   * Whether a unit is part of the state, so that the members object to it: by a decision, or recorded without one.
+   * @param body  that of the unit, which is well-formed
+   */
+  readonly isPart: (unit: ByteString, body: Buffer) => boolean;
   /**
    * Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing.
    */

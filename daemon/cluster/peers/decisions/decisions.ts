@@ -294,7 +294,7 @@ export class Decisions {
    * @param isOnlyHere  whether the keeper does not receive it from the client, so that it is sent to it immediately
    */
   submit(unit: WaitingUnit, isOnlyHere = false): void {
-    if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
+    if (this.#units.has(unit.id) || this.#ports.isPart(unit.id, unit.body)) return;
     if (!this.#shares.take(unit.caller, unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
@@ -362,6 +362,15 @@ export class Decisions {
   }
 
   /**
+   * Called when entries are part of the state. A waiting unit may be one of them: a daemon that did not know a pattern
+   * has recorded it. Members would object to it, and later units of its key would wait for it.
+   */
+  recorded(entries: readonly { readonly id: ByteString }[]): void {
+    if (this.#units.size === 0) return;
+    for (const { id } of entries) this.#removeUnit(id);
+  }
+
+  /**
    * Called when decisions are part of the state.
    * @param decisions  in order, each with the number of the member list that made it
    */
@@ -408,7 +417,7 @@ export class Decisions {
   /** Verifies the signature of a unit only if it may wait here. */
   #receiveUnit(from: ByteString, { body, signature }: SentUnit): void {
     const head = this.#ports.unitHead(body);
-    if (head === null || this.#units.has(head.id) || this.#ports.isDecided(head.id)) return;
+    if (head === null || this.#units.has(head.id) || this.#ports.isPart(head.id, body)) return;
     if (!this.#shares.has(head.caller, body.length)) return;
 
     const now = this.#ports.uptime();

@@ -5,6 +5,7 @@ import { ListHistory } from "../../../../../daemon/cluster/members/list-history.
 import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
+import { commandTable } from "../../../../../daemon/store/command-table.js";
 import { KeyRing } from "../../../../../daemon/store/key-ring.js";
 import { DecidedPatterns } from "../../../../../daemon/store/rights/decided-patterns.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
@@ -101,6 +102,7 @@ function start(
       read: () => null,
       prunedTo,
       ring: new KeyRing({ hash: () => "" }),
+      holds: () => false,
       ...others.timeline,
     },
     lists: {
@@ -281,6 +283,9 @@ test("a member is named once whose votes for two decisions of a slot become part
   assert.equal(errors.length, 1);
   assert.deepEqual(warnings, [{ slot: 2 }, { slot: 2 }]);
 });
+
+const messageOf = ({ body, signature }: Entry): Buffer =>
+  writeDecisionMessage({ kind: "unit", body, signature });
 
 /** Starts a member of a list that has promised nothing. */
 function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): DecisionMaking {
@@ -477,7 +482,12 @@ const several = (...lines: readonly string[]): Submitted => ({ lines, multi: fal
 function startAlone(
   timeline: object,
   made: Entry[],
-): { decisions: DecisionMaking; submit: (...envelopes: readonly Submitted[]) => Promise<void> } {
+): {
+  decisions: DecisionMaking;
+  submit: (...envelopes: readonly Submitted[]) => Promise<void>;
+  proceed: () => Promise<void>;
+  record: (entry: Entry) => void;
+} {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
@@ -499,20 +509,64 @@ function startAlone(
   });
   decisions.tick();
   while (!works[0]?.next().done);
-  const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
-    for (const one of envelopes) {
-      const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
-      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
-      decisions.submit(id, body, signature, false);
-    }
+
+  const proceed = async (): Promise<void> => {
     for (let turns = 0; turns < 40; turns++) {
       await nextTurn();
       now += 25;
       decisions.tick();
     }
   };
-  return { decisions, submit };
+  const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
+    for (const one of envelopes) {
+      const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
+      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
+      decisions.submit(id, body, signature, false);
+    }
+    await proceed();
+  };
+
+  /** Makes an entry part of the state. */
+  const record = (one: Entry) => void decided.note([one]);
+
+  return { decisions, submit, proceed, record };
 }
+
+/** A key ring in which each key is that of a daemon or of a client, and the members decide on `d:*`. */
+const ringOf = (role: "daemon" | "write") => ({
+  find: () => ({ role }),
+  table: commandTable,
+  patterns: DecidedPatterns.NONE.with({ glob: "d:*", db: null, announcedAt: 1, isBegun: true }),
+});
+
+test("a unit that another daemon has recorded does not wait for a decision, and is not proposed", async () => {
+  const made: Entry[] = [];
+  const stored = new Set<string>();
+  const holds = ({ at, seq, id }: OrderKey) => stored.has(`${at} ${seq} ${id}`);
+  const { decisions, proceed, record } = startAlone({ ring: ringOf("write"), holds }, made);
+  const unitOf = (name: string): Entry => withId(entry(name, COMMON - AT, [`INCR d:${name}`]));
+  const store = ({ id, envelope: { at, seq } }: Entry) => stored.add(`${at} ${seq} ${id}`);
+
+  const [sent, submitted, later, known] = ["sent", "submitted", "later", "known"].map(unitOf) as [
+    Entry,
+    Entry,
+    Entry,
+    Entry,
+  ];
+  for (const one of [sent, submitted]) store(one);
+  decisions.receive(sha256(PEER), messageOf(sent));
+  decisions.submit(submitted.id, submitted.body, submitted.signature, false);
+  assert.equal(decisions.waiting, 0, "it is part of the state when it arrives");
+
+  for (const { id, body, signature } of [later, known]) decisions.submit(id, body, signature, false);
+  assert.equal(decisions.waiting, 2);
+  // It is stored, but not yet part of the state.
+  for (const one of [later, known]) store(one);
+  await proceed();
+  assert.deepEqual([made, decisions.waiting], [[], 2]);
+  for (const one of [later, known]) record(one);
+  assert.equal(decisions.waiting, 0, "it becomes part of the state while it waits");
+});
 
 test("entries that are dated ahead delay only decisions on the keys that they change", async () => {
   const made: Entry[] = [];

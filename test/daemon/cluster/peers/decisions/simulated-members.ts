@@ -285,7 +285,7 @@ export class Member {
           then();
         });
       },
-      isDecided: (unit) => this.decisionOn(unit) !== null,
+      isPart: (unit) => this.decisionOn(unit) !== null,
       latestDate: () => this.clock + WINDOW_MS,
       findDecision: (orderKey) => {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
