@@ -87,6 +87,9 @@ export class MemberLists {
   readonly #own: ByteString;
   readonly #hasServed: () => boolean;
   #lists: readonly SignedList[];
+  /** The members, and the same without this daemon: each tick reads them several times. */
+  #others: { readonly members: ReadonlySet<ByteString>; readonly others: ReadonlySet<ByteString> } | null =
+    null;
   #hasJoined: boolean;
   /** Whether what this daemon promises in decisions is stored, or was. */
   #hasPromises: boolean;
@@ -138,9 +141,13 @@ export class MemberLists {
   /** The other members, or null if there is no list. */
   get others(): ReadonlySet<ByteString> | null {
     if (!this.hasLists) return null;
-    const others = new Set(this.membership.members);
-    others.delete(this.#own);
-    return others;
+    const { members } = this.membership;
+    if (this.#others?.members !== members) {
+      const others = new Set(members);
+      others.delete(this.#own);
+      this.#others = { members, others };
+    }
+    return this.#others.others;
   }
 
   /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */

@@ -143,8 +143,10 @@ export class Roster implements ConnectionHandlers {
    * answered refuses it for such a reason. A peer that has not answered does not count.
    */
   get refusals(): ReadonlyMap<string, AdmissionCode> | null {
+    if (this.members.size > 0) return null;
     const { answers } = this.#dialers;
-    if (this.members.size > 0 || answers.length === 0) return null;
+    if (answers.length === 0) return null;
+
     const refusals = new Map<string, AdmissionCode>();
     for (const [address, answer] of answers) {
       if (!isAdmissionCode(answer)) return null;

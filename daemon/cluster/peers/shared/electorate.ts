@@ -24,9 +24,15 @@ export function electorateOf(
   listed: ReadonlySet<ByteString> | null = null,
 ): Electorate {
   if (listed !== null) return { ids: listed, others: listed.size };
-  const others = addresses.filter(({ isSelf }) => !isSelf);
-  const ids = new Set(others.flatMap(({ id }) => id ?? []));
-  return { ids, others: ids.size + others.filter(({ id }) => id === null).length };
+
+  const ids = new Set<ByteString>();
+  let unknown = 0;
+  for (const { id, isSelf } of addresses) {
+    if (isSelf) continue;
+    if (id === null) unknown++;
+    else ids.add(id);
+  }
+  return { ids, others: ids.size + unknown };
 }
 
 /**

@@ -92,6 +92,7 @@ test("a list takes effect immediately, is sent once it is on the disk, and survi
   assert.equal(take(lists, first), "old");
   take(lists, less);
   assert.ok(lists.membership.removed.has(idOf("C")) && !lists.isReporting);
+  assert.deepEqual([...(lists.others ?? [])], [idOf("B")]);
   await disk.sync();
 
   const again = open(idOf("A"), disk);
