@@ -156,4 +156,18 @@ export const decidedKeyMutants: readonly Mutant[] = [
     replace: "connections.clear();",
     test: PATH,
   },
+  {
+    name: "decided keys: followers of streams do not wait for missing decisions",
+    file: "daemon/cluster/peers/exchange/date-closing.js",
+    find: "let to = this.#decidedTo();",
+    replace: "let to = Number.POSITIVE_INFINITY;",
+    test: "test/daemon/cluster/peers/exchange/date-closing.test.js",
+  },
+  {
+    name: "decided keys: a follower is sent entries of the millisecond in which a decision is missing",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "(this.last.orderKey?.at ?? 0) - 1",
+    replace: "this.last.orderKey?.at ?? 0",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
 ];

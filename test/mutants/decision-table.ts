@@ -1034,8 +1034,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member votes for a proposal in a slot that is decided here",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: " && !this.#chain.isIncomplete",
-    replace: "",
+    find: "this.#isNext(previous) && !this.#chain.isIncomplete",
+    replace: "this.#isNext(previous)",
     test: RECOVERY,
   },
   {

@@ -95,7 +95,7 @@ export class Peering implements Members, RosterEvents {
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new EntryIntake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
-    this.closing = new DateClosing(cluster);
+    this.closing = new DateClosing(cluster, () => this.decisions.completeTo);
     this.#reports = new ReportTable(cluster);
     this.#stable = new StablePoint(cluster, this.#reports);
     this.#joining = new Joining(cluster);

@@ -195,6 +195,14 @@ export class DecisionMaking {
     return this.#decisions?.hasAllUpTo(slot) ?? false;
   }
 
+  /**
+   * The date up to which all decisions are part of the state, as far as this daemon knows; infinity: none is known to
+   * be missing. After a cut, the newest decisions arrive first.
+   */
+  get completeTo(): number {
+    return this.#decisions?.completeTo(this.#areStoredKnown) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** What the members have decided, and what waits for a decision here. */
   get figures(): DecisionFigures {
     const decisions = this.#decisions;

@@ -194,6 +194,18 @@ export class Decisions {
     return slot <= this.last.slot || this.#chain.continues(this.last, slot);
   }
 
+  /**
+   * Returns the date up to which all decisions are part of the state; infinity: none is known to be missing. A missing
+   * decision may have the date of the last one, in the same millisecond, so that this date does not count. Decisions
+   * that were not read yet are not missing: a member that was added reads all decisions of its cluster, which takes
+   * minutes.
+   * @param areStoredKnown  whether this daemon knows all decisions that it has stored
+   */
+  completeTo(areStoredKnown: boolean): number {
+    if (areStoredKnown && this.#chain.missingUpTo === null) return Number.POSITIVE_INFINITY;
+    return (this.last.orderKey?.at ?? 0) - 1;
+  }
+
   /** The date of the first decision that may have been made, although it is not part of the state; null if none may. */
   get openDate(): number | null {
     return this.#voter.open?.proposal.decisions[0].at ?? null;

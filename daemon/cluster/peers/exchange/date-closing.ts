@@ -74,6 +74,7 @@ export class DateClosing implements ClosedDates {
   /** The number of times that a member was left out. */
   gaps = 0;
   readonly #cluster: ClusterState<ClosingMember>;
+  readonly #decidedTo: () => number;
   readonly #members = new Map<ByteString, MemberDates>();
   /** The callers that wait, by the date that they wait for. */
   readonly #waits = new Map<number, Wait>();
@@ -83,8 +84,10 @@ export class DateClosing implements ClosedDates {
   #tickedAt = Number.NEGATIVE_INFINITY;
   #wasPaused = false;
 
-  constructor(cluster: ClusterState<ClosingMember>) {
+  /** @param decidedTo  returns the date up to which no decision of the members is missing here */
+  constructor(cluster: ClusterState<ClosingMember>, decidedTo: () => number) {
     this.#cluster = cluster;
+    this.#decidedTo = decidedTo;
   }
 
   get newest(): number {
@@ -195,7 +198,7 @@ export class DateClosing implements ClosedDates {
   }
 
   get #closedTo(): number {
-    let to = Number.POSITIVE_INFINITY;
+    let to = this.#decidedTo();
     for (const { isLeftOut, closedTo } of this.#members.values())
       if (!isLeftOut && closedTo < to) to = closedTo;
     return to;

@@ -184,6 +184,30 @@ async function withPartOfProposal(
   return { world, later };
 }
 
+test("a member knows up to which date it has all decisions", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  cutOff(world, c, true);
+  for (const key of ["x", "y", "z"]) {
+    world.submit(a, [a, b], key);
+    await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  }
+
+  const decided = [...a.entries.values()].map((entry) => ({ ...entry, at: entry.decision?.at ?? 0 }));
+  const [first, second, third] = decided;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+
+  const completeTo = () => c.decisions?.completeTo(true);
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+  assert.ok((c.decisions?.completeTo(false) ?? 0) < first.at, "its stored decisions are not known yet");
+  c.add(first);
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+  c.add(third);
+  assert.equal(completeTo(), first.at - 1, "the second one may have the same date");
+  c.add(second);
+  assert.equal(completeTo(), Number.POSITIVE_INFINITY);
+});
+
 test("a list of one member that has some decisions of a proposal continues after these", async () => {
   const { world, later } = await withPartOfProposal([]);
   const cas = world.submit(later[0] as Member, later, "y");

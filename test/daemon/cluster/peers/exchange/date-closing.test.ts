@@ -106,6 +106,21 @@ test("an answer counts only when the entries before it are on this disk and in t
   assert.ok(waiting.isDone);
 });
 
+test("followers wait for missing decisions, also if they do not wait for a member", async (t) => {
+  const [world, a] = (await connected(["a", "b"])) as [World, Node, Node];
+  let completeTo = now(world);
+  t.mock.getter(a.peering.decisions, "completeTo", () => completeTo);
+  assert.ok(wait(a, 0).isDone);
+  world.stop("b");
+  const waiting = wait(a, now(world) + 10);
+  await run(world, 2 * closeMs);
+  assert.deepEqual([waiting.isDone, a.peering.closing.gaps], [false, 1]);
+  assert.equal(a.peering.closing.closedTo(), completeTo);
+  completeTo = Number.POSITIVE_INFINITY;
+  await run(world, 50);
+  assert.ok(waiting.isDone);
+});
+
 test("many followers and many entries share requests, and later dates do not wait for earlier answers", async () => {
   const [world, a] = (await connected(["a", "b", "c"])) as [World, Node, Node, Node];
   world.latencyMs = 100;
