@@ -485,4 +485,11 @@ export const memberMutants: readonly Mutant[] = [
     replace: "want(-1)",
     test: "test/daemon/cluster/peers/finality/cut-voting.test.js",
   },
+  {
+    name: "names: an address that has led to another member is not checked while that one is connected",
+    file: "daemon/cluster/peers/roster.js",
+    find: "isCovered && dialer.isCheckDue(",
+    replace: "false && dialer.isCheckDue(",
+    test: "test/daemon/cluster/peers/connections/member-connection.test.js",
+  },
 ];

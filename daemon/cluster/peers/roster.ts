@@ -92,7 +92,10 @@ export class Roster implements ConnectionHandlers {
   /** Opens connections that have waited long enough, and closes silent ones. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
-      if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
+      const isCovered = this.#dialers.isCovered(dialer, this.members);
+      const isCheck = isCovered && dialer.isCheckDue(now, this.#dialers.isAmbiguous(dialer));
+      if (isCheck || dialer.isDue(now, isCovered)) {
+        dialer.isCheck = isCheck;
         dialer.connection = MemberConnection.open(this.#cluster, this, dialer.address);
       }
       dialer.connection?.checkTime(now);
@@ -252,10 +255,11 @@ export class Roster implements ConnectionHandlers {
     if (!this.#slots.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
 
     const other = this.#cluster.members.get(id)?.connection;
+    const dialer = this.#dialers.of(connection);
     // Report a duplicate only for an id that was proved at this address before. Any other hello may be forged, and must
     // not keep this daemon from connecting to the address.
-    if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
-    return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
+    if (other === undefined || dialer?.id !== id) return null;
+    return !dialer.isCheck && isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
 
   proven(connection: MemberConnection): void {
@@ -334,17 +338,21 @@ export class Roster implements ConnectionHandlers {
     }
 
     const id = dialer?.id ?? null;
+    const isKnownSelf = code === "self" && dialer?.isSelf === true;
     const address = this.#forget(connection, code, detail);
     if (detail === PORT_CLOSED && id !== null) this.#cluster.named?.refused(id);
 
     // If a daemon connects to itself, the side that opened the connection logs it.
-    const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
+    const isQuiet =
+      code === "duplicate" || isKnownSelf || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
 
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
     const text = code === null ? "a member cannot be reached" : CLOSE_REASONS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
-    this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
+    // All daemons of a cluster may have the same list of peers. Without a proof, any peer could say so.
+    if (dialer?.isSelf) this.#cluster.log.info(facts, text);
+    else this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
 
   /** @returns the connection's name in the log */
@@ -372,6 +380,11 @@ export class Roster implements ConnectionHandlers {
     // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
     const closing = code === "duplicate" ? NO_CLOSING : closingOf(connection, code, detail);
     dialer?.lost(isCertain ? code : null, closing, openFor, now);
+    if (dialer?.isCheck === true && code === "duplicate") {
+      dialer.isCheck = false;
+      const checked = this.#cluster.members.get(dialer.id ?? "");
+      if (checked !== undefined) this.#dialers.reassign(checked.connection, dialer);
+    }
     return dialer?.name ?? connection.name;
   }
 

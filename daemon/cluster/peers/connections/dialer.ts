@@ -18,8 +18,11 @@ import type { MemberConnection } from "./member-connection.js";
  * connection is replaced soon if it breaks.
  */
 const DUPLICATE_MS = 1000;
-/** Milliseconds for which the daemon does not connect to an address that is its own. */
-const UNTRIED_MS = 300_000;
+/**
+ * Milliseconds after which the daemon connects again to an address that is its own, or that has led to the same daemon
+ * as another one. A name leads to another daemon once the servers of names know its new address.
+ */
+const CHECK_MS = 60_000;
 /** The number of failures after which the wait no longer grows. */
 const DOUBLINGS_MAX = 16;
 
@@ -30,8 +33,11 @@ const NO_ANSWERS: ReadonlySet<CloseCode> = new Set([
 ]);
 
 /** Returns the same string for addresses that are dialed in the same way. */
-export const dialingKey = (address: PeerAddress): string =>
+const dialingKey = (address: PeerAddress): string =>
   `${formatHost(address)} ${address.pin ?? ""} ${address.tls}`;
+
+const isSameAddress = (one: PeerAddress, other: PeerAddress | null): boolean =>
+  other !== null && dialingKey(one) === dialingKey(other);
 
 /** The status of a member that is not connected, and has no address. */
 export const NOT_CONNECTED: MemberStatus = {
@@ -61,7 +67,7 @@ export const NOT_CONNECTED: MemberStatus = {
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
-  /** The connection, or null if none is open or being opened. */
+  /** The connection, or null if none is open or being opened. A check may have assigned it to this address. */
   connection: MemberConnection | null = null;
   /** The id that the daemon at this address has last proved, or the pinned id; null if neither is known. */
   id: ByteString | null;
@@ -77,6 +83,11 @@ export class Dialer {
   /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
   /**
+   * Whether the connection only checks that the address still leads to the daemon `id`, to which there is another
+   * connection.
+   */
+  isCheck = false;
+  /**
    * Whether the last connection to the address led to a daemon that has proved that it would be a member, if the list
    * named it.
    */
@@ -87,6 +98,7 @@ export class Dialer {
   readonly #random: () => number;
   #failures = 0;
   #nextAt = Number.NEGATIVE_INFINITY;
+  #checkAt = Number.POSITIVE_INFINITY;
 
   constructor(address: PeerAddress, limits: PeeringLimits, random: () => number) {
     this.address = address;
@@ -99,6 +111,21 @@ export class Dialer {
   /** @param isCovered  whether there is a connection to this member, opened by either side */
   isDue(now: number, isCovered: boolean): boolean {
     return this.connection === null && !isCovered && now >= this.#nextAt;
+  }
+
+  /**
+   * Whether to check an address that has led to the same member as another one. One of the two names may have led to it
+   * only while it was out of date, and no connection to the daemon that has this name now would ever be opened.
+   * @param isAmbiguous  whether another address has led to the same member
+   */
+  isCheckDue(now: number, isAmbiguous: boolean): boolean {
+    if (!isAmbiguous || this.connection !== null) {
+      this.#checkAt = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    const isDue = now >= this.#checkAt;
+    this.#checkAt = isDue ? now + CHECK_MS : Math.min(this.#checkAt, now + CHECK_MS);
+    return isDue;
   }
 
   /**
@@ -115,7 +142,7 @@ export class Dialer {
     this.isSelf = code === "self";
     // An address whose daemon the list leaves out is tried again: a new daemon may start there with an empty folder.
     if (this.isSelf) {
-      this.#nextAt = now + UNTRIED_MS;
+      this.#nextAt = now + CHECK_MS;
       return;
     }
     const { reconnectFirstMs, reconnectMaxMs, goodConnectionMs } = this.#limits;
@@ -144,6 +171,7 @@ export class Dialer {
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;
+    this.isSelf = false;
   }
 
   /**
@@ -166,15 +194,31 @@ export class Dialer {
 export class Dialers implements Iterable<Dialer> {
   #all: readonly Dialer[] = [];
 
-  /** Replaces the addresses. @returns the open connections to addresses that were removed */
-  set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
-    const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
+  /** Replaces the addresses. @returns the connections that were opened to addresses that were removed */
+  set(
+    addresses: ClusterState["peers"],
+    { limits, random }: Pick<ClusterState, "limits" | "random">,
+  ): MemberConnection[] {
+    const before = this.#all;
+    const known = new Map(before.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
-      const existing = before.get(dialingKey(address));
-      before.delete(dialingKey(address));
+      const existing = known.get(dialingKey(address));
+      known.delete(dialingKey(address));
       return existing ?? new Dialer(address, limits, random);
     });
-    return [...before.values()].flatMap(({ connection }) => connection ?? []);
+
+    // A check may have assigned a connection to another address than the one that it was opened to.
+    const removed = new Set(known.values());
+    return before.flatMap((holder) => {
+      const { connection } = holder;
+      if (connection === null) return [];
+      const opened = this.#all.find(({ address }) => isSameAddress(address, connection.address));
+      if (opened === undefined) return [connection];
+      if (!removed.has(holder)) return [];
+      if (opened.connection !== null) return [connection];
+      opened.connection = connection;
+      return [];
+    });
   }
 
   [Symbol.iterator](): Iterator<Dialer> {
@@ -212,6 +256,22 @@ export class Dialers implements Iterable<Dialer> {
       (other) => other.address !== address && other.id === id && other.connection !== null,
     );
     return isTried || members.has(id);
+  }
+
+  /**
+   * Assigns the connection to a daemon to another address that still leads to it, so that the address that the
+   * connection was opened to is the next one that is checked.
+   */
+  reassign(connection: MemberConnection, checked: Dialer): void {
+    const holder = this.of(connection);
+    if (holder === undefined) return;
+    holder.connection = null;
+    checked.connection = connection;
+  }
+
+  /** Whether another address has led to the same daemon. */
+  isAmbiguous({ id, address }: Dialer): boolean {
+    return id !== null && this.#all.some((other) => other.address !== address && other.id === id);
   }
 
   /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon at these addresses has proved that it has that id. */

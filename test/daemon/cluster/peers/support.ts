@@ -25,6 +25,7 @@ import { CLUSTER, client, EPOCH, keyOf } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";
 
 export interface Line {
+  readonly level: "info" | "warn" | "error";
   readonly facts: Record<string, unknown>;
   readonly text: string;
 }
@@ -114,6 +115,8 @@ export class World {
   readonly seen: Seen[] = [];
   /** Directed pairs: "a b" means that b receives nothing from a. */
   readonly cut = new Set<string>();
+  /** The nodes to which names lead that do not lead to the node of their own name. */
+  readonly stale = new Map<string, string>();
   /** Whether a message is lost, together with the rest of the chunk in which it was written. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
@@ -142,7 +145,8 @@ export class World {
     const key = keyOf(name);
     const soon = (step: () => void) => this.scheduler.after(0, this.#processorOf(name), step);
     const lines: Line[] = [];
-    const log = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
+    const logAs = (level: Line["level"]) => (facts: object, text: string) =>
+      void lines.push({ facts: facts as Line["facts"], text, level });
     const known = new Map(options.isUnknown ? [] : [[client.id, client]]);
     const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
     const clock = () => EPOCH + this.now + node.offset;
@@ -174,7 +178,7 @@ export class World {
       random: () => this.random.below(1000) / 1000,
       randomBytes: (count) =>
         Array.from({ length: count }, () => String.fromCharCode(this.random.below(256))).join(""),
-      log: { info: log, warn: log, error: log },
+      log: { info: logAs("info"), warn: logAs("warn"), error: logAs("error") },
       limits: { ...PEERING_LIMITS, ...options.limits },
       ...options.parts,
     });
@@ -282,7 +286,8 @@ export class World {
   }
 
   #connectFrom(opener: string): Connect {
-    return ({ host }, owner) => {
+    return ({ host: name }, owner) => {
+      const host = this.stale.get(name) ?? name;
       const [near, far] = this.bindings?.(opener, host) ?? [null, null];
       const here = new Pipe(`${host}:1`, near, this.#deliverer(opener, host));
       const there = new Pipe(`${opener}:40000`, far, this.#deliverer(host, opener));

@@ -50,7 +50,8 @@ async function startNode(
 ): Promise<RealNode> {
   const identity = makeIdentity();
   const lines: Line[] = [];
-  const note = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
+  const noteAs = (level: Line["level"]) => (facts: object, text: string) =>
+    void lines.push({ level, facts: facts as Line["facts"], text });
   const timeline = new FakeTimeline(soon, (entries, from) => peering.flushed(entries, from));
 
   const peering = new Peering({
@@ -79,7 +80,7 @@ async function startNode(
     checkEntry: checkEntryBy(new Map([[client.id, client]])),
     checkUnit: () => null,
     connect: openTransport(log),
-    log: { info: note, warn: note, error: note },
+    log: { info: noteAs("info"), warn: noteAs("warn"), error: noteAs("error") },
   });
 
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
