@@ -177,7 +177,8 @@ export class EntryStore {
   add(entries: readonly Entry[], from: ByteString | null, isAwaited = from === null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
     const mark = this.making?.invalidateFrom(envelope.at) ?? null;
-    const { storage } = this.#parts;
+    const { storage, handlers } = this.#parts;
+    const marks = from === null ? handlers.storing(entries) : [];
     const values: (readonly [Buffer, Buffer])[] = [];
     const added: AddedEntry[] = [];
     for (const entry of entries) {
@@ -188,7 +189,7 @@ export class EntryStore {
       values.push([writeOrderKey(orderKey), writeValue(entry.body, entry.signature)]);
       added.push(orderKey);
     }
-    storage.put(values, mark === null ? [] : [mark]);
+    storage.put(values, mark === null ? marks : [mark, ...marks]);
     // Flush what a client waits for now. Members' entries are flushed together.
     const isFlushed = isAwaited && storage.flushNow();
     if (isFlushed && storage.isSafe) this.#synced(added, from);

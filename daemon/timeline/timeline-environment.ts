@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { OpenDeadLetters } from "./dead-letters.js";
 import type { AddedEntry, Entry, OrderKey } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
+import type { Mark, Storage } from "./entries/storage.js";
 import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import type { OpenReplacedData } from "./snapshots/replaced-data.js";
@@ -14,6 +14,11 @@ import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 
 export interface TimelineHandlers {
+  /**
+   * Called before entries of clients, or decisions, are stored.
+   * @returns the marks to store in the same step, so that a crash loses both or none
+   */
+  storing(entries: readonly Entry[]): readonly Mark[];
   /** Called when entries are on disk. @param from  the member that sent them, or null for a client */
   flushed(entries: readonly AddedEntry[], from: ByteString | null): void;
   /**

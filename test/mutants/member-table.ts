@@ -83,15 +83,15 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: a daemon that has served alone counts as new",
     file: "daemon/cluster/peers/admission.js",
-    find: 'this.admitted = "alone";',
-    replace: ";",
+    find: "this.#servesAlone && this.#hasWrites",
+    replace: "false",
     test: ADMISSION,
   },
   {
     name: "admission: a daemon without writes counts as one that has served alone",
     file: "daemon/cluster/peers/admission.js",
-    find: ' && timeline.index.total("data").count > 0',
-    replace: "",
+    find: 'return this.#cluster.timeline.index.total("data").count > 0;',
+    replace: "return true;",
     test: ADMISSION,
   },
   {
@@ -491,5 +491,12 @@ export const memberMutants: readonly Mutant[] = [
     find: "isCovered && dialer.isCheckDue(",
     replace: "false && dialer.isCheckDue(",
     test: "test/daemon/cluster/peers/connections/member-connection.test.js",
+  },
+  {
+    name: "admission: a first write is not recorded if the code for members is loaded",
+    file: "daemon/cluster/peers/admission.js",
+    find: "this.#servesAlone && hasData",
+    replace: "false",
+    test: FIRST_MEMBER,
   },
 ];

@@ -177,6 +177,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     handlers: {
+      storing: () => [],
       flushed: (entries, from) => {
         if (!alive) return;
         world.trace(host.name, () => `flushed ${from === null ? "own" : "received"} ${named(entries)}`);

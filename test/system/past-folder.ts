@@ -83,7 +83,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     openDamagedEntries: null,
     isAlone: () => false,
     isJoining: () => false,
-    handlers: { flushed: () => {}, folded: () => {}, failed: () => {} },
+    handlers: { storing: () => [], flushed: () => {}, folded: () => {}, failed: () => {} },
   });
 
   await timeline.open();

@@ -4,6 +4,7 @@
  * if the daemon stops while it is catching up.
  */
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
+import type { Mark } from "../../timeline/entries/storage.js";
 import type { Admitted } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
@@ -23,13 +24,20 @@ export class StateMark {
   }
 
   tick(): void {
+    const marks = this.changed();
+    if (marks.length > 0) this.#node.storage.put([], marks);
+  }
+
+  /** Returns the mark if it has changed since the last call. The caller stores it. */
+  changed(): readonly Mark[] {
     const { storage, timeline, peering } = this.#node;
+    if (!storage.isDurable || timeline.failure !== null) return [];
     const state = DAEMON_STATES[this.#recorder.state].isComplete ? COMPLETE : CATCHING_UP;
     const mark = [state, peering.admission.admitted ?? []].flat().join(" ");
     // A folder without a mark is complete.
-    if (mark === (this.#marked || COMPLETE) || !storage.isDurable || timeline.failure !== null) return;
+    if (mark === (this.#marked || COMPLETE)) return [];
     this.#marked = mark;
-    storage.put([], [["state", Buffer.from(mark)]]);
+    return [["state", Buffer.from(mark)]];
   }
 }
 

@@ -362,6 +362,12 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       handlers: {
+        storing: (entries) => {
+          const { admission } = this.peering;
+          if (admission.admitted !== null) return [];
+          admission.noteWrite(entries);
+          return this.#stateMark.changed();
+        },
         flushed: (entries, from) => {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);

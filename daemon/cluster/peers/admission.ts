@@ -8,6 +8,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type AdmissionCode, admissionText } from "../../../protocol/figures/admission-refusals.js";
 import { isAuthorization } from "../../store/key-command.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import type { Admitted, ClusterState } from "./shared/cluster-state.js";
@@ -46,22 +48,32 @@ export class Admission {
     return commands.length > 0 && commands.every(isAuthorization) && codes.some((code) => OF_KEYS.has(code));
   }
 
+  /** Called before entries of clients, or decisions, are stored. */
+  noteWrite(entries: readonly Entry[]): void {
+    const hasData = entries.some(({ envelope }) => !isRingEntry(envelope));
+    if (this.admitted === null && this.#servesAlone && hasData) this.admitted = "alone";
+  }
+
   tick(): void {
     const { members, notices } = this.#cluster;
     if (this.admitted !== "compared" && [...members.values()].some(({ compared }) => compared !== null))
       this.admitted = "compared";
-    else if (this.admitted === null && this.#hasServedAlone) this.admitted = "alone";
+    else if (this.admitted === null && this.#servesAlone && this.#hasWrites) this.admitted = "alone";
 
     const { refusalText } = this;
     if (refusalText === null || this.admitted === null) notices.clear(SUBJECT);
     else notices.warn(SUBJECT, { reason: refusalText }, STILL_SERVING);
   }
 
-  /** Whether this daemon has no peers, and has recorded clients' writes. */
-  get #hasServedAlone(): boolean {
-    const { members, state, timeline } = this.#cluster;
-    const isAlone = members.size === 0 && !this.#roster.hasOthers;
-    return isAlone && state === "live" && timeline.index.total("data").count > 0;
+  /** Whether this daemon has no peers, and accepts writes. */
+  get #servesAlone(): boolean {
+    const { members, state } = this.#cluster;
+    return members.size === 0 && !this.#roster.hasOthers && state === "live";
+  }
+
+  /** Whether clients' writes are stored here. */
+  get #hasWrites(): boolean {
+    return this.#cluster.timeline.index.total("data").count > 0;
   }
 }
 

@@ -30,6 +30,10 @@ export interface Members extends CopyPeers {
     readonly isRefused: boolean;
     /** Whether a daemon that is refused accepts these commands, because they may end the refusal. */
     accepts(commands: readonly (readonly ByteString[])[]): boolean;
+    /**
+     * Called before entries of clients, or decisions, are stored: a daemon that serves without peers is no longer new.
+     */
+    noteWrite(entries: readonly Entry[]): void;
   };
   /** The comparison of this daemon's state with the members' states. */
   readonly states: {

@@ -6,7 +6,8 @@
 import { FINALITY_CAUSES } from "../../../protocol/figures/finality-causes.js";
 import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { AddedEntry, OrderKey } from "../../timeline/entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
+import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { Members } from "./members-interface.js";
@@ -46,6 +47,10 @@ export class NoMembers implements Members {
     refusalText: null,
     isRefused: false,
     accepts: () => false,
+    noteWrite: (entries: readonly Entry[]) => {
+      if (this.state === "live" && entries.some(({ envelope }) => !isRingEntry(envelope)))
+        this.admission.admitted ??= "alone";
+    },
   };
   readonly states = { differences: { all: [] }, comparedAt: 0 };
   readonly decisions = {

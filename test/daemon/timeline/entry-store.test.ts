@@ -26,6 +26,7 @@ function entryStoreOn(storage: MemoryStorage) {
     snapshots: null,
     log: { info: () => {}, warn: () => {}, error: () => {} },
     handlers: {
+      storing: () => [],
       flushed: (entries) => void announced.push(...entries),
       failed: (detail) => void failures.push(detail),
     },

@@ -18,6 +18,7 @@ import { realEnvironment } from "../../../../daemon/net/process/clock-and-random
 import { Metrics } from "../../../../daemon/program/inspection/metrics.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import { readBody } from "../../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
 import { knowsSecret, peerArgs, secretFile } from "../../../support/cluster-secret.js";
 import { type LogLine, startDaemon } from "../../../support/daemon-process.js";
@@ -60,6 +61,36 @@ function listOf(cluster: ByteString, member: ByteString) {
   const list = writeMemberList({ cluster, number: 1, parents: [], members: [member], removed: [] });
   return signCommands(root, [["CLUSTER", "MEMBERS", list]], { cluster });
 }
+
+test("the first write of a client is stored in one step with the record that the daemon has served", async (t) => {
+  for (const hasMembers of [false, true]) {
+    using folder = makeFolder();
+    const node = await open(folder.path);
+    await node.start();
+    try {
+      await until("it is live", () => node.recording.state === "live");
+      if (hasMembers) await node.haveMembers();
+      const put = t.mock.method(node.storage, "put");
+      const write = (argv: readonly string[]) => {
+        const { cluster } = node.signers;
+        const { id, body, signature } = signCommands(app, [argv], { cluster, at: Date.now() });
+        node.timeline.accept({ id, body, signature, envelope: readBody(body) });
+      };
+      write(["SET", "k", "v"]);
+      write(["SET", "k", "w"]);
+      const stored = put.mock.calls.map(({ arguments: [entries, marks = []] }) => [
+        entries.length,
+        marks.map(([name, value]) => `${name} ${value}`),
+      ]);
+      assert.deepEqual(stored, [
+        [1, ["state complete alone"]],
+        [1, []],
+      ]);
+    } finally {
+      await node.stop();
+    }
+  }
+});
 
 test("a daemon has no members until it has a peer or a list, also after a restart", async () => {
   using folder = makeFolder();

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import type { Members } from "../../../../daemon/cluster/peers/members-interface.js";
 import { NoMembers } from "../../../../daemon/cluster/peers/no-members.js";
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
-import type { AddedEntry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
+import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { nextTurn } from "../../../support/until.js";
 
@@ -96,9 +97,19 @@ test("its own watermark makes dates final, and its own snapshots permit it to pr
 });
 
 test("it is admitted as alone once it has recorded a write", () => {
-  const { members, timeline, pass } = start();
+  const { members, pass } = start();
   pass(100);
   assert.equal(members.admission.admitted, null);
+  const write = (...argv: string[]) =>
+    members.admission.noteWrite([double<Entry>({ envelope: double<Envelope>({ commands: [argv] }) })]);
+  write("CLUSTER", "ADD", "key");
+  assert.equal(members.admission.admitted, null, "the key ring is no data");
+  write("SET", "k", "v");
+  assert.equal(members.admission.admitted, "alone");
+});
+
+test("it is admitted as alone if its folder contains a write", () => {
+  const { members, timeline, pass } = start();
   timeline.count = 1;
   pass(100);
   assert.equal(members.admission.admitted, "alone");

@@ -144,6 +144,7 @@ export class TimelineSubject {
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
       handlers: {
+        storing: () => [],
         flushed: (entries) => void this.announced.push(...entries.map((orderKey) => this.#stored(orderKey))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
