@@ -142,21 +142,16 @@ export class Trio implements AsyncDisposable {
 
   /** Signs the first member list, which names all daemons, and waits until all of them use it. */
   async list(): Promise<void> {
-    const reports = await Promise.all(this.ports.map((_, index) => this.#membership(index)));
+    const reports = await Promise.all(this.ports.map((_, index) => this.report(index, "CLUSTER", "MEMBERS")));
     const members = reports.map((report) => bytesOfHex(String(report.get("id")), HASH_BYTES) ?? "");
     const cluster = bytesOfHex(String(reports[0]?.get("cluster")), HASH_BYTES) ?? "";
     const list = writeMemberList({ cluster, number: 1, parents: [], members, removed: [] });
     await using client = this.client(undefined, { key: this.root.privateKey });
     await client.call(["CLUSTER", "MEMBERS", list], { policy: "all" });
     await this.until("all daemons report under the list", async () => {
-      const now = await Promise.all(this.ports.map((_, index) => this.#membership(index)));
+      const now = await Promise.all(this.ports.map((_, index) => this.report(index, "CLUSTER", "MEMBERS")));
       return now.every((report) => Number(report.get("reporting")) === 1);
     });
-  }
-
-  async #membership(index: number): Promise<ReturnType<typeof fieldsOf>> {
-    await using client = this.client([index], { key: this.root.privateKey });
-    return fieldsOf(await client.call(["CLUSTER", "MEMBERS"]));
   }
 
   get servers(): readonly string[] {
@@ -244,6 +239,12 @@ export class Trio implements AsyncDisposable {
   async status(index: number): Promise<Status> {
     await using client = this.client([index], { key: this.root.privateKey });
     return await readStatus(client);
+  }
+
+  /** Requests a report of one daemon as an administrator. @returns its fields */
+  async report(index: number, ...argv: readonly string[]): Promise<ReturnType<typeof fieldsOf>> {
+    await using client = this.client([index], { key: this.root.privateKey });
+    return fieldsOf(await client.call(argv));
   }
 
   /**

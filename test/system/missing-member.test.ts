@@ -12,7 +12,6 @@ import { type Ended, run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
-import { fieldsOf } from "./status.js";
 
 const GONE = 2;
 const STAY = [0, 1];
@@ -63,8 +62,7 @@ test("dbsync status reports a missing member of the list after a rolling restart
   const doctor = await dbsync(["doctor"], STAY);
   assert.equal(doctor.code, 1, doctor.stdout);
   for (const index of STAY) {
-    await using client = trio.client([index], { key: trio.root.privateKey });
-    const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
+    const fields = await trio.report(index, "TIMELINE", "STATUS");
     const members = fields.get("final-members") as readonly unknown[];
     assert.deepEqual(
       [fields.get("final-cause"), fields.get("final-overdue"), members.length],
