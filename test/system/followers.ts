@@ -1,9 +1,8 @@
 /** Followers of streams at several daemons, and clients that add entries at all of them. */
 
-import type { ActiveCluster } from "../support/active-cluster.js";
 import { pause } from "../support/pause.js";
 import { RedisConnection, type RedisValue } from "../support/redis-connection.js";
-import { nextTurn, until } from "../support/until.js";
+import { inTime, nextTurn, until } from "../support/until.js";
 
 /** The stream that the clients follow. */
 export const STREAM = "log";
@@ -13,44 +12,64 @@ export const STREAM = "log";
  */
 const CLOCK_OFF = /^ERR This daemon's clock differs/;
 /** Milliseconds for which a follower waits for data in one command. */
-const BLOCK_MS = 2_000;
+const BLOCK_MS = 300;
+/** The number of entries that a client adds in one step. */
+const BATCH = 5;
 
-/** A client that reads a stream with XREAD, each time from the last id that it has received. */
+/** A client that reads a stream with XREAD from its end, each time from the last id that it has received. */
 export class Follower {
-  /** The numbers of the entries that it has received, with the time of the arrival in milliseconds. */
-  readonly received = new Map<string, number>();
-  #isStopped = false;
+  /** The numbers of the entries that it has received. */
+  readonly received = new Set<string>();
+  readonly #connection: RedisConnection;
   readonly #done: Promise<void>;
+  #last: string;
+  #isStopped = false;
 
-  constructor(port: number, options: { readonly block?: number; readonly from?: string } = {}) {
-    this.#done = this.#follow(port, options);
+  private constructor(connection: RedisConnection, last: string) {
+    this.#connection = connection;
+    this.#last = last;
+    this.#done = this.#follow();
+    // `stop` reports a failure. A test that has failed before does not stop its followers.
+    this.#done.catch(() => {});
   }
 
-  /** Ends the follower after its next timeout. */
+  /** Starts to follow the stream at a daemon. */
+  static async start(port: number): Promise<Follower> {
+    const connection = await RedisConnection.open(port);
+    return new Follower(connection, await newestId(connection));
+  }
+
+  /** Reads until the daemon has no later entries, and ends the follower. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#done;
+    await inTime(() => `a follower waits for the entries after ${this.#last}`, this.#done);
   }
 
-  async #follow(
-    port: number,
-    { block = BLOCK_MS, from = "0" }: { block?: number; from?: string },
-  ): Promise<void> {
-    using connection = await RedisConnection.open(port);
-    let last = from;
-    for (let isOver = false; !isOver; ) {
-      const isLast = this.#isStopped;
-      const reply = await connection.value("XREAD", "COUNT", 1000, "BLOCK", block, "STREAMS", STREAM, last);
-      if (reply instanceof Error) throw reply;
-      const entries = entriesOf(reply);
-      const now = performance.now();
-      for (const [id, number] of entries) {
-        this.received.set(number, now);
-        last = id;
-      }
-      isOver = isLast && entries.length === 0;
-    }
+  async #follow(): Promise<void> {
+    using _ = this.#connection;
+    while (!this.#isStopped) await this.#read("BLOCK", BLOCK_MS);
+    // Without BLOCK, a read returns nothing only if no entry is held back. With BLOCK, its time may be over before.
+    await until("a follower has read all entries", async () => !(await this.#read()), { pause: nextTurn });
   }
+
+  /** Reads the next entries. @returns whether there were any */
+  async #read(...block: readonly (string | number)[]): Promise<boolean> {
+    const read = ["XREAD", "COUNT", 1000, ...block, "STREAMS", STREAM, this.#last];
+    const reply = await this.#connection.value(...read);
+    if (reply instanceof Error) throw reply;
+    const entries = entriesOf(reply);
+    for (const [id, number] of entries) {
+      this.received.add(number);
+      this.#last = id;
+    }
+    return entries.length > 0;
+  }
+}
+
+/** Returns the id of the newest entry, or 0 if there is none. */
+export async function newestId(connection: RedisConnection): Promise<string> {
+  const [newest] = (await connection.value("XREVRANGE", STREAM, "+", "-", "COUNT", 1)) as [[string]?];
+  return newest?.[0] ?? "0";
 }
 
 /** Returns ids and numbers of the entries in a reply to XREAD. */
@@ -61,43 +80,26 @@ function entriesOf(reply: RedisValue): (readonly [id: string, number: string])[]
 
 /**
  * Adds entries at a daemon, a few at a time.
- * @param sent  receives the time in milliseconds at which each entry was sent
+ * @param pauseMs  the milliseconds between two steps
  */
-export async function addEntries(
-  port: number,
-  numbers: readonly string[],
-  {
-    sent,
-    pauseMs = 0,
-    batch = 1,
-  }: { readonly sent?: Map<string, number>; readonly pauseMs?: number; readonly batch?: number },
-): Promise<void> {
+export async function addEntries(port: number, numbers: readonly string[], pauseMs: number): Promise<void> {
   using connection = await RedisConnection.open(port);
   const remaining = [...numbers];
+  let clockOff = 0;
   const addSome = async () => {
-    const some = remaining.splice(0, batch);
-    for (const number of some) {
-      sent?.set(number, performance.now());
-      connection.queue(["XADD", STREAM, "*", "n", number]);
-    }
+    const some = remaining.splice(0, BATCH);
+    for (const number of some) connection.queue(["XADD", STREAM, "*", "n", number]);
     for (const [i, reply] of (await connection.flush()).entries()) {
       if (reply.kind !== "error") continue;
       if (!CLOCK_OFF.test(reply.text)) throw new Error(reply.text);
+      clockOff++;
       remaining.push(some[i] as string);
     }
     return remaining.length === 0;
   };
-  await until("the daemon accepts all entries", addSome, {
-    pause: pauseMs > 0 ? () => pause(pauseMs) : nextTurn,
-  });
-}
-
-/** Returns the numbers of the entries of a round that a follower has not received. */
-export async function missedBy(follower: Follower, cluster: ActiveCluster, round: string): Promise<string[]> {
-  using connection = await RedisConnection.open(cluster.respPort(0));
-  const entries = (await connection.value("XRANGE", STREAM, "-", "+")) as [string, string[]][];
-  const numbers = entries.map(([, fields]) => fields[1] as string);
-  return numbers.filter((number) => number.startsWith(round) && !follower.received.has(number));
+  const failure = () =>
+    `a daemon accepts ${numbers.length} entries: ${remaining.length} remain, ${clockOff} refused because of its clock`;
+  await until(failure, addSome, { pause: () => pause(pauseMs) });
 }
 
 /** Returns the numbers of entries, which begin with a name. */
