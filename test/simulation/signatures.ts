@@ -2,9 +2,9 @@
  * Simulated signatures, for tests with several members in one process: hashes, which are faster than curve operations,
  * and which only tests could forge.
  */
-import { createPublicKey, hash, verify } from "node:crypto";
+import { createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
-import type { ByteString } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
@@ -27,12 +27,40 @@ export function signatureOf(spki: ByteString, bytes: Buffer): Buffer {
 
 /** Verifies a simulated signature, or a real one of a daemon's identity. */
 export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
-  if (signature.length === ED25519_SIGNATURE_BYTES) {
-    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
-    return verify(null, bytes, key, signature);
-  }
+  if (signature.length === ED25519_SIGNATURE_BYTES) return real.isSignedBy(spki, bytes, signature);
   return signatureOf(spki, bytes).equals(signature);
 }
+
+/** The results of real signatures, each verified once: all daemons of a run are in one process. */
+class RealSignatures {
+  readonly #keys = new Map<ByteString, KeyObject>();
+  /** The results by all bytes on which they depend. */
+  readonly #results = new Map<ByteString, boolean>();
+
+  isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
+    const all = `${spki}${bytesOf(signature)}${bytesOf(bytes)}`;
+    let result = this.#results.get(all);
+    if (result === undefined) {
+      result = verify(null, bytes, this.#keyOf(spki), signature);
+      if (this.#results.size >= REMEMBERED_MAX) this.#results.clear();
+      this.#results.set(all, result);
+    }
+    return result;
+  }
+
+  #keyOf(spki: ByteString): KeyObject {
+    let key = this.#keys.get(spki);
+    if (key === undefined) {
+      key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+      if (this.#keys.size >= REMEMBERED_MAX) this.#keys.clear();
+      this.#keys.set(spki, key);
+    }
+    return key;
+  }
+}
+
+const REMEMBERED_MAX = 1_000;
+const real = new RealSignatures();
 
 /** Signs commands and returns the entry that every daemon must have in the end. */
 export function sign(
