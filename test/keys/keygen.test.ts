@@ -90,6 +90,7 @@ test("dbsync-keygen prints the next steps for an application's key, or for an ad
     );
 
   writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });
+  assert.match((await nextOf("--name", "webroot", "--type", "ed25519")) ?? "", /^an application's key /);
   assert.equal(
     await nextOf("--name", "roots", "--type", "ed25519", "--passphrase-file", "pass.txt"),
     `an application's key (for an administrator's key, use --name root):
