@@ -1475,8 +1475,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member is blamed for its votes in two ballots",
     file: "daemon/cluster/peers/decisions/slot-certificates.js",
-    find: "compareBallots(known.ballot, ballot) === 0",
-    replace: "true",
+    find: " || compareBallots(ballot, certificate.ballot) !== 0",
+    replace: "",
     test: CERTIFICATES,
   },
   {
@@ -1489,7 +1489,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member is blamed for proposals with different first slots",
     file: "daemon/cluster/peers/decisions/slot-certificates.js",
-    find: "known.first === first && ",
+    find: "known.first !== first || ",
     replace: "",
     test: CERTIFICATES,
   },

@@ -157,6 +157,10 @@ export class Decisions {
   #levelSince: number | null = null;
   /** The vote that this daemon had then, if its decisions may not have been made. */
   #levelVote: Accepted | null = null;
+  /** This daemon and the members that are connected. */
+  readonly #connected = {
+    has: (id: ByteString): boolean => id === this.#ports.own.id || this.#ports.isConnected(id),
+  };
 
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
@@ -344,16 +348,14 @@ export class Decisions {
   }
 
   get #isMajorityConnected(): boolean {
-    const { own, isConnected } = this.#ports;
     const list = this.#lists()?.current;
-    return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
+    return list !== undefined && isMajority(list, this.#connected);
   }
 
   /** Whether enough members are connected, also of earlier lists that may have made decisions. */
   get #canDecide(): boolean {
-    const { own, isConnected } = this.#ports;
     const lists = this.#lists();
-    return lists !== null && isPromised(lists, { has: (id) => id === own.id || isConnected(id) });
+    return lists !== null && isPromised(lists, this.#connected);
   }
 
   /** Moves a unit after the other waiting units of its key, and its key after the other keys. */

@@ -9,12 +9,11 @@ import { type Certificate, compareBallots } from "../../../../protocol/members/d
 const SLOTS_MAX = 1_024;
 
 /** The first decision of a slot that became part of the state. */
-interface KnownDecision extends Pick<Certificate, "ballot"> {
+interface KnownDecision {
   readonly id: ByteString;
   /** The slot of the first decision of its proposal. */
   readonly first: number;
-  /** The public keys (SPKI) of the members that have voted for it. */
-  readonly voters: readonly ByteString[];
+  readonly certificate: Certificate;
 }
 
 export class SlotCertificates {
@@ -30,24 +29,20 @@ export class SlotCertificates {
    * @returns null if no other decision of its slot is known; otherwise the public keys (SPKI) of the members that have
    * voted for both, and lie
    */
-  add(
-    slot: number,
-    index: number,
-    id: ByteString,
-    { ballot, votes }: Certificate,
-  ): readonly ByteString[] | null {
+  add(slot: number, index: number, id: ByteString, certificate: Certificate): readonly ByteString[] | null {
     const first = slot - index;
-    const voters = votes.map(({ spki }) => spki);
     const known = this.#decisions.get(slot);
     if (known === undefined) {
-      this.#decisions.set(slot, { id, first, ballot, voters });
+      this.#decisions.set(slot, { id, first, certificate });
       if (this.#decisions.size > SLOTS_MAX) this.#removeOldest();
       return null;
     }
     if (known.id === id) return null;
 
-    const isOneVote = known.first === first && compareBallots(known.ballot, ballot) === 0;
-    return isOneVote ? voters.filter((spki) => known.voters.includes(spki)) : [];
+    const { ballot, votes } = known.certificate;
+    if (known.first !== first || compareBallots(ballot, certificate.ballot) !== 0) return [];
+    const voters = votes.map(({ spki }) => spki);
+    return certificate.votes.flatMap(({ spki }) => (voters.includes(spki) ? spki : []));
   }
 
   #removeOldest(): void {
