@@ -495,7 +495,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: a first write is not recorded if the code for members is loaded",
     file: "daemon/cluster/peers/admission.js",
-    find: "this.#servesAlone && hasData",
+    find: "this.#servesAlone && containsData(entries)",
     replace: "false",
     test: FIRST_MEMBER,
   },

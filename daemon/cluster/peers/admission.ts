@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type AdmissionCode, admissionText } from "../../../protocol/figures/admission-refusals.js";
 import { isAuthorization } from "../../store/key-command.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
+import { containsData } from "../../timeline/entries/recorded-envelopes.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import type { Admitted, ClusterState } from "./shared/cluster-state.js";
@@ -50,8 +50,7 @@ export class Admission {
 
   /** Called before entries of clients, or decisions, are stored. */
   noteWrite(entries: readonly Entry[]): void {
-    const hasData = entries.some(({ envelope }) => !isRingEntry(envelope));
-    if (this.admitted === null && this.#servesAlone && hasData) this.admitted = "alone";
+    if (this.admitted === null && this.#servesAlone && containsData(entries)) this.admitted = "alone";
   }
 
   tick(): void {

@@ -7,7 +7,7 @@ import { FINALITY_CAUSES } from "../../../protocol/figures/finality-causes.js";
 import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
-import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
+import { containsData } from "../../timeline/entries/recorded-envelopes.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { Members } from "./members-interface.js";
@@ -48,8 +48,7 @@ export class NoMembers implements Members {
     isRefused: false,
     accepts: () => false,
     noteWrite: (entries: readonly Entry[]) => {
-      if (this.state === "live" && entries.some(({ envelope }) => !isRingEntry(envelope)))
-        this.admission.admitted ??= "alone";
+      if (this.state === "live" && containsData(entries)) this.admission.admitted ??= "alone";
     },
   };
   readonly states = { differences: { all: [] }, comparedAt: 0 };

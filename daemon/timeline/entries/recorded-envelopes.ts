@@ -23,6 +23,10 @@ export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);
 }
 
+/** Whether some of the entries are not for the key ring alone. */
+export const containsData = (entries: readonly { readonly envelope: Envelope }[]): boolean =>
+  entries.some(({ envelope }) => !isRingEntry(envelope));
+
 function changes(argv: readonly ByteString[], table: CommandIndex): boolean {
   if (!isKeyCommand(argv)) return table.mayWrite(argv) ?? false;
   const command = table.resolve(argv);
