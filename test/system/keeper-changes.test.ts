@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../client/public-api.js";
 import { Trio } from "../support/trio.js";
-import { fieldsOf } from "./status.js";
 
 const UNITS = 40;
 const majority = { policy: "majority" } as const;
@@ -39,10 +38,9 @@ async function startWithKeeper(): Promise<{ trio: Trio; client: Client }> {
 /** Returns how often each of some daemons has changed its keeper, once all daemons are equal. */
 async function changesOf(trio: Trio, indices: readonly number[]): Promise<number[]> {
   return await Promise.all(
-    indices.map(async (index) => {
-      await using root = trio.client([index], { key: trio.root.privateKey });
-      return Number(fieldsOf(await root.call(["TIMELINE", "STATUS"])).get("keeper-changes"));
-    }),
+    indices.map(async (index) =>
+      Number((await trio.report(index, "TIMELINE", "STATUS")).get("keeper-changes")),
+    ),
   );
 }
 
