@@ -108,6 +108,13 @@ export const decidedKeyMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
+    name: "decided keys: snapshots contain the votes for patterns, so members make different ones",
+    file: "daemon/timeline/snapshots/ring-entries.js",
+    find: 'isDecision(body) ? "" : ',
+    replace: "",
+    test: "test/daemon/timeline/snapshots/ring-entries.test.js",
+  },
+  {
     name: "decided keys: choices are recorded in a transaction",
     file: "daemon/cluster/replica/gateway.js",
     find: "head.writesDecided ? NOTHING_CHOSEN : ",

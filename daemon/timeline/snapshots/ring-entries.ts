@@ -1,12 +1,12 @@
 /**
- * The entries from which the key ring follows, as part of a snapshot. The entries are complete and signed, so that the
- * reader folds the ring itself and need not trust the sender. They are stored permanently. Source:
- * docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * The entries from which the key ring follows, as part of a snapshot. The entries are signed, and complete except for
+ * the votes of decisions, so that the reader folds the ring itself and need not trust the sender. They are stored
+ * permanently. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Steps } from "../../../protocol/steps.js";
-import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
+import { isDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../entries/entry.js";
@@ -44,11 +44,16 @@ export interface FoldedRing {
 /** Whether an entry concerns the ring: the keys that it names are known from then on, even if it is denied. */
 export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
-/** Writes the entries that make the key ring. @param entries  in order */
+/**
+ * Writes the entries that make the key ring. Decisions are written without their votes: each member may have those of
+ * another majority, but all members must make the same snapshot.
+ * @param entries  in order
+ */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
   writer.number(entries.length);
   for (const { body, signature } of entries) {
-    for (const bytes of [body, signature]) writer.bytes(bytes.toString("latin1"));
+    writer.bytes(body.toString("latin1"));
+    writer.bytes(isDecision(body) ? "" : signature.toString("latin1"));
     if (writer.isFull) yield writer.takeFrame();
   }
 }

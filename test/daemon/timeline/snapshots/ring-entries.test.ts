@@ -29,7 +29,8 @@ import {
 } from "../../../../daemon/timeline/snapshots/snapshot.js";
 import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { finish } from "../../../../protocol/steps.js";
-import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
+import { hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { amount } from "../../../support/amount.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
@@ -79,6 +80,13 @@ function throughSnapshot(kept: Kept, to: number, by: number | null = null): Read
   if (by !== null) makeSnapshot({ ...kept, snapshots, from: null, to: by });
   makeSnapshot({ ...kept, snapshots, from: by, to });
   return finish(readSnapshot(snapshots.read(to) as Iterable<Buffer>, kept));
+}
+
+/** Returns the bytes of the snapshot that a member with these entries makes, as hexadecimal digits. */
+function snapshotText(kept: Kept, to: number): string {
+  const snapshots = new MemorySnapshots();
+  makeSnapshot({ ...kept, snapshots, from: null, to });
+  return Buffer.concat([...(snapshots.read(to) as Iterable<Buffer>)]).toString("hex");
 }
 
 /** Returns the complete content of a key ring. */
@@ -243,4 +251,19 @@ test("a daemon refuses ring entries without a valid signature, of another cluste
       name: "DamagedSnapshot",
       message: `an entry of the key ring is refused: ${code}`,
     });
+});
+
+test("members that have the votes of different majorities for a pattern make the same snapshot", () => {
+  const unit = entryAt(START, "CLUSTER DECIDE lock:*", ROOT);
+  const position = { slot: 1, index: 0, count: 1, previous: null, at: START, seq: 0 };
+  const body = writeDecision({ ...position, outcomes: ["applied"], unit });
+  const write = entryAt(START + 1, "SET k v");
+  const snapshots = ["votes of a and b", "votes of b and c, which are longer"].map((votes) => {
+    const signature = Buffer.from(votes);
+    const decision = { id: hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
+    const kept = keep([decision, write]);
+    assert.equal(throughSnapshot(kept, START + 20, START + 10).ring.patterns.all.length, 1);
+    return snapshotText(kept, START + 20);
+  });
+  assert.equal(snapshots[0], snapshots[1]);
 });
