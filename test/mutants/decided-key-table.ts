@@ -10,6 +10,20 @@ const BEGINNINGS = "test/daemon/cluster/peers/decisions/pattern-beginnings.test.
 
 export const decidedKeyMutants: readonly Mutant[] = [
   {
+    name: "decided keys: a class at the end of a pattern is compared as text",
+    file: "daemon/store/rights/pattern-index.js",
+    find: 'glob.includes("[") ? ""',
+    replace: 'glob.endsWith("]") ? ""',
+    test: PATTERNS,
+  },
+  {
+    name: "decided keys: only the first pattern with a beginning concerns keys",
+    file: "daemon/store/rights/pattern-index.js",
+    find: "same.push({",
+    replace: "if (same.length === 0) same.push({",
+    test: PATTERNS,
+  },
+  {
     name: "decided keys: a pattern concerns every database",
     file: "daemon/store/rights/decided-patterns.js",
     find: "pattern.db !== null && touched !== ALL_DATABASES && touched !== pattern.db",

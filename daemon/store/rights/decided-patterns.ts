@@ -8,7 +8,8 @@ import { CommandFailure, echoed } from "../arguments/command-errors.js";
 import { globMatches } from "../patterns/glob.js";
 import type { CommandIndex } from "../rows/command-index.js";
 import type { Command } from "../rows/command-row.js";
-import { permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
+import { type KeyRange, lastKeyOf, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
+import { literalBeginning, PatternIndex } from "./pattern-index.js";
 
 export interface DecidedPattern {
   /** A pattern as in a rule: `lock:*`. */
@@ -51,6 +52,7 @@ const ENDED_MAX = 64;
 export class DecidedPatterns {
   static readonly NONE = new DecidedPatterns([]);
   readonly #ended: readonly EndedPattern[];
+  readonly #index: PatternIndex;
   readonly all: readonly DecidedPattern[];
   /** The same patterns, without those that were only announced. */
   readonly begun: DecidedPatterns;
@@ -58,6 +60,7 @@ export class DecidedPatterns {
   private constructor(all: readonly DecidedPattern[], ended: readonly EndedPattern[] = []) {
     this.all = all;
     this.#ended = ended;
+    this.#index = new PatternIndex(all);
     const begun = all.filter(({ isBegun }) => isBegun);
     this.begun = begun.length === all.length ? this : new DecidedPatterns(begun);
   }
@@ -104,12 +107,30 @@ export class DecidedPatterns {
     return found ?? null;
   }
 
-  /** Whether a command may write a key of a pattern. */
-  covers({ command, argv, db }: DatabaseCall): boolean {
-    if (this.all.length === 0 || !command.writes) return false;
-    return touchesOf(command.keys, argv).some(
-      (touch) => touch.access === "write" && this.all.some((pattern) => concerns(pattern, touch, db)),
-    );
+  /** Whether a command may write a key of a pattern. Each write is checked, so no object is created per key. */
+  covers({ command: { keys, writes }, argv, db }: DatabaseCall): boolean {
+    if (this.all.length === 0 || !writes) return false;
+    if (typeof keys === "function")
+      return keys(argv).some((touch) => touch.access === "write" && this.#mayConcern(touch, db));
+    for (const range of keys)
+      if (range.access === "write" && this.#includesOneOf(range, argv, db)) return true;
+    return false;
+  }
+
+  /** Whether one of the keys in a range of arguments matches a pattern. */
+  #includesOneOf(range: KeyRange, argv: readonly ByteString[], db: number): boolean {
+    const last = lastKeyOf(range, argv);
+    for (let i = range.first; i <= last; i += range.step)
+      if (this.#index.matches(argv[i] as ByteString, db)) return true;
+    return false;
+  }
+
+  /** Whether a key, or one of the keys of a complete database, may match a pattern. */
+  #mayConcern(touch: Touch, db: number): boolean {
+    const { key } = touch;
+    return key === null
+      ? this.all.some((pattern) => concernsDatabase(pattern, touch, db))
+      : this.#index.matches(key, touch.db ?? db);
   }
 
   /** Whether a command may take elements of a key that is not a key of a pattern. */
@@ -126,12 +147,10 @@ export class DecidedPatterns {
 const isSame = (one: PatternName, other: PatternName): boolean =>
   one.glob === other.glob && one.db === other.db;
 
-/** Whether a key, or one of the keys of a complete database, may match a pattern. */
-function concerns(pattern: DecidedPattern, touch: Touch, db: number): boolean {
-  const { key, beginning = "" } = touch;
+/** Whether one of the keys of a complete database may match a pattern. */
+function concernsDatabase(pattern: DecidedPattern, { beginning = "", ...touch }: Touch, db: number): boolean {
   const touched = touch.db ?? db;
   if (pattern.db !== null && touched !== ALL_DATABASES && touched !== pattern.db) return false;
-  if (key !== null) return globMatches(pattern.glob, key);
   const literal = literalBeginning(pattern.glob);
   return literal.startsWith(beginning) || beginning.startsWith(literal);
 }
@@ -146,6 +165,3 @@ function contains(pattern: DecidedPattern, { key, beginning = "", ...touch }: To
 
 /** The number that means all databases in a `Touch`. */
 const ALL_DATABASES = -1;
-
-/** Returns what precedes the first special character of a pattern. */
-const literalBeginning = (glob: ByteString): ByteString => /^[^*?[\\]*/.exec(glob)?.[0] ?? "";

@@ -98,11 +98,15 @@ export const allDbs =
 export function touchesOf(spec: KeySpec, argv: readonly ByteString[]): Touch[] {
   if (typeof spec === "function") return spec(argv);
   const touches: Touch[] = [];
-  for (const { access, needs, first, last, step } of spec) {
-    const end = last < 0 ? argv.length + last : Math.min(last, argv.length - 1);
-    for (let i = first; i <= end; i += step) {
+  for (const range of spec) {
+    const { access, needs, first, step } = range;
+    const last = lastKeyOf(range, argv);
+    for (let i = first; i <= last; i += step)
       touches.push({ db: null, key: argv[i] as ByteString, access, needs });
-    }
   }
   return touches;
 }
+
+/** Returns the index of the last argument that a range of keys may include. */
+export const lastKeyOf = ({ last }: KeyRange, argv: readonly ByteString[]): number =>
+  last < 0 ? argv.length + last : Math.min(last, argv.length - 1);

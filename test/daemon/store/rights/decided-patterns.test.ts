@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../../daemon/store/canonical-state.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
+import { globMatches } from "../../../../daemon/store/patterns/glob.js";
 import { DecidedPatterns } from "../../../../daemon/store/rights/decided-patterns.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { commandGrammars } from "../../../conformance/families.js";
@@ -165,4 +166,23 @@ test(`a command changes no key of a pattern that does not cover it (seed ${seed}
     }
   }
   assert.ok(changed > 50);
+});
+
+test(`a key is decided if one of several patterns matches it, whatever their beginnings (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 62);
+  const text = (bytes: string, max: number) =>
+    Array.from({ length: random.between(1, max) }, () => random.oneOf([...bytes])).join("");
+  let matches = 0;
+  for (let round = 0; round < amount(2_000, 50_000); round++) {
+    const all = Array.from({ length: random.between(1, 6) }, () =>
+      pattern(text("ab:*?[]\\^", 6), random.oneOf([null, 0, 1])),
+    );
+    const set = patterns(...all);
+    const key = text("ab:*", 6);
+    const isKey = all.some(({ glob, db }) => (db ?? 0) === 0 && globMatches(glob, key));
+    assert.equal(covers(`DEL ${key}`, set), isKey, JSON.stringify({ key, all }));
+    assert.equal(covers(`SET ${key} 1`, set), isKey, JSON.stringify({ key, all }));
+    if (isKey) matches++;
+  }
+  assert.ok(matches > 100, `${matches} keys matched`);
 });
