@@ -39,10 +39,17 @@ export const decidedKeyMutants: readonly Mutant[] = [
   },
   {
     name: "decided keys: a command takes elements of any key",
-    file: "daemon/cluster/replica/recorded-command-path.js",
-    find: "patterns.takesElsewhere(call)",
+    file: "daemon/store/rights/decided-patterns.js",
+    find: "this.takesElsewhere(call)",
     replace: "false",
     test: PATH,
+  },
+  {
+    name: "decided keys: a unit that a client has signed takes elements of any key",
+    file: "daemon/cluster/replica/pattern-orders.js",
+    find: "ring.patterns.hasMixed(envelope, ring) ?",
+    replace: "false ?",
+    test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
     name: "decided keys: a unit without a decision changes patterns",

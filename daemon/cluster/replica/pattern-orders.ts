@@ -10,7 +10,7 @@ import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { checkPatternUnit } from "../../engine/pipeline/decided-checks.js";
 import { namedPattern } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, isPatternCommand, patternWordOf } from "../../store/key-command.js";
-import { DecidedPatterns, type PatternName } from "../../store/rights/decided-patterns.js";
+import { DecidedPatterns, type PatternName, TAKES_ELSEWHERE } from "../../store/rights/decided-patterns.js";
 import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
@@ -86,7 +86,9 @@ export class PatternOrders {
         isPair && patternWordOf(argv) === "DECIDE" && namedPattern(argv)?.isForPair === false;
       return isUnconfirmed ? refused("cannot-decide", PAIR) : null;
     }
-    if (this.#mustDecide(envelope)) return null;
+    if (this.#mustDecide(envelope))
+      return ring.patterns.hasMixed(envelope, ring) ? refused("cannot-decide", TAKES_ELSEWHERE) : null;
+
     const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - this.#ahead)];
     const [found] = patterns.flatMap((some) => some.findIn(envelope, ring)?.[0] ?? []);
     return found === undefined ? null : refused("needs-decision", found);

@@ -29,7 +29,8 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import { isStepped } from "../../engine/backends/run-steps-in-turns.js";
-import { type Command, isClaim } from "../../store/rows/command-row.js";
+import { TAKES_ELSEWHERE } from "../../store/rights/decided-patterns.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { NOT_SENT } from "./decided-line.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
@@ -89,7 +90,7 @@ export class RecordedPath implements CommandPath, LocalData {
       return this.#backend.shows(command) ? this.#whenRead(reply) : reply;
     }
     if (!this.#gateway.patterns.isEmpty && this.#takesElsewhere([{ command, argv }], sender))
-      return TAKES_ELSEWHERE;
+      return ON_OTHER_KEYS;
     this.#notifySent(command, argv, sender.db);
     return this.#gateway.execute(argv, sender).then(replyOf);
   }
@@ -111,7 +112,7 @@ export class RecordedPath implements CommandPath, LocalData {
     if (before !== null) return this.#runAfter(before, command, argv, sender);
     if (!command.writes) return this.#sendRead(command, argv, sender);
     if (!this.#gateway.patterns.isEmpty && this.#takesElsewhere([{ command, argv }], sender))
-      return TAKES_ELSEWHERE;
+      return ON_OTHER_KEYS;
     const waiter = sender.waiter();
     this.#notifySent(command, argv, sender.db);
     const refusal = this.#gateway.send(argv, sender, waiter);
@@ -129,7 +130,7 @@ export class RecordedPath implements CommandPath, LocalData {
       return afterDecision(before, () => this.executeTogether(calls, conditions, sender, isDecided));
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
-      if (this.#takesElsewhere(calls, sender)) return TAKES_ELSEWHERE;
+      if (this.#takesElsewhere(calls, sender)) return ON_OTHER_KEYS;
       const writesDecided = calls.some(({ command, argv }) => this.#writesDecided(command, argv, sender));
       this.#backend.observer?.sent(calls, sender.db);
       return new Promise((resolve) =>
@@ -246,12 +247,7 @@ export class RecordedPath implements CommandPath, LocalData {
   /** Whether commands write decided keys, and take elements from other keys, too, whose contents may still change. */
   #takesElsewhere(calls: readonly CheckedCommand[], { db }: CommandSender): boolean {
     const { patterns } = this.#gateway;
-    if (patterns.isEmpty) return false;
-    const named = calls.map(({ command, argv }) => ({ command, argv, db }));
-    return (
-      named.some((call) => patterns.covers(call)) &&
-      named.some((call) => isClaim(call.command, call.argv) && patterns.takesElsewhere(call))
-    );
+    return !patterns.isEmpty && patterns.isMixed(calls.map(({ command, argv }) => ({ command, argv, db })));
   }
 
   #notifySent(command: Command, argv: readonly ByteString[], db: number): void {
@@ -338,9 +334,7 @@ async function afterDecision(before: Undecided, run: () => Reply | Promise<Reply
 const ON_DECIDED_KEYS = error(
   "ERR nothing was done, because a script cannot write decided keys (CLUSTER DECIDE): send the commands in a transaction",
 );
-const TAKES_ELSEWHERE = error(
-  "ERR nothing was done, because commands that write decided keys (CLUSTER DECIDE) can take elements only from such keys",
-);
+const ON_OTHER_KEYS = error(`ERR nothing was done, because ${TAKES_ELSEWHERE}`);
 
 interface ProgramCall {
   readonly path: RecordedPath;

@@ -3,11 +3,11 @@
  * `CLUSTER DECIDE`, `CLUSTER DECIDED` and `CLUSTER UNDECIDE` change them. Source: docs/decisions/0081.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import { commandsIn, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, echoed } from "../arguments/command-errors.js";
 import { globMatches } from "../patterns/glob.js";
 import type { CommandIndex } from "../rows/command-index.js";
-import type { Command } from "../rows/command-row.js";
+import { type Command, isClaim } from "../rows/command-row.js";
 import { type KeyRange, lastKeyOf, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { literalBeginning, PatternIndex } from "./pattern-index.js";
 
@@ -33,10 +33,14 @@ export function patternNames(patterns: readonly PatternName[]): string | null {
 
 /** A command with its arguments, and the database in which it runs. */
 export interface DatabaseCall {
-  readonly command: Pick<Command, "keys" | "writes">;
+  readonly command: Pick<Command, "keys" | "writes" | "isClaim">;
   readonly argv: readonly ByteString[];
   readonly db: number;
 }
+
+/** Why commands are refused that `isMixed` finds. */
+export const TAKES_ELSEWHERE =
+  "commands that write decided keys (CLUSTER DECIDE) can take elements only from such keys";
 
 /** A pattern that was removed. */
 export interface EndedPattern extends DecidedPattern {
@@ -133,6 +137,25 @@ export class DecidedPatterns {
       : this.#index.matches(key, touch.db ?? db);
   }
 
+  /** Whether a unit of an envelope may write keys of a pattern, and take elements of other keys. */
+  hasMixed(envelope: Envelope, { table }: { readonly table: CommandIndex | null }): boolean {
+    if (this.isEmpty || table === null) return false;
+    return unitsIn(envelope).some((range) =>
+      this.isMixed(commandsIn(envelope, range).flatMap((argv) => callsOf(argv, envelope.db, table))),
+    );
+  }
+
+  /**
+   * Whether commands of one unit may write keys of a pattern, and take elements of other keys. The contents of these
+   * may still change, and what the unit writes would change with them after its answer.
+   */
+  isMixed(calls: readonly DatabaseCall[]): boolean {
+    if (this.isEmpty) return false;
+    // Few commands take elements, so this is checked first.
+    const takes = calls.some((call) => isClaim(call.command, call.argv) && this.takesElsewhere(call));
+    return takes && calls.some((call) => this.covers(call));
+  }
+
   /** Whether a command may take elements of a key that is not a key of a pattern. */
   takesElsewhere({ command, argv, db }: DatabaseCall): boolean {
     return touchesOf(command.keys, argv).some(
@@ -142,6 +165,12 @@ export class DecidedPatterns {
         !this.all.some((pattern) => contains(pattern, touch, db)),
     );
   }
+}
+
+/** Returns a command with its row; nothing if there is no such command. */
+function callsOf(argv: readonly ByteString[], db: number, table: CommandIndex): readonly DatabaseCall[] {
+  const command = table.resolve(argv);
+  return command instanceof CommandFailure ? [] : [{ command, argv, db }];
 }
 
 const isSame = (one: PatternName, other: PatternName): boolean =>

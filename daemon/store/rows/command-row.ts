@@ -275,7 +275,7 @@ export function family(group: string | FamilyGroup, rows: Readonly<Record<string
 }
 
 /** Whether a call is a claim. */
-export const isClaim = ({ isClaim: rule }: Command, argv: readonly ByteString[]): boolean =>
+export const isClaim = ({ isClaim: rule }: Pick<Command, "isClaim">, argv: readonly ByteString[]): boolean =>
   typeof rule === "function" ? rule(argv) : rule === true;
 
 /**

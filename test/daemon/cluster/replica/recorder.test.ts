@@ -904,3 +904,27 @@ test("an envelope on which the members may have decided is not recorded after it
   await scene.take(scene.sign([["SET", "other", "v"]], { at: latest }));
   assert.equal(timeline.taken.length, 2);
 });
+
+test("a unit that writes decided keys takes elements only from such keys, also if a client has signed it", async () => {
+  const { scene, timeline } = fixture();
+  const pattern = { glob: "d:*", db: null, announcedAt: NOW - 60_000, isBegun: true };
+  timeline.ring.patterns = DecidedPatterns.NONE.with(pattern);
+  const refusalOf = async (lines: readonly string[], fields: { multi?: boolean } = {}) => {
+    const commands = lines.map((line) => line.split(" "));
+    const answer = await scene.take(scene.sign(commands, fields));
+    return answer.kind === "refused" ? `${answer.code}: ${answer.detail}` : answer.kind;
+  };
+  for (const refusal of [
+    await refusalOf(["LMOVE a d:b LEFT LEFT"]),
+    await refusalOf(["LPOP a", "SET d:x 1"], { multi: true }),
+  ])
+    assert.match(refusal, /^cannot-decide: commands that write decided keys .* only from such keys$/);
+
+  // The members decide on these: each unit takes elements only from decided keys, or writes none of them.
+  for (const refusal of [
+    await refusalOf(["LMOVE d:a b LEFT LEFT"]),
+    await refusalOf(["LPOP d:a", "SET a 1"], { multi: true }),
+    await refusalOf(["LPOP a", "SET d:x 1"]),
+  ])
+    assert.equal(refusal, "cannot-decide: it is not a voting member yet");
+});
