@@ -136,6 +136,13 @@ export const decidedKeyMutants: readonly Mutant[] = [
     test: "test/daemon/timeline/snapshots/ring-entries.test.js",
   },
   {
+    name: "decided keys: only the keeper begins patterns, although it may be unable to",
+    file: "daemon/cluster/replica/pattern-orders.js",
+    find: "now - this.#nextSince < KEEPER_MS",
+    replace: "true",
+    test: "test/daemon/cluster/replica/pattern-orders.test.js",
+  },
+  {
     name: "decided keys: choices are recorded in a transaction",
     file: "daemon/cluster/replica/gateway.js",
     find: "head.writesDecided ? NOTHING_CHOSEN : ",

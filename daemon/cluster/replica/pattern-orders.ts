@@ -10,11 +10,22 @@ import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { checkPatternUnit } from "../../engine/pipeline/decided-checks.js";
 import { namedPattern } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, isPatternCommand, patternWordOf } from "../../store/key-command.js";
-import { DecidedPatterns, type PatternName, TAKES_ELSEWHERE } from "../../store/rights/decided-patterns.js";
+import {
+  type DecidedPattern,
+  DecidedPatterns,
+  type PatternName,
+  TAKES_ELSEWHERE,
+} from "../../store/rights/decided-patterns.js";
 import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
 import type { NodeState } from "./replica-context.js";
+
+/**
+ * Milliseconds for which a pattern that may begin is left to the keeper. Then every member requests the decision,
+ * because the keeper may be unable to: the key of its daemon may not be authorized, for example.
+ */
+const KEEPER_MS = 5_000;
 
 export class PatternOrders {
   readonly #node: NodeState;
@@ -22,6 +33,9 @@ export class PatternOrders {
   readonly #own: OwnEnvelopes;
   /** Whether the members are deciding on the beginning of a pattern. */
   #isBeginning = false;
+  /** The first pattern that may begin, and the `uptime` at which this daemon found it. */
+  #next: DecidedPattern | undefined;
+  #nextSince = 0;
 
   constructor(node: NodeState, recorder: EntryRecorder) {
     this.#node = node;
@@ -29,14 +43,20 @@ export class PatternOrders {
     this.#own = new OwnEnvelopes(recorder, node);
   }
 
-  /** Begins a pattern that every member knows, if this daemon is the keeper. Called at intervals. */
+  /** At intervals, begins a pattern that every member knows, if this daemon is the keeper, or the keeper does not. */
   tick(): void {
     const { ring } = this.#recorder;
     if (ring.patterns.isEmpty || this.#isBeginning) return;
-    const { identity, peering } = this.#node;
+    const { identity, peering, environment } = this.#node;
     const { beginnings, figures } = peering.decisions;
-    const [pattern] = figures.keeper === identity.id ? beginnings.ready : [];
-    if (pattern === undefined || this.#own.refusal() !== null) return;
+    const now = environment.uptime();
+    const [pattern] = beginnings.ready;
+    if (pattern !== this.#next) this.#nextSince = now;
+    this.#next = pattern;
+    if (pattern === undefined) return;
+
+    const isLeftToKeeper = figures.keeper !== identity.id && now - this.#nextSince < KEEPER_MS;
+    if (isLeftToKeeper || this.#own.refusal() !== null) return;
     this.#isBeginning = true;
     void this.#request(["CLUSTER", "DECIDED", ...argumentsOf(pattern)]).finally(() => {
       this.#isBeginning = false;
