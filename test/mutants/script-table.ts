@@ -6,6 +6,13 @@ const ROWS = "test/conformance/command-table.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
+    name: "scripts: a script that took nothing is answered while writes are refused",
+    file: "daemon/cluster/replica/tried-units.js",
+    find: "run.mayWrite",
+    replace: "calls.length > 0",
+    test: PROGRAMS,
+  },
+  {
     name: "scripts: a refused script leaves its effects for those after it",
     file: "daemon/cluster/replica/tried-units.js",
     find: "database.undo(records.splice(before));",

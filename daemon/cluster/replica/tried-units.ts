@@ -137,8 +137,8 @@ function ofProgram(program: Program, { state: { database }, refusal, date, id, r
   const run = new TrialRun(database, { date, id }, program, records);
   const reply = run.run();
   const { calls, db, choices: chosen } = run;
+  if (refusal !== null && run.mayWrite) return refusing(refusal);
   if (calls.length === 0) return { kind: "read", program, reply };
-  if (refusal !== null) return refusing(refusal);
   const commands = calls.map(({ argv }) => argv);
   return writing(commands, db, chosen, { program, calls, reply });
 }
@@ -255,6 +255,7 @@ class TrialRun {
   #expiries: Map<number, number> | null = null;
   readonly #calls: CheckedCommand[] = [];
   readonly #limits = new UnitLimits();
+  #mayWrite = false;
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
 
@@ -267,6 +268,11 @@ class TrialRun {
     this.#position = position;
     this.#program = program;
     this.#records = records;
+  }
+
+  /** Whether it has run a command that may write, also if this has changed nothing. */
+  get mayWrite(): boolean {
+    return this.#mayWrite;
   }
 
   /** The commands that have changed something, in order. */
@@ -295,6 +301,7 @@ class TrialRun {
     const command = rowIn(table, newest, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
+    this.#mayWrite = true;
     if (this.#db !== null && this.#db !== db) throw new UnitRefused(ONE_DATABASE);
 
     const before = this.#records.length;
