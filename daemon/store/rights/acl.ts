@@ -67,22 +67,10 @@ export class Acl {
     return this.#rules.map(normalForm);
   }
 
-  /**
-   * Returns the part of a command that is not permitted, or null if the command is permitted. If the sets reject
-   * different keys, returns the one that comes last in the arguments.
-   */
+  /** Returns the part of a command that is not permitted, or null if the command is permitted. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
-    const touches = touchesOf(command.keys, argv);
-    let last = -1;
-    for (const set of this.#sets) {
-      if (!set.permitsCommand(command)) continue;
-      last = Math.max(
-        last,
-        touches.findIndex((each) => !set.permitsTouch(each)),
-      );
-    }
-    const touch = touches[last];
+    const { touch } = this.#closest(command, argv);
     return touch === undefined
       ? WHOLE_COMMAND
       : { what: "key", key: touch.key ?? `${touch.beginning ?? ""}*` };
@@ -91,9 +79,24 @@ export class Acl {
   /** Returns why a command is not permitted, as a continuation of "this key may not ", or null if it is permitted. */
   denial(command: Command, argv: readonly ByteString[]): string | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
-    // Reports the reason of the set that came closest: one that permits the command, but not the keys.
-    const closest = this.#sets.find((set) => set.permitsCommand(command)) ?? (this.#sets[0] as RuleSet);
-    return closest.denial(command, argv);
+    const { set, touch } = this.#closest(command, argv);
+    return set.denial(command, touch);
+  }
+
+  /**
+   * Returns the set that comes closest to permitting a command that no set permits, and the key that it rejects first;
+   * undefined: it rejects the command. As in Redis, the closest set is the one whose rejected key comes last in the
+   * arguments; among equals, the first set.
+   */
+  #closest(command: Command, argv: readonly ByteString[]): Closest {
+    const touches = touchesOf(command.keys, argv);
+    let [closest, last] = [this.#sets[0] as RuleSet, -1];
+    for (const set of this.#sets) {
+      if (!set.permitsCommand(command)) continue;
+      const rejected = touches.findIndex((touch) => !set.permitsTouch(touch));
+      if (rejected > last) [closest, last] = [set, rejected];
+    }
+    return { set: closest, touch: touches[last] };
   }
 
   /**
@@ -152,6 +155,12 @@ interface Verdict {
   readonly rule: ByteString;
 }
 
+/** The set that comes closest to permitting a command, and the key that it rejects; undefined: the command. */
+interface Closest {
+  readonly set: RuleSet;
+  readonly touch: Touch | undefined;
+}
+
 /** The rules of one selector, or those outside all selectors. */
 class RuleSet {
   readonly isUnlimited: boolean;
@@ -177,7 +186,7 @@ class RuleSet {
 
   permits(command: Command, argv: readonly ByteString[]): boolean {
     if (!this.permitsCommand(command)) return false;
-    return this.#allKeys || this.#forbidden(command, argv) === undefined;
+    return this.#allKeys || touchesOf(command.keys, argv).every((touch) => this.permitsTouch(touch));
   }
 
   permitsForeign(name: ByteString): boolean {
@@ -205,26 +214,21 @@ class RuleSet {
     return this.#allKeys || allowsAll(this.#patterns, "R");
   }
 
-  /** Returns why this set does not permit a command. */
-  denial(command: Command, argv: readonly ByteString[]): string {
+  /** Returns why this set does not permit a command. @param touch  the key that it rejects */
+  denial(command: Command, touch: Touch | undefined): string {
     const name = command.name.toLowerCase().replace("|", " ");
-    if (!this.permitsCommand(command)) {
+    if (touch === undefined) {
       const verdict = this.#verdicts.get(command);
       const reason = verdict === undefined ? "no rule allows it" : `rule ${echoed(verdict.rule)} denies it`;
       return `run '${name}': ${reason}`;
     }
-    const touch = this.#forbidden(command, argv);
-    const verb = touch === undefined ? "" : VERBS[permissionFor(touch)];
-    if (touch?.key === null) {
+    const verb = VERBS[permissionFor(touch)];
+    if (touch.key === null) {
       const which =
         touch.beginning === undefined ? "all keys" : `all keys that begin with '${echoed(touch.beginning)}'`;
       return `run '${name}': it may ${verb} ${which}, and no rule allows that`;
     }
-    return `${verb} key '${echoed(touch?.key ?? "")}', which '${name}' needs: no rule allows it`;
-  }
-
-  #forbidden(command: Command, argv: readonly ByteString[]): Touch | undefined {
-    return touchesOf(command.keys, argv).find((touch) => !this.permitsTouch(touch));
+    return `${verb} key '${echoed(touch.key)}', which '${name}' needs: no rule allows it`;
   }
 
   permitsTouch(touch: Touch): boolean {

@@ -56,9 +56,13 @@ test("a denial names the key and the missing permission", () => {
   assert.equal(denial("+@all ~a", "MGET a b c"), "read key 'b', which 'mget' needs: no rule allows it");
 });
 
-test("with several selectors the denial is that of a selector that permits the command", () => {
+test("with several selectors the denial is that of the selector that came closest", () => {
   assert.equal(denial("+set ~a (+get ~b)", "GET a"), "read key 'a', which 'get' needs: no rule allows it");
   assert.equal(denial("+set ~a (+get ~b)", "GET b"), null);
+  const rejected = "read key 'c', which 'mget' needs: no rule allows it";
+  for (const rules of ["+@all ~x (+@all ~a ~b) (+@all ~a)", "+mget ~a (-@all ~c) (+mget ~a ~b)"])
+    assert.equal(denial(rules, "MGET a b c"), rejected, rules);
+  assert.equal(denial("-get ~a (+set) (-mget ~b)", "GET a"), "run 'get': rule -get denies it");
 });
 
 test("a command on a complete database requires rules for all keys", () => {
