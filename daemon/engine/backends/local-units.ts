@@ -26,7 +26,7 @@ export interface UnitSender {
    * all commands of a pipeline.
    */
   readonly now: number;
-  /** Whether the sender may read all keys. */
+  /** Whether the sender may read the history of all keys. */
   readonly readsAll: boolean;
   /** The limits that determine the encoding that OBJECT ENCODING reports. Defaults to Redis's limits. */
   readonly encoding?: EncodingLimits | undefined;

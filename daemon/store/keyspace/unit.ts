@@ -25,7 +25,7 @@ export interface Unit {
    * entries depend on it.
    */
   readonly step?: number;
-  /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
+  /** Whether the user may read the history of all keys; default: false. Only commands that show history use it. */
   readonly readsAll?: boolean | undefined;
   /**
    * The limits that determine the reported names of encodings. If they are set, the history of a string also affects

@@ -34,7 +34,7 @@ export class Acl {
   readonly rules: readonly ByteString[];
   /** Whether everything is permitted, including commands that the table does not know. */
   readonly isUnlimited: boolean;
-  /** Whether one of the sets permits reading all keys. */
+  /** Whether one of the sets permits reading the history of all keys. */
   readonly mayReadAll: boolean;
   /**
    * Patterns of the channels that the key may use, if a rule names channels; null means all channels, and undefined
@@ -59,7 +59,9 @@ export class Acl {
     this.#sets = this.#rules.map((set) => new RuleSet(set, table));
     this.#channels = channelsOf(rules);
     this.isUnlimited = this.#channels == null && this.#sets.some((set) => set.isUnlimited);
-    this.mayReadAll = this.#sets.some((set) => set.readsAll);
+    const blame = table.find("TIMELINE|BLAME");
+    this.mayReadAll =
+      blame !== undefined && this.#sets.some((set) => set.readsAll && set.permitsCommand(blame));
   }
 
   /** The effect of the rules in Redis's form; those outside all selectors are first, followed by each selector. */

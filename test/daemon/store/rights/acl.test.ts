@@ -65,6 +65,13 @@ test("with several selectors the denial is that of the selector that came closes
   assert.equal(denial("-get ~a (+set) (-mget ~b)", "GET a"), "run 'get': rule -get denies it");
 });
 
+test("the history of other keys requires a selector that permits both the history and all keys", () => {
+  for (const rules of ["+@all ~*", "+timeline %R~*", "+timeline|blame ~a (+timeline|blame ~*)"])
+    assert.equal(aclOf(rules).mayReadAll, true, rules);
+  for (const rules of ["+timeline|blame ~a (+get ~*)", "+get ~* (+timeline|blame ~a)", "+@all ~a"])
+    assert.equal(aclOf(rules).mayReadAll, false, rules);
+});
+
 test("a command on a complete database requires rules for all keys", () => {
   const all = "and no rule allows that";
   assert.equal(denial("+@all ~a*", "KEYS *"), `run 'keys': it may read all keys, ${all}`);
