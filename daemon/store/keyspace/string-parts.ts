@@ -48,8 +48,9 @@ function patched(value: ByteString, offset: number, bytes: ByteString): ByteStri
   return head + bytes + value.slice(offset + bytes.length);
 }
 
-/** Maximum number of remembered keys, enough for an interactive inspection. */
+/** Maximum number of remembered keys, enough for an interactive inspection, and of bytes of each. */
 const ENTRIES_MAX = 1024;
+const KEY_BYTES_MAX = 1024;
 
 type StringForm = "raw" | "embstr";
 
@@ -62,10 +63,13 @@ export class StringForms {
   /** Forms by entry; the most recent is last. */
   readonly #forms = new Map<KeyEntry, { readonly form: StringForm; readonly writer: ByteString }>();
 
-  /** Records the form of a short string. Long strings have only one form, and a record would keep them in memory. */
+  /**
+   * Records the form of a short string. Long strings have only one form, and a record would keep them in memory. It
+   * would also keep a long key there after its deletion, so strings with long keys are not recorded.
+   */
   note(entry: KeyEntry, form: StringForm): void {
     this.forget(entry);
-    if (stringLength(entry) > EMBEDDED_BYTES_MAX) return;
+    if (stringLength(entry) > EMBEDDED_BYTES_MAX || entry.key.length > KEY_BYTES_MAX) return;
     this.#forms.set(entry, { form, writer: entry.writer });
     if (this.#forms.size <= ENTRIES_MAX) return;
     for (const oldest of this.#forms.keys()) {

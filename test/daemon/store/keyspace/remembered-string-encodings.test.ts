@@ -34,6 +34,14 @@ test("a string that becomes long in place is not remembered, whatever happens to
   assert.equal(forms.of(entry), null);
 });
 
+test("a string with a long key is not remembered", () => {
+  const forms = new StringForms();
+  const data = new Data([new Keyspace()], undefined, forms);
+  const [short, long] = [data.put("k".repeat(1024), "1"), data.put("k".repeat(1025), "1")];
+  for (const entry of [short, long]) data.patch(entry, 1, "2");
+  assert.deepEqual([forms.of(short), forms.of(long)], ["raw", null]);
+});
+
 test("undo of a change restores the form of the string", () => {
   const database = new Database({ forms: new StringForms() });
   database.execute(["SET", "k", "1"], { at: 0, db: 0, id: "first" });
