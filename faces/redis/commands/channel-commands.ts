@@ -3,6 +3,7 @@
 import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { GlobSteps, globMatches } from "../../../daemon/store/patterns/glob.js";
+import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
@@ -36,21 +37,27 @@ type SubscribingHandler = (
   argv: readonly ByteString[],
 ) => Reply | null | Promise<Reply | null>;
 
-/** Adds or removes subscriptions. @returns a confirmation for each name, at least one */
-type Change = (session: SubscribingSession, names: readonly ByteString[]) => Reply[];
+/** How a command changes the subscriptions of its client. */
+interface Change {
+  readonly kind: ChannelKind;
+  /** Whether the command adds subscriptions, which the user's rules must permit. */
+  readonly adds: boolean;
+  /** Adds or removes subscriptions. @returns a confirmation for each name, at least one */
+  apply(session: SubscribingSession, names: readonly ByteString[]): Reply[];
+}
 
 /** The commands that a sentinel also has. */
 export const subscribingHandlers: readonly (readonly [string, SubscribingHandler])[] = [
-  ["SUBSCRIBE", inTurns(subscribing("channel", "subscribe"), null)],
-  ["PSUBSCRIBE", inTurns(subscribing("pattern", "psubscribe"), null)],
-  ["UNSUBSCRIBE", inTurns(unsubscribing("channel", "unsubscribe"), "channel")],
-  ["PUNSUBSCRIBE", inTurns(unsubscribing("pattern", "punsubscribe"), "pattern")],
+  ["SUBSCRIBE", inTurns(subscribing("channel", "subscribe"))],
+  ["PSUBSCRIBE", inTurns(subscribing("pattern", "psubscribe"))],
+  ["UNSUBSCRIBE", inTurns(unsubscribing("channel", "unsubscribe"))],
+  ["PUNSUBSCRIBE", inTurns(unsubscribing("pattern", "punsubscribe"))],
 ];
 
 export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ...subscribingHandlers,
-  ["SSUBSCRIBE", inTurns(subscribing("shard", "ssubscribe"), null)],
-  ["SUNSUBSCRIBE", inTurns(unsubscribing("shard", "sunsubscribe"), "shard")],
+  ["SSUBSCRIBE", inTurns(subscribing("shard", "ssubscribe"))],
+  ["SUNSUBSCRIBE", inTurns(unsubscribing("shard", "sunsubscribe"))],
   ["PUBLISH", publishing("channel")],
   ["SPUBLISH", publishing("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
@@ -73,17 +80,16 @@ export const execTurnsOf = (
 
 /**
  * Returns a handler that takes a long list of names in several turns, so that the listener serves other clients
- * meanwhile.
- * @param kind  the subscriptions that a call without names concerns, or null if it needs names
+ * meanwhile. A command without names removes all subscriptions of its kind.
  */
-function inTurns(change: Change, kind: ChannelKind | null): SubscribingHandler {
+function inTurns(change: Change): SubscribingHandler {
   return (session, [, ...named]) => {
     const names = () =>
-      kind === null || named.length > 0 ? named : (session.subscriptions?.all(kind) ?? []);
+      change.adds || named.length > 0 ? named : (session.subscriptions?.all(change.kind) ?? []);
     if (session.isExecuting) return inExec(session, change, names);
     const now = names();
     return now.length <= NAMES_PER_TURN
-      ? confirmed(session, change(session, now), false)
+      ? confirmed(session, change.apply(session, now), false)
       : takeInTurns(session, change, now, false);
   };
 }
@@ -95,11 +101,12 @@ function inExec(
   names: () => readonly ByteString[],
 ): Reply | null | Promise<Reply | null> {
   const { execTurns } = session;
-  if (execTurns === null) return confirmed(session, change(session, names()), true);
+  if (execTurns === null) return confirmed(session, change.apply(session, names()), true);
+
   if (execTurns.taken === null) {
     const now = names();
     execTurns.left -= now.length;
-    if (execTurns.left >= 0) return confirmed(session, change(session, now), true);
+    if (execTurns.left >= 0) return confirmed(session, change.apply(session, now), true);
   }
 
   const taken = (execTurns.taken ?? Promise.resolve())
@@ -116,13 +123,31 @@ async function takeInTurns(
   isInExec: boolean,
 ): Promise<Reply | null> {
   for (let at = 0; !session.isGone; at += NAMES_PER_TURN) {
-    const replies = change(session, names.slice(at, at + NAMES_PER_TURN));
+    const some = names.slice(at, at + NAMES_PER_TURN);
+    if (change.adds && !mayStillSubscribe(session, change.kind, some)) {
+      session.kill();
+      return null;
+    }
+
+    const replies = change.apply(session, some);
     const isLast = at + NAMES_PER_TURN >= names.length;
     const last = confirmed(session, replies, isInExec && isLast);
     if (isLast) return last;
     await nextTurn();
   }
   return null;
+}
+
+/** Whether the user's rules still permit names. They may have changed after the command was permitted. */
+function mayStillSubscribe(
+  { subscriber }: SubscribingSession,
+  kind: ChannelKind,
+  names: readonly ByteString[],
+): boolean {
+  subscriber.renew();
+  const { user } = subscriber;
+  if (user === null) return false;
+  return user.channels === null || refusedChannel(user.channels, names, kind === "pattern") === null;
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -133,7 +158,7 @@ function publishing(kind: ChannelMessage["kind"]): SessionHandler {
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): Change {
-  return (session, names) => {
+  const apply: Change["apply"] = (session, names) => {
     session.subscriptions ??= new Subscriptions(session.channels, session, session.subscriber);
     const { subscriptions } = session;
     return names.map((name) => {
@@ -141,16 +166,18 @@ function subscribing(kind: ChannelKind, word: ByteString): Change {
       return subscriptionReply(word, name, subscriptions.countShown(kind));
     });
   };
+  return { kind, adds: true, apply };
 }
 
 function unsubscribing(kind: ChannelKind, word: ByteString): Change {
-  return ({ subscriptions }, names) => {
+  const apply: Change["apply"] = ({ subscriptions }, names) => {
     if (names.length === 0) return [subscriptionReply(word, null, subscriptions?.countShown(kind) ?? 0)];
     return names.map((name) => {
       subscriptions?.remove(kind, name);
       return subscriptionReply(word, name, subscriptions?.countShown(kind) ?? 0);
     });
   };
+  return { kind, adds: false, apply };
 }
 
 /**

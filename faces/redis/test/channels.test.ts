@@ -4,13 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Channels } from "../../../daemon/engine/channels/channels.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { skipWithout } from "../../../test/support/requirements.js";
 import { seed } from "../../../test/support/seed.js";
 import { SeededRandom } from "../../../test/support/seeded-random.js";
-import { until } from "../../../test/support/until.js";
+import { nextTurn, until } from "../../../test/support/until.js";
 import { namesInOneTurn } from "./names-in-one-turn.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
@@ -307,6 +308,69 @@ test("a client that is disconnected while it subscribes to many names has no sub
   await until("the client is disconnected", idle);
   await until("no subscription remains", async () => (await count()) === 0);
   assert.equal(await count(), 0);
+});
+
+/** Requests that subscribe to two lists of names. */
+const TWO_LISTS: Readonly<Record<string, (first: readonly string[], last: readonly string[]) => string>> = {
+  SUBSCRIBE: (first, last) => writeCommand(["SUBSCRIBE", ...first, ...last]),
+  PSUBSCRIBE: (first, last) => writeCommand(["PSUBSCRIBE", ...first, ...last]),
+  SSUBSCRIBE: (first, last) => writeCommand(["SSUBSCRIBE", ...first, ...last]),
+  EXEC: (...lists) =>
+    lines("MULTI") + lists.map((names) => writeCommand(["SUBSCRIBE", ...names])).join("") + lines("EXEC"),
+};
+
+test("a client whose user loses rights while it subscribes to many names is disconnected", async (t) => {
+  // The names of one turn each.
+  const first = Array.from({ length: 1000 }, (_, i) => `a${i}`);
+  const last = Array.from({ length: 1000 }, (_, i) => `b${i}`);
+  for (const [what, request] of Object.entries(TWO_LISTS)) {
+    const rules = ["user default on nopass ~* &* +@all", "user ann on nopass +@all &*"];
+    await using scene = await startResp({ users: rules });
+    using admin = await RedisConnection.open(scene.port);
+    using client = await RawClient.open(scene.port);
+    client.send(lines("AUTH ann x"));
+    await until("the user has logged in", () => client.received.includes("+OK"));
+
+    const { users } = scene;
+    const added = t.mock.method(Channels.prototype, "add");
+    client.send(request(first, last));
+    // This immediate runs before that of the second turn.
+    await until("a name is subscribed to", () => added.mock.callCount() > 0, {
+      pause: nextTurn,
+    });
+    const atChange = added.mock.callCount();
+    users.replaceAll(users.changed("ann", ["resetchannels", ...first.map((name) => `&${name}`)]));
+    await until(`${what}: the client is disconnected`, () => client.ended);
+    added.mock.restore();
+
+    assert.equal(atChange, first.length, `${what}: names at the change`);
+    assert.equal(await admin.value("PUBLISH", "b999", "secret"), 0, what);
+    assert.equal(await admin.value("SPUBLISH", "b999", "secret"), 0, what);
+    assert.doesNotMatch(client.received, /b999/, what);
+  }
+});
+
+test("a client whose user loses rights after EXEC, before its list of many names is taken, is disconnected", async (t) => {
+  const names = Array.from({ length: 1001 }, (_, i) => `b${i}`);
+  const rules = ["user default on nopass ~* &* +@all", "user ann on nopass +@all &*"];
+  await using scene = await startResp({ users: rules });
+  using client = await RawClient.open(scene.port);
+  const { users } = scene;
+  const login = users.login.bind(users);
+  const logins = t.mock.method(users, "login", (...args: Parameters<typeof login>) => {
+    // In EXEC, this immediate runs before that of the first turn.
+    if (logins.mock.callCount() === 1)
+      setImmediate(() => users.replaceAll(users.changed("ann", ["resetchannels"])));
+    return login(...args);
+  });
+  const added = t.mock.method(Channels.prototype, "add");
+  client.send(
+    lines("AUTH ann x", "MULTI", "AUTH ann x") + writeCommand(["SUBSCRIBE", ...names]) + lines("EXEC"),
+  );
+  await until("the client is disconnected, or subscribes", () => client.ended || added.mock.callCount() > 0);
+  assert.equal(logins.mock.callCount(), 2);
+  assert.equal(added.mock.callCount(), 0);
+  added.mock.restore();
 });
 
 test("a client that never reads is disconnected when too much is pending, unlike other clients", async () => {

@@ -528,6 +528,20 @@ export const mutants: readonly Mutant[] = [
     test: "faces/redis/test/channels.test.js",
   },
   {
+    name: "channels: a client continues to subscribe after its user has lost the rights",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "change.adds && !mayStillSubscribe(session, change.kind, some)",
+    replace: "false",
+    test: "faces/redis/test/channels.test.js",
+  },
+  {
+    name: "channels: a list of names that follows EXEC is checked with the earlier rules",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "subscriber.renew();",
+    replace: "",
+    test: "faces/redis/test/channels.test.js",
+  },
+  {
     name: "channels: an EXEC that subscribes to many names blocks the listener",
     file: "faces/redis/commands/channel-commands.js",
     find: "execTurns.left >= 0",
