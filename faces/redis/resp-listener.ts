@@ -78,6 +78,7 @@ export class RespListener extends UserListener<Argv, RespServer> {
   override async stop(): Promise<void> {
     this.server.load.stop();
     await super.stop();
+    this.server.putBackRetries.stop();
   }
 
   async #persistFunctions(): Promise<void> {

@@ -12,6 +12,13 @@ import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
 import type { RespServer } from "./resp-server.js";
 
+/**
+ * Errors of a daemon that accepts no writes now: no majority of the members is connected, for example. The command had
+ * no effect, and is sent again.
+ */
+const REFUSED_FOR_NOW = /^(NOTAPPLIED|LOADING) /;
+const ATTEMPTS_MAX = 60;
+
 type Argv = readonly ByteString[];
 
 /** Returns the command that puts back what a command has taken. @param taken  the texts of the reply, at least one */
@@ -138,15 +145,23 @@ export class Takings {
 
   async #putBackOne({ putBack, db, as }: Taking): Promise<void> {
     if (putBack === null) return;
-    const { path, environment, host } = this.#server;
+    const { path, environment, host, putBackRetries } = this.#server;
     const command = findCommand(putBack[0] as ByteString) as Command;
-    const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
-    const reply = await path.execute(command, putBack, sender);
-    if (reply.kind === "error")
+    for (let attempts = 1; ; attempts++) {
+      const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
+      const reply = await path.execute(command, putBack, sender);
+      if (reply.kind !== "error") return;
+
+      // Through a sidecar, the text may be that of one daemon, although another one has applied the command.
+      const hasNoEffect = path.localData !== null && REFUSED_FOR_NOW.test(reply.text);
+      const mayRetry = hasNoEffect && attempts < ATTEMPTS_MAX;
+      if (mayRetry && (await putBackRetries.next())) continue;
       host.log.warn(
         { command: command.name, reason: reply.text },
-        "elements of a client that has gone are lost",
+        "elements of a client that has gone may be lost",
       );
+      return;
+    }
   }
 }
 

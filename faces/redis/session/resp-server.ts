@@ -25,6 +25,7 @@ import { Scripts } from "../scripts/scripts.js";
 import { type Client, Clients } from "./clients.js";
 import { type CommandCounts, LoadSamples } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
+import { PutBackRetries } from "./put-back-retries.js";
 import { TrackingTable } from "./tracking-table.js";
 import { WaitingClients } from "./waiting-clients.js";
 import { AbsentKeys } from "./watched-keys.js";
@@ -71,6 +72,7 @@ export class RespServer implements WriteObserver {
   readonly denied = new DeniedLog();
   readonly pause: ClientPause;
   readonly load: LoadSamples;
+  readonly putBackRetries: PutBackRetries;
   /** The connections that receive every command (MONITOR). */
   readonly monitors = new Set<Client>();
   /** The counts of all commands. */
@@ -109,6 +111,7 @@ export class RespServer implements WriteObserver {
     this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
     this.startedAt = environment.uptime();
     this.pause = new ClientPause(environment);
+    this.putBackRetries = new PutBackRetries(environment);
     this.load = new LoadSamples(environment, this, () => daemon.memory.used);
     path.observeWrites(this);
   }

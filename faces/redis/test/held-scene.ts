@@ -14,6 +14,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { settingsFrom } from "../../../test/daemon/program/replicas.js";
 import { log } from "../../../test/daemon/program/scene.js";
 import { HeldStorage } from "../../../test/daemon/timeline/support/held-storage.js";
+import type { LogLine } from "../../../test/support/daemon-process.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { startResp } from "./scene.js";
@@ -31,6 +32,8 @@ export interface HeldScene extends AsyncDisposable {
   readonly cluster: ByteString;
   /** The port for Redis clients. */
   readonly port: number;
+  /** The log of the listener. */
+  readonly log: readonly LogLine[];
   open(): Promise<RawClient>;
 }
 
@@ -82,6 +85,7 @@ export async function startHeld(): Promise<HeldScene> {
     node,
     cluster: signers.cluster,
     port: scene.port,
+    log: scene.log,
     async open() {
       const client = await RawClient.open(scene.port);
       clients.push(client);

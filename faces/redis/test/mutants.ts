@@ -255,6 +255,20 @@ export const mutants: readonly Mutant[] = [
     test: "faces/redis/test/put-back.test.js",
   },
   {
+    name: "put back: elements are lost if the daemon accepts no writes now",
+    file: "faces/redis/session/put-back.js",
+    find: "hasNoEffect && attempts",
+    replace: "false && attempts",
+    test: "faces/redis/test/put-back.test.js",
+  },
+  {
+    name: "put back: elements are put back again although they may have been",
+    file: "faces/redis/session/put-back.js",
+    find: "NOTAPPLIED|LOADING",
+    replace: "NOTAPPLIED|LOADING|MAYBEAPPLIED",
+    test: "faces/redis/test/put-back.test.js",
+  },
+  {
     name: "followers: a daemon dates writes at or before a date that it has closed",
     file: "daemon/cluster/replica/recorder.js",
     find: "Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo)",

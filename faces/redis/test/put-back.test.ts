@@ -4,9 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { notApplied } from "../../../daemon/engine/answers/request.js";
+import type { LocalData } from "../../../daemon/engine/backends/command-path.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { array, bulk, error, integer, type Reply } from "../../../protocol/reply.js";
+import { double } from "../../../test/support/double.js";
 import type { RawClient } from "../../../test/support/raw-client.js";
 import { until } from "../../../test/support/until.js";
+import { Takings } from "../session/put-back.js";
+import { PutBackRetries } from "../session/put-back-retries.js";
+import type { RespServer } from "../session/resp-server.js";
 import { type HeldScene, lines, startHeld, turns } from "./held-scene.js";
 
 /** Commands that fill the database, commands that take from it, and a command that shows its content. */
@@ -158,6 +166,76 @@ test("nothing is put back for a client that is answered, discards its answers, o
   client.socket.destroy();
   await untilGone(watcher);
   assert.equal(await ask(watcher, "LRANGE k 0 -1"), `*1\r\n$1\r\nc\r\n${PING}`);
+});
+
+const NO_MAJORITY = error("NOTAPPLIED no majority");
+
+test("elements are put back later if the daemon accepts no writes now, but not if it is unknown whether they are", async () => {
+  const refused = [NO_MAJORITY, error("LOADING catching up"), integer(1)];
+  for (const [replies, sent, warnings, isSidecar = false] of [
+    [refused, 3, 0],
+    [refused, 1, 1, true],
+    [[error("MAYBEAPPLIED the members may have decided"), integer(1)], 1, 1],
+    [[error("WRONGTYPE of another kind"), integer(1)], 1, 1],
+    [Array(100).fill(NO_MAJORITY), 60, 1],
+  ] as const) {
+    const commands: string[] = [];
+    const warned: string[] = [];
+    const environment = {
+      clock: () => 0,
+      setTimer(_: number, step: () => void) {
+        setImmediate(step);
+        return () => {};
+      },
+    };
+    const takings = new Takings(
+      double<RespServer>({
+        path: {
+          localData: isSidecar ? null : double<LocalData>({}),
+          execute: async (_, argv) => replies[commands.push(argv.join(" ")) - 1] as Reply,
+        },
+        environment,
+        putBackRetries: new PutBackRetries(environment),
+        host: { log: { warn: (_: object, message?: string) => void warned.push(String(message)) } },
+      }),
+    );
+
+    const argv = ["BLPOP", "k", "0"];
+    const sender = { db: 0, as: null, isStable: false, readsAll: true, now: 0 };
+    const taking = takings.begin(commandTable.resolve(argv) as Command, argv, sender);
+    taking?.answered(array([bulk("k"), bulk("a")]));
+    taking?.unwritten();
+    await until("it is put back, or lost", () => commands.length >= sent && warned.length >= warnings);
+    await turns();
+    assert.deepEqual(commands, Array(sent).fill("LPUSH k a"));
+    // After an unknown effect they may have been put back.
+    assert.deepEqual(warned, Array(warnings).fill("elements of a client that has gone may be lost"));
+  }
+});
+
+test("elements that the daemon has not put back when it stops are logged, and it does not try again", async (t) => {
+  const scene = await startHeld();
+  const watcher = await scene.open();
+  await unheld(scene, () => ask(watcher, "RPUSH k a"));
+  const client = await scene.open();
+  client.send(lines("LPOP k"));
+  await until("the command has run", () => scene.storage.pending > 0);
+
+  const { gateway } = scene.node;
+  assert.ok(gateway !== null);
+  const refusal = notApplied("", { kind: "refused", code: "cannot-decide", detail: "no majority" });
+  const puts = t.mock.method(gateway, "execute", async () => refusal);
+  client.socket.destroy();
+  await untilGone(watcher);
+  scene.storage.release();
+  await until("the daemon has refused", () => puts.mock.callCount() > 0);
+
+  await scene[Symbol.asyncDispose]();
+  const warned = scene.log.filter(({ level }) => level === "warn");
+  assert.deepEqual(
+    warned.map(({ msg }) => msg),
+    ["elements of a client that has gone may be lost"],
+  );
 });
 
 test("if the disk fails, nothing is put back", async () => {
