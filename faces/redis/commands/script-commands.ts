@@ -139,7 +139,7 @@ function runScript(session: RespSession, program: (run: StepRunner) => Reply): R
 }
 
 /**
- * Executes a unit, and publishes its messages once it has taken effect. If the unit is refused, they are dropped.
+ * Executes a unit, and publishes its messages once it has taken effect. Otherwise, they are dropped.
  * @param program  runs the unit's commands
  * @param execute  executes the unit, by calling the function that it receives in place of the program
  */
@@ -155,12 +155,19 @@ export function publishingAfter<Args extends readonly unknown[], Answer extends 
   });
 
   const publish = (answer: Reply): Reply => {
-    // A refused unit is answered with an error that is not the program's own reply.
-    if (held !== null && (answer.kind !== "error" || answer === held.result)) channels.publishHeld(held);
+    if (held !== null && hasTakenEffect(answer, held.result)) channels.publishHeld(held);
     return answer;
   };
 
   return reply instanceof Promise ? reply.then(publish) : publish(reply);
+}
+
+/**
+ * Whether a program's unit has taken effect. A refused unit is answered with an error that is not the program's own
+ * reply, and a unit whose conditions the members have found unmet with nil.
+ */
+function hasTakenEffect(answer: Reply, own: Reply | Promise<Reply> | null): boolean {
+  return answer === own || (answer.kind !== "error" && answer.kind !== "nil-array");
 }
 
 function newLimits(): MessageCheck {

@@ -10,6 +10,13 @@ export const mutants: readonly Mutant[] = [
     test: "faces/redis/test/transactions.test.js",
   },
   {
+    name: "programs: a transaction without effect publishes what its last run has sent",
+    file: "faces/redis/commands/script-commands.js",
+    find: 'answer.kind !== "error" && answer.kind !== "nil-array"',
+    replace: 'answer.kind !== "error"',
+    test: "faces/redis/test/transactions.test.js",
+  },
+  {
     name: "held answers: the answer to a read does not wait for the disk",
     file: "daemon/engine/answers/safe-answers.js",
     find: "if (flushing === null)",

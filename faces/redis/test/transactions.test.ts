@@ -8,11 +8,13 @@ import {
 } from "../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import { type ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { NIL_ARRAY } from "../../../protocol/reply.js";
+import { array, integer, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { nextTurn } from "../../../test/support/until.js";
 import { LocalPath } from "../../users/user-listeners.js";
+import { publishingAfter } from "../commands/script-commands.js";
 import { answers, lines } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
@@ -162,4 +164,31 @@ test("a long answer in a transaction does not contain the effects of later comma
     lines(...fill, "DOC.CREATE people", "MULTI", "DOC.LIST", "DOC.GETALL", "SET people v", "EXEC"),
   );
   assert.match(reply, /\*3\r\n\*1\r\n\$6\r\npeople\r\n\*2\r\n\$6\r\npeople\r\n\*0\r\n\+OK\r\n/);
+});
+
+test("a transaction publishes its messages only if it takes effect, and only those of its last run", async () => {
+  const message = (text: string): ChannelMessage => ({ kind: "channel", channel: "c", text });
+
+  /** @param end  runs the program, and returns the answer of its unit */
+  const published = async (end: (run: (text: string) => Reply) => Reply): Promise<string[]> => {
+    const texts: string[] = [];
+    const channels = new Channels();
+    channels.publishLocally = ({ text }) => texts.push(text);
+    const program = (text: string): Reply => array([integer(channels.publish(message(text)))]);
+    await publishingAfter(channels, program, async (run) => end(run));
+    return texts;
+  };
+
+  assert.deepEqual(await published((run) => run("one")), ["one"]);
+  const again = published((run) => {
+    run("one");
+    return run("two");
+  });
+  assert.deepEqual(await again, ["two"]);
+
+  const unmet = published((run) => {
+    run("one");
+    return NIL_ARRAY;
+  });
+  assert.deepEqual(await unmet, []);
 });
