@@ -267,8 +267,12 @@ function refusalOfForm({ name, waitsFor }: Command, argv: readonly ByteString[])
   return waitsByOption(waitsFor, argv) ? refusalOf(`${name} with BLOCK`, WAITS) : null;
 }
 
+/**
+ * Returns the error for a command that was not sent. It does not begin with ERR, because phpredis returns false for
+ * such an error, which its callers take for an answer. Source: redis_error_throw in phpredis's library.c.
+ */
 function refusalOf(name: string, reason: string): ErrorReply {
-  return error(`ERR ${name} is not supported by dbsyncd -d dbsync: ${reason}`);
+  return error(`NOTAPPLIED ${name.replace("|", " ")} is not supported by dbsyncd -d dbsync: ${reason}`);
 }
 
 type Making = (reply: Reply) => Reply;

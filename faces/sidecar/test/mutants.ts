@@ -23,4 +23,11 @@ export const mutants: readonly Mutant[] = [
     replace: "SERVER.exec(server)",
     test: "test/daemon/options/parse-options.test.js",
   },
+  {
+    name: "sidecar: it refuses commands with an error for which phpredis returns false",
+    file: "faces/sidecar/signed-path.js",
+    find: "`NOTAPPLIED ${name.replace",
+    replace: "`ERR ${name.replace",
+    test: "faces/sidecar/test/signed-path.test.js",
+  },
 ];
