@@ -7,7 +7,6 @@ import { missingCode } from "../../../daemon/store/family-code.js";
 import { isKeyCommand } from "../../../daemon/store/key-ring.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
 
@@ -43,9 +42,11 @@ export class CommandRoutes {
       const { name, flags, writes } = command;
       // Key commands are accepted only in signed envelopes.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
+      const refusal = unsupported.get(name) ?? null;
       const route: Route = {
         command,
-        handler: refusing(unsupported.get(name)) ?? handlers.get(name) ?? null,
+        handler: refusal === null ? (handlers.get(name) ?? null) : () => refusal,
+        refusal,
         writes,
         isOpen: flags.includes("no_auth"),
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
@@ -91,10 +92,6 @@ export class CommandRoutes {
     const command = findCommand(isContainer ? `${name}|${subcommand}` : name);
     return command === undefined ? undefined : this.#routes.get(command);
   }
-}
-
-function refusing(refusal: Reply | undefined): SessionHandler | null {
-  return refusal === undefined ? null : () => refusal;
 }
 
 function containerOf(name: string): string[] {

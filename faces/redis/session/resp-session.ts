@@ -45,6 +45,8 @@ export interface Route {
   readonly command: Command;
   /** Handles the command; null if the databases execute it. */
   readonly handler: SessionHandler | null;
+  /** The error of a command that this path does not support; null if it does. */
+  readonly refusal: ErrorReply | null;
   readonly writes: boolean;
   /** Whether the command is permitted before a login. */
   readonly isOpen: boolean;
@@ -282,6 +284,9 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       if (this.server.path.appliesAhead) this.letsFollow = isAllowedAhead(this, found, 0, 0);
       return this.call(found, argv);
     }
+    // phpredis waits for its time limit, or returns false, if the answer to EXEC is an error.
+    if (found.refusal !== null) return this.#reject(argv, found.refusal);
+
     this.queued.push({ route: found, argv });
     this.queuedBytes += queuedBytes(argv);
     return QUEUED;

@@ -30,4 +30,11 @@ export const mutants: readonly Mutant[] = [
     replace: "`ERR ${name.replace",
     test: "faces/sidecar/test/signed-path.test.js",
   },
+  {
+    name: "sidecar: MULTI queues commands that it refuses",
+    file: "faces/redis/session/resp-session.js",
+    find: "if (found.refusal !== null)",
+    replace: "if (false)",
+    test: "faces/sidecar/test/signed-path.test.js",
+  },
 ];

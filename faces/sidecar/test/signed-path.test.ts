@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { commandTable } from "../../../daemon/store/command-table.js";
 import type { DaemonHere } from "../../../test/support/daemon-here.js";
-import { RedisConnection } from "../../../test/support/redis-connection.js";
+import { RedisConnection, valueOfReply } from "../../../test/support/redis-connection.js";
 import { repositoryRoot } from "../../../test/support/repository.js";
 import { startSidecar } from "../../../test/support/start-sidecar.js";
 import { UNSUPPORTED_COMMANDS } from "../signed-path.js";
@@ -62,4 +62,21 @@ test("a sidecar refuses each command in the page's list", async () => {
     // phpredis throws no exception for an error that begins with ERR.
     assert.match(text, /^NOTAPPLIED [A-Z_ ]+( with BLOCK)? is not supported by dbsyncd -d dbsync: /, name);
   }
+});
+
+test("a sidecar refuses such a command when MULTI would queue it, and EXEC then executes nothing", async () => {
+  using client = await RedisConnection.open(port);
+  for (const words of [
+    ["PUBLISH", "news", "one"],
+    ["BLPOP", "list", "1"],
+    ["EVAL", "return 1", "0"],
+  ]) {
+    await client.call("MULTI");
+    await client.call("SET", "key", "1");
+    const reply = await client.call(...words);
+    assert.match(reply.kind === "error" ? reply.text : "", /^NOTAPPLIED /);
+    const executed = await client.call("EXEC");
+    assert.match(executed.kind === "error" ? executed.text : "", /^EXECABORT /);
+  }
+  assert.equal(valueOfReply(await client.call("EXISTS", "key")), 0);
 });
