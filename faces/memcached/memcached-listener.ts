@@ -9,6 +9,7 @@ import {
   type UserSocketHost,
 } from "../users/user-listener.js";
 import { MemcachedParser, type MemcachedRequest } from "./bytes/memcached-requests.js";
+import { KeyQueues } from "./key-queues.js";
 import { DelayedFlush, itemBytesMax, MemcachedSession } from "./memcached-session.js";
 
 const MEMCACHED_LISTENER = "memcached";
@@ -22,7 +23,11 @@ export class MemcachedListener extends UserListener<MemcachedRequest, MemcachedS
     super(parts, {
       name: MEMCACHED_LISTENER,
       fullText: "ERROR Too many open connections\r\n",
-      makeServer: (host) => ({ host, delayedFlush: new DelayedFlush(host.environment) }),
+      makeServer: (host) => ({
+        host,
+        delayedFlush: new DelayedFlush(host.environment),
+        queues: new KeyQueues(),
+      }),
       makeDialect: (server) => new MemcachedDialect(server),
     });
   }
@@ -37,6 +42,7 @@ export class MemcachedListener extends UserListener<MemcachedRequest, MemcachedS
 interface MemcachedServer {
   readonly host: UserSocketHost;
   readonly delayedFlush: DelayedFlush;
+  readonly queues: KeyQueues;
 }
 
 /** The dialect of memcached's text protocol: one request after the other, which the session executes. */
@@ -45,8 +51,8 @@ class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   protected readonly parser = new MemcachedParser(0);
   readonly #host: UserSocketHost;
 
-  constructor({ host, delayedFlush }: MemcachedServer) {
-    super(host, new MemcachedSession(host, delayedFlush));
+  constructor({ host, delayedFlush, queues }: MemcachedServer) {
+    super(host, new MemcachedSession(host, delayedFlush, queues));
     this.#host = host;
   }
 

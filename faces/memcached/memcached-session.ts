@@ -26,6 +26,7 @@ import {
   type StoreRequest,
   uint64,
 } from "./bytes/memcached-requests.js";
+import type { KeyQueues } from "./key-queues.js";
 
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
@@ -73,6 +74,8 @@ const NOT_FOUND = "NOT_FOUND\r\n";
 const NOT_STORED = "NOT_STORED\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
+/** The beginning of the answer to a request that the daemon could not execute. */
+const SERVER_ERROR = "SERVER_ERROR ";
 /** The beginning of the answer to a read that exceeds a limit of the daemon. */
 const TOO_MUCH = "SERVER_ERROR TOOMUCH ";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
@@ -82,10 +85,12 @@ export class MemcachedSession {
   readonly #host: UserSocketHost;
   readonly #sender: SessionCommandSender;
   readonly #delayedFlush: DelayedFlush;
+  readonly #queues: KeyQueues;
 
-  constructor(host: UserSocketHost, delayedFlush: DelayedFlush) {
+  constructor(host: UserSocketHost, delayedFlush: DelayedFlush, queues: KeyQueues) {
     this.#host = host;
     this.#delayedFlush = delayedFlush;
+    this.#queues = queues;
     this.commands = new UserCommands(host, denied);
     this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
   }
@@ -295,13 +300,22 @@ export class MemcachedSession {
     absent: () => string | Promise<string>,
     change: (item: ReadItem) => string | Promise<string>,
   ): Promise<string> {
-    for (let tries = CHANGE_TRIES; tries > 0; tries--) {
-      const answer = await this.#readWithWriters([key], ([value], [writer]) =>
+    const attempt = () =>
+      this.#readWithWriters([key], ([value], [writer]) =>
         value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent(),
       );
-      if (answer !== CONFLICT) return answer;
-    }
-    return "SERVER_ERROR other clients keep changing this value\r\n";
+    const answer = await attempt();
+    if (answer !== CONFLICT) return answer;
+
+    // Attempts of many clients at the same time would keep failing because of each other.
+    const retry = async () => {
+      for (let tries = CHANGE_TRIES - 1; tries > 0; tries--) {
+        const answer = await attempt();
+        if (answer !== CONFLICT) return answer;
+      }
+      return "SERVER_ERROR other clients keep changing this value\r\n";
+    };
+    return await this.#queues.run(key, retry, (final) => final.startsWith(SERVER_ERROR));
   }
 
   /**

@@ -1,8 +1,10 @@
 /** Compares memcached's text protocol with the answers of memcached 1.6.18, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import type { Reply } from "../../../protocol/reply.js";
 import { makeFolder, startReplica } from "../../../test/daemon/program/replicas.js";
 import { amount } from "../../../test/support/amount.js";
 import { double } from "../../../test/support/double.js";
@@ -43,6 +45,42 @@ test("exptime is relative in seconds, above 30 days a date, 0 for no expiry, and
   assert.equal(await remaining(30 * day - 60), "de");
   assert.equal(await scene.exchange("touch e 5\r\ntouch d 0\r\n"), "TOUCHED\r\nTOUCHED\r\n");
   assert.equal(await remaining(90 * day), "d");
+});
+
+test("more clients than a client has attempts count in one item whose changes are decided together", async (t) => {
+  await using scene = await startMemcached();
+  await scene.exchange("set n 0 0 1\r\n0\r\n");
+  const clients = await Promise.all(Array.from({ length: 120 }, () => RawClient.open(scene.port)));
+
+  const { executeTogether } = LocalPath.prototype;
+  let attempts = 0;
+  const waiting: (() => void)[] = [];
+  const decideAll = () => {
+    for (const decide of waiting.splice(0)) decide();
+  };
+
+  t.mock.method(LocalPath.prototype, "executeTogether", function (
+    this: LocalPath,
+    calls,
+    conditions,
+    sender,
+  ) {
+    const run = () => executeTogether.call(this, calls, conditions, sender);
+    if (!calls.some(({ command }) => command.writes)) return run();
+    attempts++;
+    // The first attempts of all clients compete, and then all that are made in one turn.
+    if (attempts === clients.length || (attempts > clients.length && waiting.length === 0))
+      setImmediate(decideAll);
+    return new Promise<Reply>((resolve) => waiting.push(() => resolve(run())));
+  } as CommandPath["executeTogether"]);
+
+  const answers = await Promise.all(clients.map((client) => ask(client, "incr n 1\r\n")));
+  for (const client of clients) client[Symbol.dispose]();
+  assert.deepEqual(
+    answers.map(Number).sort((a, b) => a - b),
+    clients.map((_, i) => i + 1),
+  );
+  assert.ok(attempts <= 2 * clients.length, `${attempts} attempts`);
 });
 
 test("cas stores the value if no client has changed it since gets", async () => {

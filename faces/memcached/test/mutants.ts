@@ -3,6 +3,20 @@ import type { Mutant } from "../../../test/mutants/mutant.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "own decisions: clients that have failed because of each other change an item at the same time",
+    file: "faces/memcached/key-queues.js",
+    find: "if (this.#queues.has(key))",
+    replace: "if (false)",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "own decisions: each client that waits for an item waits for the time limits of those before it",
+    file: "faces/memcached/key-queues.js",
+    find: "mayContinue ? 1 : queue.length",
+    replace: "1",
+    test: "faces/memcached/test/key-queues.test.js",
+  },
+  {
     name: "own decisions: the members decide on a condition of incr that the session repeats",
     file: "faces/memcached/memcached-session.js",
     find: "{ expiry, isDecided: unique !== 0n }",
