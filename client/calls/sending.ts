@@ -1,12 +1,18 @@
 /** The delivery of a batch to one daemon and its outcome, and the deliveries that wait for a daemon's answers. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import type { PlainReply } from "../../protocol/reply.js";
+import type { PlainReply, PlainValue } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { CommandKind } from "../shared/commands.js";
 import { SLACK_MS } from "../shared/connections.js";
-import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
-import { replyValues } from "../shared/reply-conversion.js";
+import {
+  type Answer,
+  type Failure,
+  hasFailedCondition,
+  isCatchingUp,
+  type Report,
+} from "../shared/outcome.js";
+import { isNil, replyValues } from "../shared/reply-conversion.js";
 import type { Address } from "../shared/server-list.js";
 import type { PendingCall } from "./pending-call.js";
 
@@ -156,7 +162,7 @@ export class Sending {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
     const reply = this.#replies?.[index];
-    return reply === undefined ? null : this.#reportOf(reply, this.#flags[index] ?? "");
+    return reply === undefined ? null : this.#reportOf(index, reply, this.#flags[index] ?? "");
   }
 
   /** Returns the failure to report for this daemon if a call ends before the daemon has answered. */
@@ -187,15 +193,27 @@ export class Sending {
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
   }
 
-  #reportOf(reply: PlainReply, own: ByteString): Answer | Failure {
+  #reportOf(index: number, reply: PlainReply, own: ByteString): Answer | Failure {
     const at = this.endedAt;
     const flags = this.isCatchingUp ? `${own} catching-up`.trimStart() : own;
     if (reply.kind === "error") {
       const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
       return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };
     }
+    if (this.#isContradiction(index, reply, flags))
+      return { ok: false, stage: "garbage", detail: CONTRADICTION, written: true, at };
     const isForAll = this.hasPeers && !NOT_LIVE.test(flags);
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
+  }
+
+  /**
+   * Whether a reply contradicts its flags or the number of its commands, so that the daemon lies. It could otherwise
+   * add a lock's OK to `unmet`, or nil to a unit that was applied, which are outcomes on which a majority agrees.
+   */
+  #isContradiction(index: number, reply: PlainValue, flags: ByteString): boolean {
+    if (hasFailedCondition(flags)) return !isNil(reply);
+    if (this.batch.options?.multi !== true) return false;
+    return reply.kind !== "array" || reply.items.length !== this.batch.calls[index]?.bytes.length;
   }
 
   /** Restores the state before the batch was signed. The daemon has applied no part of it. */
@@ -210,6 +228,8 @@ export class Sending {
 
 /** The prefix of the error that replaces an answer that was too long. */
 const EXECUTED = "TOOLONG ";
+/** The detail of a report whose reply contradicts its flags or its unit. */
+const CONTRADICTION = "its reply contradicts its flags or commands";
 /** The flag of a command that is recorded but has changed nothing so far. */
 const PROVISIONAL = /\bprovisional\b/;
 /** The flags of a daemon that is missing data from its peers, or cannot know whether it is. */

@@ -1,6 +1,8 @@
 /** Determines the result of a call from the daemons' reports. The functions are pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { PlainReply } from "../../protocol/reply.js";
 import { type Answer, hasFailedCondition, isCatchingUp, isLate, type Report } from "./outcome.js";
+import { isNil } from "./reply-conversion.js";
 
 /**
  * A rule for the result of a call:
@@ -24,10 +26,11 @@ export type CallPolicy = Policy | "usual";
 
 /**
  * A policy, or the rule for a unit with conditions: the report on which more than half of all servers agree. These
- * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers do not
- * count. `outcome`: answers of a daemon that is catching up do not count either. `decision`: the members of a list
- * decide on the unit, so each daemon that has the decision reports its outcome; only the reply of a daemon that is
- * catching up may lack earlier writes.
+ * servers report that the unit was applied, with replies of the same form (`outcomeWord`); that a condition did not
+ * hold; or the same failure. The result is the reply that more than half of all servers sent, if there is one. Late
+ * answers do not count. `outcome`: answers of a daemon that is catching up do not count either. `decision`: the members
+ * of a list decide on the unit, so each daemon that has the decision reports its outcome; only the reply of a daemon
+ * that is catching up may be missing earlier writes.
  */
 export type Rule = Policy | "outcome" | "decision";
 
@@ -55,7 +58,8 @@ export type FailureCode =
 /**
  * The result of judging a call:
  * - `wait`: not decided yet.
- * - `linger`: nil or an error so far. The caller judges again soon with `final`, even if daemons are still silent.
+ * - `linger`: nil, an error, or an outcome without a reply of a majority so far. The caller judges again soon with
+ *   `final`, even if daemons are still silent.
  * - `value`: the call's result is this answer.
  */
 export type Verdict =
@@ -168,10 +172,9 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
 
 /** The reports of one outcome. */
 interface SameOutcome {
-  count: number;
+  readonly all: Report[];
   /** The last one of a daemon that is not catching up, or null. */
   complete: Report | null;
-  readonly first: Report;
 }
 
 /**
@@ -193,17 +196,17 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
     else if (isBehind && !isDecided) behind++;
     else {
       const word = outcomeWord(report);
-      const same = outcomes.get(word) ?? { count: 0, complete: null, first: report };
+      const same = outcomes.get(word) ?? { all: [], complete: null };
       outcomes.set(word, same);
-      same.count++;
+      same.all.push(report);
       if (!isBehind) same.complete = report;
-      highest = Math.max(highest, same.count);
+      highest = Math.max(highest, same.all.length);
     }
   }
-  const agreed = [...outcomes.values()].find(({ count }) => 2 * count > reports.length);
+  const agreed = [...outcomes.values()].find(({ all }) => 2 * all.length > reports.length);
   if (agreed !== undefined) {
     const isContradicted = [...outcomes.values()].some((one) => one !== agreed && one.complete !== null);
-    return judgeAgreed(agreed, isContradicted, final || silent === 0);
+    return judgeAgreed(agreed, isContradicted, final || silent === 0, reports.length);
   }
 
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
@@ -216,22 +219,53 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
 
 /**
  * Judges an outcome on which a majority agrees. The members decide whether a unit is applied, but each daemon runs its
- * commands itself, so the reply of a daemon that is not catching up is preferred.
+ * commands itself, so the reply of a daemon that is not catching up is preferred. One daemon may lie about its reply,
+ * so the reply of a majority is used. There may be none, because the daemons had different plain writes.
  * @param isContradicted  whether a daemon that is not catching up reports another outcome
  */
-function judgeAgreed({ complete, first }: SameOutcome, isContradicted: boolean, final: boolean): Verdict {
-  const report = complete ?? first;
-  if (complete === null && !hasFailedCondition(report.flags ?? "")) {
+function judgeAgreed(
+  { all, complete }: SameOutcome,
+  isContradicted: boolean,
+  final: boolean,
+  servers: number,
+): Verdict {
+  const [first] = all as [Report];
+  if (complete === null && !hasFailedCondition(first.flags ?? "")) {
     if (!final) return WAIT;
     if (isContradicted) return { kind: "failed", code: "answers-differ" };
   }
+
+  const shared = all.find(
+    (report) =>
+      (complete === null || !isCatchingUp(report.flags ?? "")) &&
+      2 * all.filter((other) => sameAnswer(report, other)).length > servers,
+  );
+  if (shared === undefined && !final) return LINGER;
+  const report = shared ?? complete ?? first;
   return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
 }
 
-/** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */
+/**
+ * Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data, but not in
+ * their form: otherwise, one lying daemon could change whether a client has a lock (`SET … NX`, `SETNX`).
+ */
 function outcomeWord(report: Report): string {
   if (!report.ok) return `failed: ${report.detail}`;
-  return hasFailedCondition(report.flags) ? "unmet" : "applied";
+  if (hasFailedCondition(report.flags)) return "unmet";
+  const { reply } = report;
+  if (reply === null) return isMiss(report) ? "applied: nil" : "applied: text";
+  if (reply.kind !== "array") return `applied: ${formOf(reply)}`;
+  if (reply.items.length === 0) return "applied: empty list";
+  // Other lists of texts may have different lengths.
+  const forms = reply.items.flatMap((item, index) => (item.kind === "bulk" ? [] : [[index, formOf(item)]]));
+  return `applied: list ${JSON.stringify(forms)}`;
+}
+
+/** Returns the part of a reply that states whether a command had an effect. The text of a status is quoted. */
+function formOf(reply: PlainReply): string {
+  if (reply.kind === "status") return JSON.stringify(reply.text);
+  if (reply.kind === "integer") return reply.value === 0 || reply.value === 1 ? `${reply.value}` : "integer";
+  return isNil(reply) ? "nil" : reply.kind;
 }
 
 /**
@@ -266,10 +300,26 @@ function answersOf(reports: Reports): Answer[] {
 }
 
 function sameAnswer(left: Report, right: Report): boolean {
-  if (left.ok && right.ok) return same(left.values, right.values);
+  if (left.ok && right.ok) {
+    // The text of a list joins its elements by line feeds, so another reply may have the same text.
+    const areReplies = left.reply !== null && right.reply !== null;
+    return areReplies ? sameReply(left.reply, right.reply) : same(left.values, right.values);
+  }
   return !left.ok && !right.ok && left.detail === right.detail;
 }
 
 function same(left: readonly ByteString[], right: readonly ByteString[]): boolean {
   return left.length === right.length && left.every((value, index) => value === right[index]);
+}
+
+function sameReply(left: PlainReply, right: PlainReply): boolean {
+  if (left === right) return true;
+  if (left.kind === "array") {
+    if (right.kind !== "array" || left.items.length !== right.items.length) return false;
+    return left.items.every((item, index) => sameReply(item, right.items[index] as PlainReply));
+  }
+  if (left.kind === "bulk") return right.kind === "bulk" && left.bytes === right.bytes;
+  if (left.kind === "integer") return right.kind === "integer" && left.value === right.value;
+  if ("text" in left) return right.kind === left.kind && right.text === left.text;
+  return isNil(right);
 }

@@ -66,7 +66,8 @@ export function replyValues(reply: PlainValue): readonly ByteString[] {
 
 /** Whether a reply settles a call with the policy `first`. Another daemon's reply may replace nil and an empty list. */
 export function isHit(reply: PlainReply): reply is PlainValue {
-  const { kind } = reply;
-  if (kind === "error" || kind === "nil" || kind === "nil-array") return false;
-  return kind !== "array" || reply.items.length > 0;
+  if (reply.kind === "error" || isNil(reply)) return false;
+  return reply.kind !== "array" || reply.items.length > 0;
 }
+
+export const isNil = ({ kind }: PlainReply): boolean => kind === "nil" || kind === "nil-array";

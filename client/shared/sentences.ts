@@ -61,7 +61,10 @@ export const STAGES = {
     meaning: "the call had failed before it answered",
     cure: "see the reports of the other daemons",
   },
-  garbage: { meaning: "the answer is not a dbsync message", cure: "does dbsyncd listen on this port?" },
+  garbage: {
+    meaning: "the answer is not a dbsync message",
+    cure: "does dbsyncd listen on this port? If it does, it is broken or lies",
+  },
   busy: {
     meaning: "its queue in this client is full",
     cure: "send fewer commands at a time, or find out why it is slow",

@@ -421,15 +421,14 @@ namespace Dbsync {
             /** @param Delivery[] $deliveries */
             private static function majority(array $deliveries): ?Delivery
             {
-                $groups = [];
-                foreach ($deliveries as $delivery) {
-                    if (($delivery->answered || $delivery->error !== null) && !$delivery->isLate) {
-                        $groups[self::spoken($delivery)][] = $delivery;
-                    }
-                }
-                foreach ($groups as $group) {
-                    if (2 * count($group) > count($deliveries)) {
-                        return $group[0];
+                $voices = array_values(array_filter(
+                    $deliveries,
+                    static fn (Delivery $each): bool => ($each->answered || $each->error !== null) && !$each->isLate,
+                ));
+                foreach ($voices as $voice) {
+                    $agreeing = array_filter($voices, static fn (Delivery $each): bool => self::isSame($voice, $each));
+                    if (2 * count($agreeing) > count($deliveries)) {
+                        return $voice;
                     }
                 }
                 return null;
@@ -438,13 +437,49 @@ namespace Dbsync {
             /** @param Delivery[] $answers */
             private static function areEqual(array $answers): bool
             {
-                return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
+                foreach ($answers as $answer) {
+                    if (!self::isSame($answers[0], $answer)) {
+                        return false;
+                    }
+                }
+                return true;
             }
 
-            /** Returns a text that is equal for equal answers of either version. */
-            private static function spoken(Delivery $delivery): string
+            /** Returns whether two daemons gave the same answer. Version 1 knows only texts. */
+            private static function isSame(Delivery $one, Delivery $other): bool
             {
-                return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;
+                if ($one->error !== null || $other->error !== null) {
+                    return $one->error !== null && $other->error !== null && $one->error->reply === $other->error->reply;
+                }
+                if ($one->chunk !== null || $other->chunk !== null) {
+                    return $one->text() === $other->text();
+                }
+                return self::isSameReply($one->reply, $other->reply);
+            }
+
+            /**
+             * The text of a list joins its elements, so another reply may have the same text.
+             *
+             * @param mixed $one
+             * @param mixed $other
+             */
+            private static function isSameReply($one, $other): bool
+            {
+                if ($one instanceof CommandError && $other instanceof CommandError) {
+                    return $one->reply === $other->reply;
+                }
+                if (!is_array($one) || !is_array($other)) {
+                    return $one === $other;
+                }
+                if (count($one) !== count($other)) {
+                    return false;
+                }
+                foreach ($one as $index => $item) {
+                    if (!self::isSameReply($item, $other[$index])) {
+                        return false;
+                    }
+                }
+                return true;
             }
         }
 

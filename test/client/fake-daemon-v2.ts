@@ -38,6 +38,11 @@ export class FakeDaemon {
   clock: () => number;
   /** Returns the reply to a command. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
+  /** Returns the reply to a unit and its flags. @param reply  the right reply, which a daemon that lies replaces */
+  unit: (reply: Reply) => { readonly reply: Reply; readonly flags: ByteString } = (reply) => ({
+    reply,
+    flags: "",
+  });
   /** The number of connected members that it reports, or null if it has no members. */
   members: number | null = null;
   /** The capabilities that it announces. */
@@ -117,7 +122,12 @@ export class FakeDaemon {
     if (at > newest.at || (at === newest.at && seq > newest.seq)) this.newest = { at, seq };
 
     const units: readonly Reply[] = envelope.multi ? [{ kind: "array", items: replies }] : replies;
-    const bytes = units.map((reply) => writeReply(reply) + writeBulk("")).join("");
+    const bytes = units
+      .map((right) => {
+        const { reply, flags } = this.unit(right);
+        return writeReply(reply) + writeBulk(flags);
+      })
+      .join("");
     return writeResult({ id, daemon: this.id, clock, newest: this.newest, units: units.length }, bytes);
   }
 }

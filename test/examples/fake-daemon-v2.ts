@@ -77,9 +77,9 @@ function envelopeOf(payload: Buffer, number: number): { id: string; number: numb
   return { id: id.toString("latin1"), number };
 }
 
-export const result = (id: string, reply: string): Resp => {
+export const result = (id: string, reply: string, flags = ""): Resp => {
   const now = String(Date.now());
-  return ["result", id, "d".repeat(32), now, `${now} 0`, raw(reply), ""];
+  return ["result", id, "d".repeat(32), now, `${now} 0`, raw(reply), flags];
 };
 
 export const refused = (id: string, code: string, clock: number, effect = "not-applied"): Resp => [

@@ -95,6 +95,31 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.match(problem, new RegExp(ini));
   });
 
+  test("A majority agrees on replies, not on their texts, so one daemon cannot change nil to an empty text", async () => {
+    const honest = "*2\r\n$-1\r\n$1\r\na\r\n";
+    for (const lie of ["*2\r\n$0\r\n\r\n$1\r\na\r\n", "*1\r\n$2\r\n\na\r\n", "$2\r\n\na\r\n"]) {
+      const [liar, one, two] = [lie, honest, honest].map((reply) =>
+        fakeV2(
+          () => hello(Date.now()),
+          ({ id }) => result(id, reply),
+        ),
+      );
+      await using first = await liar;
+      await using second = await one;
+      await using third = await two;
+      assert.ok(first && second && third);
+      const servers = [first, second, third].map(({ address }) => address).join();
+      for (const [policy, expected] of [
+        ["majority", [null, "a"]],
+        ["all-equal", "answers-differ"],
+      ] as const) {
+        const code = `try { $result = dbsync_multi([['GET', 'k'], ['GET', 'l']], ['policy' => '${policy}']); }
+          catch (Dbsync\\Failure $error) { $result = 'answers-differ'; }`;
+        assert.deepEqual(await runPhp(code, { ini: { ...rsa, "dbsync.servers": servers } }), expected, lie);
+      }
+    }
+  });
+
   test("A hello of another length or protocol is refused in one sentence, and no command is sent", async () => {
     const others: readonly (readonly [string, string[]])[] = [
       ["10 elements, for version 1 and 2, instead of 9", [...hello(Date.now()), "later"]],

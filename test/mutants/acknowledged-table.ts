@@ -5,6 +5,7 @@ const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
+const DECIDED_BATCHES = "test/client/version-2/decided-batches.test.js";
 const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
 const GATEWAY = "daemon/cluster/replica/gateway.js";
 const GATEWAY_TEST = "test/daemon/cluster/replica/gateway.test.js";
@@ -226,8 +227,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "conditions: the outcome of one daemon is returned to the client",
     file: POLICY,
-    find: "2 * count > reports.length",
-    replace: "count > 0",
+    find: "2 * all.length > reports.length",
+    replace: "all.length > 0",
     test: "test/client/shared/policy.test.js",
   },
   {
@@ -277,6 +278,34 @@ export const acknowledgedMutants: readonly Mutant[] = [
     file: POLICY,
     find: "one !== agreed && one.complete !== null",
     replace: "false",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: one daemon that lies in a list of replies gives a lock that another client has",
+    file: POLICY,
+    find: 'item.kind === "bulk" ? []',
+    replace: "true ? []",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "conditions: the reply of one daemon counts although most daemons sent another one",
+    file: POLICY,
+    find: "const report = shared ?? complete ?? first;",
+    replace: "const report = complete ?? first;",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: a daemon that lies adds a lock's OK to an outcome on which a majority agrees",
+    file: "client/calls/sending.js",
+    find: "return !isNil(reply);",
+    replace: "return false;",
+    test: DECIDED_BATCHES,
+  },
+  {
+    name: "policies: a list and a text of the same bytes are the same answer",
+    file: POLICY,
+    find: "return areReplies ? sameReply(left.reply, right.reply) : same",
+    replace: "return same",
     test: "test/client/shared/policy.test.js",
   },
   {

@@ -217,6 +217,40 @@ with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
   assert.equal(last?.[0], "not-awaited");
 });
 
+test("a daemon whose reply contradicts its flags counts for no outcome", { skip }, async () => {
+  const fake = (reply: string, flags: string) =>
+    fakeV2(
+      () => hello(Date.now()),
+      ({ id }) => result(id, reply, flags),
+    );
+  const [lock, two] = ["*1\r\n+OK\r\n", "*2\r\n+OK\r\n+OK\r\n"];
+  await using unmet = await fake("*-1\r\n", "decided unmet");
+  await using owner = await fake(lock, "decided unmet");
+  await using applied = await fake(lock, "decided");
+  await using another = await fake(lock, "decided");
+  await using nothing = await fake("*-1\r\n", "decided");
+  await using single = await fake("+OK\r\n", "decided");
+  await using more = await fake(two, "decided");
+
+  const program = `import dbsync
+def outcome(servers):
+    with dbsync.Client(servers, given["key"], timeout=20.0) as client:
+        try:
+            return client.multi([("SET", "k", 1)], conditions=[dbsync.Condition("k", None)])
+        except dbsync.DbsyncError as error:
+            return error.outcomes[-1].stage
+print(json.dumps([outcome(servers) for servers in given["lists"]]))`;
+
+  const contradictory = [nothing, single, more].map((liar) => [applied, liar]);
+  const lists = [[unmet], [unmet, owner], ...contradictory, [applied, another, nothing]];
+  const addresses = lists.map((list) => list.map(({ address }) => address));
+  assert.deepEqual(await runPython(program, { key, lists: addresses }), [
+    ...[null, "garbage"],
+    ...["garbage", "garbage", "garbage"],
+    ["OK"],
+  ]);
+});
+
 /**
  * Forges a certificate that is not valid DER, but that OpenSSL reads. It contains the pinned key in values of
  * indefinite length. A DER parser that takes such a length as 0 would find the pinned key in place of the certificate's

@@ -240,6 +240,11 @@ class Call:
             # A recorded command that failed may still succeed because of a late write.
             may_come = "provisional" in flags or str(reply).startswith("TOOLONG ")
             return Failure("reply", str(reply), "unknown" if may_come else "not-applied", flags, reply)
+        # A daemon that lies could otherwise add a lock's OK to `unmet`, or nil to a unit that was applied.
+        is_complete = not self._header.multi or isinstance(reply, list) and len(reply) == len(self._commands)
+        is_honest = reply is None if "unmet" in flags else is_complete
+        if not is_honest:
+            return Failure("garbage", "its reply contradicts its flags or commands", "unknown")
         hello = self._fleet.links[index].hello
         is_live = "catching-up" not in flags and "isolated" not in flags
         return Answer(reply, flags, hello is not None and (hello.members or 0) > 0 and is_live)

@@ -9,6 +9,8 @@ Decides when and how a call ends. These are pure functions from the reports of t
 - no policy: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
   servers reported; late answers and those of daemons that are catching up do not count. If the members of a list decide on the unit:
   `majority`, and with conditions the outcome of the decision. A daemon that is catching up reports this as well; only its reply may be old.
+  Outcomes are the same only if the replies have the same form (`_word`). The result is the reply that more than half of all servers
+  sent, if there is one.
 
 Except for `first`, an answer with the flag `late` does not count. Source: client/shared/policy.ts.
 """
@@ -179,11 +181,11 @@ def _outcome(reports: Reports, final: bool, is_decided: bool) -> Verdict:
         elif isinstance(report, Failure):
             groups.setdefault(f"failed: {report.detail}", []).append(report)
         else:
-            groups.setdefault("unmet" if "unmet" in report.flags else "applied", []).append(report)
+            groups.setdefault(_word(report), []).append(report)
     for word, group in groups.items():
         if 2 * len(group) > len(reports):
             rest = [report for other, each in groups.items() if other != word for report in each]
-            return _agreed(group, any(not _is_behind(report) for report in rest), final or silent == 0)
+            return _agreed(group, any(not _is_behind(report) for report in rest), final or silent == 0, len(reports))
     if not final and 2 * (max(map(len, groups.values()), default=0) + silent) > len(reports):
         return WAIT
     # A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
@@ -194,19 +196,47 @@ def _outcome(reports: Reports, final: bool, is_decided: bool) -> Verdict:
     return Verdict("failed", code="late-answers" if late else "answers-differ")
 
 
-def _agreed(group: Sequence[Report], is_contradicted: bool, final: bool) -> Verdict:
+def _word(report: Answer) -> str:
+    """
+    Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data, but not in their form:
+    otherwise, one lying daemon could change whether a client has a lock.
+    """
+    if "unmet" in report.flags:
+        return "unmet"
+    if report.reply is None:
+        return "applied: nil"
+    if report.reply == []:
+        return "applied: empty list"
+    if not isinstance(report.reply, list):
+        return f"applied: {_form(report.reply)}"
+    # Other lists of texts may have different lengths.
+    forms = [f"{index} {_form(item)}" for index, item in enumerate(report.reply) if not isinstance(item, bytes)]
+    return f"applied: list {forms}"
+
+
+def _form(reply: Any) -> str:
+    """Returns the part of a reply that states whether a command had an effect. A status is a `str`."""
+    return repr(reply) if reply in (None, 0, 1) or isinstance(reply, str) else type(reply).__name__
+
+
+def _agreed(group: Sequence[Report], is_contradicted: bool, final: bool, servers: int) -> Verdict:
     """
     Returns the verdict for an outcome on which a majority agrees. Each daemon runs the commands itself, so the reply of a daemon
-    that is not catching up takes precedence.
+    that is not catching up takes precedence. One daemon may lie about its reply, so the reply of a majority is used. There may be
+    none, because the daemons had different plain writes.
     is_contradicted: whether a daemon that is not catching up reports another outcome.
     """
     complete = next((report for report in reversed(group) if not _is_behind(report)), None)
-    chosen = complete or group[0]
-    if complete is None and "unmet" not in chosen.flags:
+    if complete is None and "unmet" not in group[0].flags:
         if not final:
             return WAIT
         if is_contradicted:
             return Verdict("failed", code="answers-differ")
+    candidates = [report for report in group if complete is None or not _is_behind(report)]
+    shared = next((each for each in candidates if 2 * sum(_same(each, other) for other in group) > servers), None)
+    if shared is None and not final:
+        return LINGER
+    chosen = shared or complete or group[0]
     return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
 
 

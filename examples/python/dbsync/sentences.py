@@ -9,7 +9,10 @@ STAGES: dict[str, tuple[str, str]] = {
     ),
     "timeout": ("no answer in time", "it may be suspended or overloaded: see that daemon's log"),
     "not-awaited": ("the call had failed before it answered", "see the reports of the other daemons"),
-    "garbage": ("the answer is not a dbsync message", "does dbsyncd listen on this port?"),
+    "garbage": (
+        "the answer is not a dbsync message",
+        "does dbsyncd listen on this port? If it does, it is broken or lies",
+    ),
     "busy": ("its queue in this client is full", "send fewer commands at a time, or find out why it is slow"),
     "reply": ("the command failed there", "the daemon's text says why; correct the command"),
     "refused": ("the daemon refused it", "its text says what to do"),

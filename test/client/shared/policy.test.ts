@@ -3,6 +3,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../../client/shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../../../client/shared/policy.js";
+import { replyValues } from "../../../client/shared/reply-conversion.js";
+import {
+  bulk,
+  integer,
+  NIL,
+  NIL_ARRAY,
+  OK,
+  type PlainReply,
+  type PlainValue,
+  status,
+} from "../../../protocol/reply.js";
 
 const hit = (...values: string[]): Report => ({
   ok: true,
@@ -24,6 +35,25 @@ const behind = (report: Report): Report => ({
 });
 const unmet = (report: Report): Report => ({ ...report, flags: "unmet provisional" });
 const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
+
+/** An answer of version 2. */
+const answer = (reply: PlainValue): Report => ({
+  ok: true,
+  values: replyValues(reply),
+  reply,
+  flags: "",
+  isForAll: false,
+  at: 1,
+});
+const listOf = (...items: readonly PlainReply[]): Report => answer({ kind: "array", items });
+const list = (...items: readonly (string | number | null)[]): Report =>
+  answer({
+    kind: "array",
+    items: items.map((item): PlainReply => {
+      if (item === null) return NIL;
+      return typeof item === "string" ? bulk(item) : integer(item);
+    }),
+  });
 
 type Row = [rule: Rule, reports: (Report | null)[], now: string, final: string];
 
@@ -51,6 +81,15 @@ const ROWS: Row[] = [
   ["first", [failed, failed], "all-failed", "all-failed"],
   ["first", [hit("a"), hit("b")], "a", "a"],
   ["first", [hit(""), null], "", ""],
+  ["majority", [list("a", "b"), list("a", "b"), null], "a\nb", "a\nb"],
+  ["majority", [list("a\nb"), list("a", "b"), null], "wait", "answers-differ"],
+  ["majority", [answer(bulk("a\nb")), list("a", "b"), null], "wait", "answers-differ"],
+  ["majority", [answer(bulk("a\nb")), list("a", "b"), list("a", "b")], "a\nb", "a\nb"],
+  ["majority", [answer(bulk("OK")), answer(OK), null], "wait", "answers-differ"],
+  ["majority", [list("1", "b"), list(1, "b"), null], "wait", "answers-differ"],
+  ["majority", [answer(NIL), answer(NIL_ARRAY), null], "nil", "nil"],
+  // An answer of version 1 is a text.
+  ["majority", [hit("a\nb"), list("a", "b"), null], "a\nb", "a\nb"],
   ["all-equal", [hit("a"), null], "wait", "not-all-answered"],
   ["all-equal", [hit("a"), hit("a")], "a", "a"],
   ["all-equal", [hit("a"), hit("b")], "answers-differ", "answers-differ"],
@@ -113,7 +152,10 @@ const ROWS: Row[] = [
   ["outcome", [hit("OK"), unmet(miss), null], "wait", "answers-differ"],
   ["outcome", [hit("OK"), unmet(miss), unmet(miss)], "nil", "nil"],
   ["outcome", [unmet(miss), hit("OK"), hit("OK")], "OK", "OK"],
-  ["outcome", [hit("5"), hit("6"), null], "6", "6"],
+  ["outcome", [hit("5"), hit("6"), null], "linger", "6"],
+  ["outcome", [hit("6"), hit("5"), hit("6")], "6", "6"],
+  ["outcome", [hit("5"), hit("6"), hit("7")], "7", "7"],
+  ["outcome", [miss, hit("OK"), null], "wait", "answers-differ"],
   ["outcome", [miss, unmet(miss), miss], "nil", "nil"],
   ["outcome", [miss, unmet(miss), null], "wait", "answers-differ"],
   ["outcome", [hit("OK"), failed, null], "wait", "too-few-answers"],
@@ -141,7 +183,8 @@ const ROWS: Row[] = [
   ["decision", [behind(unmet(miss)), unmet(miss), failed], "nil", "nil"],
   ["decision", [behind(unmet(miss)), behind(unmet(miss)), null], "nil", "nil"],
   ["decision", [behind(hit("1")), hit("2"), failed], "2", "2"],
-  ["decision", [behind(hit("1")), hit("2"), null], "2", "2"],
+  ["decision", [behind(hit("1")), hit("2"), null], "linger", "2"],
+  ["decision", [behind(hit("1")), behind(hit("1")), hit("2")], "2", "2"],
   ["decision", [behind(hit("1")), behind(hit("1")), null], "wait", "1"],
   ["decision", [behind(hit("1")), behind(hit("1")), failed], "1", "1"],
   ["decision", [behind(hit("1"))], "1", "1"],
@@ -151,6 +194,38 @@ const ROWS: Row[] = [
   ["decision", [behind(hit("OK")), behind(hit("OK")), erred("ERR")], "answers-differ", "answers-differ"],
   ["decision", [behind(hit("OK")), unmet(miss), null], "wait", "answers-differ"],
   ["decision", [late(unmet(miss)), unmet(miss), failed], "late-answers", "late-answers"],
+  // In each of these, the last daemon may lie.
+  ["decision", [null, hit("OK"), miss], "wait", "answers-differ"],
+  ["decision", [failed, miss, hit("OK")], "answers-differ", "answers-differ"],
+  ["decision", [miss, miss, hit("OK")], "nil", "nil"],
+  ["decision", [hit("OK"), hit("OK"), miss], "OK", "OK"],
+  ["decision", [hit("41"), hit("41"), hit("40")], "41", "41"],
+  ["decision", [failed, answer(integer(1)), answer(integer(0))], "answers-differ", "answers-differ"],
+  ["decision", [failed, answer(integer(1)), answer(integer(2))], "answers-differ", "answers-differ"],
+  ["decision", [failed, answer(integer(1)), answer(bulk("0"))], "answers-differ", "answers-differ"],
+  ["decision", [failed, answer(integer(1)), list(1)], "answers-differ", "answers-differ"],
+  [
+    "decision",
+    [failed, answer(OK), answer({ kind: "status", text: "NO" })],
+    "answers-differ",
+    "answers-differ",
+  ],
+  ["decision", [failed, answer(NIL), answer(status("nil"))], "answers-differ", "answers-differ"],
+  ["decision", [failed, answer(integer(0)), answer(status("0"))], "answers-differ", "answers-differ"],
+  ["decision", [failed, answer(NIL), list()], "answers-differ", "answers-differ"],
+  ["decision", [failed, listOf(NIL), listOf(status("nil"))], "answers-differ", "answers-differ"],
+  [
+    "decision",
+    [failed, listOf(OK, NIL), listOf(status('"OK"],[1,"nil'), bulk("OK"))],
+    "answers-differ",
+    "answers-differ",
+  ],
+  ["decision", [failed, list(0), list(1)], "answers-differ", "answers-differ"],
+  ["decision", [failed, list("a"), list()], "answers-differ", "answers-differ"],
+  ["decision", [failed, list("a", null), list(null, "a")], "answers-differ", "answers-differ"],
+  ["decision", [list(0, 7), list(0, 8), list(1, 9)], "0\n8", "0\n8"],
+  ["decision", [list(1, "a"), null, list(1, "b")], "linger", "1\nb"],
+  ["decision", [list("a", "b"), null, list("a")], "linger", "a"],
   ["decision", [behind(unmet(miss)), failed, null], "wait", "too-few-answers"],
 ];
 

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxClient } from "../../../client/outbox-client.js";
-import { integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { EMPTY_ARRAY, integer, NIL, NIL_ARRAY, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { conditionsOf, type Envelope, hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { until } from "../../support/until.js";
+import type { FakeDaemon } from "../fake-daemon-v2.js";
 import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf } from "../test-client.js";
@@ -428,4 +429,59 @@ test("an envelope with conditions of one of its calls names the session's last w
   const [, without, having] = envelopesAt(daemons[0]) as Envelope[];
   assert.deepEqual([without?.after, having?.ifs?.size], [null, 1]);
   assert.equal(hexOf(having?.after ?? ""), write);
+});
+
+const replyOf = (...items: readonly Reply[]): Reply => ({ kind: "array", items });
+
+/** Replies that contradict the flags of a unit of one command that was not applied, and of one that was. */
+const CONTRADICTIONS: readonly [flags: string, honest: Reply, lies: readonly Reply[]][] = [
+  ["decided unmet", NIL_ARRAY, [replyOf(OK), OK, EMPTY_ARRAY]],
+  ["decided", replyOf(OK), [NIL_ARRAY, NIL, EMPTY_ARRAY, OK, replyOf(OK, OK)]],
+];
+
+test("a daemon whose reply contradicts its flags counts for no outcome", async () => {
+  await using scene = await start();
+  const { client, daemons } = scene;
+  const [first, second, liar] = daemons.map(({ daemon }) => daemon) as [FakeDaemon, FakeDaemon, FakeDaemon];
+  const lock = () => client.multi(["SET lock me"], absent("lock"));
+
+  for (const [flags, honest, lies] of CONTRADICTIONS) {
+    for (const lie of lies) {
+      for (const daemon of [first, second]) daemon.unit = () => ({ reply: honest, flags });
+      liar.unit = () => ({ reply: lie, flags });
+      second.refusal = null;
+      assert.deepEqual(await lock(), honest === NIL_ARRAY ? null : ["OK"]);
+
+      second.refusal = { code: "cannot-decide", effect: "not-applied" };
+      assert.equal((await errorOf(lock())).code, "too-few-answers", "the client does not use the lie");
+    }
+  }
+});
+
+test("one daemon that lies about a reply neither gives a lock nor takes it", async () => {
+  await using scene = await start();
+  const { client, daemons } = scene;
+  const [first, second, liar] = daemons.map(({ daemon }) => daemon) as [FakeDaemon, FakeDaemon, FakeDaemon];
+  const calls = [
+    { call: () => client.send("SET lock me NX", absent("a")), owned: OK, free: NIL, results: ["OK", null] },
+    { call: () => client.send("SETNX lock me", absent("a")), owned: ONE, free: ZERO, results: ["1", "0"] },
+    {
+      call: () => client.multi(["SET lock me NX"], absent("a")),
+      owned: replyOf(OK),
+      free: replyOf(NIL),
+      results: [["OK"], [null]],
+    },
+  ];
+
+  for (const { call, owned, free, results } of calls) {
+    for (const [index, [honest, lie]] of [[owned, free] as const, [free, owned] as const].entries()) {
+      for (const daemon of [first, second]) daemon.unit = () => ({ reply: honest, flags: "decided" });
+      liar.unit = () => ({ reply: lie, flags: "decided" });
+      second.refusal = null;
+      assert.deepEqual(await call(), results[index]);
+
+      second.refusal = { code: "cannot-decide", effect: "not-applied" };
+      assert.equal((await errorOf(call())).code, "answers-differ");
+    }
+  }
 });
