@@ -10,6 +10,7 @@ import {
   type Failure,
   hasFailedCondition,
   isCatchingUp,
+  isPlaced,
   type Report,
 } from "../shared/outcome.js";
 import { isNil, replyValues } from "../shared/reply-conversion.js";
@@ -99,6 +100,8 @@ export class Sending {
    * catching up.
    */
   isCatchingUp = false;
+  /** Whether the daemon has answered that the members have placed the batch, which requests no decision. */
+  isPlaced = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
   #replies: readonly PlainReply[] | null = null;
@@ -132,6 +135,7 @@ export class Sending {
   storeReplies(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
+    this.isPlaced = flags.some(isPlaced);
     this.hasRefusedDate = false;
   }
 

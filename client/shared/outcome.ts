@@ -56,6 +56,9 @@ export const isCatchingUp = (flags: ByteString): boolean =>
 export const hasFailedCondition = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("unmet");
 
+/** Whether flags say that the members have decided on the position of a unit without a request of its client. */
+export const isPlaced = (flags: ByteString): boolean => flags !== "" && flags.split(" ").includes("placed");
+
 /** Returns the value for the caller, that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Form): string | null {
   const first = values[0];

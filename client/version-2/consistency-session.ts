@@ -2,8 +2,8 @@
  * Implements "read your own writes": it tracks which of a client's acknowledged writes each daemon may be missing.
  * Commands reach a daemon in order, so a link needs no proof while its connection lasts and its daemon accepts every
  * write. If a link was lost, if its daemon has refused a write that another daemon has answered, or if it has not
- * answered one on which the members of a list decide, the answer to an envelope with `after` proves that the daemon has
- * caught up. Source: docs/consistency.md "Your own writes".
+ * answered one on which the members of a list decide or which they place, the answer to an envelope with `after` proves
+ * that the daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
@@ -92,11 +92,20 @@ export class ConsistencySession {
     clearAt(this.#missed, daemon, envelope);
     clearAt(this.#undecided, daemon, envelope);
     this.#last = this.lastWrite;
-    for (const { isMissing, isTaken, index } of batch.sendings) {
+
+    for (const { isMissing, index } of batch.sendings)
       if (isMissing) this.#miss(this.#missed, index, batch, now);
-      // A daemon that has received a unit on which members decide has it only when it knows the decision.
-      else if (batch.decides && index !== daemon && !isTaken) this.#miss(this.#undecided, index, batch, now);
-    }
+    if (batch.decides) this.decided(daemon, batch, now);
+  }
+
+  /**
+   * Records that a daemon has answered a batch on which the members decide. Another daemon that has received the batch
+   * has it only when it knows the decision.
+   */
+  decided(daemon: number, batch: SentBatch, now: number): void {
+    if (!this.#isOn || batch.commandKind !== "writes") return;
+    for (const { isMissing, isTaken, index } of batch.sendings)
+      if (index !== daemon && !isMissing && !isTaken) this.#miss(this.#undecided, index, batch, now);
   }
 
   /** Records that a daemon has refused a batch or will not answer it. */

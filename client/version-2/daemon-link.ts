@@ -351,6 +351,7 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#session.answered(index, batch, message.units, now);
     if (sending.isCatchingUp && batch.isRead) return false;
     batch.answered(sending, message, now);
+    if (sending.isPlaced) this.#session.decided(index, batch, now);
     return true;
   }
 

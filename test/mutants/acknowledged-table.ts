@@ -325,9 +325,23 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: a daemon that has received a unit on which members decide counts as having it",
     file: SESSION,
-    find: "batch.decides && index",
-    replace: "false && index",
+    find: "if (batch.decides)",
+    replace: "if (false)",
     test: DECIDED_CALLS,
+  },
+  {
+    name: "own writes: the answer to a placed write does not state that other daemons wait for the decision",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "decide ? decidedResultOf : placedResultOf",
+    replace: "decide ? decidedResultOf : write",
+    test: "test/daemon/cluster/replica/member-answers.test.js",
+  },
+  {
+    name: "own writes: a daemon that waits for the decision on a placed write answers the client's reads",
+    file: "client/version-2/daemon-link.js",
+    find: "if (sending.isPlaced)",
+    replace: "if (false)",
+    test: SESSIONS,
   },
   {
     name: "own writes: the second answer to a unit on which members decide does not count",

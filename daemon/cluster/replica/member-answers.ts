@@ -20,6 +20,7 @@ import {
 import {
   decidedResultOf,
   finalResultOf,
+  placedResultOf,
   type ReadStatus,
   resultOf,
 } from "../../engine/answers/result-writer.js";
@@ -105,7 +106,8 @@ export class MemberAnswers {
       if (at <= oldest || this.#mayChange(entry.envelope)) continue;
 
       const id = requestedId(entry);
-      const writeAll = decided === null || !decide ? write : decidedResultOf;
+      const writeDecided = decide ? decidedResultOf : placedResultOf;
+      const writeAll = decided === null ? write : writeDecided;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
       this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
       this.#bytes += bytesOf(result);

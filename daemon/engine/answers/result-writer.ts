@@ -90,6 +90,20 @@ export function decidedResultOf(
   return result.done(id);
 }
 
+/**
+ * Returns the result of an envelope that the members have placed, although its client did not request a decision. The
+ * flag states that a daemon that has received the envelope has it only when it knows the decision.
+ */
+export function placedResultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
+): Result {
+  const result = new ResultWriter(maxReplyBytes, readStatus);
+  for (const answer of answers) result.add(answer.reply, `placed ${flagsOf(answer)}`.trimEnd());
+  return result.done(id);
+}
+
 /** Returns the result of units whose answers are final, because no earlier unit can arrive any longer. */
 export function finalResultOf(
   id: ByteString,

@@ -28,7 +28,7 @@ class Outcome:
     """Whether the daemon has answered without an error."""
     reply: Any = None
     flags: tuple[str, ...] = ()
-    """The flags of the answer: `late`, `unmet`, `decided`, `provisional`, `catching-up`, `isolated`."""
+    """The flags of the answer: `late`, `unmet`, `decided`, `placed`, `provisional`, `catching-up`, `isolated`."""
     stage: str = ""
     """The stage at which the call failed; docs/python.md lists all stages."""
     detail: str = ""

@@ -82,6 +82,26 @@ test("reads also name a write that one daemon refused before another daemon acce
   assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
 
+test("reads name a placed write until the daemon that has not answered it proves that it has the write", async () => {
+  const [one, two] = await startPair();
+  await using _one = one;
+  await using _two = two;
+  await using client = client2Of([one, two], { isSession: true });
+
+  await client.send("SET k old", { policy: "all" });
+  for (const { daemon } of [one, two]) daemon.unit = (reply) => ({ reply, flags: "placed" });
+  two.passes = () => [];
+  assert.equal(await client.send("SET k new"), "OK");
+
+  one.passes = () => [];
+  two.passes = (answers) => answers;
+  for (const { daemon } of [one, two]) daemon.unit = (reply) => ({ reply, flags: "" });
+  await client.send("GET k");
+  assert.deepEqual(afterOf(two), [client.lastWrite]);
+  await client.send("GET k");
+  assert.deepEqual(afterOf(two), [null]);
+});
+
 test("a read that was signed before its client knew of a refusal is signed again for the daemon that refused", async () => {
   const [one, two] = await startPair();
   await using _one = one;
