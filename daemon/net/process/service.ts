@@ -37,17 +37,31 @@ export class UnusableFile extends StartError {}
  * Loads a module that needs an optional package.
  * @param load     `() => import(…)` of a module that needs the package, or of the package itself
  * @param purpose  the option that needs it, as the user wrote it
- * @throws StartError  the package is not installed
+ * @throws StartError  the package, or its native code for this machine, is not installed
  */
 export async function loadWith<T>(packageName: string, purpose: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load();
   } catch (problem) {
-    if ((problem as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw problem;
-    const cure = `Install it next to dbsyncd: npm install ${packageName}`;
-    throw new StartError(
-      `${purpose} requires the package ${packageName}, which is not installed. ${cure}`,
-      1,
-    );
+    const missing = missingPart(problem as NodeJS.ErrnoException, packageName);
+    if (missing === null) throw problem;
+    throw new StartError(`${purpose} requires ${missing}`, 1);
   }
+}
+
+/** Returns what is not installed, and the cure, or null for any other problem. */
+function missingPart({ code, message }: NodeJS.ErrnoException, packageName: string): string | null {
+  if (code === "ERR_MODULE_NOT_FOUND")
+    return `the package ${packageName}, which is not installed. Install it next to dbsyncd: npm install ${packageName}`;
+  // The loader of prebuilt files sets no code.
+  const isMissing = code === "ERR_DLOPEN_FAILED" || message?.startsWith("No native build was found");
+  if (!isMissing) return null;
+  const [reason = ""] = message.split("\n");
+  return (
+    `the native code of the package ${packageName} for ${process.platform}-${process.arch}, ` +
+    `which cannot be loaded: ${reason}. Install dbsyncd again on this machine, with its optional packages ` +
+    "(without --omit=optional, and without a node_modules of another machine). If there is no prebuilt file " +
+    "for this kind of machine, compile it, with python3, make and a C++ compiler: " +
+    `npm rebuild ${packageName} --ignore-scripts=false`
+  );
 }
