@@ -1206,7 +1206,8 @@ namespace Dbsync {
              */
             private static function length(string $line): int
             {
-                return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
+                $digits = strspn($line, '0123456789');
+                return $digits > 0 && $digits <= self::MAX_DIGITS && $digits === strlen($line) ? (int) $line : -1;
             }
 
             /** @param mixed $message */

@@ -20,8 +20,8 @@ assert.ok(rsa);
 const signkey = join(vectorFolder, rsa.privateFile);
 
 /** Runs a script. @returns its output */
-async function printed(script: string, cwd = PACKAGE): Promise<string> {
-  const args = ["-d", "display_errors=1", "-d", "error_reporting=-1", "-r", script];
+async function printed(script: string, cwd = PACKAGE, options: readonly string[] = []): Promise<string> {
+  const args = [...options, "-d", "display_errors=1", "-d", "error_reporting=-1", "-r", script];
   const { code, stdout, stderr } = await run("php", args, { cwd });
   assert.equal(code, 0, stderr + stdout);
   return stdout;
@@ -39,6 +39,15 @@ test("The package has the version of the npm package, and its file may be loaded
     await printed(`${one} ${one} new Dbsync\\Client(); echo function_exists("dbsync_call");`),
     "1",
   );
+});
+
+test("Without php.ini, which loads the extensions that are not built into PHP, a call works", {
+  skip: skipWithout("php"),
+}, async () => {
+  await using daemon = await startDaemon();
+  const options = `['servers' => '127.0.0.1:${daemon.port}', 'timeout' => 20]`;
+  const script = `require 'dbsync.php'; echo json_encode(dbsync_multi([['RPUSH', 'l', 'a', 'b'], 'LRANGE l 0 -1'], ${options}));`;
+  assert.deepEqual(JSON.parse(await printed(script, PACKAGE, ["-n"])), [2, ["a", "b"]]);
 });
 
 test("Composer installs the package from a folder, and its cache implements PSR-16", {
