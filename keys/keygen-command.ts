@@ -355,7 +355,7 @@ function certificateSummary(options: CertificateOptions, paths: KeyPairPaths, ma
   const host = isIPv6(first) ? `[${first}]` : first.replace(/^\*\./, "NAME.");
   const next = options.keepKey
     ? `  the daemon   detects the new file within a minute, or immediately after kill -HUP
-  clients      need no change: the key is the same`
+  clients      need no change if their entry has the fingerprint (#sha256:…); in a file of --ca, replace the certificate`
     : `  the daemon   dbsyncd --tls-cert ${shellWord(paths.publicFile)} --tls-key ${shellWord(paths.privateFile)}
   clients      use the entry: dbsyncs://${host}:1111#sha256:${made.fingerprint}`;
   return `private key  ${paths.privateFile} (${options.keepKey ? "kept" : "mode 0600"}; for the daemon only)

@@ -88,6 +88,7 @@ test("A certificate is replaced only with --force, or with --keep-key for the sa
   assert.equal(renewed.code, 0, renewed.stderr);
   assert.match(made.stdout, /^private key .*tls-key\.pem \(mode 0600; /);
   assert.match(renewed.stdout, /^private key .*tls-key\.pem \(kept; /);
+  assert.match(renewed.stdout, /clients .* fingerprint .*; in a file of --ca, replace the certificate$/m);
   const after = loadCertificatePair(filesIn(folder.path));
   assert.equal(after.fingerprint, before.fingerprint);
   assert.deepEqual(after.names, ["b.example"]);
