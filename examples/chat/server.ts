@@ -212,7 +212,7 @@ export class ChatServer {
       if (!answered) return webSocket.terminate();
       answered = false;
       webSocket.ping();
-    }, this.#settings.limits.SIGN_MS * 2);
+    }, this.#settings.limits.PING_MS);
     webSocket.on("close", () => clearInterval(timer));
   }
 

@@ -38,8 +38,10 @@ export const LIMITS = {
   HISTORY_COUNT: 50,
   /** The maximum number of names of users and of rooms in one answer. */
   NAMES_TOLD: 100,
-  /** The milliseconds between two heartbeats of servers and sessions, and between two pings to clients. */
+  /** The milliseconds between two heartbeats of servers and sessions. */
   SIGN_MS: 10_000,
+  /** The milliseconds between two pings to a client, which is disconnected if it has not answered the previous one. */
+  PING_MS: 20_000,
   /** The milliseconds between two heartbeats to a client. */
   BEAT_MS: 1000,
   /** The seconds without a heartbeat after which a user is absent. */

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
+import WebSocket from "ws";
 import { until } from "../../support/until.js";
 import { FrameLine, Line, startServer, startStore } from "./scene.js";
 
@@ -254,6 +255,14 @@ test("the server sends each message once, even if many clients come and go", asy
     () => other.received.filter((text) => text.includes('"present"')).length > 2,
   );
   assert.equal(line.received.filter((text) => text.includes("said once")).length, 1);
+});
+
+test("the server disconnects a client that does not answer its pings", async () => {
+  await using pinging = await startServer({ redis: store.port, limits: { PING_MS: 50 } });
+  const silent = new WebSocket(pinging.address, { autoPong: false });
+  const [code] = await once(silent, "close");
+  // Without a close frame: the connection was terminated.
+  assert.equal(code, 1006);
 });
 
 test("the server disconnects a client that does not read, and its room does not wait for it", async () => {
