@@ -80,7 +80,7 @@ function joinedLines({ hasLeft }: JoinPlan, { kept, unread, ofRing, moved }: Joi
     ...(unread > 0 ? [`${unread} damaged pages could not be read: their writes are missing`] : []),
     ...(kept > 0 ? WRITE_ONCE : []),
     `The data is now in ${moved}. Remove it when you no longer need it.`,
-    "Start the daemon with --peer for the members of the other group, and name it in their --peer.",
+    "Start the daemon with --peer for the members that it joins, and name it in their --peer.",
   ];
 }
 
