@@ -690,4 +690,11 @@ export const mutants: readonly Mutant[] = [
     replace: "const keyOf = cellKey;",
     test: "faces/sql/test/store/commands/bound-numbers.test.js",
   },
+  {
+    name: "SQL: an expression that begins with parentheses ends after them in group by",
+    file: "faces/sql/store/grammar/query-grammar.js",
+    find: 'depth === 1 && isSign(token, ",")',
+    replace: "true",
+    test: "faces/sql/test/store/commands/sqlite-statements.test.js",
+  },
 ];

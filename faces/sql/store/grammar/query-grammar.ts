@@ -138,7 +138,8 @@ function tail(reader: TokenReader): Tail {
 function fieldList(reader: TokenReader): Select["fields"] {
   const isStandard = reader.form === "standard";
   if (!isStandard && reader.acceptSign("*")) return null;
-  const isOnlyAll = reader.token.text === "*" && reader.token.kind === "sign" && !isComma(reader.following);
+  const isOnlyAll =
+    reader.token.text === "*" && reader.token.kind === "sign" && !isSign(reader.following, ",");
   if (isOnlyAll && reader.acceptSign("*")) return null;
   const fields: SelectField[] = [];
   do {
@@ -151,7 +152,7 @@ function fieldList(reader: TokenReader): Select["fields"] {
   return fields;
 }
 
-const isComma = ({ kind, text }: Token) => kind === "sign" && text === ",";
+const isSign = ({ kind, text }: Token, sign: string) => kind === "sign" && text === sign;
 
 const allColumns = (origin: ByteString | null): SelectField => ({
   value: { kind: "all", origin },
@@ -253,25 +254,40 @@ function grouping(reader: TokenReader): readonly Expression[] {
 function standardGrouping(reader: TokenReader): readonly Expression[] {
   const keys: Expression[] = [];
   do {
-    const { token, parameters } = reader;
-    if (!reader.acceptSign("(")) keys.push(expression(reader));
-    else if (!reader.acceptSign(")")) {
-      const listed: Expression[] = [];
-      do listed.push(expression(reader));
-      while (reader.acceptSign(","));
-      reader.expectSign(")");
-      const isList = listed.length > 1 || !isOperator(reader);
-      if (!isList) [reader.token, reader.parameters] = [token, parameters];
-      for (const key of isList ? listed : [expression(reader)]) keys.push(key);
+    if (!beginsList(reader.token)) {
+      keys.push(expression(reader));
+      continue;
     }
+
+    reader.advance();
+    if (reader.acceptSign(")")) continue;
+    do keys.push(expression(reader));
+    while (reader.acceptSign(","));
+    reader.expectSign(")");
   } while (reader.acceptSign(","));
 
   return keys;
 }
 
-/** Whether an operator follows the parentheses, which are then part of an expression. */
-const isOperator = ({ token: { kind, text } }: TokenReader) =>
-  kind === "sign" && text !== "," && text !== ")" && text !== ";";
+/**
+ * Whether a token begins a list in parentheses, which contains no expression or several. Parentheses around one
+ * expression are part of it, and it may continue after them.
+ */
+function beginsList(first: Token): boolean {
+  if (!isSign(first, "(") || first.next === null) return false;
+  if (isSign(first.next, ")")) return true;
+  if (first.next.lower === "select") return false;
+
+  let depth = 0;
+  for (let token: Token | null = first; token !== null; token = token.next) {
+    if (isSign(token, "(")) depth++;
+    else if (isSign(token, ")")) depth--;
+    else if (depth === 1 && isSign(token, ",")) return true;
+    if (depth === 0) return false;
+  }
+
+  return false;
+}
 
 function order(reader: TokenReader): readonly OrderKey[] {
   const keys: OrderKey[] = [];
