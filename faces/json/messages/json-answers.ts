@@ -126,9 +126,9 @@ function tooLong(problem: unknown): string {
 
 const written = ([name, json]: Member) => `,"${name}":${json}`;
 
-/** Returns the text of a command's error, without its code. */
+/** Returns the text of a command's error, without its code unless the code states the effect. */
 export function sentenceOf({ text }: ErrorReply): string {
-  return textOfBytes(text.replace(/^[A-Z]+ /, ""));
+  return textOfBytes(text.replace(/^(?!NOTAPPLIED |MAYBEAPPLIED )[A-Z]+ /, ""));
 }
 
 const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
@@ -211,8 +211,16 @@ export const ERROR_CODES = {
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
   NO_MEMORY: { begins: ["No memory is left"], meaning: "the data has reached `--maxmemory`" },
   NOT_NOW: {
-    begins: ["This daemon has started", "This daemon has not fetched yet"],
+    begins: ["This daemon accepts no writes yet", "This daemon has not fetched yet"],
     meaning: "the daemon is not ready yet: try again",
+  },
+  NOT_APPLIED: {
+    begins: ["NOTAPPLIED "],
+    meaning: "the request has no effect, and will have none; the message describes the reason",
+  },
+  MAYBE_APPLIED: {
+    begins: ["MAYBEAPPLIED "],
+    meaning: "the request may have been applied, or may still be: read before you repeat it",
   },
   REFUSED: { begins: [], meaning: "any other error; the message describes it" },
 } as const satisfies Readonly<Record<string, Row>>;

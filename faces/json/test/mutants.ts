@@ -28,6 +28,13 @@ export const mutants: readonly Mutant[] = [
     test: "faces/json/test/store/commands/condition-work.test.js",
   },
   {
+    name: "json errors: the message of an error does not state its effect",
+    file: "faces/json/messages/json-answers.js",
+    find: "(?!NOTAPPLIED |MAYBEAPPLIED )",
+    replace: "",
+    test: "faces/json/test/messages/json-answers.test.js",
+  },
+  {
     name: "claims: a change of entries with LIMIT selects again at its final position",
     file: "faces/json/store/commands/document-changes.js",
     find: "if (isClaim && choice !== undefined)",

@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Refused, refused, replyOf } from "../../../../daemon/engine/answers/request.js";
+import { error, type Reply } from "../../../../protocol/reply.js";
 import { answer, ask } from "../../../../test/support/json-lines.js";
 import { RawClient } from "../../../../test/support/raw-client.js";
 import { repositoryRoot } from "../../../../test/support/repository.js";
-import { ERROR_CODES, type ErrorCode, errorCode } from "../../messages/json-answers.js";
+import { answerOf } from "../../actions/action-answers.js";
+import { ERROR_CODES, type ErrorCode, errorCode, withErrorCode } from "../../messages/json-answers.js";
 import { startJson } from "../scene.js";
 
 test("errors contain codes once the client has requested them, with unchanged messages", async () => {
@@ -51,6 +54,29 @@ test("errors contain codes once the client has requested them, with unchanged me
   assert.match(await answer(client), /"code":"MALFORMED"\}$/);
   using other = await RawClient.open(server.port);
   assert.equal(await ask(other, absent), `${sentence}}`);
+});
+
+test("errors about the effect state it in the message, and have their own codes", () => {
+  const answers: readonly (readonly [Reply | Refused, RegExp, ErrorCode])[] = [
+    [
+      refused("cannot-decide", "no majority answers"),
+      /^NOTAPPLIED This daemon cannot take part/,
+      "NOT_APPLIED",
+    ],
+    [refused("undecided", ""), /^MAYBEAPPLIED This daemon does not know/, "MAYBE_APPLIED"],
+    [refused("catching-up", "it has started"), /^This daemon accepts no writes yet/, "NOT_NOW"],
+    [error("MAYBEAPPLIED No daemon answered: timeout"), /^MAYBEAPPLIED No daemon answered/, "MAYBE_APPLIED"],
+  ];
+
+  for (const [reply, message, code] of answers) {
+    const text = withErrorCode(
+      answerOf(replyOf(reply), () => []),
+      "insert",
+    );
+    const members = JSON.parse(String(text)) as { readonly message: string; readonly code: string };
+    assert.match(members.message, message);
+    assert.equal(members.code, code);
+  }
 });
 
 test("all messages of the original have their own codes", () => {
