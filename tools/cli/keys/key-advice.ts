@@ -28,7 +28,17 @@ const HINTS: readonly Hint[] = [
     "KEY commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
   [/unknown command .*KEY/i, "that daemon's version has no KEY commands: update it"],
+  [
+    /this key exists with other/,
+    "dbsync keys info shows the key; change its rules with dbsync keys rules, " +
+      "for example dbsync keys rules web-public.pem '+@read ~app:*' -k root-private.pem; " +
+      "for other dates, another rate or label, add a new key",
+  ],
 ];
+
+/** Returns the advice for an error's message, or null if there is none. */
+export const hintFor = (message: string, hints: readonly Hint[] = HINTS): string | null =>
+  hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
 
 /**
  * Runs an action. If it fails, prints the error with a hint, and sets the exit code.
@@ -50,7 +60,7 @@ export async function explainErrors(
     }
     if (!(error instanceof DbsyncError)) throw error;
     const { code, message, effect, outcomes } = error;
-    const hint = hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
+    const hint = hintFor(message, hints);
     if (flags.json) printJson({ error: { code, message, hint, effect, outcomes } });
     else printNotice(`${message}${hint === null ? "" : `\nWhat to do: ${hint}.`}`);
     process.exitCode = exitCodeOf(error);

@@ -30,7 +30,7 @@ import {
   readKey,
   ringsOf,
 } from "./fetch-key-rings.js";
-import { explainErrors } from "./key-advice.js";
+import { explainErrors, hintFor } from "./key-advice.js";
 
 const LIST = ["KEY", "LIST"];
 
@@ -69,6 +69,7 @@ The command is sent to all daemons. Daemons without peers keep separate lists: i
 
 Examples:
   dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
   dbsync keys list -k root-private.pem
   dbsync keys revoke web -k root-private.pem
 ${exitCodeHelp("a daemon did not make the change, or does not answer")}`,
@@ -98,7 +99,10 @@ function addAdd(keys: Command): void {
   dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
   subcommand(keys, ["add <file>", "add a public key"], { examples, failed: NOT_DONE })
     .option("--label <text>", "a name for the key")
-    .option("--rules <rules>", "rules in Redis's ACL syntax (default: +@all -@admin ~*)")
+    .option(
+      "--rules <rules>",
+      "rules in Redis's ACL syntax (default: +@all -@admin ~*); dbsync keys rules replaces them later",
+    )
     .option(
       "--from <date>",
       "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now",
@@ -396,7 +400,9 @@ function reportKeyChange(
     throw new DbsyncError("reply", details ?? "", { outcomes });
   }
 
-  if (flags.json) printJson({ done: failed.length === 0, outcomes });
+  const advice = failed.map(({ detail }) => hintFor(detail)).filter((hint) => hint !== null);
+  const hints = [...new Set(advice)];
+  if (flags.json) printJson({ done: failed.length === 0, outcomes, hints });
   else if (failed.length === 0) {
     const value = first?.status === "ok" ? (first.value ?? "") : "";
     printLine(`${done(value)}${outcomes.length > 1 ? `, on all ${outcomes.length} daemons` : ""}`);
@@ -405,9 +411,10 @@ function reportKeyChange(
     const denied = failed.filter(({ stage }) => stage === "reply").map(({ address }) => address);
     printLine(
       denied.length === 0
-        ? "Not all daemons made the change. You may repeat the command: the other daemons ignore the repetition."
+        ? "Not all daemons made the change. Repeat the command: daemons that have already made the change ignore it."
         : `Not all daemons made the change: ${denied.join(", ")} refused it, and would refuse it again. dbsync keys list shows the differences.`,
     );
+    for (const hint of hints) printLine(`What to do: ${hint}.`);
   }
   if (failed.length > 0) process.exitCode = EXIT.failed;
 }

@@ -20,6 +20,9 @@ after(() => cluster[Symbol.asyncDispose]());
 const keys = (name: string, ...args: string[]) => cluster.run(["keys", name, "-k", "root.pem", ...args]);
 const send = (key: string, ...command: string[]) => cluster.run(["send", "-k", key, ...command]);
 
+/** The advice to change the rules of a key that exists. */
+const RULES_HINT = /\nWhat to do: .*; change its rules with dbsync keys rules, for example /;
+
 interface ListedKey {
   readonly id: string;
   readonly label: string;
@@ -59,6 +62,11 @@ describe("dbsync keys", () => {
     const permitted = await keys("dryrun", "web", "SET", "app:1", "x");
     assert.deepEqual([permitted.code, permitted.stdout], [0, "OK\n"]);
     assert.equal((await send("web.pem", "SET", "app:1", "x")).stdout, "OK\n");
+
+    const again = await keys("add", "web-public.pem", "--label", "web", "--rules", "+@read ~*");
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /this key exists with other rules/);
+    assert.match(again.stderr, RULES_HINT);
 
     const revoked = await keys("revoke", "web-public.pem");
     assert.match(revoked.stdout, /^revoked [\da-f]{64}, on all 2 daemons\n$/);
@@ -171,6 +179,14 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
     const dry = await keys("dryrun", "late", "SET", "k", "v");
     assert.equal(dry.code, 1);
     assert.match(dry.stdout, /^127\.0\.0\.1:\d+: NOPERM.*\n127\.0\.0\.1:\d+: OK\n$/);
+
+    const added = ["stranger-public.pem", "--label", "late"];
+    const partly = await keys("add", ...added);
+    assert.equal(partly.code, 1);
+    assert.match(partly.stdout, RULES_HINT);
+    const { hints } = JSON.parse((await keys("add", "--json", ...added)).stdout) as { hints: string[] };
+    assert.equal(hints.length, 1);
+
     await keys("revoke", "-s", one?.servers ?? "", "late");
     const refused = await keys("rules", "late", "+@all", "~*");
     assert.equal(refused.code, 1);
