@@ -1,6 +1,15 @@
 /** Tests `dbsync profile`, `dbsync get` and the help of `dbsync`, as child processes with a real daemon. */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { runDbsync } from "../../client/child.js";
@@ -145,6 +154,24 @@ describe("dbsync profile", () => {
     const other = await dbsync(["send", "--profile", "prod", "-k", "stranger.pem", "PING"]);
     assert.equal(other.code, 1);
   });
+});
+
+test("an error names the dbsync.ini of the current folder if it names the servers", async () => {
+  const folder = realpathSync(mkdtempSync(join(cluster.folder, "ini-")));
+  const ini = join(folder, "dbsync.ini");
+  writeFileSync(ini, `dbsync.servers = ${dead}\n`);
+  const send = (options: readonly string[], variables: Record<string, string> = {}) =>
+    runDbsync(["send", ...options, "PING"], { folder, variables, isAlone: true });
+
+  const failed = await send([]);
+  assert.equal(failed.code, 1);
+  const [, ...after] = failed.stderr.split("dbsync: using the servers of ");
+  assert.deepEqual(after, [`${ini}\n`]);
+
+  for (const other of [await send(["-s", dead]), await send([], { DBSYNC_SERVERS: dead })]) {
+    assert.equal(other.code, 1);
+    assert.doesNotMatch(other.stderr, /using the servers/);
+  }
 });
 
 test("dbsync get sends GET for one key", async () => {

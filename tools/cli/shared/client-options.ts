@@ -1,4 +1,5 @@
 /** The options of all subcommands that send commands, and the client that they configure. */
+import { dirname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, withLoadedAuthorities } from "../../../client/dbsync-send.js";
 import type { OutboxClient } from "../../../client/outbox-client.js";
@@ -169,7 +170,12 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
     { ...(servers === undefined ? {} : { servers }), ...(profile === undefined ? {} : { profile }) },
     folders,
   );
-  if (found === null) return readDefaults(folders);
+  if (found === null) {
+    const defaults = readDefaults(folders);
+    if (servers === undefined) nameLocalServers(defaults, folders.folder);
+    return defaults;
+  }
+
   if (used === null && servers === undefined) {
     used = found;
     const announce = () => void printNotice(`using ${describeProfile(found)}`);
@@ -177,6 +183,18 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
     else process.once("exit", (code) => code !== 0 && announce());
   }
   return defaultsOf(found, folders);
+}
+
+let namesLocalServers = false;
+
+/**
+ * If the servers are from the current folder's dbsync.ini, prints its path after a failure: the file may have been
+ * forgotten, and takes precedence over those in `~/.config/dbsync` and `/etc`.
+ */
+function nameLocalServers({ serversFrom }: Defaults, folder: string): void {
+  if (namesLocalServers || dirname(serversFrom) !== folder) return;
+  namesLocalServers = true;
+  process.once("exit", (code) => code !== 0 && printNotice(`using the servers of ${serversFrom}`));
 }
 
 /** Opens a client. Warnings about the key go to standard error. Do not close the client: see DELIVERY_LINGER_MS. */
