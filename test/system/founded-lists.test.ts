@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { runDbsync } from "../client/child.js";
 import { amount, skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { fieldsOf } from "./status.js";
 
@@ -161,6 +162,54 @@ test("a daemon with an empty folder replaces the member at its address by one or
   await asOperator(trio, 0, "REPLACE", lost, found);
   await untilListed(trio, [0, 1, 2], "2");
   assert.equal(await isCreated(trio, [0, 1, 2], "lock"), false);
+});
+
+test("after all folders were lost, daemons restored from one backup have what the members had decided", {
+  skip: skipUnlessFull,
+}, async () => {
+  const all = [0, 1, 2];
+  const assertLocked = async (index: number) =>
+    await trio.until(`daemon ${index} has the lock`, async () => {
+      await using client = trio.client([index]);
+      return (await client.call("GET lock")) === "me";
+    });
+
+  await using trio = await Trio.start([], 3, { keys: "app" });
+  await untilListed(trio, all, "1");
+  assert.equal(await isCreated(trio, all, "lock"), true);
+  using folder = new ScratchFolder();
+  const file = join(folder.path, "monday.dbsync");
+  const backup = await runDbsync(["backup", "--data", trio.folder(0), file]);
+  assert.equal(backup.code, 0, backup.stderr);
+  const restore = async (index: number) => {
+    rmSync(trio.folder(index), { recursive: true });
+    const { code, stderr } = await runDbsync(["restore", file, "--data", trio.folder(index)]);
+    assert.equal(code, 0, stderr);
+  };
+
+  await trio.endAll();
+  for (const index of all) await restore(index);
+  await trio.startAll();
+  await untilListed(trio, all, "1");
+  for (const index of all) await assertLocked(index);
+  assert.equal(await isCreated(trio, all, "lock"), false);
+  assert.equal(await isCreated(trio, all, "other"), true);
+
+  // A daemon that replaces a lost one later begins with the same backup, too.
+  const lost = await idOf(trio, 2);
+  await trio.end(2, "SIGKILL");
+  await restore(2);
+  await trio.start(2);
+  await trio.until("the order to replace the lost daemon is accepted", async () => {
+    const report = await asOperator(trio, 0, "REPLACE", lost, await idOf(trio, 2)).catch(() => null);
+    return report !== null;
+  });
+  await untilListed(trio, all, "2");
+  await assertLocked(2);
+  await trio.until("it receives the later decision", async () => {
+    await using client = trio.client([2]);
+    return (await client.call("GET other")) === "me";
+  });
 });
 
 test("a member that is down, and that the options no longer name, is removed by one order", {

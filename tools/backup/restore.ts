@@ -42,9 +42,10 @@ export function addRestore(program: Command): void {
     .addHelpText(
       "after",
       `
-As a folder: --data names a folder that does not exist yet or is empty. No daemon is contacted. Start a daemon with this folder and with the key options of the
-daemon that made the backup, and start the other daemons of its cluster with empty folders. The restored daemon is a new member with a new key. As long
-as any daemon of the cluster has later entries, the restored daemon receives them, even with --at.
+As a folder: --data names a folder that does not exist yet or is empty. No daemon is contacted. Restore the backup in the same way on each machine of the
+cluster, and start the daemons with these folders and with the key options of the daemon that made the backup. A daemon with an empty folder might not accept
+from a restored one what the members had decided. A restored daemon is a new member with a new key. As long as any daemon of the cluster has later entries, the
+restored daemons receive them, even with --at.
 
 As keys: use --only or --prefix. The backup is folded, which needs as much memory as a daemon with that data, and the daemon's public keys (--sign-key
 and --root-key, or --config). Then a RESTORE, signed with -k, is sent for each key. Keys that have expired since are left out. Documents, tables and
@@ -78,8 +79,8 @@ async function restoreFolder(file: string, at: number | null, flags: RestoreFlag
   const { last, incomplete = false } = await backups.restoreFolder(file, at, flags);
   const upTo = at ?? last;
   printLine(
-    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the original key options, and start the other daemons of ` +
-      "its cluster with empty folders",
+    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the original key options, and restore the ` +
+      "backup on the other machines of its cluster, too",
   );
   if (incomplete) printLine(INCOMPLETE);
 }
