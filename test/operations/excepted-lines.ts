@@ -28,7 +28,7 @@ export const EXCEPTED: readonly ExceptedLine[] = [
     start,
     why: "systemd stops the daemon; test/tools/cli/folder/joining-folder.test.ts checks what the command does",
   })),
-  { page: "docs/runbooks.md", start: "chown ", why: "systemd creates the user of the daemon" },
+  { page: "docs/runbooks.md", start: "chown ", why: "changes an owner as root" },
   {
     page: "docs/docker.md",
     start: "docker ",
