@@ -123,7 +123,9 @@ export function diagnose(
   const isNamed =
     timeline.finalCause === "away" && awaited.length > 0 && awaited.every((name) => reported.has(name));
   const ofAwaited = { member: "", isOfMember: awaited.length > 0 };
-  const ofFinality = isNamed ? [] : problemsBy(OF_FINALITY, subject, ofAwaited);
+  // A failed disk stops the final dates, and is reported itself.
+  const isExplained = isNamed || timeline.failure !== null;
+  const ofFinality = isExplained ? [] : problemsBy(OF_FINALITY, subject, ofAwaited);
   const found = [
     ...problemsBy(OF_DAEMON, subject),
     ...ofFinality,

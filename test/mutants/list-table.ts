@@ -407,8 +407,15 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a member that is down is reported again as the reason why no write becomes final",
     file: "protocol/figures/timeline-problems.js",
-    find: "const ofFinality = isNamed ?",
-    replace: "const ofFinality = false ?",
+    find: "isNamed || timeline.failure !== null",
+    replace: "timeline.failure !== null",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "status: a failed disk is reported again as the reason why no write becomes final",
+    file: "protocol/figures/timeline-problems.js",
+    find: "isNamed || timeline.failure !== null",
+    replace: "isNamed",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {

@@ -645,7 +645,13 @@ function foundOf(figures: Partial<TimelineStatus>, state: StateName = "catching-
 
 test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
   assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
-  const failed = foundOf({ failure: "no space" }, "storage-failed");
+  const stopped = {
+    stable: NOW - 200_000,
+    finalCause: "own-date",
+    finalDelayedFor: 61_000,
+    finalOverdue: true,
+  };
+  const failed = foundOf({ failure: "no space", ...stopped }, "storage-failed");
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
   const unlisted = foundOf({ unlisted: "left out" }, "not-listed");
   assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
