@@ -167,7 +167,7 @@ export const DAEMON_STATES = {
     problem: {
       ...problem(
         "it accepts no writes, because the list of members does not name it",
-        "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; if it has left: stop it, or run dbsync members join; otherwise add it with dbsync members add",
+        "if its folder was lost: run dbsync members replace; if it was removed: run dbsync dead-letters find there, start it with a new data folder, and add it with dbsync members add; if it has left: stop it, and to add it again, run dbsync members join; otherwise add it with dbsync members add",
       ),
       steps: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
     },

@@ -5,6 +5,7 @@
 import type { Figures, FigureTable } from "./figure.js";
 import { FINALITY_CAUSES } from "./finality-causes.js";
 import { UNDECIDED_CAUSES } from "./undecided-causes.js";
+import { UNLISTED_CAUSES } from "./unlisted-causes.js";
 
 /** A problem that a member reports about itself. */
 export const MEMBER_PROBLEM_FIGURES = {
@@ -274,6 +275,12 @@ export const TIMELINE_FIGURES = {
     },
   },
   unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },
+  unlistedCause: {
+    kind: "text-or-nil",
+    help: `the code of this reason: ${Object.keys(UNLISTED_CAUSES)
+      .map((cause) => `\`${cause}\``)
+      .join(", ")}; nil: there is none`,
+  },
   notAdmitted: {
     kind: "text-or-nil",
     help: "why every peer that answers refuses this daemon, and what to do",

@@ -20,6 +20,7 @@ import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
 import { type Alarms, type Problem, problemsBy, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 import { EVICTION_HELPS, UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
+import { rowOfUnlistedCause } from "./unlisted-causes.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
 export type MemberAvailability = "away" | "busy" | "ready" | null;
@@ -305,6 +306,10 @@ const LISTS_STEPS =
 const MIRROR_STEPS = "Read [A Redis as a mirror](#a-redis-as-a-mirror)";
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
+/** @param cause  a code; null, or a code that is unknown here, if the daemon is of another version */
+const fixOfUnlisted = (cause: string | null): string =>
+  rowOfUnlistedCause(cause)?.fix ?? DAEMON_STATES["not-listed"].problem.fix;
+
 /**
  * Returns the names of the members that are reported as not connected, so that no other problem repeats it. A member
  * that was queried itself is reported without advice for one that is lost.
@@ -358,9 +363,9 @@ const OF_DAEMON = {
     steps: DAEMON_STATES.outdated.problem.steps,
   },
   unlisted: {
-    when: ({ unlisted }) => unlisted !== null && [[unlisted]],
+    when: ({ unlisted, unlistedCause }) => unlisted !== null && [[unlisted, fixOfUnlisted(unlistedCause)]],
     says: "it accepts no writes: …",
-    fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; if it has left: stop it, or run dbsync members join; otherwise add it with dbsync members add",
+    fix: "…",
     severity: "problem",
     alarm: "DbsyncNotLive",
     steps: DAEMON_STATES["not-listed"].problem.steps,

@@ -33,7 +33,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a daemon that leaves accepts writes",
     file: "daemon/cluster/members/member-lists.js",
-    find: "return this.isLeaving ? LEAVES : null;",
+    find: 'return this.isLeaving ? "leaving" : null;',
     replace: "return null;",
     test: "test/daemon/cluster/peers/list-agreement.test.js",
   },
@@ -416,6 +416,13 @@ export const listMutants: readonly Mutant[] = [
     file: "protocol/figures/timeline-problems.js",
     find: "isNamed || timeline.failure !== null",
     replace: "isNamed",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "status: a removed daemon is sent to a command that refuses removed daemons",
+    file: "protocol/figures/timeline-problems.js",
+    find: "rowOfUnlistedCause(cause)?.fix ??",
+    replace: "",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {

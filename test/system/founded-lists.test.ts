@@ -275,7 +275,7 @@ test("a connected member leaves, loses no acknowledged write, and is added again
   await asOperator(trio, 1, "REMOVE", left);
   await trio.until("it has left", async () => {
     const report = await asOperator(trio, 1);
-    return String(report.get("refusal")).includes("dbsync members join");
+    return String(report.get("refusal")).includes("handed over all its writes");
   });
 
   isWriting = false;

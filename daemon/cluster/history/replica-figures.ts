@@ -40,7 +40,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
-  const [ring, data] = [index.total("ring"), index.total("data")];
+
   return {
     ...figures,
     failure,
@@ -63,6 +63,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     ...masterOf(node),
     revoked: recorder.revoked,
     unlisted: recorder.unlisted,
+    unlistedCause: recorder.unlistedCause,
     notAdmitted: peering.admission.refusalText,
     authorize: recorder.introduction?.join(" ") ?? null,
     list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
@@ -77,10 +78,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     newest: newest.at,
     ...finalityOf(node),
     started: startedAt,
-    ringEntries: ring.count,
-    ringSum: hexOf(ring.sum),
-    dataEntries: data.count,
-    dataSum: hexOf(data.sum),
+    ...totalsIn(index),
     quarantined: ofKeys.waiting,
     decisionsQuarantined: ofLists.waiting,
     messages: peering.channelMessages.figures,
@@ -105,6 +103,20 @@ function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "master
   if (!named?.hasSentinel) return { master: null, masterId: null, isMaster: null };
   const id = named.current?.id ?? null;
   return { master: named.addressText, masterId: id && hexOf(id), isMaster: id === named.id };
+}
+
+/** Returns the numbers of entries of each kind, and their sums, which members compare. */
+function totalsIn(
+  index: Timeline["index"],
+): Pick<ReplicaFigures, "ringEntries" | "ringSum" | "dataEntries" | "dataSum"> {
+  const ring = index.total("ring");
+  const data = index.total("data");
+  return {
+    ringEntries: ring.count,
+    ringSum: hexOf(ring.sum),
+    dataEntries: data.count,
+    dataSum: hexOf(data.sum),
+  };
 }
 
 function decisionsOf({ peering: { decisions }, identity }: NodeState) {

@@ -5,6 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { UNLISTED_CAUSES, type UnlistedCause } from "../../../protocol/figures/unlisted-causes.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import {
@@ -194,16 +195,24 @@ export class MemberLists {
     return this.heads.some(({ hash }) => hash === this.#signedText?.hash) && this.removed.has(this.#own);
   }
 
-  /** The reason why no write is accepted from clients, or null if writes may be accepted. */
-  get refusal(): string | null {
+  /** Why no write is accepted from clients, or null if writes may be accepted. */
+  get refusalCause(): UnlistedCause | null {
     const { membership, isDurable: hasData } = this;
     const own = this.#own;
     const reason = listRefusal({ membership, own, hasData });
-    if (reason === null) return this.isLeaving ? LEAVES : null;
-    const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
-    if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    if (this.hasLeft) return `${name}, ${HAS_LEFT}`;
-    return membership.removed.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
+    if (reason === null) return this.isLeaving ? "leaving" : null;
+    if (reason === "no-data") return "no-data";
+    if (this.hasLeft) return "left";
+    return membership.removed.has(own) ? "left-out" : "not-listed";
+  }
+
+  /** The sentence for `refusalCause`, with the numbers of the lists, or null if writes may be accepted. */
+  get refusal(): string | null {
+    const cause = this.refusalCause;
+    // Each write checks this, and is almost never refused.
+    if (cause === null) return null;
+    const list = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
+    return UNLISTED_CAUSES[cause].says.replace("…", () => list);
   }
 
   mayAcceptFrom(id: ByteString): boolean {
@@ -370,11 +379,6 @@ export class MemberLists {
     this.changed();
   }
 }
-
-const LEAVES =
-  "it leaves the list of members: it was ordered to (dbsync members remove), or has signed the list without itself";
-const HAS_LEFT =
-  "is without it: it has left after it had handed over all its writes. To add it again, stop it and run dbsync members join";
 
 /** The number of digits of an id that messages show. */
 const ID_DIGITS = 12;

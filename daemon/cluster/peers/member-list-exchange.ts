@@ -4,6 +4,7 @@
  * by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { UNLISTED_CAUSES } from "../../../protocol/figures/unlisted-causes.js";
 import { HEADS_MAX, isListText, type ListMessage } from "../../../protocol/members/member-list.js";
 import { type JoinReport, joinedWatermark } from "../../timeline/members/rules.js";
 import type { MemberLists } from "../members/member-lists.js";
@@ -105,9 +106,12 @@ export class MemberListExchange {
 
   #logOutside(): void {
     const { lists, log } = this.#cluster;
-    const refusal = `no writes are accepted: ${lists?.refusal ?? "no list names this daemon"}`;
-    if (lists?.hasLeft === true) log.info({}, refusal);
-    else log.error({}, `${refusal}. ${REMEDY}`);
+    const cause = lists?.refusalCause ?? "not-listed";
+    const reason = lists?.refusal ?? "no list names this daemon";
+    log[cause === "left" ? "info" : "error"](
+      {},
+      `no writes are accepted: ${reason}; ${UNLISTED_CAUSES[cause].fix}`,
+    );
   }
 
   #announceAll(isJoining: boolean): void {
@@ -307,9 +311,6 @@ export class MemberListExchange {
   }
 }
 
-const REMEDY =
-  "A data folder that a list leaves out can never be used again. Save what no member has with dbsync dead-letters find; then start the daemon with an empty --data " +
-  "folder, and replace the old id by the new one with dbsync members replace (if it was evicted: dbsync members add). A daemon that no list names yet: dbsync members add";
 const VOUCHED =
   "a member list was accepted although its signer's key is not in this daemon's key ring: most of its configured peers use it";
 const LIST_REFUSED =

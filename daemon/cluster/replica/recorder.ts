@@ -6,6 +6,7 @@
  */
 
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
+import type { UnlistedCause } from "../../../protocol/figures/unlisted-causes.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import { commandsIn, dateText, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
@@ -121,6 +122,14 @@ export class Recorder extends RecordingBase {
     if (own !== null || peering.removalReport === null || peering.removalReport.code === "revoked")
       return own;
     return `${peering.removalReport.by} reports that the list of members does not name it`;
+  }
+
+  /** The cause of `unlisted`. */
+  get unlistedCause(): UnlistedCause | null {
+    const { lists, peering } = this.#node;
+    const code = peering.removalReport?.code;
+    const reported = code === "left-out" || code === "not-listed" ? code : null;
+    return lists?.refusalCause ?? reported;
   }
 
   /** The read status that is sent with each answer. */

@@ -80,7 +80,13 @@ export class PastScene {
   }: { snapshots?: Pick<Snapshots, "list" | "read"> | null; known?: Semantics } = {}) {
     const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
     this.signers = loadSigners(settings, pino({ level: "silent" }), known);
-    const recorder = double<Recorder>({ state: "live", revoked: null, unlisted: null, introduction: null });
+    const recorder = double<Recorder>({
+      state: "live",
+      revoked: null,
+      unlisted: null,
+      unlistedCause: null,
+      introduction: null,
+    });
     this.history = new TimelineCommands(this.#node(snapshots), recorder);
   }
 

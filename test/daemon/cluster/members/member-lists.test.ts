@@ -127,10 +127,12 @@ test("a daemon that is left out, not named or without a disk is not a member, an
     out.refusal ?? "",
     /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out permanently/,
   );
+  assert.equal(out.refusalCause, "left-out");
 
   const other = open(idOf("X"), new Disk());
   take(other, first);
   assert.match(other.refusal ?? "", /does not name it/);
+  assert.equal(other.refusalCause, "not-listed");
   assert.ok(other.isOutside);
 
   const memory = new Disk();
@@ -138,6 +140,7 @@ test("a daemon that is left out, not named or without a disk is not a member, an
   const unsafe = open(idOf("A"), memory);
   take(unsafe, first);
   assert.match(unsafe.refusal ?? "", /can name no daemon without --data/);
+  assert.equal(unsafe.refusalCause, "no-data");
 });
 
 test("a daemon must join before it serves if a later list adds it, or if it has never served", async () => {

@@ -327,6 +327,7 @@ test("a connected member accepts nothing more, and leaves once everything is fin
     const [leaver, ...rest] = nodes as [Node, ...Node[]];
     beginToLeave(leaver);
     assert.match(leaver.lists.refusal ?? "", /leaves the list/);
+    assert.equal(leaver.lists.refusalCause, "leaving");
     leaver.stablePoint = NOW + WINDOW_MS;
     await settle(...nodes);
     assert.equal(leaver.lists.signedText?.list.number, 1, "a write with this date may not be final");
@@ -335,7 +336,8 @@ test("a connected member accepts nothing more, and leaves once everything is fin
     await settle(...nodes);
     assert.deepEqual(new Set(nodes.map(numberOf)), new Set([2]));
     assert.ok(leaver.lists.hasLeft);
-    assert.match(leaver.lists.refusal ?? "", /dbsync members join/);
+    assert.match(leaver.lists.refusal ?? "", /it has left after it had handed over all its writes$/);
+    assert.equal(leaver.lists.refusalCause, "left");
     for (const { lists } of rest) assert.deepEqual([...lists.removed], [leaver.id]);
   }
 });

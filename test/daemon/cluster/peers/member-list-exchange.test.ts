@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+import type { UnlistedCause } from "../../../../protocol/figures/unlisted-causes.js";
 import {
   NO_PROMISES,
   writeCertificate,
@@ -27,6 +28,7 @@ class Lists {
   isSettled = true;
   isOutside = false;
   refusal: string | null = null;
+  refusalCause: UnlistedCause | null = null;
   isJoining = false;
   isReporting = true;
   /** The lists of these tests are signed by an administrator. */
@@ -309,9 +311,9 @@ test("a daemon logs that no list names it", () => {
   const lists = new Lists("b", HASH, ["a", "b"]);
   const b = start(world, "b", lists);
   const isLogged = () =>
-    b.lines.some(({ text }) => /^no writes are accepted: left out\. A data folder/.test(text));
+    b.lines.some(({ text }) => /^no writes are accepted: left out; run .* dbsync members add/.test(text));
   assert.ok(!isLogged());
-  [lists.isOutside, lists.refusal] = [true, "left out"];
+  [lists.isOutside, lists.refusal, lists.refusalCause] = [true, "left out", "left-out"];
   b.peering.listsChanged();
   assert.ok(isLogged());
 });

@@ -16,6 +16,7 @@ import { DecidedPatterns } from "../../../../daemon/store/rights/decided-pattern
 import type { Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
+import type { UnlistedCause } from "../../../../protocol/figures/unlisted-causes.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protocol/reply.js";
 import { writeBulk, writeReply } from "../../../../protocol/resp/resp-writer.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
@@ -89,7 +90,7 @@ const quietPeers = () => ({
   isSkewed: false,
   standstill: { mayBeStale: false, isCutOff: false },
   admission: { isRefused: false, accepts: () => false, refusalText: null as string | null },
-  removalReport: null as { code: "revoked" | "not-listed"; by: string } | null,
+  removalReport: null as { code: "revoked" | "left-out" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
   decisions: {
     isPossible: false,
@@ -114,7 +115,7 @@ interface Fixture {
   readonly scene: Scene;
   readonly timeline: FakeTimeline;
   readonly peers: ReturnType<typeof quietPeers>;
-  readonly lists: { hasLists: boolean };
+  readonly lists: { hasLists: boolean; refusal: string | null; refusalCause: UnlistedCause | null };
   readonly clock: { now: number };
   readonly recorder: Recorder;
   /** Resolves when members' entries are on the disk. */
@@ -133,7 +134,7 @@ function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {
   const never = () => new Promise<void>(() => {});
   const peers = Object.assign(quietPeers(), { stable: never, replicated: never }, confirming);
   const disk = { flushed: Promise.resolve() };
-  const lists = { hasLists: false, refusal: null };
+  const lists: Fixture["lists"] = { hasLists: false, refusal: null, refusalCause: null };
   const node = double<NodeState>({
     settings: settingsFrom(["-s", pair.file]),
     identity: { id: OWN_ID },
@@ -336,6 +337,18 @@ function give(
   else recorder.folded([entry], [{ entry, answers }]);
   return entry;
 }
+
+test("the cause for which a daemon is not listed follows from its own lists, otherwise from the report of a peer", () => {
+  const { recorder, peers, lists } = fixture();
+  const by = "a member";
+  assert.equal(recorder.unlistedCause, null);
+  peers.removalReport = { code: "revoked", by };
+  assert.equal(recorder.unlistedCause, null);
+  peers.removalReport = { code: "left-out", by };
+  assert.equal(recorder.unlistedCause, "left-out");
+  lists.refusalCause = "left";
+  assert.equal(recorder.unlistedCause, "left");
+});
 
 test("an entry that a peer has sent before is answered with the fold's answer, with flags, and not recorded again", async () => {
   const made = fixture();

@@ -94,7 +94,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a list that does not contain the daemon",
     { unlisted: "the list of members, number 2, leaves it out" },
-    /accepts no writes: the list.*; if it was removed: run dbsync dead-letters find/,
+    /accepts no writes: the list.*; if its folder was lost: .*; if it was removed: run dbsync dead-letters find/,
   ],
   [
     "a pair of parallel lists",
@@ -642,6 +642,28 @@ function foundOf(figures: Partial<TimelineStatus>, state: StateName = "catching-
   const { problems, progress, ok } = withTimeline(daemon, timeline, found, NOW);
   return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
 }
+
+test("the remedy for a daemon that a list does not name follows from the cause", () => {
+  const fixOf = (unlistedCause: string | null): string =>
+    diagnose({ ...WELL, unlisted: "why", unlistedCause }, { others: [WELL], now: NOW }).problems[0]?.fix ??
+    "";
+
+  assert.match(
+    fixOf("left-out"),
+    /^run dbsync dead-letters find .* new data folder, and run dbsync members add/,
+  );
+  assert.doesNotMatch(fixOf("left-out"), /replace/, "it refuses a removed id");
+  assert.match(fixOf("not-listed"), /members add, or dbsync members replace if its folder was lost/);
+  assert.match(fixOf("left"), /^stop it;.* dbsync members join/);
+  assert.match(fixOf("leaving"), /^wait until it has left/);
+  assert.match(fixOf("no-data"), /^start it with --data/);
+
+  // A daemon of another version reports no cause, or one that is unknown here.
+  for (const cause of [null, "constructor"]) {
+    assert.match(fixOf(cause), /if it was removed: .* new data folder, and add it with dbsync members add/);
+    assert.match(fixOf(cause), /^if its folder was lost: run dbsync members replace;/);
+  }
+});
 
 test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
   assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
