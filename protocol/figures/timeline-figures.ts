@@ -102,6 +102,10 @@ export const MEMBER_FIGURES = {
     },
   },
   lastHeard: { kind: "number-or-nil", help: "the time since its last message" },
+  awayFor: {
+    kind: "number-or-nil",
+    help: "how long it has been away at least: since its last message or, if there was none, since this daemon has expected it; nil: it is connected, or may be connected from another address",
+  },
   leftOut: {
     kind: "flag",
     help: "whether clients that follow streams do not wait for it, because it has not closed its dates in time",

@@ -92,8 +92,6 @@ export interface TimelineCase extends DiagnosedTimeline {
 export interface MemberCase extends MemberReport {
   readonly isStarting: boolean;
   readonly availability: MemberAvailability;
-  /** For how long the member has sent nothing, at least, in milliseconds, or null if this is unknown. */
-  readonly away: number | null;
   readonly sightings: Sightings;
 }
 
@@ -115,7 +113,6 @@ export function diagnose(
       ...member,
       isStarting,
       availability: availabilityOf(member),
-      away: member.lastHeard ?? (timeline.started === null ? null : now - timeline.started),
       sightings: sightingsOf(member, timeline.members),
     }),
   );
@@ -319,7 +316,7 @@ const reportedAway = (members: readonly MemberCase[]): ReadonlySet<string> =>
     members
       .filter((member) => {
         const link = linkOf(member);
-        return link === "away" || (link === "reported" && (member.away ?? 0) < LOST_AFTER_MS);
+        return link === "away" || (link === "reported" && (member.awayFor ?? 0) < LOST_AFTER_MS);
       })
       .map(nameOf),
   );
@@ -607,7 +604,9 @@ const OF_MEMBER = {
   memberDown: {
     when: (member) =>
       linkOf(member) === "away" &&
-      isDown(member) && [[member.address, spanText(member.away ?? 0), ...seenBy(member), lostAdvice(member)]],
+      isDown(member) && [
+        [member.address, spanText(member.awayFor ?? 0), ...seenBy(member), lostAdvice(member)],
+      ],
     says: DOWN,
     fix: "start it first, or repair its network; writes become final again once it is back (if it was removed permanently, remove it from --peer)…",
     severity: "problem",
@@ -618,7 +617,7 @@ const OF_MEMBER = {
       linkOf(member) === "away" &&
       !isDown(member) && [
         [
-          `${member.address}${reasonOf(member)}${awayText(member.away)}`,
+          `${member.address}${reasonOf(member)}${awayText(member.awayFor)}`,
           `${remedyFor(member)}${lostAdvice(member)}`,
         ],
       ],
@@ -996,7 +995,7 @@ function linkOf(member: MemberCase): "not-listed" | "connected" | "reported" | "
 
 /** Whether the daemons that answer, which are most of the cluster, receive no answer from a member. */
 const isDown = (member: MemberCase): boolean =>
-  isUnanswered(member) && member.address !== "" && member.away !== null && member.sightings.areMost;
+  isUnanswered(member) && member.address !== "" && member.awayFor !== null && member.sightings.areMost;
 
 const seenBy = (member: MemberCase): (string | number)[] => [
   member.sightings.seen,
@@ -1004,7 +1003,7 @@ const seenBy = (member: MemberCase): (string | number)[] => [
 ];
 
 const lostAdvice = (member: MemberCase): string =>
-  evictionAdvice([nameOf(member)], member.away ?? 0, member.listed === true);
+  evictionAdvice([nameOf(member)], member.awayFor ?? 0, member.listed === true);
 
 const nameOf = ({ address, id }: MemberReport): string => address || (id ?? "").slice(0, ID_DIGITS);
 

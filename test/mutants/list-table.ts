@@ -419,6 +419,20 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "status: a member at an address that was added later is away since the daemon's start",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "this.addedAt = uptime();",
+    replace: "this.addedAt = 0;",
+    test: "test/daemon/cluster/peers/member-absences.test.js",
+  },
+  {
+    name: "status: a member that only connects itself is away since the daemon's start",
+    file: "daemon/cluster/peers/member-absences.js",
+    find: "Math.max(addedAt, this.#unplacedSeenAt)",
+    replace: "addedAt",
+    test: "test/daemon/cluster/peers/member-absences.test.js",
+  },
+  {
     name: "status: a removed daemon is sent to a command that refuses removed daemons",
     file: "protocol/figures/timeline-problems.js",
     find: "rowOfUnlistedCause(cause)?.fix ??",

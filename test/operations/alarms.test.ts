@@ -120,7 +120,7 @@ const CASES: Partial<Readonly<Record<keyof typeof RULES, Texts>>> = {
   }),
   memberDown: textsOf({
     members: [
-      { ...MEMBER, connection: "waiting" },
+      { ...MEMBER, connection: "waiting", awayFor: 9000 },
       {
         ...MEMBER,
         address: "10.0.0.3:1111",

@@ -299,6 +299,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.pending,
       lastHeard: now - connection.lastSeenAt,
+      awayFor: null,
       refusals: this.refusals,
       about: this.about,
       aboutAge: this.about === null ? null : now - this.#aboutAt,

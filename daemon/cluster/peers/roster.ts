@@ -12,10 +12,11 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import { type Dialer, Dialers, NOT_CONNECTED } from "./connections/dialer.js";
+import { Dialers, NOT_CONNECTED } from "./connections/dialer.js";
 import { type ConnectionHandlers, MemberConnection } from "./connections/member-connection.js";
 import { Handshakes } from "./connections/unauthenticated-connections.js";
 import type { Member } from "./member.js";
+import { MemberAbsences, NOT_AWAY } from "./member-absences.js";
 import { type Closing, type ClusterState, type MemberStatus, NO_CLOSING } from "./shared/cluster-state.js";
 import {
   allMembersIfConnected,
@@ -54,15 +55,14 @@ export class Roster implements ConnectionHandlers {
   readonly #unconfirmed = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #slots: MemberSlots;
-  /** When disconnected members last sent something; `uptime` milliseconds. */
-  readonly #lastSeen = new Map<ByteString, number>();
+  readonly #absences = new MemberAbsences();
   readonly #bans = new Bans((id) => this.#slots.hasVote(id));
   #isRunning = false;
 
   constructor(cluster: ClusterState<Member>, events: RosterEvents) {
     this.#cluster = cluster;
     this.#events = events;
-    const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
+    const bits = new MemberBits(cluster, this.#absences.lastSeen, (bit) => events.onForgotten(bit));
     this.#slots = new MemberSlots(cluster, bits);
     this.ownRemoval = new OwnRemoval(cluster.notices);
     this.#handshakes = new Handshakes(cluster.limits);
@@ -91,6 +91,7 @@ export class Roster implements ConnectionHandlers {
 
   /** Opens connections that have waited long enough, and closes silent ones. */
   tick(now: number): void {
+    this.#absences.tick(this.#listed, now);
     for (const dialer of this.#dialers) {
       const isCovered = this.#dialers.isCovered(dialer, this.members);
       const isCheck = isCovered && dialer.isCheckDue(now, this.#dialers.isAmbiguous(dialer));
@@ -203,7 +204,8 @@ export class Roster implements ConnectionHandlers {
     const { ids, others } = electorateIn(this.#cluster);
     let seen = 1;
     for (const id of ids) {
-      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#lastSeen.get(id);
+      const lastSeenAt =
+        this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#absences.lastSeen.get(id);
       if (lastSeenAt !== undefined && lastSeenAt >= since) seen++;
     }
     return { size: others + 1, seen };
@@ -211,7 +213,7 @@ export class Roster implements ConnectionHandlers {
 
   /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */
   get statuses(): readonly MemberStatus[] {
-    return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
+    return statusesOf(this.#dialers, this.members, this.#listed, this.#absences, this.#cluster.uptime());
   }
 
   /** Returns the SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
@@ -286,7 +288,7 @@ export class Roster implements ConnectionHandlers {
 
     const member = this.#events.onJoined(connection, bit);
     this.#cluster.members.set(id, member);
-    this.#lastSeen.delete(id);
+    this.#absences.connected(id);
     if (dialer !== undefined) dialer.closing = NO_CLOSING;
 
     const address = dialer?.name ?? connection.name;
@@ -365,7 +367,7 @@ export class Roster implements ConnectionHandlers {
     if (member?.connection === connection) {
       openFor = Math.max(1, now - member.since);
       this.#cluster.members.delete(connection.id);
-      this.#lastSeen.set(connection.id, connection.lastSeenAt);
+      this.#absences.disconnected(connection.id, connection.lastSeenAt, this.#dialers.has(connection.id));
       this.#slots.disconnected(connection.id);
       this.#events.onDisconnected(member);
     }
@@ -386,11 +388,6 @@ export class Roster implements ConnectionHandlers {
       if (checked !== undefined) this.#dialers.reassign(checked.connection, dialer);
     }
     return dialer?.name ?? connection.name;
-  }
-
-  #lastHeard(id: ByteString | null): number | null {
-    const lastSeenAt = id === null ? undefined : this.#lastSeen.get(id);
-    return lastSeenAt === undefined ? null : this.#cluster.uptime() - lastSeenAt;
   }
 }
 
@@ -430,18 +427,25 @@ const NO_ADDRESS = {
  * listed members without a known address. The latter must be shown: a missing member prevents writes from becoming
  * final, even after it was removed from --peer.
  * @param named  the other members of the list, or null if there is no list
- * @param lastHeard  milliseconds since a disconnected member last sent something, or null if unknown
  */
 function statusesOf(
-  dialers: readonly Dialer[],
+  dialers: Dialers,
   members: ReadonlyMap<ByteString, Member>,
-  lastHeard: (id: ByteString | null) => number | null,
   named: ReadonlySet<ByteString> | null,
+  absences: MemberAbsences,
+  now: number,
 ): MemberStatus[] {
+  // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
+  const unanswered = dialers.all.filter(({ id, isSelf }) => id === null && !isSelf).length;
+  const unseen = [...(named ?? [])].filter((id) => !members.has(id) && !dialers.has(id));
+  const isUnplacedHere = unseen.length < unanswered && [...members.keys()].some((id) => !dialers.has(id));
+
   const listed = new Set<ByteString>();
-  const statuses = dialers.map((dialer) => {
+  const statuses = dialers.all.map((dialer) => {
     const member = dialer.id === null ? undefined : members.get(dialer.id);
-    if (member === undefined || listed.has(member.id)) return dialer.describe(lastHeard(dialer.id));
+    if (member === undefined && !dialer.isSelf)
+      return dialer.describe(absences.ofAddress(dialer, isUnplacedHere, now));
+    if (member === undefined || listed.has(member.id)) return dialer.describe(NOT_AWAY);
     listed.add(member.id);
     return member.describe(dialer.name);
   });
@@ -450,12 +454,10 @@ function statusesOf(
     if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
   }
 
-  const known = new Set(statuses.map(({ id }) => id));
-  const unseen = [...(named ?? [])].filter((id) => !known.has(id));
-  // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
-  const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen) statuses.push({ ...NOT_CONNECTED, ...NO_ADDRESS, id, lastHeard: lastHeard(id) });
+    for (const id of unseen)
+      statuses.push({ ...NOT_CONNECTED, ...NO_ADDRESS, id, ...absences.ofMember(id, now) });
+
   return statuses;
 }
 

@@ -8,7 +8,13 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import { type Closing, type ClusterState, type MemberStatus, NO_CLOSING } from "../shared/cluster-state.js";
+import {
+  type Absence,
+  type Closing,
+  type ClusterState,
+  type MemberStatus,
+  NO_CLOSING,
+} from "../shared/cluster-state.js";
 
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
@@ -46,6 +52,7 @@ export const NOT_CONNECTED: MemberStatus = {
   connection: "waiting",
   ...NO_CLOSING,
   lastHeard: null,
+  awayFor: null,
   state: null,
   skewed: false,
   connectedSince: null,
@@ -67,6 +74,8 @@ export const NOT_CONNECTED: MemberStatus = {
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
+  /** When the address was added; `uptime` milliseconds. */
+  readonly addedAt: number;
   /** The connection, or null if none is open or being opened. A check may have assigned it to this address. */
   connection: MemberConnection | null = null;
   /** The id that the daemon at this address has last proved, or the pinned id; null if neither is known. */
@@ -100,9 +109,13 @@ export class Dialer {
   #nextAt = Number.NEGATIVE_INFINITY;
   #checkAt = Number.POSITIVE_INFINITY;
 
-  constructor(address: PeerAddress, limits: PeeringLimits, random: () => number) {
+  constructor(
+    address: PeerAddress,
+    { limits, random, uptime }: Pick<ClusterState, "limits" | "random" | "uptime">,
+  ) {
     this.address = address;
     this.name = formatHost(address);
+    this.addedAt = uptime();
     this.id = address.pin;
     this.#limits = limits;
     this.#random = random;
@@ -160,11 +173,10 @@ export class Dialer {
     this.#nextAt = now + this.#random() * longest;
   }
 
-  /** @param lastHeard  milliseconds since the member last sent something, or null if unknown */
-  describe(lastHeard: number | null): MemberStatus {
+  describe(absence: Absence): MemberStatus {
     const { name, id, closing } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return { ...NOT_CONNECTED, ...closing, address: name, id, connection, lastHeard };
+    return { ...NOT_CONNECTED, ...closing, address: name, id, connection, ...absence };
   }
 
   /** Records the id that the daemon at this address has proved. The member list need not name that daemon. */
@@ -197,14 +209,14 @@ export class Dialers implements Iterable<Dialer> {
   /** Replaces the addresses. @returns the connections that were opened to addresses that were removed */
   set(
     addresses: ClusterState["peers"],
-    { limits, random }: Pick<ClusterState, "limits" | "random">,
+    cluster: Pick<ClusterState, "limits" | "random" | "uptime">,
   ): MemberConnection[] {
     const before = this.#all;
     const known = new Map(before.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
       const existing = known.get(dialingKey(address));
       known.delete(dialingKey(address));
-      return existing ?? new Dialer(address, limits, random);
+      return existing ?? new Dialer(address, cluster);
     });
 
     // A check may have assigned a connection to another address than the one that it was opened to.

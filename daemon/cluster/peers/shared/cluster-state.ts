@@ -319,6 +319,8 @@ export interface MemberStatus extends Closing {
   readonly behind: number;
   /** Milliseconds since it last sent something. */
   readonly lastHeard: number | null;
+  /** Milliseconds for which it has been away at least, or null if it is connected, or if they are unknown. */
+  readonly awayFor: number | null;
   /** The number of the member's entries that were refused on this connection. */
   readonly refusals: number;
   /** Its last report about itself, or null if there is none yet. */
@@ -326,3 +328,6 @@ export interface MemberStatus extends Closing {
   /** Milliseconds since that report arrived. */
   readonly aboutAge: number | null;
 }
+
+/** For how long a member is not connected. */
+export type Absence = Pick<MemberStatus, "lastHeard" | "awayFor">;

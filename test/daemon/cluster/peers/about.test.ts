@@ -77,7 +77,13 @@ test("public problems contain no name of a key and no id, but the complete comma
     invalidIndexes: [{ db: 0, key: "secret-collection", index: "secret_1" }],
     revoked: id,
     members: [
-      { ...readFigures(MEMBER_FIGURES, []), connection: "waiting", address: `${id}:1111`, lastHeard: 1 },
+      {
+        ...readFigures(MEMBER_FIGURES, []),
+        connection: "waiting",
+        address: `${id}:1111`,
+        lastHeard: 1,
+        awayFor: 1,
+      },
     ],
   };
 

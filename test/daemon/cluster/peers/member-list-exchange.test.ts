@@ -341,6 +341,24 @@ test("a daemon that no list names logs a peer's problem once, however often it c
   world.runUntil(() => reports() > 1);
 });
 
+test("a listed member that does not answer is away although another one connects from an unknown address", () => {
+  const world = new World();
+  const members = ["a", "b", "c"];
+  const a = world.add("a", { peers: ["b"], parts: { lists: new Lists("a", HASH, members).real } });
+  world.add("c", { peers: ["a"], parts: { lists: new Lists("c", HASH, members).real } });
+  world.run(20_000);
+  const statuses = a.peering.members.map(({ address, connection, awayFor }) => ({
+    address,
+    connection,
+    awayFor,
+  }));
+  assert.deepEqual(
+    statuses.map(({ connection }) => connection),
+    ["waiting", "connected"],
+  );
+  assert.deepEqual(statuses[0], { address: "b:1", connection: "waiting", awayFor: 20_000 });
+});
+
 test("a list with an unknown signer is accepted once most of the configured peers use it", () => {
   const world = new World();
   const lists = new Lists("c", "", NAMES);

@@ -9,7 +9,7 @@ import type { PeerAddress } from "../../../../../daemon/options/peer-address.js"
 const addressOf = (host: string, tls = false): PeerAddress => ({ host, port: 1, pin: null, tls });
 const NAME = addressOf("name");
 const ALIAS = addressOf("alias", true);
-const CLUSTER = { limits: PEERING_LIMITS, random: () => 0 };
+const CLUSTER = { limits: PEERING_LIMITS, random: () => 0, uptime: () => 0 };
 
 /** Returns the dialers of a name and its alias, which holds the connection to the name after a check. */
 function reassigned(): { dialers: Dialers; alias: Dialer; connection: MemberConnection } {
