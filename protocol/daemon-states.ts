@@ -80,10 +80,11 @@ export const DAEMON_STATES = {
     isComplete: true,
     problem: {
       ...problem(
-        "it is cut off from most of its peers",
+        "it is cut off from most of its peers, which receive its writes later",
         "start the peers that are down, or repair the network between them",
       ),
-      steps: "Check the network between them, and read the lines about its members",
+      steps:
+        "Start the peers that are down, or repair the network between them. Until then, the daemon accepts writes, but refuses those on which members decide (`cannot-decide`)",
     },
   },
   "order-unavailable": {

@@ -7,7 +7,7 @@ import { MEMBERS_PROTOCOL } from "../version-2/messages-v2.js";
 export const CLOSE_REASONS = {
   "wrong-cluster":
     "It belongs to another cluster: start all daemons with the same --cluster-name, -s and --root-key.",
-  self: "It is this daemon itself: leave its own address out of --peer.",
+  self: "It is this daemon itself: this address of --peer has no effect here.",
   "not-pinned":
     "Its id is not the one after # in --peer: an attacker may intercept the connection, or its key is new.",
   "not-a-member":

@@ -22,7 +22,7 @@ export const DAEMON_ALARMS = {
     expr: 'dbsyncd_state{state="live"} == 0',
     lasting: "5m",
     severity: "warning",
-    summary: "{{ $labels.instance }} is not live, so it accepts no writes",
+    summary: "{{ $labels.instance }} is not live: it may refuse writes, or not have those of its peers",
     steps: "Run `dbsync status --watch`, which shows the reason",
   },
   DbsyncOrderAway: {

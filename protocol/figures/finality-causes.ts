@@ -54,7 +54,7 @@ export const FINALITY_CAUSES = {
   date: {
     says: "its member … may still accept writes with earlier dates",
     normalMs: EXCHANGE_MS,
-    fix: "run chronyc tracking on both machines, and read the log of that member",
+    fix: "run dbsync status for that member: its disk may have failed; then run chronyc tracking on both machines, and read its log",
   },
   entries: {
     says: "it is comparing its entries with those of its member …",

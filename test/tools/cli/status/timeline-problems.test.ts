@@ -73,7 +73,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
       finalDelayedFor: 61_000,
       finalOverdue: true,
     },
-    /older than 300 s are final: its member 10\.0\.0\.2:1111, cdcdcdcdcdcd may still accept .* \(for 61 s\); run chronyc/,
+    /older than 300 s are final: its member 10\.0\.0\.2:1111, cdcdcdcdcdcd may still accept .* \(for 61 s\); run dbsync status for that member: its disk may have failed; then run chronyc/,
   ],
   [
     "the absence of a first final date without progress",
