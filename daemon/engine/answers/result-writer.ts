@@ -62,58 +62,47 @@ export class ResultWriter {
   }
 }
 
-/** Returns the result of an envelope that is recorded, from the fold's answers to its units. */
-export function resultOf(
+/** The limit of a reply's bytes, and the flag that is added to every unit. */
+interface ResultOptions {
+  readonly maxReplyBytes: number;
+  readonly readStatus: ReadStatus;
+}
+
+/** Returns the result of an envelope from the fold's answers to its units. @param flags  returns the flags of a unit */
+function resultBy(
+  flags: (answer: UnitAnswer) => ByteString,
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: ResultOptions,
 ): Result {
   const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const answer of answers) result.add(answer.reply, flagsOf(answer));
+  for (const answer of answers) result.add(answer.reply, flags(answer));
   return result.done(id);
 }
+
+/** Writes the result of an envelope. */
+type WriteResult = (id: ByteString, answers: readonly UnitAnswer[], options: ResultOptions) => Result;
+
+/** Returns the result of an envelope that is recorded. */
+export const resultOf: WriteResult = (id, answers, options) => resultBy(flagsOf, id, answers, options);
 
 /**
  * Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. If
  * its commands failed, an earlier unit may still arrive and remove the cause.
  */
-export function decidedResultOf(
-  id: ByteString,
-  answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
-): Result {
-  const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const { reply, outcome } of answers) {
-    const mayChange = reply.kind === "error" && outcome !== "malformed" && outcome !== "unmet";
-    result.add(reply, outcome === "unmet" ? "decided unmet" : mayChange ? "decided provisional" : "decided");
-  }
-  return result.done(id);
-}
+export const decidedResultOf: WriteResult = (id, answers, options) =>
+  resultBy(decidedFlagsOf, id, answers, options);
 
 /**
  * Returns the result of an envelope that the members have placed, although its client did not request a decision. The
  * flag states that a daemon that has received the envelope has it only when it knows the decision.
  */
-export function placedResultOf(
-  id: ByteString,
-  answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
-): Result {
-  const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const answer of answers) result.add(answer.reply, `placed ${flagsOf(answer)}`.trimEnd());
-  return result.done(id);
-}
+export const placedResultOf: WriteResult = (id, answers, options) =>
+  resultBy(placedFlagsOf, id, answers, options);
 
 /** Returns the result of units whose answers are final, because no earlier unit can arrive any longer. */
-export function finalResultOf(
-  id: ByteString,
-  answers: readonly UnitAnswer[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
-): Result {
-  const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const { reply, outcome } of answers) result.add(reply, outcome === "unmet" ? "unmet" : "");
-  return result.done(id);
-}
+export const finalResultOf: WriteResult = (id, answers, options) =>
+  resultBy(finalFlagsOf, id, answers, options);
 
 /**
  * Returns the flags of a unit. `provisional` marks an answer that may still change: a unit that failed, was not
@@ -126,11 +115,20 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   return late ? "late" : "";
 }
 
+function decidedFlagsOf({ reply, outcome }: UnitAnswer): ByteString {
+  const mayChange = reply.kind === "error" && outcome !== "malformed" && outcome !== "unmet";
+  return outcome === "unmet" ? "decided unmet" : mayChange ? "decided provisional" : "decided";
+}
+
+const placedFlagsOf = (answer: UnitAnswer): ByteString => `placed ${flagsOf(answer)}`.trimEnd();
+
+const finalFlagsOf = ({ outcome }: UnitAnswer): ByteString => (outcome === "unmet" ? "unmet" : "");
+
 /** Returns the result of an envelope of which no unit is permitted. It is not recorded and has no effect here. */
 export function denialOf(
   id: ByteString,
   denials: readonly ErrorReply[],
-  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: ResultOptions,
 ): Result {
   const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const denial of denials) result.add(denial, "");
