@@ -46,18 +46,20 @@ export type Report = Answer | Failure;
  * Whether the daemon had already answered a later command on the same keys. The daemon's answers then contradict the
  * order of the commands, so this answer does not count as agreement.
  */
-export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
+export const isLate = ({ flags = "" }: Report): boolean => hasFlag(flags, "late");
 
 /** Whether flags say that the daemon is missing writes that its peers have, for example after a restart. */
-export const isCatchingUp = (flags: ByteString): boolean =>
-  flags !== "" && flags.split(" ").includes("catching-up");
+export const isCatchingUp = (flags: ByteString): boolean => hasFlag(flags, "catching-up");
 
 /** Whether flags say that a condition of the unit did not hold. */
-export const hasFailedCondition = (flags: ByteString): boolean =>
-  flags !== "" && flags.split(" ").includes("unmet");
+export const hasFailedCondition = (flags: ByteString): boolean => hasFlag(flags, "unmet");
 
 /** Whether flags say that the members have decided on the position of a unit without a request of its client. */
-export const isPlaced = (flags: ByteString): boolean => flags !== "" && flags.split(" ").includes("placed");
+export const isPlaced = (flags: ByteString): boolean => hasFlag(flags, "placed");
+
+/** Whether flags contain one of them. Most answers have none. */
+const hasFlag = (flags: ByteString, flag: ByteString): boolean =>
+  flags !== "" && flags.split(" ").includes(flag);
 
 /** Returns the value for the caller, that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Form): string | null {
