@@ -105,8 +105,8 @@ export class DecidedPatterns {
   ): readonly ByteString[] | null {
     if (this.isEmpty || table === null) return null;
     const found = commands.find((argv) => {
-      const command = table.resolve(argv);
-      return !(command instanceof CommandFailure) && this.covers({ command, argv, db });
+      const call = callOf(argv, db, table);
+      return call !== null && this.covers(call);
     });
     return found ?? null;
   }
@@ -141,7 +141,7 @@ export class DecidedPatterns {
   hasMixed(envelope: Envelope, { table }: { readonly table: CommandIndex | null }): boolean {
     if (this.isEmpty || table === null) return false;
     return unitsIn(envelope).some((range) =>
-      this.isMixed(commandsIn(envelope, range).flatMap((argv) => callsOf(argv, envelope.db, table))),
+      this.isMixed(commandsIn(envelope, range).flatMap((argv) => callOf(argv, envelope.db, table) ?? [])),
     );
   }
 
@@ -167,10 +167,10 @@ export class DecidedPatterns {
   }
 }
 
-/** Returns a command with its row; nothing if there is no such command. */
-function callsOf(argv: readonly ByteString[], db: number, table: CommandIndex): readonly DatabaseCall[] {
+/** Returns a command with its row, or null if there is no such command. */
+function callOf(argv: readonly ByteString[], db: number, table: CommandIndex): DatabaseCall | null {
   const command = table.resolve(argv);
-  return command instanceof CommandFailure ? [] : [{ command, argv, db }];
+  return command instanceof CommandFailure ? null : { command, argv, db };
 }
 
 const isSame = (one: PatternName, other: PatternName): boolean =>
