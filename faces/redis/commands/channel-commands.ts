@@ -3,7 +3,6 @@
 import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { GlobSteps, globMatches } from "../../../daemon/store/patterns/glob.js";
-import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
@@ -13,6 +12,7 @@ import { answerBytes } from "../bytes/reply-bytes.js";
 import type { SessionHandler } from "../session/resp-session.js";
 import {
   type ExecTurns,
+  mayUseChannels,
   type Subscribed,
   type SubscribingUser,
   Subscriptions,
@@ -145,9 +145,7 @@ function mayStillSubscribe(
   names: readonly ByteString[],
 ): boolean {
   subscriber.renew();
-  const { user } = subscriber;
-  if (user === null) return false;
-  return user.channels === null || refusedChannel(user.channels, names, kind === "pattern") === null;
+  return mayUseChannels(subscriber.user, kind, names);
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -109,16 +109,6 @@ export class Subscriptions implements Subscriber {
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
-  /**
-   * Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels, or null for all
-   */
-  #arePermittedBy(patterns: readonly ByteString[] | null): boolean {
-    return (
-      patterns === null ||
-      CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
-    );
-  }
-
   receive(message: Message): void {
     this.#client.push(message.written(this.#client.protocol));
   }
@@ -126,6 +116,17 @@ export class Subscriptions implements Subscriber {
   review(): void {
     this.#userSession.renew();
     const { user } = this.#userSession;
-    if (user === null || !this.#arePermittedBy(user.channels)) this.#client.kill();
+    const arePermitted = CHANNEL_KINDS.every((kind) => mayUseChannels(user, kind, this.#names[kind]));
+    if (!arePermitted) this.#client.kill();
   }
+}
+
+/** Whether a user may use channels of a kind. @param user  null: no user is logged in, who may use none */
+export function mayUseChannels(
+  user: SubscribingUser["user"],
+  kind: ChannelKind,
+  names: Iterable<ByteString>,
+): boolean {
+  if (user === null) return false;
+  return user.channels === null || refusedChannel(user.channels, names, kind === "pattern") === null;
 }
