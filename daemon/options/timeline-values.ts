@@ -18,13 +18,16 @@ export const DATE_WINDOW_DEFAULT: DateWindow = { past: 30 * SECOND, future: 5 * 
  */
 export const ORDER_WINDOW: DateWindow = { past: 60 * SECOND, future: 30 * SECOND };
 
+/** The maximum of each half of the window, in milliseconds. */
+export const DATE_WINDOW_MAX = 600 * SECOND;
+
 /** The limit for each half of the window. */
 const HALF: LimitRow = {
   flag: "window",
   unit: "time",
   fallback: DATE_WINDOW_DEFAULT.past,
   min: 100,
-  max: 600 * SECOND,
+  max: DATE_WINDOW_MAX,
   summary: "dates of envelopes that are accepted",
   reason: "longer than a client retries; NTP keeps clocks within a few seconds",
 };

@@ -22,6 +22,7 @@ import {
   type Entry,
   type OrderKey,
   orderKeyOf,
+  readOrderKey,
   type SignedBytes,
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
@@ -149,6 +150,12 @@ export class Timeline {
   /** The part of the watermark that is on disk, which may be sent to members. */
   get published(): number {
     return this.#watermark.published;
+  }
+
+  /** The latest date of a stored entry, in milliseconds since 1970; 0: none is stored. */
+  get lastStoredAt(): number {
+    const last = this.#parts.storage.last();
+    return last === null ? 0 : readOrderKey(last).at;
   }
 
   /** The reason why nothing is applied after some position, or null if everything is applied. */

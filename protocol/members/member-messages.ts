@@ -39,6 +39,11 @@ export interface StatusMessage extends Totals {
   readonly watermark: number;
   /** The date, in milliseconds since 1970, at or before which entries have been pruned, or 0 if none have. */
   readonly pruned: number;
+  /**
+   * The latest date with which the sender may have accepted an entry from a client until now, in milliseconds since
+   * 1970.
+   */
+  readonly latest: number;
   readonly state: DaemonState;
   /** Whether the sender accepts no writes from clients because its clock differs from the members' median. */
   readonly skewed: boolean;
@@ -177,8 +182,8 @@ function elementsOf(message: OwnMessage): Element[] {
     case "bye":
       return [kind, message.code, message.sentence];
     case "status": {
-      const { serial, echo, echoAge, clock, watermark, pruned, state, skewed } = message;
-      const numbers = [serial, echo, echoAge, clock, watermark, pruned].map(String);
+      const { serial, echo, echoAge, clock, watermark, pruned, latest, state, skewed } = message;
+      const numbers = [serial, echo, echoAge, clock, watermark, pruned, latest].map(String);
       return [kind, ...numbers, state, skewed ? "1" : "0", ...totalElements(message)];
     }
     case "about":
@@ -243,7 +248,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 4,
   bye: 3,
-  status: 13,
+  status: 14,
   about: 10,
   service: 12,
   offer: 2,
@@ -370,7 +375,8 @@ function readProof(reader: RespReader): ProofMessage {
 }
 
 function readStatus(reader: RespReader): StatusMessage {
-  const [serial, echo, echoAge, clock, watermark, pruned] = [
+  const [serial, echo, echoAge, clock, watermark, pruned, latest] = [
+    readNumber(reader),
     readNumber(reader),
     readNumber(reader),
     readNumber(reader),
@@ -382,7 +388,7 @@ function readStatus(reader: RespReader): StatusMessage {
   if (state !== "live" && state !== "catching-up" && state !== "isolated")
     throw reader.malformed("expected a daemon's state");
   const skewed = readFlag(reader);
-  const times = { clock, watermark, pruned };
+  const times = { clock, watermark, pruned, latest };
   return { kind: "status", serial, echo, echoAge, ...times, state, skewed, ...readTotals(reader) };
 }
 

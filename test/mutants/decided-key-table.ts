@@ -6,6 +6,7 @@ const RING = "test/daemon/store/commands/key-ring-commands.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-keys.test.js";
 const ENTRIES = "test/daemon/cluster/replica/check-entry.test.js";
 const PATH = "test/daemon/cluster/replica/decided-keys.test.js";
+const LATEST = "test/daemon/cluster/peers/finality/latest-taken.test.js";
 const BEGINNINGS = "test/daemon/cluster/peers/decisions/pattern-beginnings.test.js";
 
 export const decidedKeyMutants: readonly Mutant[] = [
@@ -110,15 +111,57 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a pattern begins although a member may not know it",
     file: "daemon/cluster/peers/decisions/pattern-beginnings.js",
-    find: " || this.#finality.stablePoint() <= from",
+    find: "this.#finality.stablePoint() <= from || ",
     replace: "",
     test: BEGINNINGS,
   },
   {
     name: "decided keys: a pattern begins although members may have accepted writes that are not final",
     file: "daemon/cluster/peers/decisions/pattern-beginnings.js",
-    find: "clock() + limits.future + 2 * limits.skewMs",
-    replace: "clock()",
+    find: " && this.#finality.stablePoint() > lastWriteAt",
+    replace: "",
+    test: BEGINNINGS,
+  },
+  {
+    name: "decided keys: members report the latest date of a write before they know the pattern",
+    file: "daemon/cluster/peers/decisions/pattern-beginnings.js",
+    find: "known?.serial ?? this.#finality.serial()",
+    replace: "0",
+    test: BEGINNINGS,
+  },
+  {
+    name: "decided keys: a pattern begins on the reports of some members",
+    file: "daemon/cluster/peers/finality/report-table.js",
+    find: "status === null || status.serial <= since",
+    replace: "status === null",
+    test: LATEST,
+  },
+  {
+    name: "decided keys: a member does not report entries that it accepted with a wider window",
+    file: "daemon/cluster/peers/finality/report-table.js",
+    find: "Math.max(now + limits.future, ",
+    replace: "Math.min(now + limits.future, ",
+    test: LATEST,
+  },
+  {
+    name: "decided keys: one false status of a member delays the beginning of a pattern for ever",
+    file: "daemon/cluster/peers/finality/report-table.js",
+    find: "Math.min(latest, latestPossible(this.#cluster))",
+    replace: "latest",
+    test: LATEST,
+  },
+  {
+    name: "decided keys: a daemon whose clock is set back begins a pattern before writes of members are final",
+    file: "daemon/cluster/peers/shared/latest-possible.js",
+    find: "Math.max(Math.floor(clock()), timeline.published)",
+    replace: "Math.floor(clock())",
+    test: LATEST,
+  },
+  {
+    name: "decided keys: a clock that was ahead for a moment delays the beginning of a pattern",
+    file: "daemon/cluster/peers/decisions/pattern-beginnings.js",
+    find: " && lastWriteAt <= latestPossible(this.#cluster)",
+    replace: "",
     test: BEGINNINGS,
   },
   {

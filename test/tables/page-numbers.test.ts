@@ -13,7 +13,7 @@ import {
 } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SHARES } from "../../daemon/engine/backends/working-memory.js";
 import { LIMITS } from "../../daemon/options/limits.js";
-import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
+import { DATE_WINDOW_MAX, ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { KIB, MIB } from "../../daemon/options/value-forms.js";
 import { READS_PER_STEP } from "../../daemon/store/keyspace/effort-budget.js";
 import { LEVEL_SECONDS } from "../../daemon/timeline/compare/digest-index.js";
@@ -130,7 +130,6 @@ const PROTOCOL: readonly string[] = [
   `may have ${of("daemon/listener/live-session")("SUBSCRIPTIONS_MAX").count} subscriptions`,
   `more than ${option("maxEventBytes").mib} of events wait`,
   `after ${delayed("STABLE_MS_MAX").s} \`not-stable\``,
-  `and then the time ${limits.future.s} (\`--window\`) and twice`,
   `\`newest\` is more than ${delayed("CLIENTS_AHEAD_MS").s} ahead of its clock, it delays this refusal until it is not, by at most ${delayed("DELAY_MS_MAX").s}`,
   `N is from 1 to ${of("protocol/version-2/messages-v2")("WAITED_FOR_MAX").plain}`,
   `after ${delayed("REPLICATED_MS_MAX").s} \`not-replicated\``,
@@ -252,6 +251,8 @@ const PROTOCOL: readonly string[] = [
   `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
   `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,
   `if that is within the ${making("AHEAD_MS").ms}, after all entries`,
+  `but at most ${textsOf(DATE_WINDOW_MAX).minutes} after its clock`,
+  `limits it to ${textsOf(DATE_WINDOW_MAX).minutes} and ${textsOf(2 * PEERING_LIMITS.skewMs).s} after its own clock`,
   `by the earliest clock in these objections for ${keeper("CLOCK_MS").s}, but at most ${textsOf(2 * PEERING_LIMITS.skewMs).s} before`,
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,

@@ -18,7 +18,7 @@ import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exc
 import { MemberOutbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
-import { ReportAnswers, type ReportTable } from "./finality/report-table.js";
+import { latestTaken, ReportAnswers, type ReportTable } from "./finality/report-table.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./member-clocks.js";
@@ -511,6 +511,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       clock: cluster.clock(),
       watermark: cluster.timeline.published,
       pruned: Math.max(0, cluster.timeline.prunedTo),
+      latest: latestTaken(cluster),
       state: cluster.state,
       skewed: clock.isSkewed,
       ...totalsOf(cluster.timeline.index),

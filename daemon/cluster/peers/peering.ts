@@ -29,7 +29,7 @@ import { CommonDate } from "./finality/common-date.js";
 import { CutVoting } from "./finality/cut-voting.js";
 import { type Delay, FinalityDelay } from "./finality/finality-delay.js";
 import { MissingEntries } from "./finality/missing-entries.js";
-import { ReportTable } from "./finality/report-table.js";
+import { latestTaken, ReportTable } from "./finality/report-table.js";
 import { SnapshotChoice, SnapshotTaking } from "./finality/snapshot-taking.js";
 import { StablePoint } from "./finality/stable-point.js";
 import { Member } from "./member.js";
@@ -124,6 +124,8 @@ export class Peering implements Members, RosterEvents {
       commonClock: (isLater) => this.#clock.common(isLater),
       stablePoint: () => this.stablePoint,
       epoch: () => `${this.#reports.serialAtLoss} ${this.#memberLists.own}`,
+      serial: () => this.#reports.lastSerial,
+      latestTaken: (since) => this.#latestTaken(since),
     });
 
     this.standstill = new StandstillDetector(cluster, roster);
@@ -394,6 +396,14 @@ export class Peering implements Members, RosterEvents {
 
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
+  }
+
+  /** Returns the latest date with which a daemon of the list may have accepted an entry, as in `Finality`. */
+  #latestTaken(since: number): number | null {
+    const members = this.#memberLists.reporters(this.#roster.all);
+    const ids = members?.map(({ id }) => id) ?? null;
+    const latest = ids === null ? null : this.#reports.latestTaken(ids, since);
+    return latest === null ? null : Math.max(latest, latestTaken(this.#cluster));
   }
 
   #listOf(id: ByteString): ByteString | null {

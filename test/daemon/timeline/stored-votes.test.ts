@@ -82,7 +82,14 @@ test("nothing from an open vote's date on becomes final before this daemon takes
       hasFolded: () => hasFolded,
       ring: { patterns: DecidedPatterns.NONE },
     };
-    const members = { areLevel: () => false, commonClock: () => AT, stablePoint: () => 0, epoch: () => "" };
+    const members = {
+      areLevel: () => false,
+      commonClock: () => AT,
+      stablePoint: () => 0,
+      epoch: () => "",
+      serial: () => 0,
+      latestTaken: () => null,
+    };
     const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, members);
     decisions.tick();
     assert.equal(decided.openDate, AT);

@@ -32,6 +32,7 @@ const messages: readonly OwnMessage[] = [
     clock: 1_790_000_000_000,
     watermark: 0,
     pruned: 1_780_000_000_000,
+    latest: 1_790_000_005_000,
     state: "catching-up",
     skewed: true,
     ...totals,
@@ -122,7 +123,7 @@ test("members and clients send the same hello", () => {
     state: "live",
     role: "daemon",
     members: null,
-    knows: ["members-1"],
+    knows: ["members-2"],
   } as const;
   assert.deepEqual(readMemberMessage(Buffer.from(writeHello(hello), "latin1")), hello);
 });

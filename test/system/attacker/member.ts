@@ -171,7 +171,7 @@ async function proveBack(connection: Connection, options: MemberOptions): Promis
 }
 
 function proofOf({ key, secret }: MemberOptions, parts: readonly Buffer[]): Buffer[] {
-  const proven = Buffer.concat([Buffer.from("dbsync2\0members-1\0"), ...parts]);
+  const proven = Buffer.concat([Buffer.from("dbsync2\0members-2\0"), ...parts]);
   const mac = secret === undefined ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
   return [key.spki, signatureOf(key, proven), mac];
 }
@@ -184,7 +184,8 @@ async function clusterAt(port: number): Promise<Buffer> {
 
 function statusOf(claims: Claims): Item[] {
   const { watermark, pruned, state, ringCount, ringSum, dataCount, dataSum } = claims;
-  return [0, 0, Date.now(), watermark, pruned, state, 0, ringCount, ringSum, dataCount, dataSum];
+  const now = Date.now();
+  return [0, 0, now, watermark, pruned, now, state, 0, ringCount, ringSum, dataCount, dataSum];
 }
 
 function reportOf({ watermark, ringCount, ringSum, dataCount, dataSum }: Claims): Item[] {
@@ -199,7 +200,7 @@ function partOf({ at, bytes }: { at: number; bytes: Buffer }, number: number): I
 
 /** Returns the claims in a daemon's status. */
 function claimsOf(status: Message): Claims {
-  const [, , , , , watermark, pruned, state, , ringCount, ringSum, dataCount, dataSum] = status;
+  const [, , , , , watermark, pruned, , state, , ringCount, ringSum, dataCount, dataSum] = status;
   return {
     watermark: Number(textOf(watermark)),
     pruned: Number(textOf(pruned)),

@@ -8,12 +8,18 @@ import { checkPatternUnit } from "../../../engine/pipeline/decided-checks.js";
 import { isPatternCommand } from "../../../store/key-command.js";
 import type { DecidedPattern, PatternName } from "../../../store/rights/decided-patterns.js";
 import type { ClusterState } from "../shared/cluster-state.js";
+import { latestPossible } from "../shared/latest-possible.js";
 
 /** An announced pattern that each member knows. */
 interface KnownPattern {
   readonly pattern: DecidedPattern;
-  /** The date after which no member has accepted a write to its keys without a decision, milliseconds since 1970. */
-  readonly lastWriteAt: number;
+  /** The number of the last report that had arrived when each member was found to know it. */
+  readonly serial: number;
+  /**
+   * The date after which no member has accepted a write to its keys without a decision, milliseconds since 1970; null:
+   * not known yet.
+   */
+  readonly lastWriteAt: number | null;
 }
 
 export interface Finality {
@@ -24,6 +30,13 @@ export interface Finality {
    * it had before only once the stable point increases.
    */
   readonly epoch: () => string;
+  /** Returns the number of the last report of a member that has arrived. */
+  readonly serial: () => number;
+  /**
+   * Returns the latest date with which a daemon of the list may have accepted an entry from a client, as each member
+   * has reported after the report with a number; null if one has not. The windows of the members may differ (--window).
+   */
+  readonly latestTaken: (since: number) => number | null;
 }
 
 export class PatternBeginnings {
@@ -50,9 +63,8 @@ export class PatternBeginnings {
     if (pattern === undefined) return false;
     this.#compareEpoch();
     const known = this.#known.get(nameOf(pattern));
-    return (
-      pattern.isBegun || (known?.pattern === pattern && this.#finality.stablePoint() > known.lastWriteAt)
-    );
+    const lastWriteAt = known?.pattern === pattern ? known.lastWriteAt : null;
+    return pattern.isBegun || (lastWriteAt !== null && this.#finality.stablePoint() > lastWriteAt);
   }
 
   /**
@@ -70,20 +82,27 @@ export class PatternBeginnings {
 
   /** Notes the patterns that each member knows since the last call. */
   tick(): void {
-    const { clock, limits } = this.#cluster;
     const announced = this.#announced;
     this.#compareEpoch();
     if (announced.length === 0) this.#known.clear();
 
     for (const pattern of announced) {
-      const known = this.#known.get(nameOf(pattern));
+      const found = this.#known.get(nameOf(pattern));
+      const known = found?.pattern === pattern ? found : null;
       // A member whose report makes a date final has every entry up to this date, and follows the announcement.
       const from = Math.max(pattern.announcedAt, this.#epochFrom);
-      if (known?.pattern === pattern || this.#finality.stablePoint() <= from) continue;
-      // Before, it may have accepted writes that were dated ahead of its clock, which may differ.
-      const lastWriteAt = clock() + limits.future + 2 * limits.skewMs;
-      this.#known.set(nameOf(pattern), { pattern, lastWriteAt });
+      if (this.#finality.stablePoint() <= from || this.#isNoted(known)) continue;
+
+      const serial = known?.serial ?? this.#finality.serial();
+      // Before, it may have accepted writes that were dated ahead of its clock.
+      this.#known.set(nameOf(pattern), { pattern, serial, lastWriteAt: this.#finality.latestTaken(serial) });
     }
+  }
+
+  /** Whether the date of the last write is known. One that is not possible follows a clock that was wrong. */
+  #isNoted(known: KnownPattern | null): boolean {
+    const lastWriteAt = known?.lastWriteAt ?? null;
+    return lastWriteAt !== null && lastWriteAt <= latestPossible(this.#cluster);
   }
 
   /** Forgets what members knew that may have lost entries since, or under another list. */

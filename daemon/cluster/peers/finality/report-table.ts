@@ -7,8 +7,10 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
+import { DATE_WINDOW_MAX } from "../../../options/timeline-values.js";
 import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js";
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
+import { latestPossible } from "../shared/latest-possible.js";
 
 /**
  * The divisor of `reportEveryMs` for the time within which the same report is requested only once from a member,
@@ -45,7 +47,7 @@ interface Row {
 interface MemberReports {
   readonly rows: Map<number, Row>;
   /** The member's last status, as a report on all its entries, or null if there is none yet. */
-  status: Omit<ReceivedReport, "at"> | null;
+  status: (Omit<ReceivedReport, "at"> & Pick<StatusMessage, "latest">) | null;
   isCatchingUp: boolean;
 }
 
@@ -95,7 +97,7 @@ export class ReportTable {
   /** Records a status. If it shows the same entries as this daemon's, it replaces the member's earlier reports. */
   receiveStatus(
     id: ByteString,
-    { watermark, ring, data, state }: StatusMessage,
+    { watermark, latest, ring, data, state }: StatusMessage,
     list: ByteString | null,
   ): void {
     const member = this.#member(id);
@@ -103,13 +105,25 @@ export class ReportTable {
     // A snapshot may have replaced the member's entries.
     if (member.isCatchingUp && !isCatchingUp) this.replaced();
     member.isCatchingUp = isCatchingUp;
-    member.status = { watermark, ring, data, list, serial: ++this.lastSerial };
+
+    const bounded = Math.min(latest, latestPossible(this.#cluster));
+    member.status = { watermark, latest: bounded, ring, data, list, serial: ++this.lastSerial };
     if (!this.isEqual(id)) return;
 
     const oldest = this.#cluster.uptime() - 2 * this.#cluster.limits.reportEveryMs;
     for (const [at, row] of member.rows)
       if (row.requestedAt < oldest) member.rows.delete(at);
       else row.report = this.#byStatus(id, at);
+  }
+
+  /**
+   * Returns the latest date with which one of the members may have accepted an entry from a client until it sent its
+   * last status; null if a member has sent none since a number of `lastSerial`.
+   */
+  latestTaken(ids: readonly ByteString[], since: number): number | null {
+    const statuses = ids.map((id) => this.#members.get(id)?.status ?? null);
+    if (statuses.some((status) => status === null || status.serial <= since)) return null;
+    return statuses.reduce((date, status) => Math.max(date, status?.latest ?? 0), 0);
   }
 
   /** Whether the member had the same entries, when it sent its last status, as this daemon has now. */
@@ -167,7 +181,8 @@ export class ReportTable {
   #byStatus(id: ByteString, at: number): ReceivedReport | null {
     const status = this.#members.get(id)?.status ?? null;
     if (status === null || !this.isEqual(id)) return null;
-    return { ...status, at, ...totalsUpTo(this.#cluster.timeline.index, at) };
+    const { watermark, list, serial } = status;
+    return { watermark, list, serial, at, ...totalsUpTo(this.#cluster.timeline.index, at) };
   }
 
   #member(id: ByteString): MemberReports {
@@ -185,6 +200,20 @@ export class ReportTable {
     }
     return row;
   }
+}
+
+/**
+ * Returns the latest date with which this daemon may have accepted an entry from a client until now, also before its
+ * clock was set back, or before it was restarted with another window: milliseconds since 1970, an integer. Entries that
+ * are dated even later have followed a wrong clock.
+ */
+export function latestTaken({
+  timeline,
+  clock,
+  limits,
+}: Pick<ClusterState, "timeline" | "clock" | "limits">): number {
+  const now = Math.floor(clock());
+  return Math.max(now + limits.future, Math.min(timeline.lastStoredAt, now + DATE_WINDOW_MAX));
 }
 
 /**

@@ -27,6 +27,7 @@ export class FakeTimeline {
   state: Timeline["state"] = "live";
   failure: string | null = null;
   published = 0;
+  lastStoredAt = 0;
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;
   readonly newest = { at: 0, seq: 0 };

@@ -356,7 +356,12 @@ test("members decide on an envelope without decide only if it writes a decided k
     ring.patterns = ring.patterns.with({ glob, db: null, announcedAt: 5, isBegun });
   const check = unitCheck(signers);
   const state = double<ClusterState>({ timeline: { ring } });
-  const beginnings = new PatternBeginnings(state, { stablePoint: () => 0, epoch: () => "" });
+  const beginnings = new PatternBeginnings(state, {
+    stablePoint: () => 0,
+    epoch: () => "",
+    serial: () => 0,
+    latestTaken: () => null,
+  });
   const decides = (
     by: Parameters<typeof signCommands>[0],
     lines: string[],

@@ -126,7 +126,14 @@ function start(
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,
   };
-  const members = { areLevel: () => false, commonClock: () => COMMON, stablePoint: () => 0, epoch: () => "" };
+  const members = {
+    areLevel: () => false,
+    commonClock: () => COMMON,
+    stablePoint: () => 0,
+    epoch: () => "",
+    serial: () => 0,
+    latestTaken: () => null,
+  };
   return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
 }
 

@@ -197,7 +197,7 @@ function subject(state: "live" | "catching-up" = "catching-up") {
   const theirs = new DigestIndex();
   theirs.add(orderKeyOf(entry), false);
   const totals = { ring: theirs.total("ring"), data: theirs.total("data") };
-  const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
+  const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, latest: 0, skewed: false };
   const receives = (pruned: number) => {
     const status = { kind: "status", ...numbers, ...totals, pruned, state: "live" } as const;
     table.receiveStatus("a", status, "");

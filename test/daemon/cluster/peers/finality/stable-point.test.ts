@@ -99,7 +99,13 @@ function pairWith(set: "ring" | "data", dates: readonly number[]) {
   const members = new Map([[id, member]]);
 
   const table = new ReportTable(
-    double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS, members, uptime: () => time.uptime }),
+    double<ClusterState>({
+      timeline: own.real,
+      limits: PEERING_LIMITS,
+      members,
+      uptime: () => time.uptime,
+      clock: () => EPOCH,
+    }),
   );
   const point = new StablePoint(double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS }), table);
 
