@@ -121,6 +121,10 @@ export class OrderRecorder extends RecordingBase {
     return this.#order.state.floor;
   }
 
+  get commonClock(): number {
+    return Math.floor(this.#order.environment.clock());
+  }
+
   /** Whether an entry has been applied, or can no longer be applied because its date is too old. */
   protected isSettled(orderKey: OrderKey): boolean {
     return this.holds(orderKey) || orderKey.at <= this.floor;

@@ -15,9 +15,15 @@ export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
 
+type Dated = Pick<EnvelopeHeader, "at" | "seq">;
+
 /** Returns the next date after another one. */
-export const dateAfter = ({ at, seq }: Pick<EnvelopeHeader, "at" | "seq">) =>
+export const dateAfter = ({ at, seq }: Dated) =>
   seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+
+/** Whether a date is later than another one. */
+export const isLaterDate = (one: Dated, other: Dated): boolean =>
+  one.at > other.at || (one.at === other.at && one.seq > other.seq);
 
 /** The length of an entry's order key: at (8) ‖ seq (2) ‖ id (32). */
 export const ENTRY_ORDER_KEY_BYTES = 42;

@@ -6,6 +6,7 @@ const RING = "test/daemon/store/commands/key-ring-commands.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-keys.test.js";
 const ENTRIES = "test/daemon/cluster/replica/check-entry.test.js";
 const PATH = "test/daemon/cluster/replica/decided-keys.test.js";
+const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
 const LATEST = "test/daemon/cluster/peers/finality/latest-taken.test.js";
 const BEGINNINGS = "test/daemon/cluster/peers/decisions/pattern-beginnings.test.js";
 
@@ -247,5 +248,89 @@ export const decidedKeyMutants: readonly Mutant[] = [
     find: "(this.last.orderKey?.at ?? 0) - 1",
     replace: "this.last.orderKey?.at ?? 0",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decided keys: an envelope to decide is dated before the writes of its senders",
+    file: "daemon/cluster/replica/own-envelopes.js",
+    find: "lastWrite?.orderKey?.at ?? Math.min",
+    replace: "0 * Math.min",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a clock that is ahead delays the decisions of each connection",
+    file: "daemon/cluster/replica/own-envelopes.js",
+    find: "commonClock - 1",
+    replace: "this.#context.environment.clock()",
+    test: PATH,
+  },
+  {
+    name: "decided keys: entries that clients date ahead delay the decisions of each connection",
+    file: "daemon/cluster/replica/own-envelopes.js",
+    find: "Math.min(this.#last.at, this.#context.environment.clock())",
+    replace: "this.#last.at",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a decision is dated before the daemon's key was authorized",
+    file: "daemon/cluster/replica/own-envelopes.js",
+    find: "ring.find(identity.id)?.addedAt ?? 0",
+    replace: "0",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a connection whose last write is dated ahead delays the others",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "mayBeThere || this.#own.isAhead(waiter) ? this.#aheadLines : this.#lines",
+    replace: "this.#lines",
+    test: PATH,
+  },
+  {
+    name: "decided keys: of a connection that is not known, a command overtakes one that waits for its date",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "mayBeThere || this.#own.isAhead",
+    replace: "this.#own.isAhead",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a command overtakes an earlier one that waits for its date",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "this.#senders.get(lastWrite) ?? {",
+    replace: "{",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a decision is dated before the envelope of a daemon",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "isOfDaemon ? signedAt + 1 : 0",
+    replace: "0",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a keeper proposes what cannot be dated yet",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#earliestOf(envelope, envelope.at) > end",
+    replace: "false",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a member votes for a decision before the date of its envelope",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (ahead.length > 0)",
+    replace: "if (false)",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a member keeps what another one has sent long before its date",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (waiting.earliest > this.#proposableTo + 2 * this.#cluster.limits.skewMs)",
+    replace: "if (false)",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a keeper that can propose nothing yet is replaced",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "unit.earliest > this.#ports.proposableTo()",
+    replace: "false",
+    test: MAKING,
   },
 ];

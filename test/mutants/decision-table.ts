@@ -130,7 +130,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member without a majority refuses a unit that waits here",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#units.has(id) || open.some(({ unit }) => unit === id)",
+    find: "this.#findUnit(id) !== undefined || open.some(({ unit }) => unit === id)",
     replace: "false",
     test: MEMBERS,
   },

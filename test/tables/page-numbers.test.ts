@@ -10,6 +10,7 @@ import {
   MEMBERS_MAX,
   NON_VOTERS_MAX,
   PEERING_LIMITS,
+  PROPOSED_AHEAD_MS,
 } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SHARES } from "../../daemon/engine/backends/working-memory.js";
 import { LIMITS } from "../../daemon/options/limits.js";
@@ -250,7 +251,9 @@ const PROTOCOL: readonly string[] = [
   ]),
   `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
   `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,
-  `if that is within the ${making("AHEAD_MS").ms}, after all entries`,
+  `at most ${textsOf(PROPOSED_AHEAD_MS).ms} ahead, because the medians`,
+  `if that is within the ${textsOf(PROPOSED_AHEAD_MS).ms}, after all entries`,
+  `that is too early by more than ${textsOf(2 * PEERING_LIMITS.skewMs).s}`,
   `but at most ${textsOf(DATE_WINDOW_MAX).minutes} after its clock`,
   `limits it to ${textsOf(DATE_WINDOW_MAX).minutes} and ${textsOf(2 * PEERING_LIMITS.skewMs).s} after its own clock`,
   `by the earliest clock in these objections for ${keeper("CLOCK_MS").s}, but at most ${textsOf(2 * PEERING_LIMITS.skewMs).s} before`,

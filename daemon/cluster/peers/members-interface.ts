@@ -65,10 +65,11 @@ export interface Members extends CopyPeers {
     obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null;
     /**
      * Passes a unit to the members.
-     * @param id  the id of the envelope
      * @param isOnlyHere  whether no other member receives it from the client
      */
-    submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void;
+    submit(entry: Entry, isOnlyHere: boolean): void;
+    /** The members' median clock, as far as this daemon knows it: milliseconds since 1970, an integer. */
+    readonly commonClock: number;
     /** Whether the decision in a slot and all before it are part of the state, as far as this daemon knows. */
     hasAllUpTo(slot: number): boolean;
     /** The patterns of decided keys that were announced, have not begun, and may begin now. */

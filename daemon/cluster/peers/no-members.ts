@@ -61,6 +61,7 @@ export class NoMembers implements Members {
     missingPromises: [],
     obstacle: () => "it is not a voting member yet",
     submit: () => {},
+    commonClock: 0,
     hasAllUpTo: () => false,
     beginnings: { ready: [] },
   };

@@ -55,6 +55,13 @@ export class DecidedLines {
   readonly #defer: (step: () => void) => void;
   /** The lines in which commands wait, by the user's name; "" stands for clients without a user. */
   readonly #lines = new Map<ByteString, DecidedLine>();
+  /**
+   * The lines of the senders whose last writes are dated ahead. Their decisions wait for these dates, and would
+   * otherwise delay those of all senders.
+   */
+  readonly #aheadLines = new Map<ByteString, DecidedLine>();
+  /** The lines of the senders with unanswered commands, which keep their order, and the numbers of these. */
+  readonly #senders = new Map<LastWrite, { readonly line: DecidedLine; unanswered: number }>();
 
   /** @param defer  runs a step in the next turn of the event loop */
   constructor(recorder: EntryRecorder, own: OwnEnvelopes, defer: (step: () => void) => void) {
@@ -65,15 +72,36 @@ export class DecidedLines {
 
   /** @param as  the user's name, or null */
   add(command: DecidedCommand, as: ByteString | null): void {
+    const { lastWrite } = command.waiter;
+    if (lastWrite === undefined) {
+      this.#lineFor(command, as).add(command);
+      return;
+    }
+
+    const sender = this.#senders.get(lastWrite) ?? { line: this.#lineFor(command, as), unanswered: 0 };
+    this.#senders.set(lastWrite, sender);
+    sender.unanswered++;
+    const settle = (isKnown: boolean): void => {
+      if (--sender.unanswered === 0) this.#senders.delete(lastWrite);
+      command.settle(isKnown);
+    };
+    sender.line.add({ ...command, settle });
+  }
+
+  /** Returns the line of a user for a command whose sender is not known to have another command there. */
+  #lineFor({ waiter }: DecidedCommand, as: ByteString | null): DecidedLine {
     const name = as ?? "";
-    let line = this.#lines.get(name);
+    // The sender may be one of those whose commands wait there.
+    const mayBeThere = waiter.lastWrite === undefined && this.#aheadLines.has(name);
+    const lines = mayBeThere || this.#own.isAhead(waiter) ? this.#aheadLines : this.#lines;
+    let line = lines.get(name);
     if (line === undefined) {
       const added = new DecidedLine(this.#recorder, this.#own, as);
-      this.#lines.set(name, added);
-      this.#defer(() => void added.run(() => this.#lines.delete(name)));
+      lines.set(name, added);
+      this.#defer(() => void added.run(() => lines.delete(name)));
       line = added;
     }
-    line.add(command);
+    return line;
   }
 }
 
@@ -110,6 +138,7 @@ class DecidedLine {
     const entry = this.#own.sign(
       header,
       commands.map(({ argv }) => argv),
+      this.#own.decidedDate(commands.map(({ waiter }) => waiter)),
     );
     const decided = await this.#recorder.decide(entry);
     if ("kind" in decided) this.#refuse(commands, decided);

@@ -44,6 +44,8 @@ export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "c
   readonly ring: KeyRing;
   /** The date at or before which no write would be accepted. */
   readonly floor: number;
+  /** The median of the members' clocks, as far as this daemon knows them: milliseconds since 1970, an integer. */
+  readonly commonClock: number;
   /** The state on which programs run before their writes are recorded. */
   readonly trialState: TrialState;
   /** Returns why no write is accepted now, or null if writes are accepted. */

@@ -423,8 +423,9 @@ export class Gateway {
   }
 
   /** Signs a unit, and lets the members of the list decide on it. Other clients' units do not wait for the decision. */
-  #decide(recordable: Recordable, date: EnvelopeDate): void {
+  #decide(recordable: Recordable): void {
     const { commands, waiting, chosen } = recordable;
+    const date = this.own.decidedDate(waiting);
     const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
     void this.#recorder.decide(entry).then((decided) => {
       // Whatever has failed here, the other members may have applied it.
@@ -439,7 +440,7 @@ export class Gateway {
   #record(recordable: Recordable, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
     const { commands, lengths, waiting, chosen, isRing } = recordable;
     if (recordable.isDecided) {
-      this.#decide(recordable, date);
+      this.#decide(recordable);
       return null;
     }
     const entry = this.own.sign(headerOf(recordable), commands, date, chosen);

@@ -208,14 +208,15 @@ interface DecisionOptions<Answer> {
 
 /** Passes an envelope to the members, and waits for their decision. */
 export async function decisionOn<Answer>(
-  { id, body, signature, envelope }: Entry,
+  entry: Entry,
   decisions: Members["decisions"],
   { wait, isOnlyHere }: DecisionOptions<Answer>,
 ): Promise<Answer | RefusedEnvelope> {
+  const { id, body, envelope } = entry;
   const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
   if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
   const answer = wait();
-  decisions.submit(id, body, signature, isOnlyHere);
+  decisions.submit(entry, isOnlyHere);
   try {
     return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
   } catch (problem) {

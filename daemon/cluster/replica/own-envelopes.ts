@@ -13,19 +13,23 @@ import {
   dateAfter,
   type Envelope,
   envelopeOf,
+  isLaterDate,
   NO_CHOICES,
   NONCE_BYTES,
 } from "../../../protocol/version-2/envelope.js";
 import { writeSigned } from "../../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
+import type { LastWrite } from "../../engine/backends/command-path.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import { PROPOSED_AHEAD_MS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
+type Sender = { readonly lastWrite?: LastWrite | undefined };
 
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
@@ -90,7 +94,7 @@ export class OwnEnvelopes {
     const { cluster } = signers;
 
     const nonce = environment.randomBytes(NONCE_BYTES);
-    this.#last = date;
+    if (isLaterDate(date, this.#last)) this.#last = date;
     const { id: key } = identity;
     const { at, seq } = date;
 
@@ -121,10 +125,35 @@ export class OwnEnvelopes {
   get nextDate(): EnvelopeDate {
     const { newest, floor } = this.#recorder;
     const last = this.#last;
-    const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
-    const latest = isNewer ? newest : last;
+    const latest = isLaterDate(newest, last) ? newest : last;
     const first = Math.max(this.#context.environment.clock(), floor + 1);
     return first > latest.at ? { at: first, seq: 0 } : dateAfter(latest);
+  }
+
+  /**
+   * Returns the date of an envelope on which the members decide. They place it after this date, so that it follows the
+   * earlier writes of its senders, also if this machine's clock is ahead of theirs.
+   */
+  decidedDate(senders: readonly Sender[]): EnvelopeDate {
+    const { identity } = this.#context;
+    const { ring, commonClock } = this.#recorder;
+    // The daemon's key must be authorized before the decision.
+    const addedAt = ring.find(identity.id)?.addedAt ?? 0;
+    const first = Math.max(commonClock - 1, addedAt);
+    return { at: senders.reduce((date, sender) => Math.max(date, this.#after(sender)), first), seq: 0 };
+  }
+
+  /** Whether the last write of a sender is dated too far ahead for an immediate decision after it. */
+  isAhead(sender: Sender): boolean {
+    return this.#after(sender) >= this.#recorder.commonClock + PROPOSED_AHEAD_MS;
+  }
+
+  /**
+   * Returns the date after which the members place the next envelope of a sender. A sender whose writes are not known
+   * follows what the daemon has signed, except what a client's entries have moved ahead of the daemon's clock.
+   */
+  #after({ lastWrite }: Sender): number {
+    return lastWrite?.orderKey?.at ?? Math.min(this.#last.at, this.#context.environment.clock());
   }
 
   /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */

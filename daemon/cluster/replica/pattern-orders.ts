@@ -144,7 +144,7 @@ export class PatternOrders {
 
   #request(argv: readonly ByteString[]): ReturnType<EntryRecorder["decide"]> {
     const header = { db: 0, as: null, multi: false, conditions: null, decide: true };
-    return this.#recorder.decide(this.#own.sign(header, [argv]));
+    return this.#recorder.decide(this.#own.sign(header, [argv], this.#own.decidedDate([])));
   }
 }
 

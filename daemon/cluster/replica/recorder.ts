@@ -196,6 +196,10 @@ export class Recorder extends RecordingBase {
     return Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo);
   }
 
+  get commonClock(): number {
+    return this.#node.peering.decisions.commonClock;
+  }
+
   /** Whether reads already include the entry. Others with the same or an earlier date may still be waiting. */
   protected isSettled(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;

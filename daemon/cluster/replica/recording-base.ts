@@ -105,6 +105,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get newest(): EnvelopeDate;
   abstract get ring(): KeyRing;
   abstract get floor(): number;
+  abstract get commonClock(): number;
   abstract records(envelope: Pick<Envelope, "commands">): boolean;
   abstract holds(orderKey: OrderKey): boolean;
   abstract refusal(readStatus?: ReadStatus, commands?: Envelope["commands"]): Refused | null;

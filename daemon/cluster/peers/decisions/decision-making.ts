@@ -32,6 +32,7 @@ import {
   dateAfter,
   type Envelope,
   hexOf,
+  isLaterDate,
   readBody,
   signedBytes,
 } from "../../../../protocol/version-2/envelope.js";
@@ -44,6 +45,7 @@ import { patternWordOf } from "../../../store/key-command.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
+import { PROPOSED_AHEAD_MS } from "../shared/peering-limits.js";
 import { type DecisionFigures, mostWaiting } from "./decision-figures.js";
 import type {
   DateBounds,
@@ -229,10 +231,30 @@ export class DecisionMaking {
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
 
-  /** Passes a unit to the members. @param id  the id of the envelope @param isOnlyHere  as in `Decisions.submit` */
-  submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void {
-    this.#voting?.submit(this.#waitingUnit(id, body, signature), isOnlyHere);
+  /** Passes a unit to the members. @param isOnlyHere  as in `Decisions.submit` */
+  submit(entry: Entry, isOnlyHere: boolean): void {
+    this.#voting?.submit(this.#waitingUnit(entry), isOnlyHere);
     this.#pin();
+  }
+
+  /** The members' median clock, as far as this daemon knows it: milliseconds since 1970, an integer. */
+  get commonClock(): number {
+    return this.#members.commonClock(false);
+  }
+
+  /** The latest date of a proposal by this clock. */
+  get #proposableTo(): number {
+    return this.commonClock + PROPOSED_AHEAD_MS;
+  }
+
+  /**
+   * Returns the earliest date of a decision on an envelope, milliseconds since 1970. A daemon's envelope follows the
+   * writes that its senders made before, which may be dated ahead.
+   * @param signedAt  the date that its signer has chosen
+   */
+  #earliestOf({ key }: Envelope, signedAt: number): number {
+    const isOfDaemon = this.#cluster.timeline.ring.find(key)?.role === "daemon";
+    return isOfDaemon ? signedAt + 1 : 0;
   }
 
   /** @throws MalformedFrame */
@@ -431,6 +453,7 @@ export class DecisionMaking {
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => this.#read(bodies),
       unitHead: (body) => this.#unitHead(body),
+      proposableTo: () => this.#proposableTo,
       readUnit: (body, signature) => this.#readUnit(body, signature),
       decided: (proposal, votes) => this.#make(proposal, votes),
       contradicted: (member) => this.#contradicted(member),
@@ -475,16 +498,19 @@ export class DecisionMaking {
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
     const unit = this.#cluster.checkUnit({ body, signature }, this.#isVerified);
     if (unit === null || !this.beginnings.decidesOn(unit.envelope)) return null;
-    const waiting = this.#waitingUnit(unit.id, body, signature);
+    const waiting = this.#waitingUnit({ ...unit, body, signature });
+    // The medians of honest members differ by at most this, and they send no unit before its date.
+    if (waiting.earliest > this.#proposableTo + 2 * this.#cluster.limits.skewMs) return null;
     return waiting.until > this.#cluster.uptime() ? waiting : null;
   }
 
   /** Returns a unit that waits until its date is too old for a proposal. */
-  #waitingUnit(id: ByteString, body: Buffer, signature: Buffer): WaitingUnit {
+  #waitingUnit({ id, body, signature, envelope }: Entry): WaitingUnit {
     const { uptime, clock, limits } = this.#cluster;
-    const { key: caller, at } = readHead(body);
+    const { key: caller, at } = envelope;
     const age = Math.max(clock() - at, -limits.future);
-    return { id, caller, body, signature, until: uptime() + limits.past - age };
+    const until = uptime() + limits.past - age;
+    return { id, caller, body, signature, earliest: this.#earliestOf(envelope, at), until };
   }
 
   /** Whether a unit waits here with the same signature, which was verified when it arrived. */
@@ -540,14 +566,18 @@ export class DecisionMaking {
     const common = this.#members.commonClock(true);
     // The medians that honest members know differ by at most this. A member that lies names an earlier clock.
     const now = Math.max(Math.floor(Math.min(common, clock)), common - 2 * limits.skewMs);
-    const end = now + AHEAD_MS;
+    const end = now + PROPOSED_AHEAD_MS;
     const first = Math.max(now, timeline.watermark + 1, Math.min(notBefore, end));
     const previous = last.orderKey ?? { at: 0, seq: 0 };
     const usual = nextDate(first, [timeline.newest, previous]);
     // Entries with later dates delay only the units whose keys they change: any client may date entries ahead.
     const date = usual.at < end ? usual : nextDate(first, [previous]);
-    const chosen = units === null ? [NO_UNIT] : this.#chosen(units, now, date);
-    const dates = datesFrom(date, chosen.length);
+    const chosen = units === null ? [NO_UNIT] : this.#chosen(units, now, date, end);
+    const earliest = chosen.reduce(
+      (at, { envelope }) => (envelope === null ? at : Math.max(at, this.#earliestOf(envelope, envelope.at))),
+      0,
+    );
+    const dates = datesFrom(earliest > date.at ? { at: earliest, seq: 0 } : date, chosen.length);
     const latest = dates.at(-1);
     if (latest === undefined || latest.at > end || !timeline.isFolded(latest.at)) return null;
 
@@ -562,8 +592,9 @@ export class DecisionMaking {
   /**
    * Returns the envelopes that one proposal decides: the first ones whose keys have not changed from its date on, as
    * far as their bytes and commands permit.
+   * @param end  the latest date of the proposal
    */
-  #chosen(units: Servable, now: number, date: EnvelopeDate): ChosenUnit[] {
+  #chosen(units: Servable, now: number, date: EnvelopeDate, end: number): ChosenUnit[] {
     const { timeline, limits } = this.#cluster;
     const uptime = this.#cluster.uptime();
     let isChanged: ReturnType<typeof timeline.changesFrom> | undefined;
@@ -592,7 +623,8 @@ export class DecisionMaking {
       return (
         !this.beginnings.decidesOn(envelope) ||
         this.#isRecorded(unit.id, envelope) ||
-        this.#beginsEarly(envelope)
+        this.#beginsEarly(envelope) ||
+        this.#earliestOf(envelope, envelope.at) > end
       );
     };
 
@@ -644,9 +676,9 @@ export class DecisionMaking {
   #judgementOn({ decisions }: Proposal): "yes" | Objection | CausedObjection {
     const { timeline, limits } = this.#cluster;
     const entries = decisions.map((decision) => this.#entryFor(decision));
-    const now = this.#members.commonClock(false);
+    const now = this.commonClock;
     for (const { previous, ...decision } of decisions)
-      if (previous !== null && !isAfter(decision, previous)) return objectionFrom(previous.at + 1);
+      if (previous !== null && !isLaterDate(decision, previous)) return objectionFrom(previous.at + 1);
     const [first, last] = [decisions[0], decisions.at(-1) as ProposedDecision];
     if (first.at <= timeline.watermark) return objectionFrom(timeline.watermark + 1);
     if (last.at > now + AHEAD_MS) return { ...objectionFrom(now), cause: "clock" };
@@ -671,6 +703,13 @@ export class DecisionMaking {
     if (undecided.length > 0) return objectionBecause("entries", undecided);
     const early = objected(({ envelope }) => this.#beginsEarly(envelope));
     if (early.length > 0) return objectionBecause("entries", early);
+    const earliest = ({ envelope }: Entry) =>
+      this.#earliestOf(envelope, envelope.decided?.signed?.at ?? envelope.at);
+    const ahead = objected((entry) => entry.envelope.at < earliest(entry));
+    if (ahead.length > 0) {
+      const latest = entries.reduce((date, entry) => Math.max(date, earliest(entry)), 0);
+      return objectionFrom(latest, ahead);
+    }
     const unreadable = objected((entry) => !timeline.hasCode(entry));
     if (unreadable.length > 0) return objectionBecause("code", unreadable);
     const isChanged = timeline.changesFrom(first);
@@ -798,6 +837,3 @@ function nextDate(first: number, others: readonly EnvelopeDate[]): EnvelopeDate 
 
 const isInWindow = ({ decided }: Envelope, now: number, past: number): boolean =>
   (decided?.signed?.at ?? now) > now - past;
-
-const isAfter = (one: OrderKey, other: OrderKey): boolean =>
-  one.at > other.at || (one.at === other.at && one.seq > other.seq);

@@ -17,6 +17,8 @@ export interface WaitingUnit {
   readonly caller: ByteString;
   readonly body: Buffer;
   readonly signature: Buffer;
+  /** The earliest date of a decision on it; milliseconds since 1970. */
+  readonly earliest: number;
   /** When the wait ends; `uptime` milliseconds. */
   readonly until: number;
 }
@@ -186,6 +188,8 @@ export interface DecisionPorts {
   readonly read: (bodies: readonly Buffer[]) => Proposal | null;
   /** Returns a unit's id and the key that it names as its signer, or null if it is malformed. Checks no signature. */
   readonly unitHead: (body: Buffer) => Pick<WaitingUnit, "id" | "caller"> | null;
+  /** Returns the latest date that a proposal can have now, by this daemon's median clock; milliseconds since 1970. */
+  readonly proposableTo: () => number;
   /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
   readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;
   /**

@@ -108,7 +108,12 @@ export class Decisions {
   readonly #keeper: Keeper;
   /** The waiting units by id. */
   readonly #units = new Map<ByteString, Waiting>();
-  /** The same units, in the order in which a keeper proposes them. */
+  /**
+   * Units that no keeper can propose until a date is reached, by id. They use room and end like those that wait, but no
+   * decision is needed yet: a keeper that can propose nothing would be replaced.
+   */
+  readonly #earlyUnits = new Map<ByteString, Waiting>();
+  /** The waiting units, in the order in which a keeper proposes them. */
   readonly #queue = new FairQueue<Waiting>();
   readonly #shares = new WaitingShares(UNITS_MAX, UNIT_BYTES_MAX);
   readonly #chain: DecisionChain;
@@ -300,9 +305,13 @@ export class Decisions {
     return this.#queue.counts();
   }
 
-  /** Returns the waiting unit with an id. */
+  /** Returns the unit with an id that waits, or that is too early. */
   waitingUnit(id: ByteString): WaitingUnit | undefined {
-    return this.#units.get(id);
+    return this.#findUnit(id);
+  }
+
+  #findUnit(id: ByteString): Waiting | undefined {
+    return this.#units.get(id) ?? this.#earlyUnits.get(id);
   }
 
   /**
@@ -310,13 +319,19 @@ export class Decisions {
    * @param isOnlyHere  whether the keeper does not receive it from the client, so that it is sent to it immediately
    */
   submit(unit: WaitingUnit, isOnlyHere = false): void {
-    if (this.#units.has(unit.id) || this.#ports.isPart(unit.id, unit.body)) return;
+    if (this.#findUnit(unit.id) !== undefined || this.#ports.isPart(unit.id, unit.body)) return;
     if (!this.#shares.take(unit.caller, unit.body.length)) return;
-    const now = this.#ports.uptime();
-    if (this.#units.size === 0) this.#wait(now);
-    const waiting: Waiting = { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 };
-    this.#units.set(unit.id, waiting);
-    this.#queue.add(waiting);
+
+    const waiting: Waiting = { ...unit, since: this.#ports.uptime(), isOnlyHere, sentTo: null, sentAt: 0 };
+    if (unit.earliest > this.#ports.proposableTo()) this.#earlyUnits.set(unit.id, waiting);
+    else this.#addUnit(waiting);
+  }
+
+  /** Adds a unit that a keeper can propose. */
+  #addUnit(unit: Waiting): void {
+    if (this.#units.size === 0) this.#wait(this.#ports.uptime());
+    this.#units.set(unit.id, unit);
+    this.#queue.add(unit);
     if (this.#hasArrivals) return;
 
     // What arrives together is proposed together.
@@ -338,7 +353,7 @@ export class Decisions {
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere = false): string | null {
     const open = this.#voter.open?.proposal.decisions ?? [];
-    if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
+    if (this.#findUnit(id) !== undefined || open.some(({ unit }) => unit === id)) return null;
     if (this.#votes.hasProposalOf(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
@@ -368,10 +383,10 @@ export class Decisions {
 
   /** Called when a unit no longer waits. Its key follows the other keys. */
   #removeUnit(id: ByteString): void {
-    const unit = this.#units.get(id);
+    const unit = this.#findUnit(id);
     if (unit === undefined) return;
-    this.#units.delete(id);
-    this.#queue.served(unit);
+    this.#earlyUnits.delete(id);
+    if (this.#units.delete(id)) this.#queue.served(unit);
     this.#shares.give(unit.caller, unit.body.length);
   }
 
@@ -380,7 +395,7 @@ export class Decisions {
    * has recorded it. Members would object to it, and later units of its key would wait for it.
    */
   recorded(entries: readonly { readonly id: ByteString }[]): void {
-    if (this.#units.size === 0) return;
+    if (this.#units.size + this.#earlyUnits.size === 0) return;
     for (const { id } of entries) this.#removeUnit(id);
   }
 
@@ -431,7 +446,7 @@ export class Decisions {
   /** Verifies the signature of a unit only if it may wait here. */
   #receiveUnit(from: ByteString, { body, signature }: SentUnit): void {
     const head = this.#ports.unitHead(body);
-    if (head === null || this.#units.has(head.id) || this.#ports.isPart(head.id, body)) return;
+    if (head === null || this.#findUnit(head.id) !== undefined || this.#ports.isPart(head.id, body)) return;
     if (!this.#shares.has(head.caller, body.length)) return;
 
     const now = this.#ports.uptime();
@@ -453,6 +468,8 @@ export class Decisions {
       if (now >= until) this.#removeUnit(id);
       else this.#oldest = Math.min(this.#oldest, since);
     }
+    if (this.#earlyUnits.size > 0) this.#tickEarly(now);
+
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
     this.#undecidedTime.tick(this.#isNeeded, now);
@@ -473,6 +490,18 @@ export class Decisions {
     this.#judge();
     if (this.#keeper.isActive) this.#keptAt = now;
     else if (this.#isNeeded) this.#findKeeper(lists, now);
+  }
+
+  /** Adds the units whose date is reached to those that wait. */
+  #tickEarly(now: number): void {
+    const proposableTo = this.#ports.proposableTo();
+    for (const [id, unit] of this.#earlyUnits) {
+      if (now >= unit.until) this.#removeUnit(id);
+      else if (unit.earliest <= proposableTo) {
+        this.#earlyUnits.delete(id);
+        this.#addUnit({ ...unit, since: now });
+      }
+    }
   }
 
   /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */

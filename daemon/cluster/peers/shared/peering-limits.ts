@@ -185,6 +185,12 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   standstillMs: limits.standstill,
 });
 
+/**
+ * Milliseconds by which a keeper may date a decision ahead of the members' median clock, as far as it knows that. It is
+ * half of what the others accept, because the medians that the members know differ by some milliseconds.
+ */
+export const PROPOSED_AHEAD_MS = 125;
+
 /** The maximum number of connected members: each has one bit of a number. */
 export const MEMBERS_MAX = 31;
 /**

@@ -53,14 +53,19 @@ function scene() {
   const identity = makeIdentity();
   const { ring } = signers;
   ring.patterns = ring.patterns.with({ glob: "d:*", db: null, announcedAt: 1, isBegun: false });
-  const state: { flushed: Promise<void> } = { flushed: Promise.resolve() };
+  const state = { flushed: Promise.resolve(), clock: NOW, commonClock: NOW, newest: 0 };
   const recorder = double<EntryRecorder>({
     appliesImmediately: true,
     ring,
     records: mayChange,
     decides: true,
-    newest: { at: 0, seq: 0 },
+    get newest() {
+      return { at: state.newest, seq: 0 };
+    },
     floor: 0,
+    get commonClock() {
+      return state.commonClock;
+    },
     refusal: () => null,
     sendToPeers: () => {},
     choicesOf: ({ commands }) =>
@@ -87,7 +92,7 @@ function scene() {
     identity,
     log,
     signers,
-    environment: { ...realEnvironment, clock: () => NOW },
+    environment: { ...realEnvironment, clock: () => state.clock },
     settings: { window: { future: 6001 } },
   });
   const gateway = new Gateway(
@@ -206,6 +211,112 @@ test("a decided command is requested after the earlier commands of its connectio
   await decide();
   await Promise.all([...answers, other]);
   assert.deepEqual(done.slice(3), ["record SET a 1", "decide COPY a d:a; INCR d:a", "decided"]);
+});
+
+test("a decision is requested before the median clock, but not before the writes of its senders", async () => {
+  const { decisions, decide, send, exec, sender, state } = scene();
+  const dates: number[] = [];
+  const decideDated = async (): Promise<void> => {
+    await until("a decision is requested", () => decisions.length > 0, { pause: nextTurn });
+    dates.push((decisions[0]?.entry.envelope.at ?? 0) - NOW);
+    await decide();
+  };
+
+  state.clock = NOW - 5_000;
+  await send(sender(), "SET a 0");
+  state.clock = NOW;
+  await send(sender(), "SET a 0");
+
+  // This machine's clock is ahead of those of the other members, which date the decisions.
+  state.commonClock = NOW - 1_900;
+  const by = sender();
+  for (const sent of [() => send(by, "INCR d:x"), () => send(by, "INCR d:x"), () => exec(by, "INCR d:x")]) {
+    const answer = sent();
+    await decideDated();
+    await answer;
+    by.lastWrite.orderKey = { at: NOW - 2_000, seq: 0, id: "" };
+  }
+  assert.deepEqual(
+    dates.splice(0),
+    [0, -1_901, -1_901],
+    "a new connection follows the last write of the daemon",
+  );
+
+  const answers = [send(by, "SET a 1"), send(by, "INCR d:x")];
+  await decideDated();
+  answers.push(send(by, "SET a 2"), exec(by, "INCR d:x"));
+  await decideDated();
+  await Promise.all(answers);
+  const [first = 0, second = 0] = dates;
+  assert.ok(first >= 0 && second >= first, dates.join());
+});
+
+test("entries that clients date ahead delay no decision of a connection that has written nothing", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  await send(sender(), "SET a 1");
+  state.newest = NOW + 4_000;
+  await send(sender(), "SET a 2");
+  const answer = send(sender(), "INCR d:x");
+  await until("a decision is requested", () => decisions.length > 0, { pause: nextTurn });
+  assert.equal(decisions[0]?.entry.envelope.at, NOW);
+  await decide();
+  await answer;
+});
+
+test("no decision is dated before the authorization of the daemon's key", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  state.newest = NOW + 4_000;
+  const answer = send(sender(), "INCR d:x");
+  await until("a decision is requested", () => decisions.length > 0, { pause: nextTurn });
+  assert.equal(decisions[0]?.entry.envelope.at, NOW + 4_000);
+  await decide();
+  await answer;
+});
+
+test("a connection whose last write is dated ahead delays no other one, and its commands keep their order", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  const [by, other] = [sender(), sender()];
+  await send(other, "SET a 1");
+  by.lastWrite.orderKey = { at: NOW + 4_000, seq: 0, id: "" };
+  const requested = () => decisions.map(({ entry }) => `${entry.envelope.at - NOW} ${shown(entry)}`);
+
+  const answers = [send(by, "INCR d:1"), send(other, "INCR d:2")];
+  await until("both are requested", () => decisions.length === 2, { pause: nextTurn });
+  assert.deepEqual(requested(), ["4000 INCR d:1", "0 INCR d:2"]);
+
+  // Its next command is not dated ahead any longer, and waits in the same line.
+  state.commonClock = NOW + 4_000;
+  answers.push(send(by, "INCR d:3"), send(sender(), "INCR d:4"));
+  await nextTurn();
+  await nextTurn();
+  assert.equal(decisions.length, 2);
+  await decide();
+  await decide();
+  await until("the next ones are requested", () => decisions.length === 2, { pause: nextTurn });
+  const commands = decisions.map(({ entry }) => shown(entry));
+  assert.deepEqual(commands.sort(), ["INCR d:3", "INCR d:4"]);
+
+  await decide();
+  await decide();
+  await Promise.all(answers);
+});
+
+test("commands whose connection is not known keep their order, although the first one is dated ahead", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  const by = { ...sender(), lastWrite: undefined };
+  await send(sender(), "SET a 1");
+  state.commonClock = NOW - 1_000;
+  const answers = [send(by, "INCR d:1")];
+  await until("it is requested", () => decisions.length === 1, { pause: nextTurn });
+
+  state.commonClock = NOW;
+  answers.push(send(by, "INCR d:2"));
+  await nextTurn();
+  await nextTurn();
+  assert.equal(decisions.length, 1);
+  await decide();
+  await decide();
+  await Promise.all(answers);
 });
 
 test("commands that arrive while the members decide share the next envelope", async () => {

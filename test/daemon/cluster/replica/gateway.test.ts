@@ -100,6 +100,7 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
     get floor() {
       return state.watermark;
     },
+    commonClock: NOW,
     sendToPeers: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,

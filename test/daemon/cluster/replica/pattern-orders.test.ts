@@ -44,10 +44,11 @@ function makeScene({ isKeeper }: { readonly isKeeper: boolean }): Scene {
   const recorder = double<EntryRecorder>({
     ring: {
       patterns: DecidedPatterns.NONE.with(FIRST).with(SECOND),
-      find: () => double<KeyRecord>({ revokedAt: null }),
+      find: () => double<KeyRecord>({ revokedAt: null, addedAt: 0 }),
     },
     newest: { at: 0, seq: 0 },
     floor: 0,
+    commonClock: AT,
     async decide({ id, envelope }) {
       requested.push(...envelope.commands.map((argv) => argv.join(" ")));
       return notApplied(id, refused("cannot-decide", ""));

@@ -66,6 +66,7 @@ function fixture({ appliesImmediately = true } = {}) {
   const trialState = { database, stepsMax: STEPS_MAX, unitId: () => "~".repeat(36) };
   const recorder: EntryRecorder = {
     ...{ appliesImmediately, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
+    commonClock: NOW,
     records: mayChange,
     get decides() {
       return state.outcome !== null;

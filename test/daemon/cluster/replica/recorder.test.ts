@@ -100,11 +100,12 @@ const quietPeers = () => ({
       if (!this.isPossible) return "it is not a voting member yet";
       return this.full === caller ? "the share of its key is used" : null;
     },
+    commonClock: NOW,
     submitted: [] as string[],
     hasAllUpTo: (_slot: number) => true,
     /** Those that no other member receives from the client. */
     onlyHere: [] as string[],
-    submit(id: string, _: Buffer, __: Buffer, isOnlyHere: boolean) {
+    submit({ id }: Entry, isOnlyHere: boolean) {
       this.submitted.push(id);
       if (isOnlyHere) this.onlyHere.push(id);
     },

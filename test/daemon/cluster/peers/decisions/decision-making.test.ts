@@ -81,7 +81,7 @@ function start(
   storage: MemoryStorage,
   prunedTo = -1,
   check: ClusterState["checkUnit"] = checkUnit,
-  others: Partial<Record<"timeline" | "cluster", object>> = {},
+  others: Partial<Record<"timeline" | "cluster", object>> & { readonly clock?: { common: number } } = {},
 ): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
@@ -126,9 +126,10 @@ function start(
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,
   };
+  const clock = others.clock ?? { common: COMMON };
   const members = {
     areLevel: () => false,
-    commonClock: () => COMMON,
+    commonClock: () => clock.common,
     stablePoint: () => 0,
     epoch: () => "",
     serial: () => 0,
@@ -295,10 +296,14 @@ const messageOf = ({ body, signature }: Entry): Buffer =>
   writeDecisionMessage({ kind: "unit", body, signature });
 
 /** Starts a member of a list that has promised nothing. */
-function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): DecisionMaking {
+function startVoting(
+  prunedTo = -1,
+  check?: ClusterState["checkUnit"],
+  others?: Parameters<typeof start>[3],
+): DecisionMaking {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
-  const { decisions, works } = start(storage, prunedTo, check);
+  const { decisions, works } = start(storage, prunedTo, check, others);
   decisions.tick();
   while (!works[0]?.next().done);
   decisions.tick();
@@ -322,9 +327,9 @@ test("units count for the key that has signed them, also if a member sends them,
   const units = Array.from({ length: 2_049 }, (_, at) =>
     withId(entry("unit", at % 1_000, [`SET lock:${at} me NX`], { decide: true })),
   );
-  for (const [index, { id, body, signature }] of units.entries())
-    if (index % 2 === 0) decisions.submit(id, body, signature, false);
-    else decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
+  for (const [index, unit] of units.entries())
+    if (index % 2 === 0) decisions.submit(unit, false);
+    else decisions.receive(sha256(PEER), messageOf(unit));
   assert.equal(decisions.waiting, 2_048);
 
   const other = withId(entry("unit", 0, ["SET lock me NX"], { decide: true, key: "k".repeat(32) }));
@@ -489,6 +494,7 @@ const several = (...lines: readonly string[]): Submitted => ({ lines, multi: fal
 function startAlone(
   timeline: object,
   made: Entry[],
+  clock = { common: COMMON },
 ): {
   decisions: DecisionMaking;
   submit: (...envelopes: readonly Submitted[]) => Promise<void>;
@@ -513,6 +519,7 @@ function startAlone(
       lists: { isReporting: true, heads: [list], history, membership: { inForce: list } },
       identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
     },
+    clock,
   });
   decisions.tick();
   while (!works[0]?.next().done);
@@ -527,8 +534,7 @@ function startAlone(
   const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
     for (const one of envelopes) {
       const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
-      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
-      decisions.submit(id, body, signature, false);
+      decisions.submit(withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi })), false);
     }
     await proceed();
   };
@@ -544,6 +550,89 @@ const ringOf = (role: "daemon" | "write") => ({
   find: () => ({ role }),
   table: commandTable,
   patterns: DecidedPatterns.NONE.with({ glob: "d:*", db: null, announcedAt: 1, isBegun: true }),
+});
+
+/** Returns a unit that its signer has dated this many milliseconds after the members' median clock. */
+const incrAt = (ahead: number, decide = false): Entry =>
+  withId(entry(`unit ${ahead}`, COMMON - AT + ahead, ["INCR d:n"], { decide }));
+
+/** Returns the dates of an entry's unit and of the decision on it, in milliseconds after the members' median clock. */
+const datesOf = ({ envelope: { decided, at } }: Entry): readonly [signed: number, at: number] => [
+  (decided?.signed?.at ?? 0) - COMMON,
+  at - COMMON,
+];
+
+test("a decision on a daemon's envelope is dated after it, and waits until its date is reached", async () => {
+  for (const isOnlyHere of [false, true]) {
+    const made: Entry[] = [];
+    const clock = { common: COMMON };
+    const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
+    for (const ahead of [900, 100, 124, 0, 125])
+      decisions.submit(incrAt(ahead, ahead % 100 === 0), isOnlyHere);
+
+    await proceed();
+    const dates = made.splice(0).map(datesOf);
+    assert.deepEqual(
+      dates.map(([signed]) => signed),
+      [100, 124, 0],
+    );
+    for (const [signed, at] of dates) assert.ok(at > signed && at <= 125, `${at}`);
+    assert.equal(decisions.waiting, 0, "no decision is needed on what cannot be proposed");
+
+    clock.common += 776;
+    await proceed();
+    assert.deepEqual(
+      made.map((one) => datesOf(one)[0]),
+      [900, 125],
+    );
+  }
+});
+
+test("a unit whose date is no longer reached, because the clock was set back, delays no other one", async () => {
+  const made: Entry[] = [];
+  const clock = { common: COMMON };
+  const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
+  const signedAt = () => made.map((one) => datesOf(one)[0]);
+
+  decisions.submit(incrAt(124), true);
+  clock.common--;
+  decisions.submit(incrAt(0), true);
+  await proceed();
+  assert.deepEqual([signedAt(), decisions.waiting], [[0], 1]);
+
+  clock.common++;
+  await proceed();
+  assert.deepEqual([signedAt(), decisions.waiting], [[0, 124], 0]);
+});
+
+test("a unit that a member sends before its date is held, and refused if the clocks cannot differ by as much", () => {
+  const clock = { common: COMMON };
+  const decisions = startVoting(-1, checkUnit, { timeline: { ring: ringOf("daemon") }, clock });
+  const isKnownOnceSent = (ahead: number): boolean => {
+    const unit = incrAt(ahead, true);
+    decisions.receive(sha256(PEER), messageOf(unit));
+    return decisions.obstacle(unit.id, unit.envelope.key, 1, true) === null;
+  };
+
+  assert.deepEqual([124, 125, 4_124, 4_125].map(isKnownOnceSent), [true, true, true, false]);
+  assert.equal(decisions.waiting, 1);
+  clock.common += 4_000;
+  decisions.tick();
+  assert.equal(decisions.waiting, 3);
+});
+
+test("a member objects to a date before that of a daemon's envelope", () => {
+  const isVotedForUnit = (role: "daemon" | "write", signed: number, decide: boolean) => {
+    const { body, signature } = withId(entry("unit", signed, ["INCR d:n"], { decide }));
+    return isVotedFor([{ unit: { body, signature } }], { ...JUDGED, holds: () => false, ring: ringOf(role) });
+  };
+
+  // The decision is dated 1,000.
+  for (const decide of [false, true]) {
+    assert.ok(isVotedForUnit("daemon", 999, decide));
+    assert.ok(!isVotedForUnit("daemon", 1_000, decide));
+  }
+  assert.ok(isVotedForUnit("write", 6_001, true));
 });
 
 test("a unit that another daemon has recorded does not wait for a decision, and is not proposed", async () => {
@@ -562,10 +651,10 @@ test("a unit that another daemon has recorded does not wait for a decision, and 
   ];
   for (const one of [sent, submitted]) store(one);
   decisions.receive(sha256(PEER), messageOf(sent));
-  decisions.submit(submitted.id, submitted.body, submitted.signature, false);
+  decisions.submit(submitted, false);
   assert.equal(decisions.waiting, 0, "it is part of the state when it arrives");
 
-  for (const { id, body, signature } of [later, known]) decisions.submit(id, body, signature, false);
+  for (const one of [later, known]) decisions.submit(one, false);
   assert.equal(decisions.waiting, 2);
   // It is stored, but not yet part of the state.
   for (const one of [later, known]) store(one);
@@ -577,7 +666,7 @@ test("a unit that another daemon has recorded does not wait for a decision, and 
 
 test("entries that are dated ahead delay only decisions on the keys that they change", async () => {
   const made: Entry[] = [];
-  const newest = { at: COMMON + 200, seq: 0 };
+  const newest = { at: COMMON + 100, seq: 0 };
   const isOnChanged = ({ envelope }: Entry) => envelope.commands.some(([, key]) => key === "changed");
   const isReached = ({ at, seq }: OrderKey) => at > newest.at || (at === newest.at && seq > newest.seq);
 
@@ -589,16 +678,16 @@ test("entries that are dated ahead delay only decisions on the keys that they ch
   const dates = () => made.map(({ envelope: { at } }) => at - COMMON);
 
   await submit("SET changed me NX");
-  assert.deepEqual(dates(), [200], "the date is after that of all entries if it may be");
+  assert.deepEqual(dates(), [100], "the date is after that of all entries if it may be");
   made.length = 0;
   newest.at = COMMON + 1_900;
   await submit("SET changed other NX");
   assert.deepEqual(dates(), []);
   await submit(...Array.from({ length: 70 }, (_, index) => `SET lock:${index} me NX`));
   assert.equal(made.length, 70);
-  assert.ok(dates().every((ahead) => ahead >= 0 && ahead <= 250));
+  assert.ok(dates().every((ahead) => ahead >= 0 && ahead <= 125));
   assert.equal(decisions.waiting, 1);
-  newest.at = COMMON + 240;
+  newest.at = COMMON + 120;
   await submit("SET other me NX");
   assert.equal(decisions.waiting, 0, "its date is within reach");
 });
@@ -635,8 +724,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   while (!works[0]?.next().done);
 
   for (let count = 0; count < 3; count++) {
-    const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
-    decisions.submit(id, body, signature, false);
+    decisions.submit(withId(entry("unit", count, ["SET lock me NX"], { decide: true })), false);
   }
   await until("the decisions on two of them", () => made.length >= 2);
 

@@ -261,6 +261,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     latestDate: () => 1_000_000,
     judge: () => "yes",
     read: () => proposal,
+    proposableTo: () => 0,
     unitHead: () => null,
     readUnit: () => null,
     decided: () => {},

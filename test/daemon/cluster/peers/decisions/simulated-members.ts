@@ -298,6 +298,7 @@ export class Member {
       propose: (units, last, bounds) => this.#propose(units, last, bounds),
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => proposalOf(bodies.map(readDecision)),
+      proposableTo: () => this.clock,
       unitHead: (body) => casIn(body),
       readUnit: (body, signature) => {
         world.verified++;
@@ -506,7 +507,7 @@ export class World {
   unitOf(cas: Cas, signature = Buffer.alloc(0)): WaitingUnit {
     const body = bodyOf(cas);
     const until = this.scheduler.time + WINDOW_MS;
-    return { id: cas.id, caller: cas.caller, body, signature, until };
+    return { id: cas.id, caller: cas.caller, body, signature, earliest: 0, until };
   }
 
   /** A client reads a key at one member, and signs a unit on it. Each key has a client of its own by default. */

@@ -97,6 +97,7 @@ test("the units of one key have at most half of the bytes that may wait, and a l
       caller,
       body,
       signature: Buffer.alloc(0),
+      earliest: 0,
       until: Number.POSITIVE_INFINITY,
     };
   };
@@ -239,4 +240,21 @@ test("a member that sends units verifies nothing that may not wait, and few inva
 
   await world.scheduler.runUntil(world.scheduler.time + 1_000);
   assert.equal(verifiedFor(c, messagesWith(1, OTHER)), 1, "a second later, it can send units again");
+});
+
+test("units that are too early for a proposal use the share of their key, and wait once their date is reached", async () => {
+  const { world, members } = await startThree(seed(), PROPOSAL_UNITS_MAX);
+  const [member] = members;
+  const decisions = member.decisions ?? assert.fail();
+  const earliest = member.clock + 1_000;
+  const submitEarly = (unit: Unit) => decisions.submit({ ...world.unitOf(unit), earliest }, true);
+
+  for (const unit of unitsOf(world, FLOOD, UNITS_MAX / 2)) submitEarly(unit);
+  assert.match(decisions.obstacle("next", FLOOD, 1) ?? "", SHARE_USED);
+  for (const unit of [...unitsOf(world, FLOOD, 1), ...unitsOf(world, OTHER, 1)]) submitEarly(unit);
+  assert.equal(decisions.waiting, 0);
+
+  member.clockOffset += 1_000;
+  decisions.tick();
+  assert.equal(decisions.waiting, UNITS_MAX / 2 + 1, "one was above the share of its key");
 });
