@@ -301,8 +301,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a decision is dated before the envelope of a daemon",
     file: "daemon/cluster/peers/decisions/decision-making.js",
-    find: "isOfDaemon ? signedAt + 1 : 0",
-    replace: "0",
+    find: "return signedAt + 1;",
+    replace: "return 0;",
     test: MAKING,
   },
   {
@@ -331,6 +331,13 @@ export const decidedKeyMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "unit.earliest > this.#ports.proposableTo()",
     replace: "false",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a client's envelope is placed long before its date",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "decide ? 0 : signedAt - PLACED_AHEAD_MS",
+    replace: "0",
     test: MAKING,
   },
 ];

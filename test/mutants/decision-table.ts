@@ -39,7 +39,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decided keys: a daemon records what the members may have decided before a pattern was removed",
     file: "daemon/cluster/replica/pattern-orders.js",
-    find: "ring.patterns.endedSince(envelope.at - this.#ahead)",
+    find: "ring.patterns.endedSince(envelope.at - PLACED_AHEAD_MS)",
     replace: "ring.patterns",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },

@@ -10,6 +10,7 @@ import {
   MEMBERS_MAX,
   NON_VOTERS_MAX,
   PEERING_LIMITS,
+  PLACED_AHEAD_MS,
   PROPOSED_AHEAD_MS,
 } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SHARES } from "../../daemon/engine/backends/working-memory.js";
@@ -253,7 +254,9 @@ const PROTOCOL: readonly string[] = [
   `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,
   `at most ${textsOf(PROPOSED_AHEAD_MS).ms} ahead, because the medians`,
   `if that is within the ${textsOf(PROPOSED_AHEAD_MS).ms}, after all entries`,
+  `place a client's envelope at most ${textsOf(PLACED_AHEAD_MS).s} before its own date`,
   `that is too early by more than ${textsOf(2 * PEERING_LIMITS.skewMs).s}`,
+  `For ${textsOf(PLACED_AHEAD_MS).s} after a pattern was removed`,
   `but at most ${textsOf(DATE_WINDOW_MAX).minutes} after its clock`,
   `limits it to ${textsOf(DATE_WINDOW_MAX).minutes} and ${textsOf(2 * PEERING_LIMITS.skewMs).s} after its own clock`,
   `by the earliest clock in these objections for ${keeper("CLOCK_MS").s}, but at most ${textsOf(2 * PEERING_LIMITS.skewMs).s} before`,

@@ -16,7 +16,7 @@ import {
   type PatternName,
   TAKES_ELSEWHERE,
 } from "../../store/rights/decided-patterns.js";
-import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
+import { PLACED_AHEAD_MS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
 import type { NodeState } from "./replica-context.js";
@@ -109,17 +109,11 @@ export class PatternOrders {
     if (this.#mustDecide(envelope))
       return ring.patterns.hasMixed(envelope, ring) ? refused("cannot-decide", TAKES_ELSEWHERE) : null;
 
-    const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - this.#ahead)];
+    // With an earlier date, the members may have placed it before the pattern was removed, or it is void, although this
+    // daemon does not have these decisions yet.
+    const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - PLACED_AHEAD_MS)];
     const [found] = patterns.flatMap((some) => some.findIn(envelope, ring)?.[0] ?? []);
     return found === undefined ? null : refused("needs-decision", found);
-  }
-
-  /**
-   * How much later than a removed pattern an envelope must be dated to be recorded, milliseconds. With an earlier date,
-   * the members may have decided on it, or it is void, although this daemon does not have these decisions yet.
-   */
-  get #ahead(): number {
-    return this.#node.settings.window.future + 2 * PEERING_LIMITS.skewMs;
   }
 
   /** Lets the members decide on an order that is signed with this daemon's own key; null: it is none. */

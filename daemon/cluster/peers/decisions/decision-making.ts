@@ -45,7 +45,7 @@ import { patternWordOf } from "../../../store/key-command.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
-import { PROPOSED_AHEAD_MS } from "../shared/peering-limits.js";
+import { PLACED_AHEAD_MS, PROPOSED_AHEAD_MS } from "../shared/peering-limits.js";
 import { type DecisionFigures, mostWaiting } from "./decision-figures.js";
 import type {
   DateBounds,
@@ -249,12 +249,14 @@ export class DecisionMaking {
 
   /**
    * Returns the earliest date of a decision on an envelope, milliseconds since 1970. A daemon's envelope follows the
-   * writes that its senders made before, which may be dated ahead.
+   * writes that its senders made before, which may be dated ahead. An envelope of a client that is placed may be dated
+   * ahead by no more than daemons assume that record it after a pattern was removed.
    * @param signedAt  the date that its signer has chosen
    */
-  #earliestOf({ key }: Envelope, signedAt: number): number {
+  #earliestOf({ key, decide }: Envelope, signedAt: number): number {
     const isOfDaemon = this.#cluster.timeline.ring.find(key)?.role === "daemon";
-    return isOfDaemon ? signedAt + 1 : 0;
+    if (isOfDaemon) return signedAt + 1;
+    return decide ? 0 : signedAt - PLACED_AHEAD_MS;
   }
 
   /** @throws MalformedFrame */

@@ -186,6 +186,13 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
 });
 
 /**
+ * Milliseconds by which a client's envelope may be dated after the position at which the members place it. It is the
+ * same for all members, whatever their windows are: after a pattern was removed, a daemon records no envelope that may
+ * have been placed before.
+ */
+export const PLACED_AHEAD_MS = 5_000;
+
+/**
  * Milliseconds by which a keeper may date a decision ahead of the members' median clock, as far as it knows that. It is
  * half of what the others accept, because the medians that the members know differ by some milliseconds.
  */

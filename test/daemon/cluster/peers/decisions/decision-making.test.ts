@@ -621,7 +621,25 @@ test("a unit that a member sends before its date is held, and refused if the clo
   assert.equal(decisions.waiting, 3);
 });
 
-test("a member objects to a date before that of a daemon's envelope", () => {
+test("a client's envelope is placed at most 5 s before its date", async () => {
+  const made: Entry[] = [];
+  const clock = { common: COMMON };
+  const { decisions, proceed } = startAlone({ ring: ringOf("write") }, made, clock);
+  decisions.submit(incrAt(5_125), false);
+  decisions.submit(incrAt(5_126), false);
+  decisions.submit(incrAt(9_000, true), false);
+
+  await proceed();
+  assert.deepEqual(made.splice(0).map(datesOf), [
+    [5_125, 125],
+    [9_000, 125],
+  ]);
+  clock.common++;
+  await proceed();
+  assert.deepEqual(made.map(datesOf), [[5_126, 126]]);
+});
+
+test("a member objects to a date before that of a daemon's envelope, and 5 s before that of a client's", () => {
   const isVotedForUnit = (role: "daemon" | "write", signed: number, decide: boolean) => {
     const { body, signature } = withId(entry("unit", signed, ["INCR d:n"], { decide }));
     return isVotedFor([{ unit: { body, signature } }], { ...JUDGED, holds: () => false, ring: ringOf(role) });
@@ -632,6 +650,8 @@ test("a member objects to a date before that of a daemon's envelope", () => {
     assert.ok(isVotedForUnit("daemon", 999, decide));
     assert.ok(!isVotedForUnit("daemon", 1_000, decide));
   }
+  assert.ok(isVotedForUnit("write", 6_000, false));
+  assert.ok(!isVotedForUnit("write", 6_001, false));
   assert.ok(isVotedForUnit("write", 6_001, true));
 });
 
