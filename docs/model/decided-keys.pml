@@ -4,7 +4,7 @@
  */
 
 /* Sizes. A clock shows a date. Two clocks differ by at most SKEW, and a daemon accepts dates up to FUTURE ahead of its
-   clock. */
+   clock; member 3, whose window is wider, up to WIDER more. */
 #ifndef DATES
 #define DATES 5
 #endif
@@ -13,6 +13,9 @@
 #endif
 #ifndef FUTURE
 #define FUTURE 1
+#endif
+#ifndef WIDER
+#define WIDER 0
 #endif
 #ifndef RESTARTS
 #define RESTARTS 0
@@ -32,6 +35,7 @@ typedef Member {
   bit hasPlain;                /* it has the client's envelope as a plain entry */
   unsigned final : 3;          /* everything dated at or before this date is final, as far as this member knows */
   bit isBack;                  /* it has restarted, and not received yet what another member has */
+  unsigned latest : 4;         /* the latest date that it may have accepted before it knew the pattern */
   bit isKnown;                 /* each member knows the pattern, as far as this member knows */
   unsigned lastWrite : 4;      /* then: the latest date of a write without a decision */
 }
@@ -85,8 +89,9 @@ unsigned restarts : 2 = RESTARTS;
 #ifdef TAKES_IMMEDIATELY
 #define MAY_FOLLOW_REMOVAL(m) 1
 #else
-#define MAY_FOLLOW_REMOVAL(m) (!SEES_REMOVED(m) || signedAt > removedAt + FUTURE + SKEW)
+#define MAY_FOLLOW_REMOVAL(m) (!SEES_REMOVED(m) || signedAt > removedAt + FUTURE)
 #endif
+#define MAY_PLACE_AT(date) (signedAt <= (date) + FUTURE)
 
 /* A report shows the same entries up to a date. It may be of this moment: what a member has reported, it has. */
 #define AGREES(other, date) \
@@ -106,10 +111,24 @@ unsigned restarts : 2 = RESTARTS;
 #else
 #define IS_KNOWN_TO_ALL (ME.final >= announcedAt)
 #endif
+/* What a member reports is at least what it has accepted when it learns of the pattern. Once the voter has noted it,
+   nothing depends on it. */
+#ifdef ANY_KEEPER
+#define IS_REPORTED 1
+#define forgetLatest() skip
+#else
+#define IS_REPORTED (!member[1].isKnown)
+#define forgetLatest() member[0].latest = 0; member[1].latest = 0; member[2].latest = 0
+#endif
+#define TAKES_UP_TO (CLOCK(ME) + FUTURE + WIDER * (_pid == 2))
 #ifdef NOT_AHEAD
 #define LAST_WRITE announcedAt
 #else
+#ifdef OWN_WINDOW
 #define LAST_WRITE (CLOCK(ME) + FUTURE + SKEW)
+#else
+#define LAST_WRITE MAX(ME.latest, MAX(NEXT.latest, OTHER.latest))
+#endif
 #endif
 #ifdef UNCHECKED
 #define MAY_BEGIN(m) 1
@@ -181,6 +200,7 @@ inline receive(decision) {
   d_step {
     ((NEXT.has | OTHER.has) & ~ME.has & decision) != 0 ->
     ME.has = ME.has | decision;
+    if :: decision == ANNOUNCED && IS_REPORTED -> ME.latest = TAKES_UP_TO :: else fi;
     printf("member %d receives decision %d\n", _pid + 1, decision)
   }
 }
@@ -207,6 +227,7 @@ inline note() {
     IS_VOTER && !ME.isKnown && KNOWS(ME) && !(decided & BEGUN) && IS_KNOWN_TO_ALL ->
     ME.isKnown = 1;
     ME.lastWrite = LAST_WRITE;
+    forgetLatest();
     printf("member %d notes that each member knows the pattern: no plain write after %d\n", _pid + 1, ME.lastWrite)
   }
 }
@@ -221,7 +242,7 @@ inline note() {
 inline record() {
   d_step {
     !ME.hasPlain && IS_SERVING && IS_FREE(ME) && MAY_FOLLOW_REMOVAL(ME) &&
-    signedAt > ME.watermark && signedAt <= CLOCK(ME) + FUTURE && !IS_VOID(ME.has & -KNOWS(ME)) ->
+    signedAt > ME.watermark && signedAt <= TAKES_UP_TO && !IS_VOID(ME.has & -KNOWS(ME)) ->
     ME.hasPlain = 1;
     isRecorded = 1;
     printf("member %d records the envelope of date %d\n", _pid + 1, signedAt);
@@ -244,6 +265,7 @@ inline announce(voter) {
     last = announcedAt;
     decided = ANNOUNCED;
     ME.has = ME.has | ANNOUNCED;
+    ME.latest = TAKES_UP_TO;
     printf("member %d and another one announce the pattern at %d\n", _pid + 1, announcedAt)
   }
 }
@@ -265,7 +287,7 @@ inline begin(voter) {
 inline place(voter) {
   d_step {
     MAY_VOTE(voter) && (decided & ANNOUNCED) && !(decided & PLACED) && IS_TO_DECIDE(ME) && IS_TO_DECIDE(voter) &&
-    IS_NEW(ME) && IS_NEW(voter) && signedAt <= CLOCK(ME) + FUTURE && DATE(voter) <= DATES ->
+    IS_NEW(ME) && IS_NEW(voter) && MAY_PLACE_AT(DATE(voter)) && DATE(voter) <= DATES ->
     placedAt = DATE(voter);
     last = placedAt;
     decided = decided | PLACED;
