@@ -16,7 +16,7 @@ export async function problemsOf(
       return await handoverSeed(seed);
     case "lists":
       return makeWorld(seed, null, []).settings.lists
-        ? (await simulate(seed, { without: ["contention"] })).problems
+        ? (await simulate(seed, { without: ["contention", "patterns"] })).problems
         : [];
     case "simulation":
       // Later features are disabled, so that the first seeds still produce the runs that detect these mutants.

@@ -36,7 +36,8 @@ function problemsWith(entries: readonly (typeof write)[], lost: readonly (typeof
     known: new Set([write.id, other.id]),
   });
   const id = unitId(conditional.id, 0);
-  const units = new Map([[id, { id, reply: { kind: "nil-array" }, isVoid: true } as const]]);
+  const about = { isUndecided: false, isOnDecidedKeys: false };
+  const units = new Map([[id, { id, reply: { kind: "nil-array" }, isVoid: true, ...about } as const]]);
   const orderKeys = new Set(lost.map((entry) => bytesOf(writeOrderKey(orderKeyOf(entry)))));
   return wrongAcknowledgements({ ledger }, entries, { units }, orderKeys);
 }

@@ -14,6 +14,7 @@ import { firstKeys, ringOf, shortId } from "./cast.js";
 import type { Outcomes } from "./decisions.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
+import { wrongOnDecidedKeys } from "./patterns.js";
 import { isExcused } from "./stable-promises.js";
 import { namedBy, orphanedByFaults, unverifiableOrderKeys } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
@@ -175,6 +176,11 @@ const shownUnitId = (id: ByteString) =>
   `${shortId(id)}#${Buffer.from(id.slice(32), "latin1").toString("hex")}`;
 
 function ringLines(ring: KeyRing): string[] {
+  const patterns = ring.patterns.all.map((pattern) => JSON.stringify(pattern)).sort();
+  return [...patterns, ...keyLines(ring)];
+}
+
+function keyLines(ring: KeyRing): string[] {
   return [...ring.all()]
     .map(({ id, role, label, rules, notBefore, notAfter, revokedAt, addedAt, addedBy, version, rate }) => {
       const by = addedBy === null ? null : shortId(addedBy);
@@ -252,6 +258,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
 
   problems.push(...ledger.decisions.broken(outcomesOf(world, entries), settings.byzantine !== null));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
+  problems.push(...wrongOnDecidedKeys(world, entries, oracle));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
 }

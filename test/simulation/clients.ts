@@ -14,6 +14,7 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
 import { makeKey, randomBytes, shortId } from "./cast.js";
 import { CommandMaker } from "./commands.js";
+import { repliesIn } from "./decisions.js";
 import type { Outcome, Sent } from "./ledger.js";
 import { conditionsIn, drawUnits, type UnitSource } from "./several-units.js";
 import { type SimulatedKey, sign } from "./signatures.js";
@@ -319,6 +320,16 @@ export class Client {
       if (answer.kind === "result" && mayChange(entry.envelope)) ledger.decisions.answered(entry, answer);
       return;
     }
+
+    if (answer.kind === "result" && ledger.decisions.isDecided(entry.id)) {
+      const { replies, flags } = repliesIn(answer);
+      outcome.kind = "result";
+      const isFinal = flags.every((words) => !words.split(" ").includes("late"));
+      const problem = isFinal ? ledger.decisions.answeredPlaced(entry.id, replies, host.name) : null;
+      if (problem !== null) ledger.violate(problem);
+      return;
+    }
+
     // A unit that the newest key ring does not permit is answered, but not recorded.
     const isRecorded = daemon.accepted.has(entry.id) || host.foldersWith(orderKeyOf(entry)) > 0;
     const isAccepted = answer.kind === "result" && isRecorded;

@@ -13,6 +13,7 @@ import { randomBytes, shortId } from "./cast.js";
 import type { Outcomes, UnitOfEnvelope } from "./decisions.js";
 import type { Outcome, Sent } from "./ledger.js";
 import { isInEach } from "./lists/known-lists.js";
+import type { Settings } from "./settings.js";
 import { conditionsIn, type DrawnUnit, disagreements, drawUnits, type UnitSource } from "./several-units.js";
 import { type SimulatedKey, sign } from "./signatures.js";
 import type { Host, World } from "./world.js";
@@ -48,10 +49,15 @@ const RELEASES_MAX = 6;
 /** Milliseconds within which running, connected members decide a unit, in addition to this number of disk syncs. */
 const DECIDED_MS_MAX = 15_000;
 const SYNCS = 10;
+
+/** Returns the milliseconds within which running, connected members decide a unit. */
+export const decidedMsMax = ({ syncEveryMs }: Pick<Settings, "syncEveryMs">): number =>
+  DECIDED_MS_MAX + SYNCS * syncEveryMs;
+
 /**
  * The number of disk syncs that a decision may take. If they take longer than the window, clients stop waiting before.
  */
-const SYNCS_OF_A_DECISION = 4;
+export const SYNCS_OF_A_DECISION = 4;
 
 /** What a client learns about its unit. */
 interface Watcher {
@@ -124,7 +130,7 @@ export class Contention {
     const { scheduler, settings, hosts, heads, ledger } = this.#world;
     if (hosts.some((host) => host.isByzantine && isInEach(heads, host))) return null;
 
-    const patience = DECIDED_MS_MAX + SYNCS * settings.syncEveryMs;
+    const patience = decidedMsMax(settings);
     const deadline = scheduler.time + patience;
     const first = this.#increments.length;
     const isLate = settings.window.past < SYNCS_OF_A_DECISION * settings.syncEveryMs;

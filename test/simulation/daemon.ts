@@ -286,6 +286,16 @@ export function startDaemon(host: Host, world: World): Daemon {
         () => {},
       );
     },
+    requested: (entry, answered) => {
+      ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
+      answered.then((decided) => {
+        if (!alive || misbehaviour !== null || "kind" in decided) return;
+        const replies = decided.answers.map(({ reply }) => reply);
+        const isPlaced = !entry.envelope.decide;
+        const problem = isPlaced ? ledger.decisions.answeredPlaced(entry.id, replies, host.name) : null;
+        if (problem !== null) violate(problem);
+      });
+    },
   });
 
   timeline.open().then(
@@ -309,6 +319,7 @@ export function startDaemon(host: Host, world: World): Daemon {
 
       every(PEERING_TICK_MS, () => {
         peering.tick();
+        front.recorder.patternOrders.tick();
         host.admitted = peering.admission.admitted;
         asRun(() => beginningWatch.check(peering));
         if (misbehaviour !== null) {

@@ -24,7 +24,8 @@ import { signedBytes } from "../../protocol/version-2/envelope.js";
 import { rootOf } from "../../protocol/version-2/hash-tree.js";
 import { randomBytes } from "./cast.js";
 import type { DecisionLie } from "./lies.js";
-import { sha256, signatureOf } from "./signatures.js";
+import { GLOBS } from "./patterns.js";
+import { sha256, sign, signatureOf } from "./signatures.js";
 import type { Host, World } from "./world.js";
 
 /** Maximum number of messages and of decisions that the liar remembers. */
@@ -66,7 +67,22 @@ export class DecisionLiar {
     if (this.#lies("invents-ballots", 0.7)) messages.push(...this.#inBallot(this.#invented(ballot)));
     if (this.#lies("takes-turns", 0.7)) messages.push(...this.#turns(ballot));
     if (this.#lies("invents-votes", 0.7)) messages.push({ kind: "vote", vote: this.#inventedVote(ballot) });
+    if (this.#lies("false-beginnings", 0.5)) messages.push(this.#falseBeginning());
     return messages;
+  }
+
+  /** Returns a unit that declares that a pattern begins, or changes patterns although only administrators may. */
+  #falseBeginning(): DecisionMessage {
+    const { random, genesis, ledger } = this.#world;
+    const glob = random.oneOf([...GLOBS, "unknown:*", "*"]);
+    const argv = ["CLUSTER", random.oneOf(["DECIDED", "DECIDED", "DECIDE", "UNDECIDE"]), glob];
+    const at = Math.max(0, this.#host.clock() + random.oneOf([0, -2_000, 2_000, YEAR_MS]));
+    const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0 };
+    const commands = random.chance(0.2) ? [argv, ["SET", "t0", "forged"]] : [argv];
+    const entry = sign(this.#host.identity, header, commands);
+    // The members may decide on it: a pattern begins if it may.
+    ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [] });
+    return { kind: "unit", body: entry.body, signature: entry.signature };
   }
 
   /** Returns requests for the next round or attempt, or for as many of the last round as used up the rounds before. */

@@ -13,6 +13,7 @@ import { implicitCondition } from "../../protocol/implicit-condition.js";
 import { readCertificate } from "../../protocol/members/decision-messages.js";
 import type { Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
 import { type DecidedOutcome, type Envelope, signedBytes } from "../../protocol/version-2/envelope.js";
 import { unitId } from "../../protocol/version-2/unit-names.js";
@@ -62,6 +63,8 @@ export class DecisionLedger {
   readonly #contradictions: Contradiction[] = [];
   /** The units that were acknowledged with both outcomes, by their ids. */
   readonly #inBothWays = new Map<ByteString, UnitOfEnvelope>();
+  /** The acknowledged answers to envelopes that were only placed, by the ids of the envelopes. */
+  readonly placed = new Map<ByteString, PlacedAnswer>();
   /** The members of each signed list, by its hash. */
   readonly members = new Map<ByteString, readonly ByteString[]>();
 
@@ -73,6 +76,12 @@ export class DecisionLedger {
   /** Whether the members have made contradictory decisions, as one that lies can cause. */
   get isContradictory(): boolean {
     return this.#contradictions.length > 0 || this.#inBothWays.size > 0;
+  }
+
+  /** How often the members have decided that a pattern of decided keys has begun. */
+  get begun(): number {
+    const calls = [...this.#bySlot.values()].flatMap(({ envelope }) => envelope.commands);
+    return calls.filter(([, word]) => word === "DECIDED").length;
   }
 
   /** Returns the acknowledged outcome of a unit, or null if there is none. */
@@ -140,6 +149,15 @@ export class DecisionLedger {
     this.#acknowledged.set(unit, { id, index, word });
   }
 
+  /** Records the answer to an envelope that was only placed. @returns how it differs from an earlier one, or null */
+  answeredPlaced(id: ByteString, replies: readonly Reply[], host: string): string | null {
+    const texts = replies.map(shownPlaced);
+    const before = this.placed.get(id);
+    this.placed.set(id, { texts, host });
+    if (before === undefined || before.texts.join() === texts.join()) return null;
+    return `${shortId(id)} was answered with ${before.texts} by ${before.host}, and with ${texts} by ${host}`;
+  }
+
   /** Whether the decision that was acknowledged on a unit is lost, so that its effect is missing. */
   isLost({ id, index }: UnitOfEnvelope, outcomes: Outcomes): boolean {
     const [decisions, word] = [this.on(id), this.wordOn({ id, index })];
@@ -205,9 +223,9 @@ export class DecisionLedger {
 const isLostDecision = (decision: Entry, { ids, isLost }: Outcomes): boolean =>
   !ids.has(decision.id) && isLost(bytesOf(writeOrderKey(orderKeyOf(decision))));
 
-/** Returns the number of an envelope's units on which members decide. */
-const unitsOf = ({ multi, if: conditions, commands }: Envelope): number =>
-  multi || conditions !== null ? 1 : commands.length;
+/** Returns the number of an envelope's outcomes on which members decide: one if it is only placed. */
+const unitsOf = ({ multi, if: conditions, commands, decide }: Envelope): number =>
+  multi || conditions !== null || !decide ? 1 : commands.length;
 
 /** Returns the outcome of a unit according to a daemon's answer, or null if the answer contains none. */
 function wordIn(envelope: Envelope, index: number, reply: Reply, flags: string): Word | null {
@@ -217,6 +235,26 @@ function wordIn(envelope: Envelope, index: number, reply: Reply, flags: string):
   const isPlain = envelope.if === null && !envelope.ifs?.has(index) && !envelope.multi;
   const implicit = isPlain ? implicitCondition(envelope.commands[index] ?? []) : null;
   return implicit !== null && shownReply(reply) === shownReply(implicit.unmet) ? "unmet" : "applied";
+}
+
+/** An answer to an envelope that was only placed. */
+export interface PlacedAnswer {
+  /** The replies to its units, as texts. */
+  readonly texts: readonly string[];
+  readonly host: string;
+}
+
+/** Returns a reply as a text, in which numbers have one form. */
+export const shownPlaced = (reply: Reply): string => writeReply(reply);
+
+/** Returns the replies in an answer, and their flags. */
+export function repliesIn({ replies, units }: EnvelopeAnswer & { readonly kind: "result" }): {
+  readonly replies: readonly Reply[];
+  readonly flags: readonly string[];
+} {
+  const reader = new RespReader(Buffer.from(replies, "latin1"));
+  const pairs = Array.from({ length: units }, () => [reader.readReply(), reader.readBulk()] as const);
+  return { replies: pairs.map(([reply]) => reply), flags: pairs.map(([, flags]) => flags) };
 }
 
 /** Returns the reply of a command with an implicit condition for a comparison. */

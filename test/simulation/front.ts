@@ -2,12 +2,13 @@
 import type { Logger } from "pino";
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import type { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { DecidedUnits } from "../../daemon/cluster/replica/entry-recorder.js";
 import { Gateway } from "../../daemon/cluster/replica/gateway.js";
 import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";
 import { Recorder } from "../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../daemon/cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
-import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import type { EnvelopeAnswer, RefusedEnvelope } from "../../daemon/engine/answers/request.js";
 import { LocalUnits, NewestDate } from "../../daemon/engine/backends/local-units.js";
 import { Databases } from "../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../daemon/engine/pipeline/pipeline.js";
@@ -44,6 +45,8 @@ export interface FrontParts {
   readonly accepted: (entry: Entry) => void;
   /** Called for an entry that the daemon itself has signed. @param flushed  resolves when the entry is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
+  /** Called for an envelope of the daemon itself on which it requests a decision. */
+  readonly requested: (entry: Entry, decided: Promise<DecidedUnits | RefusedEnvelope>) => void;
 }
 
 export interface Front {
@@ -88,6 +91,7 @@ export function makeFront(parts: FrontParts): Front {
 
   const recorder = new WatchedRecorder(node, soon);
   recorder.signed = signed;
+  recorder.requested = parts.requested;
   const gateway = recorder.gateway as Gateway;
 
   const pipeline = new Pipeline({
@@ -124,6 +128,7 @@ export function makeFront(parts: FrontParts): Front {
 /** A recorder that reports the entries that the daemon itself has signed. */
 class WatchedRecorder extends Recorder {
   signed: FrontParts["signed"] = () => {};
+  requested: FrontParts["requested"] = () => {};
   readonly #own: ByteString;
 
   constructor(node: NodeState, defer: (step: () => void) => void) {
@@ -136,6 +141,12 @@ class WatchedRecorder extends Recorder {
     if (entry.envelope.key === this.#own && !("kind" in recorded))
       this.signed(entry, recorded.flushed ?? Promise.resolve());
     return recorded;
+  }
+
+  override decide(entry: Entry): ReturnType<Recorder["decide"]> {
+    const decided = super.decide(entry);
+    this.requested(entry, decided);
+    return decided;
   }
 }
 

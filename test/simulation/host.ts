@@ -7,6 +7,7 @@
 import type { Admitted } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import type { LastWrite } from "../../daemon/engine/backends/command-path.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-ring.js";
@@ -142,12 +143,16 @@ export class SimulatedHost implements Host {
   }
 
   /** Delivers a command without a signature. */
-  write(argv: readonly ByteString[], answered: (answer: GatewayAnswer) => void = () => {}): void {
+  write(
+    argv: readonly ByteString[],
+    answered: (answer: GatewayAnswer) => void = () => {},
+    lastWrite?: LastWrite,
+  ): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, () => {
       if (this.processor !== processor) return;
       const { daemon } = this;
-      daemon?.front?.gateway.execute(argv, { db: 0, as: null }).then(
+      daemon?.front?.gateway.execute(argv, { db: 0, as: null, lastWrite }).then(
         (answer) => {
           if (!daemon.isAlive()) return;
           this.#world.trace(this.name, () => `answers ${JSON.stringify(argv)}: ${JSON.stringify(answer)}`);

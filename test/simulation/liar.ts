@@ -113,16 +113,20 @@ export class Liar {
     const { random } = this.#world;
     const now = this.#host.clock();
     const far = () => now + random.oneOf([DAY_MS, 1_000 * DAY_MS, -DAY_MS]);
-    let { pruned, state, clock } = message;
+
+    let { pruned, state, clock, latest } = message;
     if (this.#lies("gap", 1)) [pruned, state] = [Math.max(pruned, EPOCH + 1_000), "live"];
     if (this.#lies("pruned")) pruned = random.oneOf([EPOCH + random.below(20_000), now, far()]);
     if (this.#lies("state")) state = random.oneOf(["live", "catching-up", "isolated"] as const);
     if (this.#lies("clock")) clock = far();
+    if (this.#lies("latest")) latest = random.oneOf([0, now, now + 10_000, far()]);
+
     return {
       ...message,
       pruned,
       state,
       clock,
+      latest,
       watermark: this.#watermark(message.watermark),
       ...this.#totals(message, to),
     };

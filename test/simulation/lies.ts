@@ -40,5 +40,11 @@ export const DECISION_LIES = [
   "repeats-decisions",
 ] as const;
 
-export type DecisionLie = (typeof DECISION_LIES)[number];
-export type Lie = (typeof LIES)[number] | DecisionLie;
+/**
+ * The lies of a byzantine member of a list about decided keys: a false latest date in its reports, units about patterns
+ * that may not begin or do not exist, and writes to decided keys without a decision.
+ */
+export const PATTERN_LIES = ["latest", "false-beginnings", "void-writes"] as const;
+
+export type DecisionLie = (typeof DECISION_LIES)[number] | "false-beginnings";
+export type Lie = (typeof LIES)[number] | DecisionLie | (typeof PATTERN_LIES)[number];

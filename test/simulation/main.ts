@@ -4,10 +4,11 @@
  *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
  *   --except N,N   skips seeds
  *   --without rot,wipe,votes   leaves out kinds of faults and lies, or features: tables, groups, scripts, claims,
- *   comparing, lists, contention, several
+ *   comparing, lists, contention, several, patterns
+ *   --only-patterns   runs only the seeds in which keys are decided
  */
 import { parseArgs } from "node:util";
-import { simulate } from "./simulate.js";
+import { makeWorld, simulate } from "./simulate.js";
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     keep: { type: "boolean", default: false },
     without: { type: "string", default: "" },
     except: { type: "string", default: "" },
+    "only-patterns": { type: "boolean", default: false },
   },
 });
 
@@ -27,6 +29,8 @@ const FIGURES = [
   "entries",
   "acknowledged",
   "decided",
+  "placed",
+  "begun",
   "stable",
   "replicated",
   "snapshots",
@@ -63,6 +67,7 @@ async function main(): Promise<void> {
   const started = performance.now();
   const [first, count] = [Number(values.from), Number(values.seeds)];
   let failed = 0;
+  let ran = 0;
   const sums: Record<string, number> = {};
   const except = new Set(values.except.split(","));
 
@@ -70,6 +75,9 @@ async function main(): Promise<void> {
     if (except.has(String(seed))) continue;
     // This line shows which seed was running if a user ends a run that hangs.
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
+    if (values["only-patterns"] && makeWorld(seed, null, without).settings.patterns === 0) continue;
+
+    ran++;
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;
     for (const name of FIGURES) sums[name] = (sums[name] ?? 0) + verdict[name];
@@ -83,10 +91,8 @@ async function main(): Promise<void> {
     );
     if (!values.keep && failed >= 5) break;
   }
-  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / count).toFixed(2)}`).join(", "));
-  console.log(
-    `${failed} of ${count} runs failed, ${((performance.now() - started) / count).toFixed(0)} ms each`,
-  );
+  console.log(FIGURES.map((name) => `${name} ${((sums[name] ?? 0) / ran).toFixed(2)}`).join(", "));
+  console.log(`${failed} of ${ran} runs failed, ${((performance.now() - started) / ran).toFixed(0)} ms each`);
 }
 
 await main();

@@ -5,9 +5,11 @@
  */
 
 import "../support/installed-families.js";
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { Database } from "../../daemon/store/database.js";
 import { isKeyCommand, type KeyRing } from "../../daemon/store/key-ring.js";
 import type { SeveralCommands } from "../../daemon/store/keyspace/unit.js";
+import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import { connectionMistake } from "../../daemon/store/unit-permission.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,6 +23,10 @@ export interface NaiveUnit {
   readonly reply: Reply;
   /** Whether the unit must have changed nothing, because it was not permitted or a condition did not hold. */
   readonly isVoid: boolean;
+  /** Whether it writes decided keys, but the members have not decided on it. */
+  readonly isUndecided: boolean;
+  /** Whether it has only keys on all of whose writes the members decide at its position. */
+  readonly isOnDecidedKeys: boolean;
 }
 
 export interface NaiveState {
@@ -76,16 +82,37 @@ interface Running {
   readonly group: readonly Argv[];
 }
 
+/** Whether each key of a unit's commands matches a pattern that has begun and ends with a star. */
+function areDecided(group: readonly Argv[], db: number, { patterns, table }: KeyRing): boolean {
+  if (patterns.begun.isEmpty || table === null) return false;
+  const touches = group.flatMap((argv) => {
+    const command = table.resolve(argv);
+    return command instanceof CommandFailure ? [] : touchesOf(command.keys, argv);
+  });
+  const isDecided = (key: ByteString) =>
+    patterns.begun.all.some(({ glob, ...one }) => one.db === null && key.startsWith(glob.slice(0, -1)));
+  return (
+    touches.length > 0 &&
+    touches.every(({ key, ...touch }) => key !== null && (touch.db ?? db) === db && isDecided(key))
+  );
+}
+
 const NOPERM: Reply = { kind: "error", text: "NOPERM" };
 const UNMET: Reply = { kind: "nil-array" };
 
 function runUnit({ database, ring, envelope, index, unit, group }: Running): NaiveUnit {
   const { key, multi, decided } = envelope;
   const conditions = envelope.if ?? envelope.ifs?.get(index) ?? null;
-  // A decided envelope has either one unit, or units of one command each.
-  const outcome = decided?.outcomes[index] ?? null;
+  // A decided envelope has either one unit, or units of one command each. One without `decide` is only placed.
+  const outcome = envelope.decide ? (decided?.outcomes[index] ?? null) : null;
   database.table = ring.table ?? database.table;
-  const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
+
+  const { begun } = ring.patterns;
+  const isUndecided = decided === null && begun.findIn({ commands: group, db: unit.db }, ring) !== null;
+  const about = { isUndecided, isOnDecidedKeys: areDecided(group, unit.db, ring) };
+  const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true, ...about });
+  if (isUndecided) return refused(NOPERM);
+
   // A daemon may add its own key only if no other key could add it.
   const newcomer = ring.introduction(group, key, unit.at);
   const signer = ring.find(key) ?? newcomer;
@@ -93,9 +120,10 @@ function runUnit({ database, ring, envelope, index, unit, group }: Running): Nai
   if (group.some((argv) => connectionMistake(argv) !== null)) return refused(NOPERM);
   const denial = ring.judge(signer, group, { conditions });
   if (denial !== null && (newcomer === null || !denial.text.startsWith("NOPERM"))) return refused(denial);
-  const done = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: false });
+
+  const done = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: false, ...about });
   if (isKeyCommand(group[0] as Argv)) {
-    const replies = group.map((argv) => ring.execute(argv, unit, signer));
+    const replies = group.map((argv) => ring.execute(argv, { ...unit, isDecided: decided !== null }, signer));
     return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
 

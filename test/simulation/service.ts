@@ -5,6 +5,7 @@
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, shortId } from "./cast.js";
 import { partlyOrphaned } from "./checks.js";
+import { decidedMsMax } from "./contention.js";
 import { restartFailed } from "./faults.js";
 import { type SimulatedKey, sign } from "./signatures.js";
 import { noteStable } from "./stable-promises.js";
@@ -74,8 +75,16 @@ async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
     probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });
-  const patience = isFinalAwaited ? settings.window.past + STABLE_MS : ANSWERED_MS;
+  let patience = isFinalAwaited ? settings.window.past + STABLE_MS : ANSWERED_MS;
   await scheduler.runUntil(scheduler.time + patience);
+
+  // No date becomes final while a member has voted and the decision is not made.
+  const isDecisionAwaited = isFinalAwaited && settings.patterns > 0;
+  if (isDecisionAwaited && [...answers.values()].includes("no answer")) {
+    await scheduler.runUntil(scheduler.time + decidedMsMax(settings));
+    patience += decidedMsMax(settings);
+  }
+
   return [...answers]
     .filter(([, text]) => text !== "result")
     .map(([{ name }, text]) => `${name} does not serve ${patience} ms after a write: ${text}`);

@@ -4,7 +4,7 @@
  */
 import type { PeeringLimits } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
-import { DECISION_LIES, LIES, LISTED_LIES, type Lie } from "./lies.js";
+import { DECISION_LIES, LIES, LISTED_LIES, type Lie, PATTERN_LIES } from "./lies.js";
 
 export const FAULTS = [
   "lossy",
@@ -85,6 +85,8 @@ export interface Settings {
   readonly lists: boolean;
   /** The number of units of clients that contend for locks and counters, on which the members of the list decide. */
   readonly contended: number;
+  /** The number of orders and writes on decided keys; 0: no pattern is announced. */
+  readonly patterns: number;
   /** The share of the envelopes on which members decide that have several units. */
   readonly several: number;
   /** The share of a client's calls that use version 1, which a daemon signs. */
@@ -206,6 +208,11 @@ export function drawListedLies(random: SeededRandom, others: ReadonlySet<Lie>): 
   return new Set([...decisions, ...[...others].filter((lie) => LISTED_LIES.has(lie))]);
 }
 
+/** Draws the lies about decided keys in the same way. Called only for runs with such keys and a byzantine member. */
+export function drawPatternLies(random: SeededRandom): readonly Lie[] {
+  return [random.oneOf(PATTERN_LIES), ...PATTERN_LIES.filter(() => random.chance(LIE))];
+}
+
 /** Draws whether members are listed. Called only for runs with administrators. */
 export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
@@ -221,9 +228,19 @@ export function drawContended(random: SeededRandom): number {
   return random.chance(CONTENDED) ? random.between(8, 40) : 0;
 }
 
+const PATTERNS = 0.6;
+
+/** Draws the number of orders and writes on decided keys in the same way. Called only for lists. */
+export function drawPatterns(random: SeededRandom): number {
+  return random.chance(PATTERNS) ? random.between(20, 120) : 0;
+}
+
 export function drawSettings(
   random: SeededRandom,
-): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists" | "contended" | "several"> {
+): Omit<
+  Settings,
+  "tables" | "groups" | "scripts" | "claims" | "lists" | "contended" | "several" | "patterns"
+> {
   const byzantineSettings = drawByzantineSettings(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

@@ -18,7 +18,7 @@ import {
 } from "./checks.js";
 import { sowClaims, wrongClaims } from "./claims.js";
 import { Client, KeyChest } from "./clients.js";
-import { Contention } from "./contention.js";
+import { Contention, SYNCS_OF_A_DECISION } from "./contention.js";
 import { heal, restartFailed, sowFaults } from "./faults.js";
 import { SimulatedHost } from "./host.js";
 import { Ledger } from "./ledger.js";
@@ -27,6 +27,7 @@ import { brokenLists } from "./lists/list-checks.js";
 import { ListWork } from "./lists/list-work.js";
 import { Network } from "./network.js";
 import { Operator } from "./operator.js";
+import { PatternWork } from "./patterns.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
 import {
@@ -36,6 +37,8 @@ import {
   drawGroups,
   drawListedLies,
   drawLists,
+  drawPatternLies,
+  drawPatterns,
   drawScripts,
   drawSettings,
   drawTables,
@@ -57,6 +60,9 @@ export interface Verdict {
   readonly acknowledged: number;
   /** The number of acknowledged decisions. */
   readonly decided: number;
+  /** The number of acknowledged envelopes that were only placed, and of patterns that have begun. */
+  readonly placed: number;
+  readonly begun: number;
   /** The number of promises of finality. */
   readonly stable: number;
   readonly replicated: number;
@@ -106,6 +112,12 @@ const SHIFTS_MAX = 3;
 const RESTARTS = 0.3;
 /** The maximum number of milliseconds that each of them is down. */
 const RESTART_MS = 3_000;
+/** Milliseconds by which runs with decided keys are longer. */
+const PATTERNS_MS = 25_000;
+/** The window in these runs, unless a decision takes longer: with a longer one, patterns begin later. */
+const PATTERNS_WINDOW = { past: 3_000, future: 2_000 };
+/** How many times rarer faults are in these runs, because a disconnection begins the wait for a pattern again. */
+const PATTERNS_FAULTS = 4;
 /** Milliseconds in which messages in flight arrive. */
 const SETTLE_MS = 500;
 /** Maximum milliseconds by which a folded entry may be ahead of a clock. */
@@ -116,8 +128,8 @@ export type Trace = (line: string) => void;
 export interface SimulateOptions {
   readonly print?: Trace | null;
   /**
-   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention`, `several` and
-   * `administrators` leave out features.
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention`, `several`,
+   * `patterns` and `administrators` leave out features.
    */
   readonly without?: readonly string[];
 }
@@ -146,6 +158,7 @@ export async function simulate(
     lists?.sow();
     const contention = contentionIn(world, seed);
     contention?.sow();
+    patternsIn(world, seed)?.sow();
     await scheduler.runUntil(settings.workMs);
     world.trace("world", () => "the faults have ended");
     heal(world);
@@ -181,6 +194,8 @@ export async function simulate(
     entries,
     acknowledged: ledger.acknowledged.size,
     decided: ledger.decisions.acknowledged,
+    placed: ledger.decisions.placed.size,
+    begun: ledger.decisions.begun,
     stable: ledger.stable.length,
     replicated: ledger.replicated,
     snapshots: ledger.snapshots,
@@ -216,7 +231,12 @@ export function makeWorld(
     !without.includes("lists");
 
   const lists = mayHaveLists && drawLists(new SeededRandom(seed, isHonest ? 4 : 10));
-  const lies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
+  const patterns =
+    lists && !without.includes("patterns") ? drawPatterns(new SeededRandom(seed, isHonest ? 13 : 15)) : 0;
+  const patternLies = isHonest || patterns === 0 ? [] : drawPatternLies(new SeededRandom(seed, 16));
+  const listedLies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
+  const lies = [...listedLies, ...patternLies];
+
   // A lost folder and a liar together are a majority of three.
   const excluded = lists && !isHonest ? [...without, "wipe"] : without;
   // Entries that only removed members have are lost, as their lists say, and claims among them.
@@ -224,6 +244,10 @@ export function makeWorld(
 
   const settings = {
     ...drawn,
+    // A pattern begins once the writes from before it are final.
+    workMs: patterns > 0 ? PATTERNS_MS + drawn.workMs : drawn.workMs,
+    window: patterns > 0 ? patternsWindow(drawn) : drawn.window,
+    faultEveryMs: patterns > 0 ? PATTERNS_FAULTS * drawn.faultEveryMs : drawn.faultEveryMs,
     lists,
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
@@ -231,17 +255,18 @@ export function makeWorld(
     claims: mayClaim ? drawClaims(new SeededRandom(seed, 5)) : 0,
     contended: lists && !without.includes("contention") ? drawContended(new SeededRandom(seed, 7)) : 0,
     several: without.includes("several") ? 0 : SEVERAL,
+    patterns,
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
     },
     faults: new Set([...drawn.faults].filter((fault) => !excluded.includes(fault))),
-    lies: new Set([...lies].filter((lie) => !without.includes(lie))),
+    lies: new Set(lies.filter((lie) => !without.includes(lie))),
     ...fixed,
   };
 
   const genesis =
-    settings.contended === 0
+    settings.contended === 0 && settings.patterns === 0
       ? drawnGenesis
       : { ...drawnGenesis, contender: makeKey(new SeededRandom(seed, 9)) };
 
@@ -317,6 +342,19 @@ async function restartAll({ hosts, random, scheduler, trace }: World, seed: numb
   for (const host of hosts) host.restartAfter(random.between(10, RESTART_MS));
   await scheduler.runUntil(scheduler.time + RESTART_MS + PEERING_LIMITS.catchUpMs);
   return true;
+}
+
+const patternsWindow = ({ syncEveryMs }: Pick<Settings, "syncEveryMs">): Settings["window"] => ({
+  ...PATTERNS_WINDOW,
+  past: Math.max(PATTERNS_WINDOW.past, SYNCS_OF_A_DECISION * syncEveryMs),
+});
+
+/** Returns the run's clients that write decided keys, or null if there are none. */
+function patternsIn(world: World, seed: number): PatternWork | null {
+  const { contender } = world.genesis;
+  return contender === undefined || world.settings.patterns === 0
+    ? null
+    : new PatternWork(world, seed, contender);
 }
 
 /** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */

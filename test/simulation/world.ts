@@ -5,6 +5,7 @@ import type { Peering } from "../../daemon/cluster/peers/peering.js";
 import type { Admitted } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import type { LastWrite } from "../../daemon/engine/backends/command-path.js";
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
 import type { Timeline } from "../../daemon/timeline/timeline.js";
@@ -120,7 +121,7 @@ export interface Host {
     answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
   ): void;
   /** Delivers a command without a signature. */
-  write(argv: readonly ByteString[], answered?: (answer: GatewayAnswer) => void): void;
+  write(argv: readonly ByteString[], answered?: (answer: GatewayAnswer) => void, lastWrite?: LastWrite): void;
   script(calls: readonly (readonly ByteString[])[]): void;
   /** Whether the entry at an order key is on the disk and sound. */
   stores(orderKey: ByteString): boolean;

@@ -5,6 +5,7 @@
  * they sign lists until all daemons of one list are running.
  */
 
+import { PEERING_LIMITS } from "../../../daemon/cluster/peers/shared/peering-limits.js";
 import type { KnownList } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type MemberView, rawId } from "../../../tools/cli/members/member-views.js";
@@ -14,6 +15,9 @@ import type { Host, World } from "../world.js";
 import { Administrator, type Answers, type Wanted } from "./administrator.js";
 import { isInEach, isRemoved, isSound, SignedLists } from "./known-lists.js";
 
+/** In runs with decided keys: milliseconds between two visits on average, until there is a list and afterwards. */
+const FIRST_EVERY_MS = 1_500;
+const RARELY_MS = 15_000;
 /** Milliseconds until the first list: before anything was published, some time later, or after the faults. */
 const BEGINS_MS = [80, 110, 110, 400, 1_500, 6_000, Infinity];
 /** Milliseconds to wait for answers, the first time and later. */
@@ -32,6 +36,9 @@ const SETTLING_MS_MAX = 150_000;
 const FORCED_AFTER_MS = 60_000;
 /** Further milliseconds in which new daemons may receive the data. */
 const JOINING_MS = 45_000;
+const NONE_LIVE = "no member is live";
+/** A part of the objection to several new daemons, which would outvote those that have the data. */
+const FEWER = "add fewer daemons";
 
 export class ListWork {
   readonly #world: World;
@@ -53,7 +60,9 @@ export class ListWork {
     this.#signed = new SignedLists(world);
     const parts = { world, random: new SeededRandom(seed, 6), signed: this.#signed };
     this.#administrators = ["a0", "a1"].map((name) => new Administrator({ ...parts, name }));
-    this.#everyMs = this.#random.oneOf([1_000, 2_500, 5_000]);
+    const everyMs = this.#random.oneOf([1_000, 2_500, 5_000]);
+    // Each list begins the wait again until a pattern of decided keys begins.
+    this.#everyMs = world.settings.patterns > 0 ? RARELY_MS : everyMs;
     const isByHalf = this.#random.chance(0.5);
     this.#liar = world.hosts.find(({ isByzantine }) => isByzantine) ?? null;
     this.#allReturn = this.#liar === null && isByHalf;
@@ -66,9 +75,13 @@ export class ListWork {
     const again = () => {
       if (scheduler.time > settings.workMs || (this.#liar !== null && this.#world.heads.length > 0)) return;
       this.#visit();
-      scheduler.after(this.#random.between(this.#everyMs >> 1, 2 * this.#everyMs), null, again);
+      const isFirst = settings.patterns > 0 && this.#world.heads.length === 0;
+      const everyMs = isFirst ? FIRST_EVERY_MS : this.#everyMs;
+      scheduler.after(this.#random.between(everyMs >> 1, 2 * everyMs), null, again);
     };
-    const first = this.#random.oneOf(BEGINS_MS);
+    const drawn = this.#random.oneOf(BEGINS_MS);
+    // Without a list, no pattern can be announced.
+    const first = settings.patterns > 0 ? FIRST_EVERY_MS : drawn;
     if (first !== Infinity) scheduler.after(first, null, again);
   }
 
@@ -208,8 +221,11 @@ export class ListWork {
     const deadline = scheduler.time + SETTLING_MS_MAX + transferMs;
     const forcesFrom = scheduler.time + FORCED_AFTER_MS;
     let helpsFrom = scheduler.time + SETTLING_MS_MAX / 2;
+    // A byzantine member that sends entries and answers no comparison can keep the others from going live for so long.
+    const noneLiveDeadline = deadline + (this.#liar === null ? 0 : PEERING_LIMITS.catchUpMaxMs);
     let problem: string | null = "no daemon answers";
-    while (scheduler.time < deadline) {
+
+    while (scheduler.time < (problem === NONE_LIVE ? noneLiveDeadline : deadline)) {
       // A failure caused by a full disk may be reported after space was freed.
       for (const host of this.#world.hosts) restartFailed(host);
       this.#signed.update(true);
@@ -225,7 +241,7 @@ export class ListWork {
         const to = hosts.filter(
           (host) => isInEach(heads, host) || change.add.includes(hexOf(host.identity.id)),
         );
-        const objection = administrator.sign(answers, change, to);
+        const objection = this.#sign(answers, change, to);
         // Daemons without data would outvote the others, which would then lose what only they have. They are awaited
         // for longer, because faults may prevent that they ever receive the data.
         const waitMs = objection?.includes("would not have the data") ? JOINING_MS : 0;
@@ -239,6 +255,21 @@ export class ListWork {
       if (help()) helpsFrom = scheduler.time + SETTLING_MS_MAX / 4;
     }
     return problem;
+  }
+
+  /**
+   * Signs a list. If the administrator objects to several new daemons, it adds only one of them in runs with decisions:
+   * daemons without the data would outvote those that have it, and the members could no longer decide.
+   * @returns why it did not sign, or null if it did
+   */
+  #sign(answers: Answers, change: Wanted, to: readonly Host[]): string | null {
+    const [administrator] = this.#administrators as [Administrator];
+    const objection = administrator.sign(answers, change, to);
+    const [first] = change.add;
+    const { contended, patterns } = this.#world.settings;
+    const mayAddOne = first !== undefined && contended + patterns > 0;
+    if (objection?.includes(FEWER) !== true || !mayAddOne) return objection;
+    return administrator.sign(answers, { ...change, add: [first] }, to);
   }
 
   /** Returns the next change that leads to a list of running daemons, or null if no change is needed. */
@@ -278,7 +309,7 @@ export class ListWork {
     });
     if (outdated !== undefined)
       return `${outdated.name} does not use the list: ${outdated.daemon?.lists?.isJoining ? "it has not joined yet" : "it knows another"}`;
-    if (!honest.some((host) => isInEach(heads, host) && isSound(host, true))) return "no member is live";
+    if (!honest.some((host) => isInEach(heads, host) && isSound(host, true))) return NONE_LIVE;
     return this.#signed.isInFlight ? "daemons may still receive a list" : null;
   }
 }
