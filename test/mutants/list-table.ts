@@ -181,6 +181,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/members/reported-member-list.test.js",
   },
   {
+    name: "lists: a member that has joined, and is catching up, counts as one that has the data",
+    file: "tools/cli/members/next-member-list.js",
+    find: "(joining || !hasCaughtUp(state))",
+    replace: "joining",
+    test: "test/tools/cli/members/next-member-list.test.js",
+  },
+  {
     name: "lists: one daemon can invent a list that an administrator continues",
     file: "tools/cli/members/next-member-list.js",
     find: "if (2 * count < queried)",

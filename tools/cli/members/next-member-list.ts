@@ -177,15 +177,18 @@ function tooManyWithoutData(
   heads: readonly KnownList[],
 ): string | null {
   const added = members.filter((id) => !heads.some(({ list }) => list.members.includes(id)));
-  const joiners = views.filter(({ id, joining }) => joining && members.includes(rawId(id)));
-  const without = new Set([...added, ...joiners.map(({ id }) => rawId(id))]);
+  // One that has joined may still lack what the others have pruned.
+  const late = views.filter(
+    ({ id, state, joining }) => (joining || !hasCaughtUp(state)) && members.includes(rawId(id)),
+  );
+  const without = new Set([...added, ...late.map(({ id }) => rawId(id))]);
   if (added.length === 0 || 2 * without.size <= members.length) return null;
 
-  const joiner = joiners.find(({ id }) => !added.includes(rawId(id)));
+  const awaited = late.find(({ id }) => !added.includes(rawId(id)));
   const next =
-    joiner === undefined
+    awaited === undefined
       ? "add fewer daemons, and the others when dbsync members list shows these live"
-      : `wait until dbsync members list shows ${joiner.address} live, and try again`;
+      : `wait until dbsync members list shows ${awaited.address} live, and try again`;
   return (
     `${without.size} of the ${members.length} daemons on the list would not have the data yet, and could outvote those that have it: ` +
     `${next}; with --force, writes that only the others have may be lost`

@@ -79,9 +79,11 @@ test("a list of which most daemons would not have the data yet is refused", () =
   assert.equal(next([view("A", [one]), view("B", [])], change("B")).number, 2);
   assert.throws(() => next([view("A", [one])], change("BC")), /2 of the 3 daemons .* add fewer daemons/);
 
-  const views = [view("A", [grown]), view("B", [grown], joining), view("C", [])];
-  assert.throws(() => next(views, change("C")), /2 of the 3 daemons .* b:1111 live/);
-  assert.equal(next(views, change("C", "", { force: true })).number, 3);
+  for (const late of [joining, { state: "catching-up" }]) {
+    const views = [view("A", [grown]), view("B", [grown], late), view("C", [])];
+    assert.throws(() => next(views, change("C")), /2 of the 3 daemons .* b:1111 live/);
+    assert.equal(next(views, change("C", "", { force: true })).number, 3);
+  }
   const joined = [view("A", [grown]), view("B", [grown]), view("C", [])];
   assert.equal(next(joined, change("C")).number, 3);
   // Half of the daemons are no majority, and a removal adds none without data.
