@@ -48,9 +48,14 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
       .replaceAll("/backup", join(folder.path, "backup"));
   }
 
-  /** Replaces the addresses in a command: servers by addresses that refuse connections, listeners by free ports. */
+  /**
+   * Replaces the addresses in a command: servers by addresses that refuse connections, listeners by free ports. Waits
+   * for these servers last a second.
+   */
   async function withTestAddresses({ program, text }: Checked): Promise<string> {
-    let command = inFolder(text).replace(/--at \S+/, "--at 2026-01-31T11:58:20Z");
+    let command = inFolder(text)
+      .replace(/--at \S+/, "--at 2026-01-31T11:58:20Z")
+      .replace(/--wait \d+|(?<=status )--wait\b(?! \d)/, "--wait 1");
     if (program === "dbsync")
       command = command
         .replace(/(\s(?:-s|--servers)\s+)\S+/, `$1${refusing}`)
@@ -62,11 +67,11 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
     return command.replace(program, `exec ${process.execPath} ${programPaths[program as "dbsync"]}`);
   }
 
-  /** Runs a command. @returns its usage error, or null if it has none */
-  async function usageError(command: Checked): Promise<string | null> {
+  /** Runs a command. @param page  the page whose profiles it uses @returns its usage error, or null if it has none */
+  async function usageError(command: Checked, page = "no page"): Promise<string | null> {
     const text = await withTestAddresses(command);
     if (command.program === "dbsync-proxy") return await usageErrorOfProxy(text);
-    const env = { DBSYNC_SERVERS: refusing };
+    const env = { DBSYNC_SERVERS: refusing, XDG_CONFIG_HOME: join(folder.path, page) };
     const { code, stderr } = await run("sh", ["-c", text], { cwd: folder.path, env });
     return code === USAGE ? stderr : null;
   }
@@ -99,17 +104,22 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
         commands.some((command) => command.program === program),
         program,
       );
-    // A command that appears on two pages is checked once.
-    const different = [...new Map(commands.map((command) => [command.text, command])).values()];
+    // Commands with a profile need those before them on their page.
+    const isOfProfile = ({ text }: ConsoleCommand) => /\bprofile\b/.test(text);
+    const pageOf = (command: ConsoleCommand) =>
+      isOfProfile(command) ? command.where.replace(/:\d+$/, "") : undefined;
+
+    // Any other command that appears on two pages is checked once.
+    const keyOf = (command: ConsoleCommand) => `${pageOf(command)} ${command.text}`;
+    const different = [...new Map(commands.map((command) => [keyOf(command), command])).values()];
     const wrong: string[] = [];
     const check = async (some: ConsoleCommand[]): Promise<void> => {
       for (let command = some.shift(); command !== undefined; command = some.shift()) {
-        const problem = await usageError(command);
+        const problem = await usageError(command, pageOf(command));
         if (problem !== null) wrong.push(`${command.where}: ${command.text}: ${problem.split("\n")[0]}`);
       }
     };
-    // Commands with a profile need those before them on their page.
-    const isOfProfile = ({ text }: ConsoleCommand) => /\bprofile\b/.test(text);
+
     const others = different.filter((command) => !isOfProfile(command));
     const parallel = Array.from({ length: TOGETHER }, () => check(others));
     await Promise.all([...parallel, check(different.filter(isOfProfile))]);
