@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
-import { ActiveCluster } from "../support/active-cluster.js";
+import { type TestContext, test } from "node:test";
+import { ActiveCluster, PATIENT } from "../support/active-cluster.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type Served, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -23,53 +23,62 @@ const COUNT = 2;
 /** The figures of a library, by name. */
 type Figures = Readonly<Record<string, Readonly<Record<string, number>> | undefined>>;
 
-/** Returns how often followers did not wait for a member any longer. */
-async function gapsOf(cluster: ActiveCluster): Promise<number> {
-  const statuses = (await cluster.answers("TIMELINE", "STATUS")) as unknown[][];
-  return statuses.reduce((sum, flat) => sum + Number(flat[flat.indexOf("followers-gaps") + 1]), 0);
-}
-
 /** Runs the program. @returns what it counted, by library */
-async function figuresOf(ports: readonly number[]): Promise<Figures> {
-  const ended = await run(process.execPath, [join(npm, "two-servers.mjs"), ...ports.map(String)], {});
+async function figuresOf(mode: "peers" | "order", ports: readonly number[]): Promise<Figures> {
+  const args = [join(npm, "two-servers.mjs"), mode, ...ports.map(String)];
+  const ended = await run(process.execPath, args, {});
   assert.equal(ended.code, 0, ended.stdout + ended.stderr);
   return JSON.parse(ended.stdout) as Figures;
 }
 
+/**
+ * Checks that the clients that follow streams have missed nothing. On a busy machine, a daemon may have left the other
+ * one out for a moment. Then its clients may miss entries.
+ */
+function assertNothingMissed(t: TestContext, figures: Figures): void {
+  for (const [name, { leftOut, jobs, returned, missed, messages, received } = {}] of Object.entries(
+    figures,
+  )) {
+    if (leftOut === undefined) continue;
+    if (leftOut > 0) t.diagnostic(`not checked, because a daemon was left out: ${name}`);
+    else assert.deepEqual([returned, missed ?? 0, received], [jobs, 0, messages], name);
+  }
+}
+
 test("at two daemons, sessions are the same and counts expire", { skip }, async (t) => {
-  await using cluster = await ActiveCluster.start(COUNT, { hasDocuments: true });
+  await using cluster = await ActiveCluster.start(COUNT, { hasDocuments: true, isPatient: true });
   const ports = cluster.indices.map((index) => cluster.respPort(index));
-  const figures = await figuresOf([...ports, ...cluster.indices.map((index) => cluster.mongoPort(index))]);
+  const figures = await figuresOf("peers", [
+    ...ports,
+    ...cluster.indices.map((index) => cluster.mongoPort(index)),
+  ]);
   t.diagnostic(`two daemons: ${JSON.stringify(figures)}`);
   const { saves = 0, reportedAsModified = 0, tookEffect } = figures["mongoose's versions"] ?? {};
   assert.deepEqual([tookEffect, reportedAsModified > saves / 2], [saves / 2, true]);
   const { races = 0, bothInserted = 0, documents } = figures["unique index"] ?? {};
   assert.deepEqual([documents, bothInserted > 0], [races, true]);
-  // On a busy machine, a daemon may be left out for a moment.
-  const isComplete = (await gapsOf(cluster)) === 0;
-  for (const [name, { jobs, returned, messages, received } = {}] of Object.entries(figures)) {
-    if (name.startsWith("QueueEvents") && isComplete) assert.equal(returned, jobs, name);
-    if (name.startsWith("socket.io") && isComplete) assert.equal(received, messages, name);
-  }
+  assertNothingMissed(t, figures);
 });
 
 test("with --order, the same holds, and a plain SET NX has one owner", {
   skip: skip || skipWithout("nats-server"),
 }, async (t) => {
   await using nats = await NatsServer.start();
-  const order = ["-s", makeKeyPair().file, "--order", `nats://127.0.0.1:${nats.port}/writes`];
+  const order = ["-s", makeKeyPair().file, "--order", `nats://127.0.0.1:${nats.port}/writes`, ...PATIENT];
   const start = () => startDaemon([...order, "--resp", "0", "--mongo", "0"]);
   const daemons = await Promise.all(Array.from({ length: COUNT }, start));
   try {
     const ports = (served: Served) => Promise.all(daemons.map((daemon) => daemon.portOf(served)));
-    const figures = await figuresOf([...(await ports("Redis clients")), ...(await ports("MongoDB clients"))]);
+    const figures = await figuresOf("order", [
+      ...(await ports("Redis clients")),
+      ...(await ports("MongoDB clients")),
+    ]);
     t.diagnostic(`with --order: ${JSON.stringify(figures)}`);
     assert.equal(figures["SET NX"]?.["twoOwners"], 0);
     const { reportedAsModified, tookEffect } = figures["mongoose's versions"] ?? {};
     assert.equal(reportedAsModified, tookEffect);
     assert.equal(figures["unique index"]?.["bothInserted"], 0);
-    for (const [name, { jobs, returned } = {}] of Object.entries(figures))
-      if (name.startsWith("QueueEvents")) assert.equal(returned, jobs, name);
+    assertNothingMissed(t, figures);
   } finally {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   }

@@ -35,8 +35,8 @@ interface Options {
   readonly delayMs?: number;
 }
 
-/** The options with which a daemon refuses neither writes nor scripts after a pause of its process. */
-const PATIENT = ["--standstill", "1m", "--lua-time-limit", "1m"];
+/** The options with which daemons refuse neither writes nor scripts after a pause of a process. */
+export const PATIENT = ["--standstill", "1m", "--lua-time-limit", "1m"];
 
 export class ActiveCluster implements AsyncDisposable {
   readonly indices: readonly number[];

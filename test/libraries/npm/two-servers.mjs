@@ -1,6 +1,7 @@
 /**
- * Libraries for sessions, limits and locks whose programs use two servers at the same moment. Arguments: the ports for
- * Redis clients, then those for MongoDB drivers. Writes what it counted to stdout, as a line of JSON.
+ * Libraries for sessions, limits and locks whose programs use two servers at the same moment. Arguments: `peers` or
+ * `order`, the ports for Redis clients, then those for MongoDB drivers. Writes what it counted to stdout, as a line of
+ * JSON.
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -22,7 +23,10 @@ import { io } from "socket.io-client";
 
 const ROUNDS = 40;
 const CALLS = 5;
-const ports = process.argv.slice(2).map(Number);
+/** Milliseconds after which a condition that does not become true ends the program. */
+const UNTIL_MS = 120_000;
+const mode = process.argv[2];
+const ports = process.argv.slice(3).map(Number);
 const [redisPorts, mongoPorts] = [ports.slice(0, 2), ports.slice(2)];
 const clients = redisPorts.map((port) => new Redis({ port }));
 const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
@@ -30,22 +34,47 @@ const both = (call) => Promise.all([0, 1].map(call));
 const cookie = { originalMaxAge: null, expires: null, secure: false };
 const figures = {};
 
+/** Waits until a condition is met. @param what  the condition, for the error message */
+async function until(what, holds) {
+  for (const endsAt = performance.now() + UNTIL_MS; !(await holds()); await setTimeout(1))
+    if (performance.now() > endsAt) throw new Error(`${what()}: not within ${UNTIL_MS} ms`);
+}
+
 /** Waits until both servers return the same, and returns it. */
 async function agreed(read) {
-  for (;;) {
-    const [one, other] = (await both(read)).map((value) => JSON.stringify(value));
-    if (one === other) return JSON.parse(one ?? "null");
-  }
+  let values = [];
+  const areEqual = async () => {
+    values = (await both(read)).map((value) => JSON.stringify(value));
+    return values[0] === values[1];
+  };
+  await until(() => `both servers return the same: ${values.join(" and ")}`, areEqual);
+  return JSON.parse(values[0] ?? "null");
 }
 
 /** Waits until each server has what was written at the other one before. */
 async function settled() {
   await both((i) => clients[i].incr(`settled:${i}`));
   const expected = await both((i) => clients[i].get(`settled:${i}`));
-  for (;;) {
-    const seen = await both((i) => clients[1 - i].get(`settled:${i}`));
-    if (expected.every((value, i) => Number(seen[i]) >= Number(value))) return;
-  }
+  await until(
+    () => "each server has the writes of the other one",
+    async () => {
+      const seen = await both((i) => clients[1 - i].get(`settled:${i}`));
+      return expected.every((value, i) => Number(seen[i]) >= Number(value));
+    },
+  );
+}
+
+/** Returns how often the servers have left each other out: they did not wait before they sent an entry of a stream. */
+async function leftOut() {
+  if (mode === "order") return { times: 0, isNow: false };
+  const statuses = await both((i) => clients[i].call("TIMELINE", "STATUS"));
+  const [one, other] = statuses.map((flat) => Number(flat[flat.indexOf("followers-gaps") + 1]));
+  return { times: one + other, isNow: /"left-out",1/.test(JSON.stringify(statuses)) };
+}
+
+/** Returns the figure `leftOut` of a check that began with this count. */
+async function leftOutSince({ times, isNow }) {
+  return (await leftOut()).times - times + Number(isNow);
 }
 
 /** Two programs store the same session. Afterwards there is one, the same at both servers, and it expires. */
@@ -193,7 +222,10 @@ async function checkVersions() {
     const { _id } = await models[0].create({ by: 2 + round });
     const saved = await both(async (i) => {
       let item = null;
-      while (item === null) item = await models[i].findById(_id);
+      await until(
+        () => `server ${i} has the document`,
+        async () => (item = await models[i].findById(_id)) !== null,
+      );
       item.by = i;
       return item;
     });
@@ -238,26 +270,64 @@ async function checkUnique() {
 }
 if (mongoPorts.length > 0) await checkUnique();
 
-/** A follower at the first server receives the events of jobs that workers of both servers complete. */
+/** The jobs of a queue, of which at most some are pending, and the milliseconds in which they are added. */
+const JOBS = { count: 1_000, pending: 50, addedMs: 15_000 };
+
+/**
+ * A follower at the first server receives the events of jobs that workers of both servers complete. An event is missed
+ * if it is in the stream and the follower has received a later one, but not this one. On a busy machine, there are
+ * fewer jobs.
+ */
 async function checkEvents(name, workerPorts) {
-  const JOBS = 1_000;
+  const before = await leftOut();
   const at = (port) => ({ connection: { host: "127.0.0.1", port, maxRetriesPerRequest: null } });
   const queues = redisPorts.map((port) => new Queue(name, at(port)));
-  const events = new QueueEvents(name, at(redisPorts[0]));
-  for (const each of [...queues, events]) each.setMaxListeners(2 * JOBS);
+  const events = new QueueEvents(name, { ...at(redisPorts[0]), lastEventId: "0" });
+  for (const each of [...queues, events]) each.setMaxListeners(2 * JOBS.count);
   await events.waitUntilReady();
+  const completed = new Set();
+  let marker = null;
+  events.on("completed", ({ jobId }) => completed.add(jobId));
+  events.on("marker", (_, id) => (marker = id));
   const workers = workerPorts.map((port) => new Worker(name, async () => {}, at(port)));
   for (const worker of workers) worker.on("error", () => {});
-  const waits = Array.from({ length: JOBS }, async (_, number) => {
-    await setTimeout(10 * number);
+
+  let [jobs, returned] = [0, 0];
+  const problems = [];
+  const addOne = async (number) => {
     const job = await queues[0].add("job", { number });
-    return await job.waitUntilFinished(events, 30_000).then(
-      () => true,
-      () => false,
+    await job.waitUntilFinished(events);
+    returned++;
+  };
+  for (const endsAt = performance.now() + JOBS.addedMs; jobs < JOBS.count && performance.now() < endsAt; ) {
+    if (jobs - returned < JOBS.pending) addOne(jobs++).catch((problem) => problems.push(problem.message));
+    await setTimeout(10);
+  }
+  await until(
+    () => `the ${jobs} jobs of ${name} are completed: ${problems.join(", ")}`,
+    async () => (await queues[0].getCompletedCount()) === jobs,
+  );
+
+  const stream = `bull:${name}:events`;
+  await until(
+    () => `the follower of ${name} receives a later event`,
+    async () => {
+      await clients[0].xadd(stream, "*", "event", "marker");
+      await setTimeout(100);
+      return marker !== null;
+    },
+  );
+  const entries = (await clients[0].xrange(stream, "-", "+")).map(([, fields]) => fields);
+  const jobOf = (fields) => fields[fields.indexOf("jobId") + 1];
+  const inStream = new Set(entries.filter((fields) => fields.includes("completed")).map(jobOf));
+  const missed = [...inStream].filter((id) => !completed.has(id)).length;
+  if (missed === 0)
+    await until(
+      () =>
+        `the waits of ${name} return: ${returned} of ${jobs}, ${inStream.size} events, ${problems.join(", ")}`,
+      () => returned === jobs,
     );
-  });
-  const returned = (await Promise.all(waits)).filter((isOver) => isOver).length;
-  figures[name] = { jobs: JOBS, returned };
+  figures[name] = { jobs, returned, missed, leftOut: await leftOutSince(before) };
   await Promise.all([...workers, events, ...queues].map((each) => each.close()));
 }
 await checkEvents("QueueEvents and a worker at one server", [redisPorts[0]]);
@@ -267,6 +337,7 @@ await checkEvents("QueueEvents and workers at both servers", redisPorts);
 /** Each of two servers of socket.io sends messages to the clients of both, through a stream. */
 async function checkStreamsAdapter() {
   const MESSAGES = 300;
+  const before = await leftOut();
   const servers = await both(async (i) => {
     const client = new Redis({ port: redisPorts[i] });
     const http = createServer();
@@ -278,23 +349,28 @@ async function checkStreamsAdapter() {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
   const received = sockets.map(() => new Set());
   for (const [i, socket] of sockets.entries()) socket.on("said", (words) => received[i].add(words));
-  const hasFirst = () => received.every((words) => words.has("first 0") && words.has("first 1"));
-  while (!hasFirst()) {
-    for (const [i, { server }] of servers.entries()) server.emit("said", `first ${i}`);
-    await setTimeout(100);
-  }
+  /** Sends messages until one of each server has reached the clients of both: they have what was sent before. */
+  const untilReceived = (words) =>
+    until(
+      () => `the clients receive ${words} from both servers`,
+      async () => {
+        for (const [i, { server }] of servers.entries()) server.emit("said", `${words} ${i}`);
+        await setTimeout(100);
+        return received.every((each) => each.has(`${words} 0`) && each.has(`${words} 1`));
+      },
+    );
+  await untilReceived("first");
   await both(async (i) => {
     for (let number = 0; number < MESSAGES; number++) {
       servers[i].server.emit("said", `${i} ${number}`);
       await setTimeout(5);
     }
   });
-  const countOf = (words) => [...words].filter((one) => !one.startsWith("first")).length;
-  const isComplete = () => received.every((words) => countOf(words) === 2 * MESSAGES);
-  for (let i = 0; i < 100 && !isComplete(); i++) await setTimeout(100);
+  await untilReceived("last");
   figures["socket.io's streams adapter"] = {
     messages: 2 * MESSAGES,
-    received: Math.min(...received.map(countOf)),
+    received: Math.min(...received.map((words) => [...words].filter((one) => /^\d/.test(one)).length)),
+    leftOut: await leftOutSince(before),
   };
   for (const socket of sockets) socket.close();
   for (const { server, client } of servers) {
