@@ -5,7 +5,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { RedisPyClient } from "../system/redis-py-client.js";
+import { RedisPyClient } from "../system/redis-programs.js";
+import { decideOn } from "./decided-patterns.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -129,6 +130,12 @@ export class ActiveCluster implements AsyncDisposable {
     if (link !== undefined) link.isCut = true;
   }
 
+  /** Cuts the links between two daemons, or opens them. */
+  cutBoth(one: number, other: number, isCut: boolean): void {
+    for (const link of [this.#trio.links[one]?.[other], this.#trio.links[other]?.[one]])
+      if (link !== undefined) link.isCut = isCut;
+  }
+
   /** Holds back everything that two daemons send to each other, or forwards it again. */
   hold(one: number, other: number, isHeld: boolean): void {
     for (const link of [this.#trio.links[one]?.[other], this.#trio.links[other]?.[one]])
@@ -149,6 +156,11 @@ export class ActiveCluster implements AsyncDisposable {
 
   mongoPort(index: number): number {
     return this.#mongoPorts[index] as number;
+  }
+
+  /** Lets the members decide on the keys of patterns, and waits until all daemons do. */
+  async decideOn(patterns: readonly string[]): Promise<void> {
+    await decideOn(this.#trio, patterns);
   }
 
   /** Waits until a daemon has logged a text that begins in this way. */

@@ -63,6 +63,7 @@ export const FULL_ONLY: readonly string[] = [
   "faces/sql/test/store/commands/planned.test",
   "test/keys/key-file.clients.test",
   "test/keys/key-file.unusable.test",
+  "test/libraries/decided-documents.test",
   "test/libraries/failover.test",
   "test/mistakes/",
   "test/operations/catching-up.test",

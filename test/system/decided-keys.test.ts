@@ -3,8 +3,6 @@
  * while one is killed or suspended, and while two are down. Source: docs/decisions/0081-decided-keys.md.
  */
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
@@ -14,6 +12,7 @@ import { runDbsync } from "../client/child.js";
 import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
 import { amount, isFull, skipUnlessFull } from "../support/amount.js";
+import { EARLY_PATTERNS, sendOrder } from "../support/decided-patterns.js";
 import { pause } from "../support/pause.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, valueOfReply } from "../support/redis-connection.js";
@@ -24,18 +23,11 @@ import { run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 
-const ARGS = ["--resp", "0", "--memcached", "0", "--admin", "0", "--window", "3s,1s"];
+const ARGS = ["--resp", "0", "--memcached", "0", "--admin", "0", ...EARLY_PATTERNS];
 const DAEMONS = [0, 1, 2];
 
 let trio: Trio;
 let clients: readonly Redis[] = [];
-
-/** Sends an order to a daemon, signed with the key in its folder. */
-async function order(index: number, ...argv: readonly string[]): Promise<unknown> {
-  const key = createPrivateKey(readFileSync(join(trio.folder(index), "daemon.pem")));
-  await using client = trio.client([index], { key });
-  return await client.call(argv, { policy: "first" });
-}
 
 /** Returns the answer to a signed write without `decide`: `ok`, or the refusal. */
 async function plainWrite(client: Client, key: string): Promise<string> {
@@ -79,7 +71,7 @@ before(async () => {
   trio = await Trio.start(ARGS, 3, { keys: "app" });
   await trio.until(
     "the pattern is announced",
-    async () => (await order(0, "CLUSTER", "DECIDE", "d:*")) === "OK",
+    async () => (await sendOrder(trio, 0, "CLUSTER", "DECIDE", "d:*")) === "OK",
   );
   clients = await Promise.all(DAEMONS.map(connect));
 });
@@ -474,7 +466,8 @@ test("without a majority decided keys are refused soon, and other keys are not",
 });
 
 test("after the pattern is removed, writes take effect without a decision", async () => {
-  await trio.until("it is removed", async () => (await order(1, "CLUSTER", "UNDECIDE", "d:*")) === "OK");
+  const remove = () => sendOrder(trio, 1, "CLUSTER", "UNDECIDE", "d:*");
+  await trio.until("it is removed", async () => (await remove()) === "OK");
   await trio.until("scripts write its keys at each daemon", async () => {
     for (const index of DAEMONS)
       await at(index).eval("return redis.call('SET', KEYS[1], '1')", 1, "d:script");

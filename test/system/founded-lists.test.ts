@@ -4,22 +4,20 @@
  * docs/decisions/0080-members-found-their-list.md.
  */
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDbsync } from "../client/child.js";
 import { amount, skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
+import { sendOrder } from "../support/decided-patterns.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { fieldsOf } from "./status.js";
 
 /** Sends CLUSTER MEMBERS to a daemon, signed with the key in its folder. @returns the fields of the reply */
 async function asOperator(trio: Trio, index: number, ...order: readonly string[]) {
-  const key = createPrivateKey(readFileSync(join(trio.folder(index), "daemon.pem")));
-  await using client = trio.client([index], { key });
-  return fieldsOf(await client.call(["CLUSTER", "MEMBERS", ...order], { policy: "first" }));
+  return fieldsOf(await sendOrder(trio, index, "CLUSTER", "MEMBERS", ...order));
 }
 
 const numbersOf = (lists: unknown): string[] =>
