@@ -6,7 +6,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { RedisPyClient } from "../system/redis-programs.js";
-import { decideOn } from "./decided-patterns.js";
+import { fieldsOf } from "../system/status.js";
+import { decideOn, sendOrder } from "./decided-patterns.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -161,6 +162,33 @@ export class ActiveCluster implements AsyncDisposable {
   /** Lets the members decide on the keys of patterns, and waits until all daemons do. */
   async decideOn(patterns: readonly string[]): Promise<void> {
     await decideOn(this.#trio, patterns);
+  }
+
+  /** Waits until the daemons have founded a list of members, and each one decides with it. */
+  async untilListed(): Promise<void> {
+    for (const index of this.indices)
+      await this.#trio.until(`daemon ${index} uses the list of members`, async () => {
+        const report = fieldsOf(await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS"));
+        return Number(report.get("reporting")) === 1;
+      });
+  }
+
+  /** Returns the id of a running daemon, 64 hexadecimal digits. */
+  async idOf(index: number): Promise<string> {
+    let id = "";
+    await this.#trio.until(`daemon ${index} answers`, async () => {
+      id = String(fieldsOf(await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS")).get("id"));
+      return id !== "";
+    });
+    return id;
+  }
+
+  /** Orders a change of the list of members as the operator of a daemon, once that daemon accepts the order. */
+  async orderMembers(index: number, ...order: readonly string[]): Promise<void> {
+    await this.#trio.until(`daemon ${index} accepts the order`, async () => {
+      await sendOrder(this.#trio, index, "CLUSTER", "MEMBERS", ...order);
+      return true;
+    });
   }
 
   /** Waits until a daemon has logged a text that begins in this way. */

@@ -105,22 +105,34 @@ describe("a server that is killed while it is disconnected from the others", () 
 });
 
 describe("a server whose disk is lost", () => {
-  scenario("fetches all data, and accepts writes only after that", async (run) => {
-    const { cluster, random, prefix, one, other } = run;
-    const before = random.between(1, 50);
-    for (let n = 0; n < before; n++) await client(run, one).call("INCR", `${prefix}count`);
-    await cluster.untilEqual();
-    await cluster.end(one, "SIGKILL");
-    cluster.loseDisk(one);
-    await client(run, other).call("INCR", `${prefix}count`);
-    await cluster.restart(one);
-    const reopened = run.open(one);
-    assert.equal(await reopened.call("INCR", `${prefix}count`), before + 2);
-    reopened.disconnect();
+  scenario(
+    "fetches all data after an order of an operator, and accepts writes only after that",
+    async (run) => {
+      const { cluster, random, prefix, one, other } = run;
+      const before = random.between(1, 50);
+      for (let n = 0; n < before; n++) await client(run, one).call("INCR", `${prefix}count`);
+      await cluster.untilEqual();
+      await cluster.untilListed();
 
-    await cluster.untilEqual();
-    await assertEverywhere(cluster, ["GET", `${prefix}count`], String(before + 2));
-  });
+      const lost = await cluster.idOf(one);
+      await cluster.end(one, "SIGKILL");
+      cluster.loseDisk(one);
+      await client(run, other).call("INCR", `${prefix}count`);
+
+      await cluster.spawn(one);
+      const reopened = run.open(one);
+      await assert.rejects(reopened.call("INCR", `${prefix}count`), /accepts no writes/);
+      if (cluster.indices.length === 2) await cluster.orderMembers(other, "FORCE");
+      else await cluster.orderMembers(other, "REPLACE", lost, await cluster.idOf(one));
+
+      await cluster.untilWritable(one);
+      assert.equal(await reopened.call("INCR", `${prefix}count`), before + 2);
+      reopened.disconnect();
+
+      await cluster.untilEqual();
+      await assertEverywhere(cluster, ["GET", `${prefix}count`], String(before + 2));
+    },
+  );
 });
 
 describe("a server that returns", () => {
@@ -233,28 +245,44 @@ describe("a queue whose clients use another server after theirs was killed", () 
   });
 });
 
-describe("WATCH and WAIT", () => {
-  scenario("work on one server while all others are down", async (run) => {
+describe("WATCH and WAIT while all other servers are down", () => {
+  scenario("no transaction with WATCH is decided, and other ones take effect", async (run) => {
     const { cluster, random, prefix, one, open } = run;
     const others = cluster.indices.filter((index) => index !== one);
+    await cluster.untilListed();
     await client(run, one).call("SET", `${prefix}k`, "1");
     assert.equal(await client(run, one).call("WAIT", String(others.length), "10000"), others.length);
     for (const index of others) await cluster.end(index, by(random));
+
+    // One that the daemon requests before it notices that it is alone may still be decided later: each has its own key.
     const watcher = open(one);
-    await watcher.call("WATCH", `${prefix}k`);
+    let watched = 0;
+    await until("a transaction with WATCH is refused", async () => {
+      const key = `${prefix}watched:${watched++}`;
+      await watcher.call("WATCH", key);
+      await watcher.call("MULTI");
+      await watcher.call("SET", key, "2");
+      const answer = await watcher.call("EXEC").catch((problem: Error) => problem);
+      assert.ok(answer instanceof Error, `${key} is decided: ${answer}`);
+      return answer.message.includes("NOTAPPLIED");
+    });
+
     await watcher.call("MULTI");
-    await watcher.call("SET", `${prefix}k`, "2");
+    await watcher.call("SET", `${prefix}k`, "3");
     assert.deepEqual(await watcher.call("EXEC"), ["OK"]);
-    await watcher.call("WATCH", `${prefix}k`);
-    await client(run, one).call("SET", `${prefix}k`, "3");
-    await watcher.call("MULTI");
-    await watcher.call("SET", `${prefix}k`, "4");
-    assert.equal(await watcher.call("EXEC"), null);
     assert.equal(await watcher.call("WAIT", "1", "100"), 0);
-    watcher.disconnect();
+
     for (const index of others) await cluster.restart(index);
     await cluster.untilEqual();
     await assertEverywhere(cluster, ["GET", `${prefix}k`], "3");
+    await assertEverywhere(cluster, ["EXISTS", `${prefix}watched:${watched - 1}`], 0);
+
+    await watcher.call("WATCH", `${prefix}k`);
+    await client(run, one).call("SET", `${prefix}k`, "4");
+    await watcher.call("MULTI");
+    await watcher.call("SET", `${prefix}k`, "5");
+    assert.equal(await watcher.call("EXEC"), null);
+    watcher.disconnect();
   });
 });
 
