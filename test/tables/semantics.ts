@@ -152,9 +152,8 @@ class Program {
   run(line: string, index: number): string {
     const [first = ""] = line.split(" ", 1);
     const signer = SIGNERS[first] ?? APPLICATION;
-    const text = first in SIGNERS ? line.slice(first.length + 1) : line;
-    const [program = "", choice] = text.split(/ <-(?: |$)/);
-    const commands = program.split(" && ").map(argvOf);
+    const [, choice] = line.split(/ <-(?: |$)/);
+    const commands = commandsOf(line);
     const choices = choice === undefined ? null : new Map([[0, argvOf(choice)]]);
     this.#produced = 0;
     const multi = commands.length > 1;
@@ -185,6 +184,14 @@ class Program {
       return reply;
     };
   }
+}
+
+/** Returns the commands of a unit. */
+export function commandsOf(line: string): readonly (readonly ByteString[])[] {
+  const [first = ""] = line.split(" ", 1);
+  const text = first in SIGNERS ? line.slice(first.length + 1) : line;
+  const [program = ""] = text.split(/ <-(?: |$)/);
+  return program.split(" && ").map(argvOf);
 }
 
 /** Splits a command into its arguments. */
