@@ -13,14 +13,17 @@ import {
   type Request,
   refused,
 } from "../engine/answers/request.js";
+import { type LastWrite, newLastWrite } from "../engine/backends/command-path.js";
+import type { Version1Client } from "../engine/pipeline/version-1-commands.js";
 import { type Closing, closing } from "../net/connections/dialect.js";
 import type { DbsyncServer, FrameOrClose, Session } from "./dbsync-server.js";
 
-export class SessionV1 implements Session {
+export class SessionV1 implements Session, Version1Client {
   readonly listener = "dbsync-v1";
   readonly closeAfterAnswer: boolean;
   isProven = false;
   isGone = false;
+  readonly lastWrite: LastWrite = newLastWrite();
   readonly #server: DbsyncServer;
 
   constructor(server: DbsyncServer) {

@@ -3,10 +3,12 @@
  * rules and the memory limit permit it.
  */
 
-import type {
-  CheckedCommand,
-  CommandPath,
-  CommandSender,
+import {
+  type CheckedCommand,
+  type CommandPath,
+  type CommandSender,
+  type LastWrite,
+  newLastWrite,
 } from "../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -74,6 +76,7 @@ export class UserCommands {
 export class SessionCommandSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
+  readonly lastWrite: LastWrite = newLastWrite();
   readonly #session: UserSession;
   readonly #environment: Environment;
 
@@ -99,7 +102,7 @@ export class SessionCommandSender implements CommandSender {
    * @param replicated  called with true if another daemon has the write
    */
   awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
-    const { db, now, isStable, as, readsAll } = this;
-    return { db, now, isStable, as, readsAll, replicated };
+    const { db, now, isStable, as, readsAll, lastWrite } = this;
+    return { db, now, isStable, as, readsAll, lastWrite, replicated };
   }
 }

@@ -217,7 +217,7 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a decision is requested before the earlier commands of a connection are signed",
     file: "daemon/cluster/replica/gateway.js",
-    find: "lastWrite === undefined || lastWrite.unapplied === 0",
+    find: "lastWrite.unapplied === 0",
     replace: "true",
     test: PATH,
   },
@@ -231,8 +231,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: commands are sent after one whose effect is unknown",
     file: "daemon/cluster/replica/decided-line.js",
-    find: "connections.delete(undefined);",
-    replace: "connections.clear();",
+    find: "new Set(commands.map(({ waiter }) => waiter.lastWrite))",
+    replace: "new Set()",
     test: PATH,
   },
   {
@@ -252,7 +252,7 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: an envelope to decide is dated before the writes of its senders",
     file: "daemon/cluster/replica/own-envelopes.js",
-    find: "lastWrite?.orderKey?.at ?? Math.min",
+    find: "orderKey?.at ?? Math.min",
     replace: "0 * Math.min",
     test: PATH,
   },
@@ -280,15 +280,22 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a connection whose last write is dated ahead delays the others",
     file: "daemon/cluster/replica/decided-line.js",
-    find: "mayBeThere || this.#own.isAhead(waiter) ? this.#aheadLines : this.#lines",
-    replace: "this.#lines",
+    find: "this.#own.isAhead(followed) ?",
+    replace: "false ?",
     test: PATH,
   },
   {
-    name: "decided keys: of a connection that is not known, a command overtakes one that waits for its date",
+    name: "decided keys: connections that wait for different dates wait for each other",
     file: "daemon/cluster/replica/decided-line.js",
-    find: "mayBeThere || this.#own.isAhead",
-    replace: "this.#own.isAhead",
+    find: "Math.ceil(followed / SHARED_WAIT_MS)",
+    replace: "1",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a waiting command of a new connection follows what the daemon signs later",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "commands.map(({ followed }) => followed)",
+    replace: "commands.map(({ waiter }) => this.#own.followedBy(waiter.lastWrite))",
     test: PATH,
   },
   {

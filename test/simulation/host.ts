@@ -7,7 +7,7 @@
 import type { Admitted } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
-import type { LastWrite } from "../../daemon/engine/backends/command-path.js";
+import { type LastWrite, newLastWrite } from "../../daemon/engine/backends/command-path.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-ring.js";
@@ -146,7 +146,7 @@ export class SimulatedHost implements Host {
   write(
     argv: readonly ByteString[],
     answered: (answer: GatewayAnswer) => void = () => {},
-    lastWrite?: LastWrite,
+    lastWrite: LastWrite = newLastWrite(),
   ): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, () => {
@@ -177,7 +177,7 @@ export class SimulatedHost implements Host {
           return OK;
         },
         [],
-        { db: 0, now: 0, as: null, readsAll: true, isStable: false },
+        { db: 0, now: 0, as: null, readsAll: true, isStable: false, lastWrite: newLastWrite() },
       );
       this.#world.trace(this.name, () => `has tried ${JSON.stringify(calls)}: ${JSON.stringify(answer)}`);
     });

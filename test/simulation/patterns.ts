@@ -4,7 +4,7 @@
  * void, no envelope takes effect twice, and each acknowledged answer is that of the reference at the unit's position.
  * Source: docs/decisions/0081-decided-keys.md.
  */
-import type { LastWrite } from "../../daemon/engine/backends/command-path.js";
+import { type LastWrite, newLastWrite } from "../../daemon/engine/backends/command-path.js";
 import { compareOrderKeys, type Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/unit-names.js";
@@ -30,8 +30,6 @@ const KEYS = 2;
 const AUTHORIZED_EVERY_MS = 8_000;
 /** The share of writes through a daemon's own port. */
 const UNSIGNED = 0.4;
-
-const newConnection = (): LastWrite => ({ orderKey: null, unapplied: 0, deciding: null, following: 0 });
 
 export class PatternWork {
   readonly #world: World;
@@ -105,7 +103,7 @@ export class PatternWork {
   }
 
   /** Sends commands on one connection of a daemon, each after the answer to the one before. */
-  #writeInTurn(host: Host, [argv, ...later]: readonly Argv[], lastWrite: LastWrite = newConnection()): void {
+  #writeInTurn(host: Host, [argv, ...later]: readonly Argv[], lastWrite: LastWrite = newLastWrite()): void {
     if (argv === undefined) return;
     const { orderKey: before } = lastWrite;
     const answered = () => {

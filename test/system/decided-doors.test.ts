@@ -7,8 +7,9 @@ import { after, before, test } from "node:test";
 import { PATIENT } from "../support/active-cluster.js";
 import { amount, some } from "../support/amount.js";
 import { decideOn, EARLY_PATTERNS } from "../support/decided-patterns.js";
-import { makeKeyPair } from "../support/envelope-client.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
+import { SqlLineClient } from "../support/sql-line-client.js";
 import { Trio } from "../support/trio.js";
 import { DOOR_PATTERNS, DOOR_PORTS, DOORS, type Door, type DoorClient } from "./decided-doors.js";
 
@@ -26,13 +27,14 @@ const legacy = makeKeyPair("rsa");
 before(async () => {
   const args = [...DOOR_PORTS, ...EARLY_PATTERNS, ...PATIENT, "--v1", "gateway", "-s", legacy.file];
   trio = await Trio.start(args, 3, { keys: "app", areHere: true });
-  await decideOn(trio, DOOR_PATTERNS);
+  await decideOn(trio, [...DOOR_PATTERNS, "sql:ahead:names"]);
 });
 after(async () => {
   await trio?.[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
 });
 
+/** Lets clients at the daemons take names through these doors. Asserts that one has each name, at each daemon. */
 async function race(doors: readonly Door[], label: string): Promise<void> {
   const keys = { file: folder.privateKey(trio.app), legacy };
   const count = doors.every(({ isLibrary = false }) => isLibrary) ? LIBRARY_ROUNDS : ROUNDS;
@@ -88,4 +90,22 @@ test("all answers to INCR of three libraries are different", async () => {
   );
   assert.equal(new Set(answers).size, answers.length);
   assert.equal(Math.max(...answers), answers.length);
+});
+
+test("statements of one SQL connection keep their order, although a client has dated an entry ahead", async () => {
+  using sql = await SqlLineClient.open(await trio.daemon(0).portOf("SQL clients"));
+  for (const statement of [
+    ...["create database ahead", "use ahead", "create table names (name text(1,40))"],
+    ...["create table copies (name text(1,40))", "insert into names values ('first')"],
+  ])
+    await sql.told(statement);
+
+  using client = await EnvelopeClient.open(trio.ports[0] as number, trio.app);
+  await client.ask([["SET", "ahead", "x"]], { at: Date.now() + 800 });
+  await sql.told("insert into copies select name from names");
+  await sql.told("update names set name = 'second'");
+  await trio.until("each statement takes effect", async () =>
+    (await sql.ask("select name from names")).includes('"rows":[["second"]]'),
+  );
+  assert.match(await sql.ask("select name from copies"), /"rows":\[\["first"\]\]/);
 });

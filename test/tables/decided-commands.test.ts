@@ -16,7 +16,7 @@ import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path
 import type { NodeState, ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import type { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
 import { notApplied, type RefusedEnvelope, refused } from "../../daemon/engine/answers/request.js";
-import type { CommandSender } from "../../daemon/engine/backends/command-path.js";
+import { type CommandSender, newLastWrite } from "../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
 import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import type { VerifiedEnvelope } from "../../daemon/engine/pipeline/apply-units.js";
@@ -94,7 +94,12 @@ const gateway = new Gateway(
 const backend = double<TimelineBackend>({ observer: null, standstill: null });
 const path = new RecordedPath(backend, gateway, double<LocalUnits>({}), () => null);
 const orders = new PatternOrders(double<NodeState>({ identity: context.identity, lists: null }), recorder);
-const sender = double<CommandSender>({ db: 0, as: null, now: NOW, isStable: false, lastWrite: undefined });
+const sender: CommandSender = {
+  ...{ db: 0, as: null, now: NOW, isStable: false, readsAll: true },
+  get lastWrite() {
+    return newLastWrite();
+  },
+};
 
 const codeOf = (reply: Reply): string => (reply.kind === "error" ? (reply.text.split(" ", 1)[0] ?? "") : "");
 

@@ -1,7 +1,7 @@
 /**
  * Requests the members' decisions on commands that write decided keys. Commands of a user that arrive while a decision
- * is under way share the next envelope, so one signature covers them. They are decided in the order in which they were
- * sent. Source: docs/decisions/0081.
+ * is under way share the next envelope, so one signature covers them. The commands of a connection are decided in the
+ * order in which they were sent. Source: docs/decisions/0081.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DECIDED_UNITS_MAX } from "../../../protocol/version-2/envelope.js";
@@ -13,6 +13,9 @@ import { answerUnits, type GatewayWaiter } from "./waiting-group.js";
 
 /** The number of bytes of commands after which an envelope ends. */
 const ENVELOPE_BYTES_MAX = 256 * 1024;
+
+/** The milliseconds within which commands that wait for a later date share a line. */
+const SHARED_WAIT_MS = 100;
 
 type Argv = readonly ByteString[];
 
@@ -26,6 +29,11 @@ export interface DecidedCommand {
   readonly settle: (isKnown: boolean) => void;
 }
 
+/** A command in a line, and the date after which it is decided. */
+interface Waiting extends DecidedCommand {
+  readonly followed: number;
+}
+
 /** Returns a command that its sender's later commands must not overtake. */
 export function decidedCommand(argv: Argv, db: number, waiter: GatewayWaiter, bytes: number): DecidedCommand {
   return { argv, db, bytes, waiter, settle: beginDeciding(waiter.lastWrite) };
@@ -35,8 +43,7 @@ export function decidedCommand(argv: Argv, db: number, waiter: GatewayWaiter, by
  * Records that the members have not decided yet on a sender's latest unit.
  * @returns a function to call when it is answered, with whether its effect is known
  */
-export function beginDeciding(lastWrite: LastWrite | undefined): (isKnown: boolean) => void {
-  if (lastWrite === undefined) return () => {};
+export function beginDeciding(lastWrite: LastWrite): (isKnown: boolean) => void {
   let resolve: (isKnown: boolean) => void = () => {};
   const deciding = new Promise<boolean>((resolved) => {
     resolve = resolved;
@@ -48,18 +55,16 @@ export function beginDeciding(lastWrite: LastWrite | undefined): (isKnown: boole
   };
 }
 
-/** The lines of all users. */
+/** The commands that wait for decisions. */
 export class DecidedLines {
   readonly #recorder: EntryRecorder;
   readonly #own: OwnEnvelopes;
   readonly #defer: (step: () => void) => void;
-  /** The lines in which commands wait, by the user's name; "" stands for clients without a user. */
-  readonly #lines = new Map<ByteString, DecidedLine>();
   /**
-   * The lines of the senders whose last writes are dated ahead. Their decisions wait for these dates, and would
-   * otherwise delay those of all senders.
+   * The lines in which commands wait, by the user's name and the date until which they wait: the decision on a sender
+   * whose last write is dated ahead waits for that date, and would otherwise delay other senders.
    */
-  readonly #aheadLines = new Map<ByteString, DecidedLine>();
+  readonly #lines = new Map<string, DecidedLine>();
   /** The lines of the senders with unanswered commands, which keep their order, and the numbers of these. */
   readonly #senders = new Map<LastWrite, { readonly line: DecidedLine; unanswered: number }>();
 
@@ -73,44 +78,37 @@ export class DecidedLines {
   /** @param as  the user's name, or null */
   add(command: DecidedCommand, as: ByteString | null): void {
     const { lastWrite } = command.waiter;
-    if (lastWrite === undefined) {
-      this.#lineFor(command, as).add(command);
-      return;
-    }
-
-    const sender = this.#senders.get(lastWrite) ?? { line: this.#lineFor(command, as), unanswered: 0 };
+    const followed = this.#own.followedBy(lastWrite);
+    const sender = this.#senders.get(lastWrite) ?? { line: this.#lineFor(followed, as), unanswered: 0 };
     this.#senders.set(lastWrite, sender);
     sender.unanswered++;
     const settle = (isKnown: boolean): void => {
       if (--sender.unanswered === 0) this.#senders.delete(lastWrite);
       command.settle(isKnown);
     };
-    sender.line.add({ ...command, settle });
+    sender.line.add({ ...command, settle, followed });
   }
 
-  /** Returns the line of a user for a command whose sender is not known to have another command there. */
-  #lineFor({ waiter }: DecidedCommand, as: ByteString | null): DecidedLine {
-    const name = as ?? "";
-    // The sender may be one of those whose commands wait there.
-    const mayBeThere = waiter.lastWrite === undefined && this.#aheadLines.has(name);
-    const lines = mayBeThere || this.#own.isAhead(waiter) ? this.#aheadLines : this.#lines;
-    let line = lines.get(name);
-    if (line === undefined) {
-      const added = new DecidedLine(this.#recorder, this.#own, as);
-      lines.set(name, added);
-      this.#defer(() => void added.run(() => lines.delete(name)));
-      line = added;
-    }
+  /** Returns the line of a user for commands of a sender that has no unanswered ones. */
+  #lineFor(followed: number, as: ByteString | null): DecidedLine {
+    const wait = this.#own.isAhead(followed) ? Math.ceil(followed / SHARED_WAIT_MS) : 0;
+    const name = `${wait} ${as ?? ""}`;
+    const known = this.#lines.get(name);
+    if (known !== undefined) return known;
+
+    const line = new DecidedLine(this.#recorder, this.#own, as);
+    this.#lines.set(name, line);
+    this.#defer(() => void line.run(() => this.#lines.delete(name)));
     return line;
   }
 }
 
-/** The commands of one user, in order. */
+/** Commands of one user that are decided in the order in which they arrive. */
 class DecidedLine {
   readonly #recorder: EntryRecorder;
   readonly #own: OwnEnvelopes;
   readonly #as: ByteString | null;
-  #waiting: DecidedCommand[] = [];
+  #waiting: Waiting[] = [];
 
   constructor(recorder: EntryRecorder, own: OwnEnvelopes, as: ByteString | null) {
     this.#recorder = recorder;
@@ -118,7 +116,7 @@ class DecidedLine {
     this.#as = as;
   }
 
-  add(command: DecidedCommand): void {
+  add(command: Waiting): void {
     this.#waiting.push(command);
   }
 
@@ -132,13 +130,13 @@ class DecidedLine {
     ended();
   }
 
-  async #decide(commands: readonly DecidedCommand[]): Promise<void> {
-    const [{ db }] = commands as [DecidedCommand];
+  async #decide(commands: readonly Waiting[]): Promise<void> {
+    const [{ db }] = commands as [Waiting];
     const header = { db, as: this.#as, multi: false, conditions: null };
     const entry = this.#own.sign(
       header,
       commands.map(({ argv }) => argv),
-      this.#own.decidedDate(commands.map(({ waiter }) => waiter)),
+      this.#own.decidedDate(commands.map(({ followed }) => followed)),
     );
     const decided = await this.#recorder.decide(entry);
     if ("kind" in decided) this.#refuse(commands, decided);
@@ -146,8 +144,8 @@ class DecidedLine {
   }
 
   /** Takes the first commands that may share an envelope. */
-  #takeNext(): readonly DecidedCommand[] {
-    const [first] = this.#waiting as [DecidedCommand];
+  #takeNext(): readonly Waiting[] {
+    const [first] = this.#waiting as [Waiting];
     let bytes = 0;
     const end = this.#waiting.findIndex((command, index) => {
       bytes += command.bytes;
@@ -163,8 +161,7 @@ class DecidedLine {
       refuseAll(commands, refusal);
       return;
     }
-    const connections = new Set<LastWrite | undefined>(commands.map(({ waiter }) => waiter.lastWrite));
-    connections.delete(undefined);
+    const connections = new Set(commands.map(({ waiter }) => waiter.lastWrite));
     const isBehind = ({ waiter }: DecidedCommand) => connections.has(waiter.lastWrite);
     const unsent = this.#waiting.filter(isBehind);
     this.#waiting = this.#waiting.filter((command) => !isBehind(command));
@@ -178,7 +175,7 @@ function answerAll(
   { orderKey, answers }: DecidedUnits,
   recorder: EntryRecorder,
 ): void {
-  for (const { waiter } of commands) if (waiter.lastWrite !== undefined) waiter.lastWrite.orderKey = orderKey;
+  for (const { waiter } of commands) waiter.lastWrite.orderKey = orderKey;
   answerUnits(
     commands.map(({ waiter }) => waiter),
     answers,

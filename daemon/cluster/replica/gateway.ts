@@ -59,8 +59,8 @@ export interface GatewayUser {
    * unless it is an error.
    */
   readonly replicated?: ((isReplicated: boolean) => void) | undefined;
-  /** Receives the order key when the command is recorded. */
-  readonly lastWrite?: LastWrite | undefined;
+  /** The state of the latest writes of the connection. */
+  readonly lastWrite: LastWrite;
 }
 
 type Argv = readonly ByteString[];
@@ -179,7 +179,7 @@ export class Gateway {
   /** Requests a decision on a command, once the earlier commands of its sender are signed. */
   #sendDecided(command: DecidedCommand, user: GatewayUser): void {
     const { lastWrite } = command.waiter;
-    if (lastWrite === undefined || lastWrite.unapplied === 0) {
+    if (lastWrite.unapplied === 0) {
       this.#decidedLines.add(command, user.as);
       return;
     }
@@ -425,7 +425,7 @@ export class Gateway {
   /** Signs a unit, and lets the members of the list decide on it. Other clients' units do not wait for the decision. */
   #decide(recordable: Recordable): void {
     const { commands, waiting, chosen } = recordable;
-    const date = this.own.decidedDate(waiting);
+    const date = this.own.decidedDate(waiting.map(({ lastWrite }) => this.own.followedBy(lastWrite)));
     const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
     void this.#recorder.decide(entry).then((decided) => {
       // Whatever has failed here, the other members may have applied it.
@@ -454,7 +454,6 @@ export class Gateway {
 
     const orderKey = orderKeyOf(entry);
     for (const { lastWrite } of waiting) {
-      if (lastWrite === undefined) continue;
       lastWrite.orderKey = orderKey;
       lastWrite.unapplied--;
     }
@@ -482,13 +481,13 @@ const FLUSHED = Promise.resolve();
 /** Returns a function that answers a transaction on decided keys, and lets its sender's later commands follow. */
 function settlingAfter(
   answered: (answer: GatewayAnswer) => void,
-  lastWrite: LastWrite | undefined,
+  lastWrite: LastWrite,
 ): (answer: GatewayAnswer) => void {
   const settle = beginDeciding(lastWrite);
-  if (lastWrite !== undefined) lastWrite.following++;
+  lastWrite.following++;
   return (answer) => {
     answered(answer);
-    if (lastWrite !== undefined) lastWrite.following--;
+    lastWrite.following--;
     settle(!("code" in answer && answer.code === "undecided"));
   };
 }
@@ -500,8 +499,7 @@ function answerDecided(
   recorder: EntryRecorder,
 ): void {
   const [answer] = answers as [UnitAnswer];
-  const { lastWrite } = waiter;
-  if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
+  waiter.lastWrite.orderKey = orderKey;
   applied(waiter);
   if (answer.outcome === "unmet" && "run" in waiter) (waiter as Program).hasRead(answer.reply);
   else answerUnits([waiter], [answer], orderKey, recorder);
@@ -536,7 +534,7 @@ function byFirstCommand(waiting: readonly GatewayWaiter[], lengths: readonly num
 
 /** Records that a unit of a waiter's sender is applied, or never will be. */
 function applied({ lastWrite }: GatewayWaiter): void {
-  if (lastWrite !== undefined) lastWrite.unapplied--;
+  lastWrite.unapplied--;
 }
 
 function refuse(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {

@@ -1,6 +1,7 @@
 /**
- * Creates envelopes that the daemon signs with its own key, which has to be authorized first. Each envelope is dated
- * after everything that the daemon has applied or signed before.
+ * Creates envelopes that the daemon signs with its own key, which has to be authorized first. An envelope is dated
+ * after everything that the daemon has applied or signed before; one on which the members decide, not before the
+ * earlier writes of its senders.
  */
 
 import { signEnvelope } from "../../../keys/signatures.js";
@@ -29,7 +30,6 @@ import type { EntryRecorder } from "./entry-recorder.js";
 import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
-type Sender = { readonly lastWrite?: LastWrite | undefined };
 
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
@@ -133,27 +133,29 @@ export class OwnEnvelopes {
   /**
    * Returns the date of an envelope on which the members decide. They place it after this date, so that it follows the
    * earlier writes of its senders, also if this machine's clock is ahead of theirs.
+   * @param followed  the dates that `followedBy` has returned for its senders
    */
-  decidedDate(senders: readonly Sender[]): EnvelopeDate {
+  decidedDate(followed: readonly number[]): EnvelopeDate {
     const { identity } = this.#context;
     const { ring, commonClock } = this.#recorder;
     // The daemon's key must be authorized before the decision.
     const addedAt = ring.find(identity.id)?.addedAt ?? 0;
     const first = Math.max(commonClock - 1, addedAt);
-    return { at: senders.reduce((date, sender) => Math.max(date, this.#after(sender)), first), seq: 0 };
+    return { at: followed.reduce((latest, date) => Math.max(latest, date), first), seq: 0 };
   }
 
-  /** Whether the last write of a sender is dated too far ahead for an immediate decision after it. */
-  isAhead(sender: Sender): boolean {
-    return this.#after(sender) >= this.#recorder.commonClock + PROPOSED_AHEAD_MS;
+  /** Whether a date of `followedBy` is too far ahead for an immediate decision after it. */
+  isAhead(followed: number): boolean {
+    return followed >= this.#recorder.commonClock + PROPOSED_AHEAD_MS;
   }
 
   /**
-   * Returns the date after which the members place the next envelope of a sender. A sender whose writes are not known
-   * follows what the daemon has signed, except what a client's entries have moved ahead of the daemon's clock.
+   * Returns the date after which the members place the next envelope of a sender. A new connection may belong to a
+   * program that has written through another one, so it follows what the daemon has signed, except what a client's
+   * entries have moved ahead of the daemon's clock.
    */
-  #after({ lastWrite }: Sender): number {
-    return lastWrite?.orderKey?.at ?? Math.min(this.#last.at, this.#context.environment.clock());
+  followedBy({ orderKey }: LastWrite): number {
+    return orderKey?.at ?? Math.min(this.#last.at, this.#context.environment.clock());
   }
 
   /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */

@@ -261,7 +261,7 @@ export class RecordedPath implements CommandPath, LocalData {
 
   /** Whether a command must run after commands of the same sender that are not applied yet. */
   #mustWait({ lastWrite }: CommandSender): boolean {
-    return lastWrite !== undefined && lastWrite.unapplied > 0 && this.appliesAhead;
+    return lastWrite.unapplied > 0 && this.appliesAhead;
   }
 
   #sendRead<Waiter extends ReplyWaiter>(
@@ -318,7 +318,7 @@ type Undecided = LastWrite & { readonly deciding: Promise<boolean> };
 const isUndecided = (lastWrite: LastWrite): lastWrite is Undecided => lastWrite.deciding !== null;
 
 const undecided = ({ lastWrite }: CommandSender): Undecided | null =>
-  lastWrite !== undefined && isUndecided(lastWrite) ? lastWrite : null;
+  isUndecided(lastWrite) ? lastWrite : null;
 
 /**
  * Runs a command after the members have decided on those before it, unless the effect of one is unknown. Commands that

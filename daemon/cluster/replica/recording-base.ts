@@ -25,6 +25,7 @@ import {
   unknown,
 } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
+import type { LastWrite } from "../../engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../engine/backends/local-units.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { Recording } from "../../engine/pipeline/recording-interface.js";
@@ -180,9 +181,13 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
     return null;
   }
 
-  execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null {
+  execute(
+    argv: readonly ByteString[],
+    as: ByteString | null,
+    lastWrite: LastWrite,
+  ): Promise<Reply | Refused> | null {
     const { gateway } = this;
-    return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
+    return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as, lastWrite }) : null;
   }
 
   /** Answers all waiting envelopes. */

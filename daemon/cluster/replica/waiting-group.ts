@@ -151,7 +151,7 @@ export class WaitingGroup {
 
   /** Takes over a unit whose waiter already counts. */
   #take(unit: Program | Envelope["commands"], waiter: GatewayWaiter): void {
-    if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied--;
+    waiter.lastWrite.unapplied--;
     if ("run" in unit) this.addProgram(unit);
     else this.addTogether(unit, waiter, bytesOfAll(unit));
   }
@@ -165,7 +165,7 @@ export class WaitingGroup {
   #join(waiter: GatewayWaiter, bytes: number): void {
     this.bytes += bytes;
     this.waiting.push(waiter);
-    if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied++;
+    waiter.lastWrite.unapplied++;
   }
 }
 
@@ -184,12 +184,14 @@ export interface GatewayWaiter extends Omit<ReplyWaiter, "kind"> {
 /** The number of daemons that must have a write if the caller needs to know whether the write is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
+type WaiterOptions = Partial<Omit<GatewayWaiter, "answered">> & Pick<GatewayWaiter, "lastWrite">;
+
 /**
  * Calls `join` with a new waiter, and returns a promise for the answer that the waiter receives.
  * @param join  returns why the unit was refused immediately, or null if the waiter will be called
  */
 export function answerTo(
-  { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
+  { isStable = false, replicated, lastWrite }: WaiterOptions,
   join: (waiter: GatewayWaiter) => Refused | null,
 ): Promise<GatewayAnswer> {
   return new Promise((resolve) => {

@@ -34,6 +34,9 @@ export interface LastWrite {
   following: number;
 }
 
+/** Returns the state of a sender that has not written. */
+export const newLastWrite = (): LastWrite => ({ orderKey: null, unapplied: 0, deciding: null, following: 0 });
+
 /**
  * The client that sent a command: its name and rights, its database, and when its writes are answered. The object that
  * represents a connection may implement this interface.
@@ -48,8 +51,8 @@ export interface CommandSender extends UnitSender {
    * then. If this function is absent, the answer is not delayed. Not called if the answer is an error.
    */
   readonly replicated?: (isReplicated: boolean) => void;
-  /** Receives the order key of each write that is recorded, if the sender needs it. */
-  readonly lastWrite?: LastWrite | undefined;
+  /** The state of the sender's latest writes, the same object for all commands of a connection. */
+  readonly lastWrite: LastWrite;
   /**
    * The keys that the sender has watched (WATCH). Until its next transaction, reads must not return an older state of
    * these keys than the sender has already seen.
@@ -62,7 +65,7 @@ export interface ReplyWaiter {
   readonly kind: "later";
   readonly isStable: boolean;
   readonly replicated: CommandSender["replicated"] | undefined;
-  readonly lastWrite: LastWrite | undefined;
+  readonly lastWrite: LastWrite;
   /** Called once, but never before `send` has returned the waiter. */
   answered(answer: Reply | Refused): void;
   /** Called before `answered` with the reply to a read, so that the sender can write it before later commands run. */

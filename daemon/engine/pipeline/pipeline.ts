@@ -43,7 +43,7 @@ import { checkOwnKey } from "./own-key-check.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
-import { handleVersion1 } from "./version-1-commands.js";
+import { handleVersion1, type Version1Client } from "./version-1-commands.js";
 import { WaitingEnvelopes } from "./waiting-envelopes.js";
 
 export class Pipeline {
@@ -83,8 +83,8 @@ export class Pipeline {
     this.#waiters = new WaitingEnvelopes(parts.environment);
   }
 
-  /** Handles a command of version 1. @param client  the client, or undefined if it is unknown */
-  handle(request: Request, client?: UnitClient): Answer | Promise<Answer> {
+  /** Handles a command of version 1. */
+  handle(request: Request, client: Version1Client): Answer | Promise<Answer> {
     return handleVersion1(request, this, this.#parts, client);
   }
 

@@ -13,6 +13,7 @@ import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import type { FlushingState } from "../answers/safe-answers.js";
+import type { LastWrite } from "../backends/command-path.js";
 import { LocalUnits, NewestDate } from "../backends/local-units.js";
 import type { VerifiedEnvelope } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
@@ -56,10 +57,15 @@ export interface Recording extends FlushingState {
   /**
    * Executes a command of version 1, signed with the daemon's own key.
    * @param as  the sender's name in the audit log, or null if unknown
+   * @param lastWrite  the state of the latest writes of the connection
    * @returns the reply, which may be an error, or the reason for a refusal; null if the command is not recorded, and
    * the databases must execute it
    */
-  execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null;
+  execute(
+    argv: readonly ByteString[],
+    as: ByteString | null,
+    lastWrite: LastWrite,
+  ): Promise<Reply | Refused> | null;
   /** Ends all waits. */
   stop(): void;
 }

@@ -13,6 +13,7 @@ import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { whenSafe } from "../answers/safe-answers.js";
+import type { LastWrite } from "../backends/command-path.js";
 import { messageOf } from "../channels/channels.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./apply-units.js";
@@ -25,6 +26,11 @@ import type { PipelineParts } from "./pipeline-parts.js";
  */
 const MAX_ARGUMENTS = 1024 * 1024;
 
+/** The client of version 1 that waits for the answer to a command. */
+export interface Version1Client extends UnitClient {
+  readonly lastWrite: LastWrite;
+}
+
 /**
  * Handles a request. Returns the answer itself if all databases answer in this turn, because a promise would cost more
  * than executing a command in memory.
@@ -33,7 +39,7 @@ export function handleVersion1(
   request: Request,
   admission: Admission,
   parts: PipelineParts,
-  client: UnitClient | undefined,
+  client: Version1Client,
 ): Answer | Promise<Answer> {
   const signer = signerOfCommand(request, admission, parts);
   if (signer !== null && "kind" in signer) return signer;
@@ -47,7 +53,7 @@ export function handleVersion1(
 
 function execute(
   argv: readonly ByteString[],
-  { signer, client }: { readonly signer: KeyRecord | null; readonly client: UnitClient | undefined },
+  { signer, client }: { readonly signer: KeyRecord | null; readonly client: Version1Client },
   admission: Admission,
   parts: PipelineParts,
 ): Answer | Promise<Answer> {
@@ -62,7 +68,7 @@ function execute(
   const full = memory.refusal([argv]);
   if (full !== null) return full;
 
-  const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
+  const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id), client.lastWrite);
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
 
   const read = databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });

@@ -2,7 +2,7 @@
  * Reads and replaces complete documents of an in-memory daemon, for the exchange with the servers of --json-replica.
  * Errors are returned as replies.
  */
-import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
+import { type CommandPath, newLastWrite } from "../../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
@@ -22,6 +22,7 @@ export type Contents = readonly DocumentEntry[] | null;
 export class DocumentStore {
   readonly #path: CommandPath;
   readonly #environment: Environment;
+  readonly #lastWrite = newLastWrite();
 
   constructor(path: CommandPath, environment: Environment) {
     this.#path = path;
@@ -43,6 +44,7 @@ export class DocumentStore {
       as: null,
       readsAll: true,
       isStable: false,
+      lastWrite: this.#lastWrite,
     });
     if (reply instanceof Promise) throw new Error("--json-replica requires the in-memory database");
 

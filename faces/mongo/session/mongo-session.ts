@@ -2,7 +2,6 @@
  * The session of a MongoDB client: messages in, messages out. Each message is a command of the table. The session does
  * not handle sockets.
  */
-import type { LastWrite } from "../../../daemon/engine/backends/command-path.js";
 import type { OrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -112,12 +111,8 @@ export class MongoSession {
    * @param answered  creates the answer from a reply that is not an error
    * @throws MongoFailure
    */
-  run<Answer>(
-    argv: readonly ByteString[],
-    answered: (reply: Reply) => Answer,
-    sender = this.#sender,
-  ): Answer | Promise<Answer> {
-    const reply = this.commands.run(argv, sender);
+  run<Answer>(argv: readonly ByteString[], answered: (reply: Reply) => Answer): Answer | Promise<Answer> {
+    const reply = this.commands.run(argv, this.#sender);
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
@@ -130,12 +125,15 @@ export class MongoSession {
     const { daemon } = this.server;
     const concern = writeConcernOf(command, daemon);
     if (concern.others === 0) return this.run(argv, answered);
-    const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
+
+    const { lastWrite } = this.#sender;
+    const before = lastWrite.orderKey;
     const wait = (answer: ByteString) =>
-      awaitCopies(concern, sender.lastWrite.orderKey, answer, (end) => {
+      awaitCopies(concern, lastWrite.orderKey === before ? null : lastWrite.orderKey, answer, (end) => {
         this.#endWait = end;
       });
-    const answer = this.run(argv, answered, sender);
+
+    const answer = this.run(argv, answered);
     return typeof answer === "string" ? wait(answer) : answer.then(wait);
   }
 
@@ -168,11 +166,6 @@ class MongoSender extends SessionCommandSender {
   /** Whether long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
   isGone = false;
-}
-
-/** The sender of a single write, which stores the write's order key. */
-class AwaitedSender extends MongoSender {
-  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
 }
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);

@@ -260,8 +260,9 @@ function reload(_: RespSession, argv: readonly ByteString[]): Reply {
 function read(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) throw command;
-  const { as, now, readsAll, isStable, encoding, server } = session;
-  const reply = server.path.localData?.inspect(command, argv, { db, as, now, readsAll, isStable, encoding });
+  const { as, now, readsAll, isStable, lastWrite, encoding, server } = session;
+  const sender = { db, as, now, readsAll, isStable, lastWrite, encoding };
+  const reply = server.path.localData?.inspect(command, argv, sender);
   return reply === undefined || reply instanceof Promise
     ? error("ERR the read was not answered immediately")
     : reply;

@@ -80,10 +80,10 @@ function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { localData } = path;
   if (localData === null) throw custom("ERR other daemons have the keys: dump them there");
 
-  const { now, as } = session;
+  const { now, as, lastWrite } = session;
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
-    const sender = { db, now, as, readsAll: true, isStable: false };
+    const sender = { db, now, as, readsAll: true, isStable: false, lastWrite };
     const keys = read(localData, sender, "KEYS", "*");
     const names = keys.kind === "array" ? keys.items : [];
     if (names.length > 0) file.select(db);

@@ -3,7 +3,7 @@
  * the connection ended, because the disk was still being written. They are added again by a command of the daemon in
  * the client's name, so the client needs no right to it. No recorded command is removed. Source: docs/decisions/0066.
  */
-import type { CommandSender } from "../../../daemon/engine/backends/command-path.js";
+import { type CommandSender, newLastWrite } from "../../../daemon/engine/backends/command-path.js";
 import type { Unwritten } from "../../../daemon/net/connections/dialect.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
@@ -147,8 +147,9 @@ export class Takings {
     if (putBack === null) return;
     const { path, environment, host, putBackRetries } = this.#server;
     const command = findCommand(putBack[0] as ByteString) as Command;
+    const lastWrite = newLastWrite();
     for (let attempts = 1; ; attempts++) {
-      const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
+      const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false, lastWrite };
       const reply = await path.execute(command, putBack, sender);
       if (reply.kind !== "error") return;
 

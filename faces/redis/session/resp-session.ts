@@ -3,7 +3,12 @@
  * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; faces/redis/test.
  */
 
-import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/backends/command-path.js";
+import {
+  type LastWrite,
+  newLastWrite,
+  type StepRunner,
+  type WaitingSender,
+} from "../../../daemon/engine/backends/command-path.js";
 import { completeReply, isStepped } from "../../../daemon/engine/backends/run-steps-in-turns.js";
 import type { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
 import type { Answer } from "../../../daemon/net/connections/dialect.js";
@@ -114,7 +119,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   isGone = false;
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
-  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
+  readonly lastWrite: LastWrite = newLastWrite();
   /** The commands queued since MULTI, or null if no transaction is open. */
   queued: Queued[] | null = null;
   /** The approximate memory of the queued commands in bytes. */

@@ -352,9 +352,7 @@ export class WaitingClients {
   /** Returns the sender of the waiting command, with the database at the time of the command and the current time. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
     const now = this.#environment.clock();
-    return lastWrite === undefined
-      ? { db, as, readsAll, isStable, now }
-      : { db, as, readsAll, isStable, now, lastWrite };
+    return { db, as, readsAll, isStable, now, lastWrite };
   }
 
   #finishWhenSafe(waiting: WaitingClient, reply: Reply): void {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { notApplied } from "../../../daemon/engine/answers/request.js";
-import type { LocalData } from "../../../daemon/engine/backends/command-path.js";
+import { type LocalData, newLastWrite } from "../../../daemon/engine/backends/command-path.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { array, bulk, error, integer, type Reply } from "../../../protocol/reply.js";
@@ -201,7 +201,7 @@ test("elements are put back later if the daemon accepts no writes now, but not i
     );
 
     const argv = ["BLPOP", "k", "0"];
-    const sender = { db: 0, as: null, isStable: false, readsAll: true, now: 0 };
+    const sender = { db: 0, as: null, isStable: false, readsAll: true, now: 0, lastWrite: newLastWrite() };
     const taking = takings.begin(commandTable.resolve(argv) as Command, argv, sender);
     taking?.answered(array([bulk("k"), bulk("a")]));
     taking?.unwritten();

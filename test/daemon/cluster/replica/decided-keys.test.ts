@@ -17,7 +17,11 @@ import {
   refused,
   unknown,
 } from "../../../../daemon/engine/answers/request.js";
-import type { CommandSender, LastWrite } from "../../../../daemon/engine/backends/command-path.js";
+import {
+  type CommandSender,
+  type LastWrite,
+  newLastWrite,
+} from "../../../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
 import type { LocalUnit, LocalUnits } from "../../../../daemon/engine/backends/local-units.js";
 import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -29,6 +33,7 @@ import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
 import { array, bulk, type Reply } from "../../../../protocol/reply.js";
+import { DECIDED_UNITS_MAX } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { nextTurn, until } from "../../../support/until.js";
@@ -121,7 +126,7 @@ function scene() {
 
   const sender = (): CommandSender & { readonly lastWrite: LastWrite } => ({
     ...{ db: 0, as: "ann", now: NOW, isStable: false, readsAll: true },
-    lastWrite: { orderKey: null, unapplied: 0, deciding: null, following: 0 },
+    lastWrite: newLastWrite(),
   });
   const checked = (line: string) => {
     const argv = line.split(" ");
@@ -301,20 +306,57 @@ test("a connection whose last write is dated ahead delays no other one, and its 
   await Promise.all(answers);
 });
 
-test("commands whose connection is not known keep their order, although the first one is dated ahead", async () => {
-  const { decisions, decide, send, sender, state } = scene();
-  const by = { ...sender(), lastWrite: undefined };
+test("connections that wait for different dates do not wait for each other", async () => {
+  const { decisions, decide, send, sender } = scene();
   await send(sender(), "SET a 1");
-  state.commonClock = NOW - 1_000;
-  const answers = [send(by, "INCR d:1")];
-  await until("it is requested", () => decisions.length === 1, { pause: nextTurn });
+  const answers = [5_000, 130, 4_930, 4_999].map((ahead, index) => {
+    const by = sender();
+    by.lastWrite.orderKey = { at: NOW + ahead, seq: 0, id: "" };
+    return send(by, `INCR d:${index}`);
+  });
+  await until("all are requested", () => decisions.length === 2, { pause: nextTurn });
+  const requested = decisions.map(({ entry }) => `${entry.envelope.at - NOW} ${shown(entry)}`);
+  assert.deepEqual(requested, ["5000 INCR d:0; INCR d:2; INCR d:3", "130 INCR d:1"]);
 
-  state.commonClock = NOW;
-  answers.push(send(by, "INCR d:2"));
-  await nextTurn();
-  await nextTurn();
-  assert.equal(decisions.length, 1);
   await decide();
+  await decide();
+  await Promise.all(answers);
+});
+
+test("commands that wait for a date after a decision are requested once their number permits it", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  await send(sender(), "SET a 1");
+  const answers = Array.from({ length: 300 }, (_, index) => {
+    const by = sender();
+    by.lastWrite.orderKey = { at: NOW + 4_900, seq: 0, id: "" };
+    return send(by, `INCR d:${index}`);
+  });
+  await decide();
+
+  // Those that do not fit into the first envelope do not wait for their date again.
+  state.clock = state.commonClock = NOW + 4_901;
+  await until("the rest is requested", () => decisions.length === 1, { pause: nextTurn });
+  const [{ entry }] = decisions as [(typeof decisions)[number]];
+  assert.deepEqual(
+    [entry.envelope.at - NOW, entry.envelope.commands.length],
+    [4_900, 300 - DECIDED_UNITS_MAX],
+  );
+  await decide();
+  await Promise.all(answers);
+});
+
+test("a command that waits in the line follows what the daemon had signed when it arrived", async () => {
+  const { decisions, decide, send, sender, state } = scene();
+  await send(sender(), "SET a 1");
+  const first = send(sender(), "INCR d:0");
+  await until("it is requested", () => decisions.length === 1, { pause: nextTurn });
+  const answers = [first, send(sender(), "INCR d:1")];
+
+  state.clock = NOW + 1_900;
+  await send(sender(), "SET a 2");
+  await decide();
+  await until("the next one is requested", () => decisions.length === 1, { pause: nextTurn });
+  assert.equal(decisions[0]?.entry.envelope.at, NOW);
   await decide();
   await Promise.all(answers);
 });

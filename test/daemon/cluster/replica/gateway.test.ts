@@ -18,7 +18,7 @@ import {
   refused,
   unknown,
 } from "../../../../daemon/engine/answers/request.js";
-import type { LastWrite } from "../../../../daemon/engine/backends/command-path.js";
+import { newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -138,7 +138,14 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
   return { gateway, entries, sent, state };
 }
 
-const user = { db: 0, as: "ann" };
+/** A user, of whom each call comes from another connection. */
+const user = {
+  db: 0,
+  as: "ann",
+  get lastWrite() {
+    return newLastWrite();
+  },
+};
 const together = (
   gateway: Gateway,
   commands: Together["commands"],
@@ -160,7 +167,7 @@ test("the daemon's key authorizes itself first; commands of one turn are one env
   const { gateway, entries, sent } = fixture();
   const answers = await Promise.all([
     gateway.execute(["SET", "a", "1"], user),
-    gateway.execute(["SET", "b", "2"], { db: 0, as: "bob" }),
+    gateway.execute(["SET", "b", "2"], { ...user, as: "bob" }),
     gateway.execute(["SET", "c", "3"], user),
   ]);
   assert.deepEqual(answers, [bulk("SET a 1"), bulk("SET b 2"), bulk("SET c 3")]);
@@ -170,7 +177,7 @@ test("the daemon's key authorizes itself first; commands of one turn are one env
     ["bob", 0, ["SET b 2"]],
   ]);
   assert.deepEqual(sent, entries);
-  await gateway.execute(["SET", "d", "4"], { db: 0, as: null });
+  await gateway.execute(["SET", "d", "4"], { ...user, as: null });
   assert.deepEqual(commandsOf(entries.slice(3)), [[null, 0, ["SET d 4"]]]);
 });
 
@@ -261,7 +268,7 @@ test("the members decide on a unit with watched keys, which is not recorded, and
     asked.push(entry);
     return new Promise((resolve) => decide.push(resolve));
   };
-  const lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
+  const lastWrite = newLastWrite();
   const one = together(gateway, [["SETNX", "other", "1"]], WATCHED, { ...user, lastWrite });
   const two = ["2", "3"].map((n) => ["SET", "k", n]);
   const [unmet, refusedUnit] = [together(gateway, two, WATCHED, user), together(gateway, two, WATCHED, user)];
@@ -536,7 +543,7 @@ test("reads that follow a claim that takes too much run, and its sender's later 
   const { gateway, state } = fixture();
   const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   state.choices = () => ({ choices: new Map([[0, [long, long]]]), expiries: null });
-  const lastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
+  const lastWrite = newLastWrite();
   const sender = { ...user, lastWrite };
   const steps: string[] = [];
   const answer = gateway.execute(["LPOP", "k", "2"], sender);
@@ -610,7 +617,7 @@ for (const { what, elapsed, users, expected } of [
       state.uptime = uptime += elapsed;
       return { answers: [{ reply: bulk(""), outcome: "applied", late: false }], flushed: Promise.resolve() };
     };
-    const answers = Promise.all(users.map((as) => gateway.execute(["SET", "k", "1"], { db: 0, as })));
+    const answers = Promise.all(users.map((as) => gateway.execute(["SET", "k", "1"], { ...user, as })));
     const signed: number[] = [];
     while (steps.length > 0) {
       const before = entries.length;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openNode } from "../../../../daemon/cluster/node/cluster-node.js";
 import type { ReplicaContext } from "../../../../daemon/cluster/replica/replica-context.js";
+import { newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { Broadcasts } from "../../../../daemon/engine/pipeline/publish-messages.js";
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -58,7 +59,7 @@ test("the replica reports a write of the gateway when it is on the disk", async 
   });
   await replica.start();
   try {
-    const reply = await replica.recording.execute(["SET", "k", "v"], null);
+    const reply = await replica.recording.execute(["SET", "k", "v"], null, newLastWrite());
     assert.equal(reply?.kind, "status");
     await until("the entry of the daemon's key and that of the write are reported", () => arrived.size === 2);
   } finally {

@@ -8,7 +8,7 @@ import { completeSums } from "../../../../daemon/cluster/history/fold-mirror.js"
 import type { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
 import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
-import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
+import { type CommandSender, newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
@@ -26,6 +26,7 @@ const SENDER: CommandSender = {
   now: START,
   as: null,
   isStable: false,
+  lastWrite: newLastWrite(),
   readsAll: true,
 };
 const UNMET = [{ db: 0, key: "k", writer: "w".repeat(32) }];

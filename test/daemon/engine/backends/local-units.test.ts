@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
@@ -17,7 +18,7 @@ import { makeKeyPair } from "../../../support/envelope-client.js";
 import { makeScene } from "../../program/scene.js";
 
 const NOW = 1_790_000_000_000;
-const SENDER = { db: 0, now: NOW, as: null, readsAll: false, isStable: false };
+const SENDER = { db: 0, now: NOW, as: null, readsAll: false, isStable: false, lastWrite: newLastWrite() };
 
 function makePath() {
   const backend = new MemoryBackend(realEnvironment);

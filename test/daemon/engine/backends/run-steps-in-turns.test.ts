@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
 import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
-import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
+import { type CommandSender, newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
@@ -30,7 +30,10 @@ const LONG = ["SQL", "d", "select a from t where a >= 0"];
 /** A join of 25 million pairs that returns no rows. */
 const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
 const SQL_RO = findCommand("SQL_RO") as Command;
-const SENDER: CommandSender = { db: 0, now: START, as: null, isStable: false, readsAll: true };
+const SENDER: CommandSender = {
+  ...{ db: 0, now: START, as: null, isStable: false, readsAll: true },
+  lastWrite: newLastWrite(),
+};
 const unit: Unit = { at: START, db: 0, id: "u".repeat(36), seq: 1 };
 
 const insert = (from: number, to: number) => [

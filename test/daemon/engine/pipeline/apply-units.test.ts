@@ -4,6 +4,7 @@ import { test } from "node:test";
 import "../../../support/all-families.js";
 import type { Answer, EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
 import type { Backend } from "../../../../daemon/engine/backends/backend.js";
+import { newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { QueryClients } from "../../../../daemon/engine/pipeline/apply-units.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
@@ -159,7 +160,7 @@ test("the commands of an envelope are looked up once, not in each step", () => {
 test("a query of version 1 ends when its client has disconnected", async () => {
   const { pipeline } = slowPipeline();
   pipeline.signers = null;
-  const client = { isGone: false };
+  const client = { isGone: false, lastWrite: newLastWrite() };
   const text = Buffer.from("LCS a b\0");
   const answer = pipeline.handle({ text, signature: null }, client);
   client.isGone = true;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { pino } from "pino";
 import type { Request } from "../../../../daemon/engine/answers/request.js";
 import type { Backend, Outcome } from "../../../../daemon/engine/backends/backend.js";
+import { newLastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../../../daemon/engine/pipeline/pipeline.js";
@@ -86,9 +87,11 @@ function pipelineOf(
   });
 }
 
+const client = { isGone: false, lastWrite: newLastWrite() };
+
 test("the reply of a synchronous backend is returned without a promise", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
-  const answer = pipelineOf([backend]).handle(request("GET  k"));
+  const answer = pipelineOf([backend]).handle(request("GET  k"), client);
   assert.deepEqual(answer, { kind: "replies", replies: [bulk("v")] });
   assert.deepEqual(backend.calls[0]?.argv, ["GET", "k"]);
 });
@@ -110,7 +113,7 @@ test("backends execute in order, one after the other, whether they are synchrono
     backend("b", true),
     backend("c", false),
     backend("d", true),
-  ]).handle(request("GET k"));
+  ]).handle(request("GET k"), client);
   assert.deepEqual(answer, { kind: "replies", replies: ["a", "b", "c", "d"].map(bulk) });
   assert.deepEqual(order, ["a", "b", "b done", "c", "d", "d done"]);
 });
@@ -124,7 +127,7 @@ for (const later of [false, true]) {
       const first = new FakeBackend("first", () => bulk("v"));
       const second = new FakeBackend("second", () => (later ? Promise.resolve(outcome) : outcome));
       const third = new FakeBackend("third", () => bulk("v"));
-      const answer = await pipelineOf([first, second, third]).handle(request("SET k v"));
+      const answer = await pipelineOf([first, second, third]).handle(request("SET k v"), client);
       assert.equal(
         answer.kind === "refused" && answer.code,
         outcome.kind === "error" ? "command-error" : "database-down",
@@ -136,7 +139,7 @@ for (const later of [false, true]) {
 
 test("a command that consists of spaces is refused", () => {
   const backend = new FakeBackend("a", () => bulk("v"));
-  const answer = pipelineOf([backend]).handle(request("   "));
+  const answer = pipelineOf([backend]).handle(request("   "), client);
   assert.ok(!(answer instanceof Promise));
   assert.equal(answer.kind === "refused" && answer.code, "empty-command");
   assert.equal(backend.calls.length, 0);
@@ -149,7 +152,7 @@ test("a daemon with keys refuses a command that none of them signed before it pa
   const pipeline = pipelineOf([backend], loadSigners(keys, log));
   const good = signCommand(Buffer.from("GET k\0"), pair.privateKey);
   const codeOf = (one: Request) => {
-    const answer = pipeline.handle(one);
+    const answer = pipeline.handle(one, client);
     return answer instanceof Promise || answer.kind === "replies" ? "replies" : answer.code;
   };
   assert.equal(codeOf(request("GET k")), "unsigned");
@@ -166,8 +169,8 @@ test("every request is a separate unit, and time never goes backwards", () => {
   const environment = { ...realEnvironment, clock: () => times.shift() as number };
   const pipeline = pipelineOf([backend], null, environment);
   const other = pipelineOf([backend]);
-  for (let i = 0; i < 3; i++) pipeline.handle(request("GET k"));
-  other.handle(request("GET k"));
+  for (let i = 0; i < 3; i++) pipeline.handle(request("GET k"), client);
+  other.handle(request("GET k"), client);
   assert.deepEqual(
     backend.calls.slice(0, 3).map(({ unit }) => unit.at),
     [5, 5, 9],
@@ -204,8 +207,8 @@ test("a message of version 1 goes to the subscribers; a daemon without its own c
     max: 10,
   });
   const publish = request("PUBLISH news text");
-  const answer = pipelineOf([backend], null, realEnvironment, broadcasts).handle(publish);
+  const answer = pipelineOf([backend], null, realEnvironment, broadcasts).handle(publish, client);
   assert.deepEqual(answer, { kind: "replies", replies: [integer(1)] });
   assert.deepEqual([received, backend.calls.length], [1, 0]);
-  assert.deepEqual(pipelineOf([backend]).handle(publish), { kind: "replies", replies: [integer(7)] });
+  assert.deepEqual(pipelineOf([backend]).handle(publish, client), { kind: "replies", replies: [integer(7)] });
 });
