@@ -5,7 +5,8 @@
  *
  * The search is that of Wing and Gong: it chooses a first operation among those that no other one precedes, and
  * continues with the remaining ones. Three rules shorten it, and none of them excludes a solution:
- * - An operation that changes nothing is taken as soon as it is possible: later, it explains no more.
+ * - An operation that changes nothing, whatever the value is, is taken as soon as it is possible: later, it explains no
+ *   more.
  * - An operation with an unknown outcome has no answer. It may take effect at any later moment, or never.
  * - What remains to be explained depends only on the value and on the operations that were taken. The search never
  *   returns to a combination that failed (Lowe), nor to one that differs only by taking more unknown operations, which
@@ -17,12 +18,14 @@ export type Value = string | null;
 
 /**
  * What an operation does. `read`: it returned the value. `unmet`: it changed nothing, because the value was not
- * `from`. `change`: it replaced the value `from` by `to`.
+ * `from`. `change`: it replaced the value `from` by `to`. `step`: `next` returns the values that are possible after it;
+ * none if the operation's answer is not possible with the value before it. Steps with the same text do the same.
  */
 export type Effect =
   | { readonly kind: "read"; readonly value: Value }
   | { readonly kind: "unmet"; readonly from: Value }
-  | { readonly kind: "change"; readonly from: Value; readonly to: Value };
+  | { readonly kind: "change"; readonly from: Value; readonly to: Value }
+  | { readonly kind: "step"; readonly text: string; readonly next: (value: Value) => readonly Value[] };
 
 /** An operation whose effect is known, or possible. An operation that certainly has no effect is not in a history. */
 export interface Operation {
@@ -91,9 +94,9 @@ class Search {
     this.#note(value);
     for (const index of this.#possible(value)) {
       const { effect } = this.#operation(index);
-      if (effect.kind !== "change") continue;
+      if (isUnchanging(effect)) continue;
       this.#isTaken[index] = true;
-      if (this.explains(effect.to)) return true;
+      if (valuesAfter(effect, value).some((after) => this.explains(after))) return true;
       this.#isTaken[index] = false;
     }
     return false;
@@ -103,7 +106,7 @@ class Search {
   #takeUnchanging(value: Value): number[] {
     const added: number[] = [];
     for (let isMore = true; isMore; ) {
-      const found = this.#possible(value).filter((index) => this.#operation(index).effect.kind !== "change");
+      const found = this.#possible(value).filter((index) => isUnchanging(this.#operation(index).effect));
       for (const index of found) this.#isTaken[index] = true;
       added.push(...found);
       isMore = found.length > 0;
@@ -113,15 +116,23 @@ class Search {
 
   /**
    * Returns the operations that may be the next: those that were invoked before the first answer that is missing, and
-   * whose effect the value permits. Operations with an answer are the first.
+   * whose effect the value permits. Operations with an answer are the first. Of equal ones without an answer, only the
+   * first is returned.
    */
   #possible(value: Value): number[] {
     const first = this.#byAnswer.find((index) => !this.#isTaken[index]);
     const until = first === undefined ? null : this.#operation(first).answeredAt;
     const found: number[] = [];
-    for (const [index, { effect, invokedAt }] of this.#operations.entries()) {
+    const open = new Set<string>();
+    for (const [index, { effect, invokedAt, answeredAt }] of this.#operations.entries()) {
       if (until === null || invokedAt >= until) break;
-      if (!this.#isTaken[index] && isPossible(effect, value)) found.push(index);
+      const values = this.#isTaken[index] ? [] : valuesAfter(effect, value);
+      if (values.length === 0) continue;
+      if (answeredAt === null && effect.kind === "step") {
+        if (open.has(effect.text) || values.every((after) => after === value)) continue;
+        open.add(effect.text);
+      }
+      found.push(index);
     }
     const isOpen = (index: number) => Number(this.#operation(index).answeredAt === null);
     return found.sort((a, b) => isOpen(a) - isOpen(b));
@@ -164,12 +175,21 @@ class Search {
   }
 }
 
-function isPossible(effect: Effect, value: Value): boolean {
-  return effect.kind === "read"
-    ? effect.value === value
-    : effect.kind === "change"
-      ? effect.from === value
-      : effect.from !== value;
+/** Whether an effect changes no value. */
+const isUnchanging = ({ kind }: Effect): boolean => kind === "read" || kind === "unmet";
+
+/** Returns the values that are possible after an effect; none if it is not possible with the value before it. */
+function valuesAfter(effect: Effect, value: Value): readonly Value[] {
+  switch (effect.kind) {
+    case "read":
+      return effect.value === value ? [value] : [];
+    case "unmet":
+      return effect.from === value ? [] : [value];
+    case "change":
+      return effect.from === value ? [effect.to] : [];
+    case "step":
+      return effect.next(value);
+  }
 }
 
 function show({ name, effect, invokedAt, answeredAt }: Operation): string {
