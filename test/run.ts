@@ -46,7 +46,8 @@ These were the usual tests. There are more:
   npm run mutants                      breaks the rules one by one; a test must fail for each
   npm run chaos                        two daemons compared with two Redis servers, under the same faults
   npm run chaos -- --minutes 30        daemons that are killed, disconnected, damaged, evicted, replaced and upgraded
-  npm run chaos -- --rounds 32         whether the units that the members decide are linearizable, under all faults`;
+  npm run chaos -- --rounds 32         whether the units that the members decide are linearizable, under all faults
+  npm run chaos -- --rounds 32 --decided-keys   the same for the commands of unmodified clients on decided keys`;
 
 function main(words: readonly string[]): void {
   const { isComplete, hasDownloadFailed } = installMissing();

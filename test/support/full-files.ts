@@ -115,6 +115,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/json-values.test",
   "test/system/keeper-changes.test",
   "test/system/large-effects.test",
+  "test/system/linearizability/decided-keys/plain-rounds.test",
   "test/system/list-kills.test",
   "test/system/live-during-writes.test",
   "test/system/live.test",

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChildResult, runDbsync } from "../../client/child.js";
 import type { DaemonOptions, DaemonProcess } from "../../support/daemon-process.js";
-import { Trio } from "../../support/trio.js";
+import { type DaemonArgs, Trio } from "../../support/trio.js";
 import type { Status } from "../status.js";
 
 /** The timeout in milliseconds for a change of the list. It is long because the machine may be busy. */
@@ -26,6 +26,9 @@ interface Seat {
   /** The id of the daemon at this seat, hexadecimal. */
   id: string;
   isMember: boolean;
+  /** The number of folders that were lost, and whether the daemon has caught up with its present folder. */
+  lost: number;
+  isComplete: boolean;
   options: DaemonOptions;
   /** The last step at this seat. The next step waits for it. */
   turn: Promise<unknown>;
@@ -41,6 +44,8 @@ export class Cluster implements AsyncDisposable {
     this.#seats = trio.ports.map((_, seat) => ({
       id: "",
       isMember: false,
+      lost: 0,
+      isComplete: true,
       options: optionsOf(seat),
       turn: Promise.resolve(),
     }));
@@ -55,13 +60,13 @@ export class Cluster implements AsyncDisposable {
    * Starts a cluster.
    * @param founders  the number of daemons in the first list; the remaining seats are empty
    * @param optionsOf  returns the options of the daemons at a seat
-   * @param args  further arguments of all daemons
+   * @param args  further arguments of each daemon
    */
   static async start(
     seats: number,
     founders: number,
     optionsOf: (seat: number) => DaemonOptions,
-    args: readonly string[] = OPTIONS,
+    args: DaemonArgs = OPTIONS,
   ): Promise<Cluster> {
     const trio = await Trio.make(args, seats);
     await trio.openLinks();
@@ -90,6 +95,15 @@ export class Cluster implements AsyncDisposable {
 
   isMember(index: number): boolean {
     return this.#seat(index).isMember;
+  }
+
+  /**
+   * Returns the number of folders that a daemon has lost, or null while it does not have the members' data yet. Until
+   * then it does not know on which keys they decide.
+   */
+  completeFolder(index: number): number | null {
+    const { isComplete, lost } = this.#seat(index);
+    return isComplete ? lost : null;
   }
 
   /** Runs a step at a seat, after all earlier steps there. */
@@ -128,6 +142,7 @@ export class Cluster implements AsyncDisposable {
     await this.#amend(words, [...this.members, index], ({ members }) => members.includes(id));
     this.#seat(index).isMember = true;
     await this.live(index);
+    this.#seat(index).isComplete = true;
   }
 
   /** Stops sending bytes to a seat, or from it, without closing a connection, or sends them again. */
@@ -153,7 +168,10 @@ export class Cluster implements AsyncDisposable {
 
   /** Records that the daemon at a seat is no longer a member, since its folder is lost. */
   loses(index: number): void {
-    this.#seat(index).isMember = false;
+    const seat = this.#seat(index);
+    seat.isMember = false;
+    seat.isComplete = false;
+    seat.lost++;
   }
 
   async live(index: number): Promise<void> {

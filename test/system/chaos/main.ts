@@ -9,12 +9,14 @@
  *   --old FOLDER   starts the cluster with the daemons of an older version, which is built in this folder
  *   --rounds N     checks instead that decided units are linearizable, in rounds with one kind of fault each, on
  *                  clusters of 3, 4, 5 and 7 daemons
+ *   --decided-keys   with --rounds: checks the commands of unmodified clients on decided keys
  */
 
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { seedOfRun } from "../../support/seeded-random.js";
+import { runPlainRounds } from "../linearizability/decided-keys/plain-rounds.js";
 import { runRounds } from "../linearizability/rounds.js";
 import { DbsyncPair, RedisPair } from "../two-databases/crash-pairs.js";
 import { Side } from "../two-databases/side-by-side.js";
@@ -24,6 +26,7 @@ const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons compared wit
 npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, return, are replaced, lose disks
 npm run chaos -- --minutes 30 --old FOLDER   the same, with an upgrade from the older version that is built in FOLDER
 npm run chaos -- --rounds 32 --seed 1    whether registers, locks and counters that the members decide are linearizable
+npm run chaos -- --rounds 32 --decided-keys   whether the commands of unmodified clients on decided keys are
 Seconds and minutes are numbers above 0, rounds and a seed are whole numbers.`;
 
 /** The program in the folder of a built version. */
@@ -50,6 +53,8 @@ interface ChaosArguments {
   readonly old: string | null;
   /** The number of rounds in which histories are checked, or 0 for another kind of run. */
   readonly rounds: number;
+  /** Whether the rounds are those of unmodified clients on decided keys. */
+  readonly isOnDecidedKeys: boolean;
 }
 
 /** Parses the arguments. @returns null if they are invalid or contain --help */
@@ -57,7 +62,10 @@ function parseChaosArguments(): ChaosArguments | null {
   const option = { type: "string" } as const;
   try {
     const { values } = parseArgs({
-      options: { seed: option, seconds: option, minutes: option, old: option, rounds: option },
+      options: {
+        ...{ seed: option, seconds: option, minutes: option, old: option, rounds: option },
+        "decided-keys": { type: "boolean" },
+      },
     });
     const { minutes = null } = values;
     const old = values.old === undefined ? null : join(resolve(values.old), MAIN);
@@ -66,7 +74,11 @@ function parseChaosArguments(): ChaosArguments | null {
     const seconds = minutes === null ? Number(values.seconds ?? 60) : Number(minutes) * 60;
     const rounds = Number(values.rounds ?? 0);
     if (!Number.isInteger(rounds) || (rounds === 0) !== (values.rounds === undefined)) return null;
-    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes, old, rounds } : null;
+    const isOnDecidedKeys = values["decided-keys"] === true;
+    if (isOnDecidedKeys && rounds === 0) return null;
+    return seconds > 0 && Number.isInteger(seed)
+      ? { seed, seconds, minutes, old, rounds, isOnDecidedKeys }
+      : null;
   } catch {
     return null;
   }
@@ -79,13 +91,15 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const { seed, seconds, minutes, old, rounds } = parsed;
+
+  const { seed, seconds, minutes, old, rounds, isOnDecidedKeys } = parsed;
+  const check = isOnDecidedKeys ? runPlainRounds : runRounds;
   if (minutes === null && rounds === 0) await sideBySide(seed, seconds);
   else {
     const replay = `replay with npm run chaos ${["--", ...process.argv.slice(2), ...(process.argv.includes("--seed") ? [] : ["--seed", seed])].join(" ")}`;
     console.log(replay);
     try {
-      if (rounds > 0) await runRounds({ seed, rounds, roundMs: SHORT_ROUND_MS, say: console.log });
+      if (rounds > 0) await check({ seed, rounds, roundMs: SHORT_ROUND_MS, say: console.log });
       else await runChaos({ seed, seconds, roundMs: ROUND_MS, writers: WRITERS, old, say: console.log });
     } catch (problem) {
       console.error(problem);

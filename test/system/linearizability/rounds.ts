@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { PHP_FILE } from "../../examples/php-script.js";
 import { env, PYTHON } from "../../python/running.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { type DaemonOptions, startDaemon } from "../../support/daemon-process.js";
 import { pause } from "../../support/pause.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
@@ -34,12 +34,18 @@ const CALL_MS = 4_000;
 /** Milliseconds by which a wrong clock is ahead or behind. */
 const OFF_MS = 20_000;
 /** Milliseconds in which clients run before the faults, and after them. */
-const QUIET_MS = 500;
-const LEVEL_MS = 300_000;
+export const QUIET_MS = 500;
+export const LEVEL_MS = 300_000;
 /** The kinds of faults that fill a disk. */
-const FILLING: ReadonlySet<FaultKind> = new Set(["full disk", "all"]);
+export const FILLING: ReadonlySet<FaultKind> = new Set(["full disk", "all"]);
 
 const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
+
+/** Returns how the daemon at a seat starts, so that its clock can be wrong for some time. */
+export const withClockOff = (seat: number): DaemonOptions => ({
+  program: clockOff,
+  env: { CLOCK_OFF_MS: String(seat % 2 === 0 ? OFF_MS : -OFF_MS), CLOCK_IS_RIGHT: "1" },
+});
 
 export interface RoundsOptions {
   readonly seed: number;
@@ -110,11 +116,7 @@ async function runCluster({
 }: ClusterRun): Promise<void> {
   const random = new SeededRandom(seed, 60, number);
   const args = random.chance(SHORT_WINDOWS) ? OPTIONS : [];
-  const optionsOf = (seat: number) => ({
-    program: clockOff,
-    env: { CLOCK_OFF_MS: String(seat % 2 === 0 ? OFF_MS : -OFF_MS), CLOCK_IS_RIGHT: "1" },
-  });
-  await using cluster = await Cluster.start(size + 1, size, optionsOf, args);
+  await using cluster = await Cluster.start(size + 1, size, withClockOff, args);
   const seat = random.below(size);
   using disk = kinds.some((kind) => FILLING.has(kind)) ? await SmallDisk.of(cluster, seat) : null;
   await using clients = await Clients.open(cluster, size, sidecars);
@@ -302,9 +304,9 @@ function* tableOf(tally: ReadonlyMap<string, Counts>): Generator<string> {
 }
 
 /** Copies the histories, the logs and the folders of a round that has failed. @returns the folder of the copies */
-function keep({ trio }: Cluster, round: Round): string {
+export function keep({ trio }: Cluster, { histories }: Pick<Round, "histories">): string {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-kept-"));
-  writeFileSync(join(folder, "histories.json"), JSON.stringify([...round.histories], null, 1));
+  writeFileSync(join(folder, "histories.json"), JSON.stringify([...histories], null, 1));
   for (const index of trio.runningIndices) {
     writeFileSync(
       join(folder, `${index}.log`),
