@@ -58,6 +58,8 @@ const WRITERS = findCommand("WRITERS") as Command;
 const SCAN = findCommand("SCAN") as Command;
 const DEL = findCommand("DEL") as Command;
 const PTTL = findCommand("PTTL") as Command;
+/** With `1 GT` it changes nothing, but the members decide on it as on each write. */
+const EXPIRE_AT = findCommand("PEXPIREAT") as Command;
 const MIB = 1024 * 1024;
 /** The number of keys that one step of `flush_all` reads. */
 const FLUSHED_PER_STEP = 1000;
@@ -225,7 +227,7 @@ export class MemcachedSession {
             withNumber: true,
           })
         : this.#run(argv, (reply) => stored(reply, ""));
-    return this.#ifUnchanged(key, unique, (writer) =>
+    return this.#ifUnchanged(argv, unique, (writer) =>
       this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), {
         withNumber,
       }),
@@ -235,18 +237,18 @@ export class MemcachedSession {
   #delete({ key, unique }: DeleteRequest): string | Promise<string> {
     const deleted = (reply: Reply | null) =>
       reply === null ? EXISTS : isZero(reply) ? NOT_FOUND : "DELETED\r\n";
-    if (unique === 0n) return this.#run(["DEL", key], deleted);
-    return this.#ifUnchanged(key, unique, (writer) => this.#runIf(["DEL", key], writer, deleted));
+    const argv = ["DEL", key];
+    if (unique === 0n) return this.#run(argv, deleted);
+    return this.#ifUnchanged(argv, unique, (writer) => this.#runIf(argv, writer, deleted));
   }
 
-  /** Makes a change if the item has the number `unique`. */
+  /** Makes a change if the item has the number `unique`. @param argv  the command of the change */
   #ifUnchanged(
-    key: ByteString,
+    argv: readonly ByteString[],
     unique: bigint,
     change: (writer: ByteString) => string | Promise<string>,
   ): string | Promise<string> {
-    return this.#readWithWriters([key], (_, [last]) => {
-      const writer = bytesOf(last);
+    return this.#readToChange(argv, (_, writer) => {
       if (writer === "") return NOT_FOUND;
       return uniqueOf(writer) === unique ? change(writer) : EXISTS;
     });
@@ -301,8 +303,8 @@ export class MemcachedSession {
     change: (item: ReadItem) => string | Promise<string>,
   ): Promise<string> {
     const attempt = () =>
-      this.#readWithWriters([key], ([value], [writer]) =>
-        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent(),
+      this.#readToChange(["SET", key, ""], (value, writer) =>
+        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer }) : absent(),
       );
     const answer = await attempt();
     if (answer !== CONFLICT) return answer;
@@ -471,6 +473,37 @@ export class MemcachedSession {
     };
 
     return reply instanceof Promise ? reply.then(read) : read(reply);
+  }
+
+  /**
+   * Reads an item and its last writer to answer a request that may change it. If it does not change a decided key,
+   * other daemons may have a later state: the answer is created again from a read on which the members decide.
+   * @param argv  a command that changes the item. Users without the right to it cause no decision
+   * @param answered  creates the answer, or changes the item and returns a promise if the change is recorded
+   */
+  #readToChange(
+    argv: readonly ByteString[],
+    answered: (value: Reply | undefined, writer: ByteString) => string | Promise<string>,
+  ): string | Promise<string> {
+    const read = ([value]: readonly Reply[], [writer]: readonly Reply[]) => answered(value, bytesOf(writer));
+    const key = argv[1] as ByteString;
+    const command = findCommand(argv[0] as ByteString) as Command;
+    const { localData } = this.#host.path;
+    // A sidecar does not know which keys are decided.
+    const isDecided = localData?.writesDecided(command, argv, this.#sender) === true;
+    if (!isDecided || this.commands.userSession.denial(command, argv, false) !== null)
+      return this.#readWithWriters([key], read);
+
+    const unchanging = { command: EXPIRE_AT, argv: [EXPIRE_AT.name, key, "1", "GT"] };
+    let isRecorded = false;
+    const answer = this.#readWithWriters([key], (values, writers) => {
+      const first = read(values, writers);
+      isRecorded = first instanceof Promise;
+      return first;
+    });
+    return Promise.resolve(answer).then((first) =>
+      isRecorded ? first : this.#readWithWriters([key], read, unchanging),
+    );
   }
 
   /** @param answered  creates the answer from a reply that is not an error */

@@ -252,6 +252,10 @@ export class LocalPath implements CommandPath, LocalData {
     return this.#backend.databases;
   }
 
+  writesDecided(): boolean {
+    return false;
+  }
+
   get changes(): KeyChangeObservers {
     return this.#backend.changes;
   }

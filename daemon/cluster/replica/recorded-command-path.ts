@@ -66,6 +66,10 @@ export class RecordedPath implements CommandPath, LocalData {
     return this.#gateway.decides;
   }
 
+  writesDecided(command: Command, argv: readonly ByteString[], { db }: CommandSender): boolean {
+    return command.writes && this.#gateway.writesDecided(argv, db);
+  }
+
   get others(): number | null {
     return this.#others();
   }
@@ -131,7 +135,7 @@ export class RecordedPath implements CommandPath, LocalData {
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
       if (this.#takesElsewhere(calls, sender)) return ON_OTHER_KEYS;
-      const writesDecided = calls.some(({ command, argv }) => this.#writesDecided(command, argv, sender));
+      const writesDecided = calls.some(({ command, argv }) => this.writesDecided(command, argv, sender));
       this.#backend.observer?.sent(calls, sender.db);
       return new Promise((resolve) =>
         this.#gateway.sendTogether({ commands, conditions, isDecided, writesDecided }, sender, (answer) =>
@@ -216,14 +220,10 @@ export class RecordedPath implements CommandPath, LocalData {
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }
 
-  #writesDecided(command: Command, argv: readonly ByteString[], { db }: CommandSender): boolean {
-    return command.writes && this.#gateway.writesDecided(argv, db);
-  }
-
   /** Returns what a command of a sender must wait for, because it may not join the envelope that is being decided. */
   #mustFollow(command: Command, argv: readonly ByteString[], sender: CommandSender): Undecided | null {
     const before = undecided(sender);
-    const joins = before?.following === 0 && this.#writesDecided(command, argv, sender);
+    const joins = before?.following === 0 && this.writesDecided(command, argv, sender);
     return joins ? null : before;
   }
 

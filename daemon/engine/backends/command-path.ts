@@ -111,6 +111,8 @@ export interface ClosedDates {
 
 /** The data of this daemon, which can be read before a command is run or recorded. */
 export interface LocalData {
+  /** Whether the members of a list decide on a command because it may write a decided key. */
+  writesDecided(command: Command, argv: readonly ByteString[], sender: CommandSender): boolean;
   /** The dates that other daemons have closed, or null if no other daemon writes the same data. */
   readonly closedDates: ClosedDates | null;
   /**

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { makeFolder, startReplica } from "../../../test/daemon/program/replicas.js";
 import { amount } from "../../../test/support/amount.js";
@@ -252,6 +254,51 @@ test("the members of a list decide on a condition only if the client has sent th
   assert.deepEqual(await decided((number) => `ma a C${number}\r\n`), [true]);
   assert.deepEqual(await decided(() => "append a 0 0 1\r\n2\r\n"), [false]);
   assert.deepEqual(await decided(() => "incr a 1\r\n"), [false]);
+});
+
+test("a request that does not change a decided key is answered by a decision", async (t) => {
+  await using scene = await startMemcached();
+  const { executeTogether } = LocalPath.prototype;
+  const argv = ["SET", "a", "5", "PX", "100000"];
+  const stored = { command: findCommand("SET") as Command, argv };
+  t.mock.method(LocalPath.prototype, "writesDecided", () => true);
+  t.mock.method(
+    LocalPath.prototype,
+    "executeTogether",
+    function (this: LocalPath, ...[calls, conditions, sender]: Parameters<typeof executeTogether>) {
+      // Until this decision, the daemon does not have the item that another client has stored.
+      const isDecided = calls.some(({ command }) => command.writes) && conditions.length === 0;
+      if (isDecided) executeTogether.call(this, [stored], [], sender);
+      return executeTogether.call(this, calls, conditions, sender);
+    },
+  );
+
+  for (const [request, answer] of [
+    ["incr a 1", "6"],
+    ["decr a 1", "4"],
+    ["append a 0 0 1\r\n1", "STORED"],
+    ["prepend a 0 0 1\r\n1", "STORED"],
+    ["cas a 0 0 1 7\r\n1", "EXISTS"],
+    ["ma a", "HD"],
+    ["md a C7", "EX"],
+    ["ms a 1 MA\r\n1", "HD"],
+  ] as const) {
+    assert.equal(await scene.exchange(`${request}\r\n`), `${answer}\r\n`, request);
+    assert.equal(await scene.exchange("mg a t\r\ndelete a\r\n"), "HD t100\r\nDELETED\r\n", request);
+  }
+});
+
+test("a user without the right to change an item causes no decision", async (t) => {
+  const users = ["user default off", "user reader on >pw %R~* +@read"];
+  await using scene = await startMemcached({ users });
+  const writesDecided = t.mock.method(LocalPath.prototype, "writesDecided", () => true);
+  const { mock } = t.mock.method(LocalPath.prototype, "executeTogether");
+
+  const requests = "incr a 1\r\ncas a 0 0 1 7\r\n1\r\nmd a C7\r\nappend a 0 0 1\r\n1\r\n";
+  const answers = await scene.exchange(`set auth 0 0 9\r\nreader pw\r\n${requests}`);
+  assert.equal(answers, "STORED\r\nNOT_FOUND\r\nNOT_FOUND\r\nNF\r\nNOT_STORED\r\n");
+  assert.equal(writesDecided.mock.callCount(), 4);
+  assert.ok(mock.calls.every(({ arguments: [calls] }) => calls.every(({ command }) => !command.writes)));
 });
 
 test("flush_all deletes the items of all clients, and no value of another type", async () => {

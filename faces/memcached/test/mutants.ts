@@ -3,6 +3,20 @@ import type { Mutant } from "../../../test/mutants/mutant.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "decided keys: a memcached request that changes nothing is answered from the daemon's own state",
+    file: "faces/memcached/memcached-session.js",
+    find: "isRecorded ? first :",
+    replace: "true ? first :",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "decided keys: a user that may only read an item lets the members decide",
+    file: "faces/memcached/memcached-session.js",
+    find: "!isDecided || this.commands.userSession.denial(command, argv, false) !== null",
+    replace: "!isDecided",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
     name: "own decisions: clients that have failed because of each other change an item at the same time",
     file: "faces/memcached/key-queues.js",
     find: "if (this.#queues.has(key))",

@@ -92,7 +92,7 @@ test("pending answers together may exceed the maximum string length", async () =
     appliesAhead: false,
     decides: false,
     whenSafe: (reply: Reply) => reply,
-    localData: { closedDates: null, inspect: () => assert.fail() },
+    localData: { closedDates: null, writesDecided: () => false, inspect: () => assert.fail() },
     unsupported: ALL_COMMANDS_SUPPORTED,
     hold: () => true,
     keyCounts: [],

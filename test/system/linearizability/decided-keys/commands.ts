@@ -257,15 +257,6 @@ export function setIfUnchanged(key: string, seen: Value): PlainCommand {
   return { ...checked(TEXT, run, ["INCRBY", key, 2]), isTransaction: true };
 }
 
-/**
- * Returns a request with answers that a daemon may derive from its own state alone, as those to reads. Such an answer
- * shows nothing.
- */
-const withOwnAnswers = (answers: readonly string[], command: PlainCommand): PlainCommand => ({
-  ...command,
-  answered: (answer) => (answers.includes(String(answer)) ? null : command.answered(answer)),
-});
-
 /** Requests of memcached clients, as lines of the protocol. The answers are lines, too. */
 export const MEMCACHED: Readonly<Record<string, readonly Draw[]>> = {
   item: [
@@ -294,7 +285,7 @@ function increment(key: string): PlainCommand {
     const value = String(Number(item) + 1);
     return one(value, value);
   };
-  return withOwnAnswers(["NOT_FOUND"], checked(TEXT, run, [`incr ${key} 1`]));
+  return checked(TEXT, run, [`incr ${key} 1`]);
 }
 
 /** Returns a request that replaces a value which was read, unless another client has changed it since. */
@@ -307,8 +298,7 @@ export const compareAndSet = (key: string, read: { value: string; unique: string
       : item === read.value
         ? [...one("STORED", next), ...one("EXISTS", item)]
         : one("EXISTS", item);
-  const command = checked(TEXT, run, [`cas ${key} 0 0 1 ${read.unique}\r\n${next}`]);
-  return withOwnAnswers(["NOT_FOUND", "EXISTS"], command);
+  return checked(TEXT, run, [`cas ${key} 0 0 1 ${read.unique}\r\n${next}`]);
 };
 
 /** A document without its _id. */
