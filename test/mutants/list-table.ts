@@ -183,7 +183,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a member that has joined, and is catching up, counts as one that has the data",
     file: "tools/cli/members/next-member-list.js",
-    find: "(joining || !hasCaughtUp(state))",
+    find: "(joining || !(hasCaughtUp(state) || FAILED_STATES.has(state)))",
     replace: "joining",
     test: "test/tools/cli/members/next-member-list.test.js",
   },

@@ -7,6 +7,7 @@ import {
   nextList,
   writeMemberList,
 } from "../../../protocol/members/member-list.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type MemberView, type ReportedList, rawId } from "./member-views.js";
 
@@ -31,6 +32,9 @@ const MERGE =
 
 /** Whether a daemon in this state has caught up with its peers. If only one of two daemons runs, it is `isolated`. */
 const hasCaughtUp = (state: string): boolean => rowOfState(state)?.isComplete === true;
+
+/** The states that a daemon with the data cannot leave by itself. */
+const FAILED_STATES: ReadonlySet<string> = new Set<StateName>(["storage-failed", "outdated", "revoked"]);
 
 /** The list that results from a change. */
 export interface NextList {
@@ -179,7 +183,8 @@ function tooManyWithoutData(
   const added = members.filter((id) => !heads.some(({ list }) => list.members.includes(id)));
   // One that has joined may still lack what the others have pruned.
   const late = views.filter(
-    ({ id, state, joining }) => (joining || !hasCaughtUp(state)) && members.includes(rawId(id)),
+    ({ id, state, joining }) =>
+      (joining || !(hasCaughtUp(state) || FAILED_STATES.has(state))) && members.includes(rawId(id)),
   );
   const without = new Set([...added, ...late.map(({ id }) => rawId(id))]);
   if (added.length === 0 || 2 * without.size <= members.length) return null;

@@ -86,6 +86,8 @@ test("a list of which most daemons would not have the data yet is refused", () =
   }
   const joined = [view("A", [grown]), view("B", [grown]), view("C", [])];
   assert.equal(next(joined, change("C")).number, 3);
+  const broken = [view("A", [grown]), view("B", [grown], { state: "storage-failed" }), view("C", [])];
+  assert.equal(next(broken, change("C")).number, 3, "a daemon that will not become live does not prevent it");
   // Half of the daemons are no majority, and a removal adds none without data.
   const three = listAfter([grown], { add: "C" });
   const half = [view("A", [three]), view("B", [three]), view("C", [three], joining), view("D", [])];
