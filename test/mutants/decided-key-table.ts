@@ -140,8 +140,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a member does not report entries that it accepted with a wider window",
     file: "daemon/cluster/peers/finality/report-table.js",
-    find: "Math.max(now + limits.future, ",
-    replace: "Math.min(now + limits.future, ",
+    find: "Math.min(timeline.lastStoredAt, latestPossible(cluster))",
+    replace: "0",
     test: LATEST,
   },
   {

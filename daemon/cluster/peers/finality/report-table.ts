@@ -7,7 +7,6 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
-import { DATE_WINDOW_MAX } from "../../../options/timeline-values.js";
 import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js";
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 import { latestPossible } from "../shared/latest-possible.js";
@@ -207,13 +206,12 @@ export class ReportTable {
  * clock was set back, or before it was restarted with another window: milliseconds since 1970, an integer. Entries that
  * are dated even later have followed a wrong clock.
  */
-export function latestTaken({
-  timeline,
-  clock,
-  limits,
-}: Pick<ClusterState, "timeline" | "clock" | "limits">): number {
-  const now = Math.floor(clock());
-  return Math.max(now + limits.future, Math.min(timeline.lastStoredAt, now + DATE_WINDOW_MAX));
+export function latestTaken(cluster: Pick<ClusterState, "timeline" | "clock" | "limits">): number {
+  const { timeline, clock, limits } = cluster;
+  return Math.max(
+    Math.floor(clock()) + limits.future,
+    Math.min(timeline.lastStoredAt, latestPossible(cluster)),
+  );
 }
 
 /**

@@ -17,14 +17,20 @@ const DAY_MS = 86_400_000;
 const SKEW_MS = 2_000;
 
 test("a daemon may have accepted entries up to the end of its window, or to its last entry", () => {
-  const of = (lastStoredAt: number) =>
-    latestTaken({ clock: () => EPOCH + 0.7, limits: { future: 3_000 }, timeline: { lastStoredAt } } as Pick<
-      ClusterState,
-      "clock" | "limits" | "timeline"
-    >);
+  const of = (lastStoredAt: number, published = 0) =>
+    latestTaken(
+      double<ClusterState>({
+        clock: () => EPOCH + 0.7,
+        limits: { future: 3_000, skewMs: SKEW_MS },
+        timeline: { lastStoredAt, published },
+      }),
+    );
   assert.equal(of(0), EPOCH + 3_000);
   assert.equal(of(EPOCH + 3_001), EPOCH + 3_001, "before a restart, its window was wider");
-  assert.equal(of(EPOCH + 11 * MINUTES_MS), EPOCH + 10 * MINUTES_MS, "no window permits this date");
+  const widest = 10 * MINUTES_MS + 2 * SKEW_MS;
+  assert.equal(of(EPOCH + DAY_MS), EPOCH + widest, "no window permits this date");
+  const earlier = EPOCH + MINUTES_MS;
+  assert.equal(of(earlier + widest, earlier), earlier + widest, "before its clock was set back");
 });
 
 /** A table of reports of a daemon whose clock is right. */
