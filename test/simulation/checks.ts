@@ -256,9 +256,10 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
 
-  problems.push(...ledger.decisions.broken(outcomesOf(world, entries), settings.byzantine !== null));
+  const outcomes = outcomesOf(world, entries);
+  problems.push(...ledger.decisions.broken(outcomes, settings.byzantine !== null));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
-  problems.push(...wrongOnDecidedKeys(world, entries, oracle));
+  problems.push(...wrongOnDecidedKeys(world, entries, oracle, outcomes));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
 }

@@ -5,13 +5,18 @@
  * Source: docs/decisions/0081-decided-keys.md.
  */
 import { type LastWrite, newLastWrite } from "../../daemon/engine/backends/command-path.js";
-import { compareOrderKeys, type Entry } from "../../daemon/timeline/entries/entry.js";
-import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  compareOrderKeys,
+  type Entry,
+  orderKeyOf,
+  writeOrderKey,
+} from "../../daemon/timeline/entries/entry.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/unit-names.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { shortId } from "./cast.js";
 import { Client, KeyChest } from "./clients.js";
-import { shownPlaced } from "./decisions.js";
+import { type Outcomes, shownPlaced } from "./decisions.js";
 import type { NaiveState } from "./naive-fold.js";
 import type { SimulatedKey } from "./signatures.js";
 import type { Host, World } from "./world.js";
@@ -146,23 +151,34 @@ export function wrongOnDecidedKeys(
   { ledger, settings }: Pick<World, "ledger" | "settings">,
   entries: readonly Entry[],
   { units }: Pick<NaiveState, "units">,
+  outcomes: Outcomes,
 ): string[] {
   if (settings.patterns === 0) return [];
 
   const problems: string[] = [];
-  const ids = new Set(entries.map(({ id }) => id));
+  const { ids } = outcomes;
   const unitsOf = ({ id, envelope }: Entry) =>
     envelope.commands.flatMap((_, index) => units.get(unitId(id, index)) ?? []);
+  const keptOn = (id: ByteString) => ledger.decisions.on(id).filter((decision) => ids.has(decision.id));
+  const isLost = (entry: Entry) =>
+    !ids.has(entry.id) && outcomes.isLost(bytesOf(writeOrderKey(orderKeyOf(entry))));
 
   for (const entry of entries) {
-    if (ledger.acknowledged.has(entry.id) && unitsOf(entry).some(({ isUndecided }) => isUndecided))
-      problems.push(`${shortId(entry.id)} was acknowledged, but is void`);
+    const { id } = entry;
+    if (ledger.acknowledged.has(id) && unitsOf(entry).some(({ isUndecided }) => isUndecided))
+      problems.push(`${shortId(id)} was acknowledged, but is void`);
+    if (keptOn(id).length > 0 && unitsOf(entry).some(({ isVoid }) => !isVoid))
+      problems.push(`${shortId(id)} takes effect twice`);
   }
 
+  // An answer may depend on an entry that faults have destroyed since.
+  const isComplete = ![...ledger.sent.values()].some(({ entry }) => isLost(entry));
   for (const [id, { texts, host }] of ledger.decisions.placed) {
-    const decisions = ledger.decisions.on(id).filter((decision) => ids.has(decision.id));
-    if (ids.has(id) && decisions.length > 0) problems.push(`${shortId(id)} takes effect twice`);
-    for (const decision of decisions)
+    const kept = keptOn(id);
+    if (kept.length === 0 && !ledger.decisions.on(id).some(isLost))
+      problems.push(`${host} answered ${shortId(id)}, but no decision on it is in the final state`);
+
+    for (const decision of isComplete ? kept : [])
       for (const [index, unit] of unitsOf(decision).entries()) {
         const expected = shownPlaced(unit.reply);
         if (unit.isOnDecidedKeys && !unit.isVoid && texts[index] !== expected)
