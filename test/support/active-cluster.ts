@@ -25,6 +25,8 @@ interface Options {
   readonly isInMemory?: boolean;
   /** Whether the daemons also serve MongoDB clients. */
   readonly hasDocuments?: boolean;
+  /** Whether the daemons also serve memcached clients. */
+  readonly hasMemcached?: boolean;
   /** Whether the daemons are in the process of the test, except in full runs (`areHere` of a trio). */
   readonly areHere?: boolean;
   /** Further arguments of the daemon with an index. */
@@ -46,28 +48,33 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #trio: Trio;
   readonly #respPorts: readonly number[];
   readonly #mongoPorts: readonly number[];
+  readonly #memcachedPorts: readonly number[];
   readonly #clients: ScenarioClient[] = [];
 
   private constructor(
     trio: Trio,
-    ports: { readonly resp: readonly number[]; readonly mongo: readonly number[] },
+    ports: Readonly<Record<"resp" | "mongo" | "memcached", readonly number[]>>,
     options: Options,
   ) {
     this.#trio = trio;
     this.#respPorts = ports.resp;
     this.#mongoPorts = ports.mongo;
+    this.#memcachedPorts = ports.memcached;
     this.#options = options;
     this.indices = [...trio.ports.keys()];
   }
 
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
-    const { isInMemory = false, hasDocuments = false, isPatient = false, areHere = false } = options;
+    const { isInMemory = false, hasDocuments = false, hasMemcached = false } = options;
+    const { isPatient = false, areHere = false } = options;
+
     const freePorts = () => Promise.all(Array.from({ length: count }, freePort));
-    const ports = { resp: await freePorts(), mongo: await freePorts() };
+    const ports = { resp: await freePorts(), mongo: await freePorts(), memcached: await freePorts() };
     const args = (index: number) => [
       ...["--resp", String(ports.resp[index])],
       ...(hasDocuments ? ["--mongo", String(ports.mongo[index])] : []),
+      ...(hasMemcached ? ["--memcached", String(ports.memcached[index])] : []),
       ...(isPatient ? PATIENT : []),
       ...(options.args?.(index) ?? []),
     ];
@@ -157,6 +164,10 @@ export class ActiveCluster implements AsyncDisposable {
 
   mongoPort(index: number): number {
     return this.#mongoPorts[index] as number;
+  }
+
+  memcachedPort(index: number): number {
+    return this.#memcachedPorts[index] as number;
   }
 
   /** Lets the members decide on the keys of patterns, and waits until all daemons do. */

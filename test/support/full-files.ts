@@ -84,6 +84,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/catch-up.test",
   "test/system/chaos/",
   "test/system/claims/claims.test",
+  "test/system/claims/decided-claims.test",
   "test/system/claims/document-claims.test",
   "test/system/claims/job-libraries.test",
   "test/system/claims/lifetimes.test",

@@ -1,7 +1,9 @@
-/** Connections of Redis and MongoDB clients to the daemons of a cluster, which are opened again after a kill. */
+/** Connections of Redis, MongoDB and memcached clients to the daemons of a cluster, opened again after a kill. */
 import { Redis } from "ioredis";
 import { MongoClient, MongoServerError } from "mongodb";
+import { ask } from "../../faces/memcached/test/memcached-lines.js";
 import type { ActiveCluster } from "../support/active-cluster.js";
+import { RawClient } from "../support/raw-client.js";
 
 const TIMEOUT_MS = 10_000;
 
@@ -38,9 +40,8 @@ export class Connections implements AsyncDisposable {
     try {
       return { kind: "answer", answer: await redis.call(name, ...rest) };
     } catch (reason) {
-      if (reason instanceof Error && reason.name === "ReplyError")
-        return { kind: "refused", reason: reason.message };
-      return { kind: "unanswered" };
+      const isReply = reason instanceof Error && reason.name === "ReplyError";
+      return isReply ? outcomeOfError(reason.message) : { kind: "unanswered" };
     }
   }
 
@@ -62,7 +63,25 @@ export class Connections implements AsyncDisposable {
     try {
       return { kind: "answer", answer: await call(this.mongo(index)) };
     } catch (reason) {
-      if (reason instanceof MongoServerError) return { kind: "refused", reason: reason.message };
+      return reason instanceof MongoServerError ? outcomeOfError(reason.message) : { kind: "unanswered" };
+    }
+  }
+
+  /** Sends requests to a memcached listener, on a connection of its own. */
+  async memcached(index: number, requests: string): Promise<Outcome<string>> {
+    let client: RawClient;
+    try {
+      client = await RawClient.open(this.#cluster.memcachedPort(index));
+    } catch (reason) {
+      return { kind: "refused", reason: String(reason) };
+    }
+
+    using open = client;
+    try {
+      const answer = await ask(open, requests);
+      if (!answer.endsWith("\r\n")) return { kind: "unanswered" };
+      return answer.startsWith("SERVER_ERROR") ? outcomeOfError(answer) : { kind: "answer", answer };
+    } catch {
       return { kind: "unanswered" };
     }
   }
@@ -85,6 +104,10 @@ export class Connections implements AsyncDisposable {
     for (const client of this.#mongo.values()) await client.close(true);
   }
 }
+
+/** Returns what became of a command that a daemon has answered with an error. */
+const outcomeOfError = (reason: string): Outcome<never> =>
+  reason.includes("MAYBEAPPLIED") ? { kind: "unanswered" } : { kind: "refused", reason };
 
 async function openRedis(port: number): Promise<Redis> {
   const redis = new Redis({

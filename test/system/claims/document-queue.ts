@@ -41,9 +41,8 @@ const jobsOf = ({ key }: Round, client: MongoClient) => client.db("queues").coll
 export const documents: Queue = {
   name: "findOneAndUpdate, findOneAndDelete, updateOne and deleteOne",
   async add(round, daemon, job) {
-    const { connections } = round;
     const add = (client: MongoClient) => jobsOf(round, client).insertOne({ _id: job, ...NEW, data: "data" });
-    return (await connections.documents(daemon, add)).kind === "answer";
+    return await round.connections.documents(daemon, add);
   },
   async claim(round, daemon) {
     const claim = round.random.oneOf(CLAIMS);

@@ -1,14 +1,14 @@
 /** Queues in a set and in single keys of Redis. */
-import type { Queue } from "./queue-play.js";
-import { all, claimBy, isAcknowledged, one, strings } from "./redis-claims.js";
+import { jobsOf, type Queue } from "./queue-play.js";
+import { addBy, all, claimBy, one, strings } from "./redis-claims.js";
 
 export const drawn: Queue = {
   name: "SPOP",
-  add: (round, daemon, job) => isAcknowledged(round, daemon, ["SADD", round.key, job]),
+  add: (round, daemon, job) => addBy(round, daemon, ["SADD", round.key, job]),
   claim: (round, daemon) =>
     claimBy(round, daemon, [
       [["SPOP", round.key], one],
-      [["SPOP", round.key, "2"], all],
+      [["SPOP", round.key, "2"], all, 2],
     ]),
   async remains(round) {
     return { waiting: await strings(round, "SMEMBERS", round.key), held: [], withoutData: 0 };
@@ -18,14 +18,12 @@ export const drawn: Queue = {
 /** A key per job. A worker may claim a key before its daemon has received the job. */
 export const keys: Queue = {
   name: "GETDEL",
-  add: (round, daemon, job) => isAcknowledged(round, daemon, ["SET", `${round.key}:${job}`, job]),
+  add: (round, daemon, job) => addBy(round, daemon, ["SET", `${round.key}:${job}`, job]),
   claim(round, daemon) {
-    const key = `${round.key}:${round.number}-${round.random.below(6)}`;
-    return claimBy(round, daemon, [[["GETDEL", key], one]]);
+    return claimBy(round, daemon, [[["GETDEL", `${round.key}:${round.random.oneOf(jobsOf(round))}`], one]]);
   },
   async remains(round) {
-    const names = Array.from({ length: 6 }, (_, job) => `${round.key}:${round.number}-${job}`);
-    const values = await strings(round, "MGET", ...(names as [string]));
+    const values = await strings(round, "MGET", ...jobsOf(round).map((job) => `${round.key}:${job}`));
     return { waiting: values.filter((value) => value !== null), held: [], withoutData: 0 };
   },
 };

@@ -1,17 +1,7 @@
 /** Queues in lists of Redis. */
 import { DAEMONS, type Round } from "./claim-rounds.js";
 import type { Queue } from "./queue-play.js";
-import {
-  all,
-  BLOCK_SECONDS,
-  call,
-  claimBy,
-  isAcknowledged,
-  one,
-  read,
-  second,
-  strings,
-} from "./redis-claims.js";
+import { addBy, all, BLOCK_SECONDS, call, claimBy, one, read, second, strings } from "./redis-claims.js";
 
 const ofMany = (reply: unknown) => (reply as [string, string[]])[1];
 
@@ -27,14 +17,14 @@ async function countWithoutData(round: Round, jobs: readonly string[]): Promise<
 export const popped: Queue = {
   name: "LPOP, RPOP, BLPOP and LMPOP",
   add: (round, daemon, job) =>
-    isAcknowledged(round, daemon, ["SET", dataOf(round, job), "data"], ["RPUSH", round.key, job]),
+    addBy(round, daemon, ["SET", dataOf(round, job), "data"], ["RPUSH", round.key, job]),
   claim: (round, daemon) =>
     claimBy(round, daemon, [
       [["LPOP", round.key], one],
       [["RPOP", round.key], one],
-      [["LPOP", round.key, "2"], all],
+      [["LPOP", round.key, "2"], all, 2],
       [["BLPOP", round.key, BLOCK_SECONDS], second],
-      [["LMPOP", "1", round.key, "LEFT", "COUNT", "2"], ofMany],
+      [["LMPOP", "1", round.key, "LEFT", "COUNT", "2"], ofMany, 2],
     ]),
   async finish(round, daemon, job) {
     await call(round, daemon, "DEL", dataOf(round, job));
@@ -51,7 +41,7 @@ const activeOf = ({ key }: Round, daemon: number) => `${key}:active:${daemon}`;
 export const moved: Queue = {
   name: "LMOVE, RPOPLPUSH and BLMOVE",
   add: (round, daemon, job) =>
-    isAcknowledged(round, daemon, ["SET", dataOf(round, job), "data"], ["LPUSH", round.key, job]),
+    addBy(round, daemon, ["SET", dataOf(round, job), "data"], ["LPUSH", round.key, job]),
   claim(round, daemon) {
     const active = activeOf(round, daemon);
     return claimBy(round, daemon, [
@@ -81,7 +71,7 @@ const SCRIPT = `local job = redis.call('RPOP', KEYS[1])
 
 export const scripted: Queue = {
   name: "RPOP in a script",
-  add: (round, daemon, job) => isAcknowledged(round, daemon, ["LPUSH", round.key, job]),
+  add: (round, daemon, job) => addBy(round, daemon, ["LPUSH", round.key, job]),
   claim: (round, daemon) =>
     claimBy(round, daemon, [[["EVAL", SCRIPT, "2", round.key, `${round.key}:active`, String(daemon)], one]]),
   async finish(round, daemon, job) {

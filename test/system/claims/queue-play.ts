@@ -1,10 +1,12 @@
 /** A queue as a program uses it: clients of each daemon add jobs and claim them, with random pauses. */
 
 import { pause } from "../../support/pause.js";
+import { until } from "../../support/until.js";
 import type { Outcome } from "../connections.js";
 import { DAEMONS, type Figures, type Play, type Round } from "./claim-rounds.js";
 
 const JOBS = 6;
+/** The number of claims at each daemon. */
 const CLAIMS = 5;
 /** The maximum pause before a command, in milliseconds. */
 const PAUSE_MS_MAX = 25;
@@ -19,14 +21,17 @@ export interface Remains {
   readonly withoutData: number;
 }
 
+/** The outcome of a claim, and the maximum number of jobs that it takes (default: 1). */
+export type Claimed = Outcome<readonly string[]> & { readonly jobsMax?: number };
+
 export interface Queue {
   readonly name: string;
   /** Prepares an empty queue. */
   prepare?(round: Round): Promise<void>;
-  /** Adds a job. @returns whether the daemon acknowledged it */
-  add(round: Round, daemon: number, job: string): Promise<boolean>;
+  /** Adds a job at a daemon. It may be repeated if the daemon refuses it. */
+  add(round: Round, daemon: number, job: string): Promise<Outcome<unknown>>;
   /** Claims jobs at a daemon. */
-  claim(round: Round, daemon: number): Promise<Outcome<readonly string[]>>;
+  claim(round: Round, daemon: number): Promise<Claimed>;
   /** Ends the work on a claimed job, as the worker does that has done it. */
   finish?(round: Round, daemon: number, job: string): Promise<void>;
   remains(round: Round): Promise<Remains>;
@@ -36,8 +41,13 @@ interface Ledger {
   readonly added: Set<string>;
   /** The daemons whose clients received each job. */
   readonly given: Map<string, number[]>;
+  /** The maximum number of jobs that claims without an answer have taken. */
   unanswered: number;
 }
+
+/** Returns the names of the jobs of a round. */
+export const jobsOf = ({ number }: Round): readonly string[] =>
+  Array.from({ length: JOBS }, (_, job) => `${number}-${job}`);
 
 /** Returns the rounds of a queue. */
 export function queuePlay(queue: Queue): Play {
@@ -45,13 +55,14 @@ export function queuePlay(queue: Queue): Play {
   return {
     name: queue.name,
     withKills: true,
+    prepare: async (round) => await queue.prepare?.(round),
     async work(round) {
       const ledger: Ledger = { added: new Set(), given: new Map(), unanswered: 0 };
       ledgers.set(round.number, ledger);
-      await queue.prepare?.(round);
+      const added = adding(queue, round, ledger);
       await Promise.all([
-        adding(queue, round, ledger),
-        ...DAEMONS.map((daemon) => claiming(queue, round, daemon, ledger)),
+        added,
+        ...DAEMONS.map((daemon) => claiming(queue, round, daemon, { ledger, added })),
       ]);
     },
     async count(round, figures) {
@@ -62,30 +73,51 @@ export function queuePlay(queue: Queue): Play {
 }
 
 async function adding(queue: Queue, round: Round, ledger: Ledger): Promise<void> {
-  const { random, number } = round;
-  const turns = Array.from({ length: JOBS }, (_, job) => ({
-    job: `${number}-${job}`,
+  const { random } = round;
+  const turns = jobsOf(round).map((job) => ({
+    job,
     daemon: random.oneOf(DAEMONS),
     ms: random.below(PAUSE_MS_MAX),
   }));
   for (const { job, daemon, ms } of turns) {
     await pause(ms);
-    if (await queue.add(round, daemon, job)) ledger.added.add(job);
+    const outcome = await accepted((attempt) => queue.add(round, (daemon + attempt) % DAEMONS.length, job));
+    if (outcome.kind === "answer") ledger.added.add(job);
   }
 }
 
-async function claiming(queue: Queue, round: Round, daemon: number, ledger: Ledger): Promise<void> {
+/** @param added  resolves when all jobs of the round are added; the last claim follows */
+async function claiming(
+  queue: Queue,
+  round: Round,
+  daemon: number,
+  { ledger, added }: { readonly ledger: Ledger; readonly added: Promise<void> },
+): Promise<void> {
   const pauses = Array.from({ length: CLAIMS }, () => round.random.below(2 * PAUSE_MS_MAX));
-  for (const ms of pauses) {
+  for (const [index, ms] of pauses.entries()) {
     await pause(ms);
-    const outcome = await queue.claim(round, daemon);
-    if (outcome.kind === "unanswered") ledger.unanswered++;
+    if (index === CLAIMS - 1) await added;
+    const outcome = await accepted(() => queue.claim(round, daemon));
+    if (outcome.kind === "unanswered") ledger.unanswered += outcome.jobsMax ?? 1;
     if (outcome.kind !== "answer") continue;
     for (const job of outcome.answer) {
       ledger.given.set(job, [...(ledger.given.get(job) ?? []), daemon]);
       if (round.random.chance(0.7)) await queue.finish?.(round, daemon, job);
     }
   }
+}
+
+/** Repeats a request that is refused, as a daemon does that is down or cut off. */
+async function accepted<Answer extends Outcome<unknown>>(
+  request: (attempt: number) => Promise<Answer>,
+): Promise<Answer> {
+  let outcome = await request(0);
+  let attempt = 0;
+  await until("a request is accepted", async () => {
+    if (outcome.kind === "refused") outcome = await request(++attempt);
+    return outcome.kind !== "refused";
+  });
+  return outcome;
 }
 
 function addTo(figures: Figures, { added, given, unanswered }: Ledger, remains: Remains): void {
@@ -101,6 +133,7 @@ function addTo(figures: Figures, { added, given, unanswered }: Ledger, remains: 
   const isLost = (job: string) => !given.has(job) && !waiting.has(job) && !working.has(job);
 
   figures.jobs += added.size;
+  figures.received += given.size;
   figures.lost += Math.max(0, [...added].filter(isLost).length - unanswered);
   figures.back += [...waiting].filter((job) => given.has(job)).length;
   figures.back += Math.max(0, misplaced.length - unanswered);

@@ -2,6 +2,7 @@
 
 import type { Outcome } from "../connections.js";
 import { DAEMONS, type Round } from "./claim-rounds.js";
+import type { Claimed } from "./queue-play.js";
 
 export type Argv = readonly [string, ...string[]];
 
@@ -10,13 +11,15 @@ export const BLOCK_SECONDS = "0.01";
 export const call = (round: Round, daemon: number, ...argv: Argv) =>
   round.connections.call(daemon, round.lane, ...argv);
 
-export async function isAcknowledged(
+/** Sends commands until one is not answered. @returns what became of the last one that was sent */
+export async function addBy(
   round: Round,
   daemon: number,
-  ...commands: readonly Argv[]
-): Promise<boolean> {
-  for (const argv of commands) if ((await call(round, daemon, ...argv)).kind !== "answer") return false;
-  return true;
+  ...[first, ...more]: readonly [Argv, ...Argv[]]
+): Promise<Outcome<unknown>> {
+  let outcome = await call(round, daemon, ...first);
+  for (const argv of more) if (outcome.kind === "answer") outcome = await call(round, daemon, ...argv);
+  return outcome;
 }
 
 /** Reads at a random daemon. All daemons are equal. */
@@ -32,13 +35,13 @@ export const strings = async (round: Round, ...argv: Argv) => (await read(round,
 export async function claimBy(
   round: Round,
   daemon: number,
-  claims: readonly (readonly [argv: Argv, jobs: (reply: unknown) => readonly string[]])[],
-): Promise<Outcome<readonly string[]>> {
-  const [argv, jobs] = round.random.oneOf(claims);
+  claims: readonly (readonly [argv: Argv, jobs: (reply: unknown) => readonly string[], jobsMax?: number])[],
+): Promise<Claimed> {
+  const [argv, jobs, jobsMax = 1] = round.random.oneOf(claims);
   const outcome = await call(round, daemon, ...argv);
   return outcome.kind === "answer"
     ? { kind: "answer", answer: outcome.answer === null ? [] : jobs(outcome.answer) }
-    : outcome;
+    : { ...outcome, jobsMax };
 }
 
 export const one = (reply: unknown) => [reply as string];

@@ -3,7 +3,7 @@ import { until } from "../../support/until.js";
 import type { Outcome } from "../connections.js";
 import { DAEMONS } from "./claim-rounds.js";
 import type { Queue } from "./queue-play.js";
-import { call, claimBy, isAcknowledged } from "./redis-claims.js";
+import { addBy, call, claimBy } from "./redis-claims.js";
 
 const GROUP = "workers";
 
@@ -26,13 +26,13 @@ export const streamed: Queue = {
       );
     });
   },
-  add: (round, daemon, job) => isAcknowledged(round, daemon, ["XADD", round.key, "*", "job", job]),
+  add: (round, daemon, job) => addBy(round, daemon, ["XADD", round.key, "*", "job", job]),
   async claim(round, daemon) {
     const count = ["COUNT", String(round.random.between(1, 2))];
     const block = round.random.chance(0.5) ? ["BLOCK", "10"] : [];
     const from = ["GROUP", GROUP, String(daemon), ...count, ...block, "STREAMS", round.key, ">"];
     return await claimBy(round, daemon, [
-      [["XREADGROUP", ...from], (reply) => (reply as Read).flatMap(([, entries]) => jobsIn(entries))],
+      [["XREADGROUP", ...from], (reply) => (reply as Read).flatMap(([, entries]) => jobsIn(entries)), 2],
     ]);
   },
   async finish(round, daemon, job) {
