@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { CheckedCommand } from "../../daemon/engine/backends/command-path.js";
+import type { CheckedCommand, CommandSender } from "../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { version } from "../../daemon/net/process/version.js";
 import type { Limits } from "../../daemon/options/limits.js";
@@ -366,30 +366,31 @@ export class MemcachedSession {
   }
 
   /** Deletes all items, now or after a delay. */
-  #flush(delay: number): string | Promise<string> {
+  #flush(delay: number, sender: CommandSender = this.#sender): string | Promise<string> {
     const called = this.commands.permitted(["FLUSHDB"]);
     if ("kind" in called) return answerOf(called, () => "");
 
-    const { now } = this.#sender;
+    const { now } = sender;
     const ms = delay > 0 ? dateOf(delay, now) - now : 0;
     this.#delayedFlush.cancel();
-    if (ms <= 0) return this.#deleteItems();
+    if (ms <= 0) return this.#deleteItems(sender);
 
     // The user's rights may change in the meantime, so they are checked again.
     this.#delayedFlush.schedule(ms, () => {
       this.commands.userSession.renew();
-      this.#flush(0);
+      // The commands that the client sends meanwhile do not wait for it.
+      this.#flush(0, new SessionCommandSender(this.commands.userSession, this.#host.environment));
     });
     return "OK\r\n";
   }
 
   /** Deletes all strings in steps. Values of other types belong to other clients, and are no items. */
-  async #deleteItems(): Promise<string> {
+  async #deleteItems(sender: CommandSender): Promise<string> {
     const { path } = this.#host;
     const count = String(FLUSHED_PER_STEP);
     for (let cursor = "0"; ; ) {
       const argv = ["SCAN", cursor, "TYPE", "string", "COUNT", count];
-      const page = await path.execute(SCAN, argv, this.#sender);
+      const page = await path.execute(SCAN, argv, sender);
       if (page.kind === "error") return answerOf(page, () => "");
 
       const [next, found] = itemsOf(page);
@@ -397,7 +398,7 @@ export class MemcachedSession {
       // Through a sidecar, a page contains all keys.
       for (let at = 0; at < keys.length; at += FLUSHED_PER_STEP) {
         const some = keys.slice(at, at + FLUSHED_PER_STEP);
-        const reply = await path.execute(DEL, ["DEL", ...some], this.#sender);
+        const reply = await path.execute(DEL, ["DEL", ...some], sender);
         if (reply.kind === "error") return answerOf(reply, () => "");
       }
 

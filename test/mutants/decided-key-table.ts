@@ -224,8 +224,15 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a transaction does not delay the commands that follow it",
     file: "daemon/cluster/replica/gateway.js",
-    find: "writesDecided ? settlingAfter(answered, lastWrite) : answered",
+    find: "group.head.isDecided ? settlingAfter(answered, lastWrite) : answered",
     replace: "answered",
+    test: PATH,
+  },
+  {
+    name: "decided keys: a decision on a condition does not delay the commands that follow it",
+    file: "daemon/cluster/replica/gateway.js",
+    find: "group.head.isDecided ? settlingAfter",
+    replace: "writesDecided ? settlingAfter",
     test: PATH,
   },
   {

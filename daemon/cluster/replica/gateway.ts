@@ -165,7 +165,7 @@ export class Gateway {
     const isRing = commands.some(isKeyCommand);
     const kind = { isRing, isDecided, writesDecided };
     const group = this.#groupOf(conditions, user, kind, commands.length);
-    const answeredInOrder = writesDecided ? settlingAfter(answered, lastWrite) : answered;
+    const answeredInOrder = group.head.isDecided ? settlingAfter(answered, lastWrite) : answered;
     // The reply to a unit on which the members decide is an array already.
     const isArray = commands.length === 1 && !group.head.isDecided;
     group.addTogether(
@@ -478,7 +478,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** Returns a function that answers a transaction on decided keys, and lets its sender's later commands follow. */
+/** Returns a function that answers a unit on which the members decide, and lets its sender's later commands follow. */
 function settlingAfter(
   answered: (answer: GatewayAnswer) => void,
   lastWrite: LastWrite,

@@ -140,6 +140,9 @@ function scene() {
   };
   const exec = async (by: CommandSender, ...lines: string[]): Promise<string> =>
     textOf(await path.executeTogether(lines.map(checked), [], by));
+  /** Sends a transaction with a condition on the last writer of a key. */
+  const execIf = async (by: CommandSender, key: string, ...lines: string[]): Promise<string> =>
+    textOf(await path.executeTogether(lines.map(checked), [{ db: 0, key, writer: "" }], by));
 
   /** Waits until a decision is requested, and ends it. */
   const decide = async (end?: (entry: Entry) => RefusedEnvelope): Promise<void> => {
@@ -153,7 +156,7 @@ function scene() {
     const answers = multi ? [one(array(replies))] : replies.map(one);
     decision.end(end?.(entry) ?? { orderKey: { at: NOW + 9, seq: 0, id: entry.id }, answers });
   };
-  return { done, decisions, decide, send, exec, sender, state };
+  return { done, decisions, decide, send, exec, execIf, sender, state };
 }
 
 const undecided = ({ id }: Entry) => unknown(notApplied(id, refused("undecided", "not in time")));
@@ -359,6 +362,19 @@ test("a command that waits in the line follows what the daemon had signed when i
   assert.equal(decisions[0]?.entry.envelope.at, NOW);
   await decide();
   await Promise.all(answers);
+});
+
+test("commands wait for the decision on a condition of their connection, also on keys without a pattern", async () => {
+  const { done, decide, send, execIf, sender } = scene();
+  const by = sender();
+  await send(by, "SET a 1");
+  const answers = [execIf(by, "k", "SET k 1"), send(by, "GET k"), send(by, "INCR d:x"), send(by, "SET a 2")];
+  await decide();
+  await decide();
+  await Promise.all(answers);
+  assert.deepEqual(done.slice(1), [
+    ...["decide (SET k 1)", "decided", "read GET k", "decide INCR d:x", "decided", "record SET a 2"],
+  ]);
 });
 
 test("commands that arrive while the members decide share the next envelope", async () => {
