@@ -77,7 +77,8 @@ export class DecidedLines {
 
   /** @param as  the user's name, or null */
   add(command: DecidedCommand, as: ByteString | null): void {
-    const { lastWrite } = command.waiter;
+    const { argv, db, bytes, waiter } = command;
+    const { lastWrite } = waiter;
     const followed = this.#own.followedBy(lastWrite);
     const sender = this.#senders.get(lastWrite) ?? { line: this.#lineFor(followed, as), unanswered: 0 };
     this.#senders.set(lastWrite, sender);
@@ -86,7 +87,8 @@ export class DecidedLines {
       if (--sender.unanswered === 0) this.#senders.delete(lastWrite);
       command.settle(isKnown);
     };
-    sender.line.add({ ...command, settle, followed });
+    // Each field is named: V8 takes microseconds for a spread that other fields follow.
+    sender.line.add({ argv, db, bytes, waiter, settle, followed });
   }
 
   /** Returns the line of a user for commands of a sender that has no unanswered ones. */
