@@ -4,9 +4,12 @@
  */
 import assert from "node:assert/strict";
 import mongoose from "mongoose";
+import { until } from "./until.mjs";
 
 const [rounds, ...ports] = process.argv.slice(2).map(Number);
 const AT_ONCE = 4;
+/** The milliseconds between two attempts: a server may be down for a while. */
+const PAUSE_MS = 100;
 const figures = {
   saves: 0,
   reportedAsModified: 0,
@@ -33,23 +36,15 @@ const users = connections.map((connection) =>
   connection.model("User", new mongoose.Schema({ mail: { type: String, unique: true }, by: Number })),
 );
 
-/** Calls until the call succeeds: a server may be down for a while. */
+/** Calls until the call succeeds. */
 async function insist(call) {
   for (let attempt = 1; ; attempt++)
     try {
       return await call();
     } catch (error) {
       if (attempt === 200) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
-}
-
-/** Waits until a condition is met. @param what  the condition, for the error message */
-async function until(what, holds) {
-  for (let attempt = 1; !(await holds()); attempt++) {
-    if (attempt === 1200) throw new Error(`${what}: not within two minutes`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 const isRefused = (error) => /NOTAPPLIED/.test(error.message);
@@ -61,7 +56,7 @@ async function save(round) {
     items.map(async (model, by) => {
       let item = null;
       const isThere = async () => (item = await insist(() => model.findById(_id))) !== null;
-      await until(`server ${by} has the document`, isThere);
+      await until(() => `server ${by} has the document`, isThere, PAUSE_MS);
       return Object.assign(item, { by });
     }),
   );
@@ -112,7 +107,7 @@ async function agreed(read) {
     const [first, ...rest] = found.map((one) => JSON.stringify(one));
     return rest.every((one) => one === first);
   };
-  await until("all servers return the same", areEqual);
+  await until(() => "all servers return the same", areEqual, PAUSE_MS);
   return found[0];
 }
 

@@ -20,11 +20,10 @@ import { createClient } from "redis";
 import Redlock from "redlock";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
+import { until } from "./until.mjs";
 
 const ROUNDS = 40;
 const CALLS = 5;
-/** Milliseconds after which a condition that does not become true ends the program. */
-const UNTIL_MS = 120_000;
 const mode = process.argv[2];
 const ports = process.argv.slice(3).map(Number);
 const [redisPorts, mongoPorts] = [ports.slice(0, 2), ports.slice(2)];
@@ -33,12 +32,6 @@ const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
 const both = (call) => Promise.all([0, 1].map(call));
 const cookie = { originalMaxAge: null, expires: null, secure: false };
 const figures = {};
-
-/** Waits until a condition is met. @param what  the condition, for the error message */
-async function until(what, holds) {
-  for (const endsAt = performance.now() + UNTIL_MS; !(await holds()); await setTimeout(1))
-    if (performance.now() > endsAt) throw new Error(`${what()}: not within ${UNTIL_MS} ms`);
-}
 
 /** Waits until both servers return the same, and returns it. */
 async function agreed(read) {
