@@ -8,13 +8,10 @@ import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { amount, some } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { nextTurn } from "../support/until.js";
 import { randomBytes } from "./cast.js";
-import { Administrator } from "./lists/administrator.js";
-import { SignedLists } from "./lists/known-lists.js";
 import { type SimulatedKey, sign } from "./signatures.js";
-import { makeWorld } from "./simulate.js";
-import type { Daemon, Host, World } from "./world.js";
+import { startMembers } from "./started-members.js";
+import type { Host, World } from "./world.js";
 
 const LIFETIME_MS = 3_000;
 /**
@@ -131,48 +128,6 @@ class Clients {
           if (answer.kind === "result") network.send(host.name, "client", () => answered(answer.replies));
         }),
       );
-  }
-}
-
-/** Starts members with the given clocks, and signs their list. */
-async function startMembers(seed: number, clocks: readonly number[]): Promise<World> {
-  const settings = { hosts: clocks.length, byzantine: null, lists: true, contended: 1, readMs: 0 } as const;
-  const limits = { window: { past: 30_000, future: 5_000 }, peering: {}, snapshotEvery: 0, syncEveryMs: 0 };
-  const tails = [{ tailMs: 90_000, tailBytes: 100_000_000 }];
-  const fixed = { ...settings, ...limits, tails, faults: new Set<never>(), remembered: 1_000 };
-
-  let world = makeWorld(seed, null, [], fixed);
-  for (let next = seed; world.genesis.roots.length === 0; world = makeWorld(++next, null, [], fixed));
-
-  const { hosts, scheduler } = world;
-  for (const [index, host] of hosts.entries()) host.clockOffset = clocks[index] as number;
-  for (const host of hosts) host.start();
-  // Until the timelines are open, there is no event.
-  await nextTurn();
-  await untilAll(world, ({ isLive }) => isLive);
-
-  const signed = new SignedLists(world);
-  const administrator = new Administrator({ world, random: new SeededRandom(seed, 6), signed, name: "a0" });
-  const query = (): void =>
-    administrator.query(hosts, 500, (answers) => {
-      const add = answers.views.map(({ id }) => id);
-      // A member with an early clock may refuse envelopes at first.
-      if (add.length === hosts.length)
-        assert.equal(administrator.sign(answers, { add, evict: [] }, hosts), null);
-      else scheduler.after(1_000, null, query);
-    });
-
-  query();
-  await untilAll(world, ({ peering }) => peering.decisions.isPossible);
-  return world;
-}
-
-/** Waits until something holds at all daemons. */
-async function untilAll({ scheduler, hosts }: World, holds: (daemon: Daemon) => boolean): Promise<void> {
-  const deadline = scheduler.time + 30_000;
-  while (!hosts.every(({ daemon }) => daemon !== null && holds(daemon))) {
-    assert.ok(scheduler.time < deadline);
-    await scheduler.runUntil(scheduler.time + 100);
   }
 }
 
