@@ -289,7 +289,12 @@ export function startDaemon(host: Host, world: World): Daemon {
     requested: (entry, answered) => {
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       answered.then((decided) => {
-        if (!alive || misbehaviour !== null || "kind" in decided) return;
+        if (!alive || misbehaviour !== null) return;
+        if ("kind" in decided) {
+          if (decided.effect === "not-applied") ledger.decisions.refused(entry.id, host.name);
+          return;
+        }
+
         const replies = decided.answers.map(({ reply }) => reply);
         const isPlaced = !entry.envelope.decide;
         const problem = isPlaced ? ledger.decisions.answeredPlaced(entry.id, replies, host.name) : null;

@@ -53,8 +53,8 @@ test("a slot is decided again only if the first decision is lost, and too few me
 const KEY = { id: "k".repeat(32), spki: "spki" };
 const [MET, UNMET] = ["decided", "decided unmet"];
 
-/** Returns what is broken if a daemon answers units with some flags, and their decision has other outcomes. */
-function brokenBy(flags: readonly string[], outcomes: readonly DecidedOutcome[]): readonly string[] {
+/** Returns the envelope of a client, the decision on it with some outcomes, and a ledger that knows it. */
+function decidedBy(outcomes: readonly DecidedOutcome[]) {
   const header = { cluster: "c".repeat(32), nonce: "n".repeat(16), at: 1, seq: 0, decide: true };
   const ifs = new Map(outcomes.map((_, index) => [index, [{ db: 0, key: "k", writer: "" }]]));
   const client = sign(KEY, { ...header, ifs }, Array(outcomes.length).fill(["INCR", "k"]));
@@ -63,6 +63,12 @@ function brokenBy(flags: readonly string[], outcomes: readonly DecidedOutcome[])
   const decision = { id: sha256(body), body, signature: client.signature, envelope: readEntryBody(body) };
   const ledger = new DecisionLedger();
   ledger.folded([decision], { sent: new Map([[client.id, {}]]), violate: assert.fail });
+  return { client, decision, ledger };
+}
+
+/** Returns what is broken if a daemon answers units with some flags, and their decision has other outcomes. */
+function brokenBy(flags: readonly string[], outcomes: readonly DecidedOutcome[]): readonly string[] {
+  const { client, decision, ledger } = decidedBy(outcomes);
   const replies = flags.map((each) => `:1\r\n${writeBulk(each)}`).join("");
   ledger.answered(client, { kind: "result", id: client.id, units: flags.length, errors: 0, replies });
   return ledger.broken({ ids: new Set([decision.id]), isLost: () => false }, false);
@@ -75,4 +81,13 @@ test("the acknowledged outcome of each unit of an envelope must be that of its d
   assert.equal(brokenBy([MET, MET, MET], outcomes).length, 1);
   assert.equal(brokenBy([MET, UNMET, UNMET], outcomes).length, 1);
   assert.equal(brokenBy([UNMET, MET, UNMET], outcomes).length, 3);
+});
+
+test("an envelope that its daemon has refused as not applied must not be decided, unless it has no effect", () => {
+  for (const outcome of ["applied", "unmet"] as const) {
+    const { client, decision, ledger } = decidedBy([outcome, "unmet"]);
+    ledger.refused(client.id, "d0");
+    const broken = ledger.broken({ ids: new Set([decision.id]), isLost: () => false }, true);
+    assert.equal(broken.length, outcome === "applied" ? 1 : 0);
+  }
 });

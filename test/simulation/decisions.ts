@@ -63,6 +63,8 @@ export class DecisionLedger {
   readonly #contradictions: Contradiction[] = [];
   /** The units that were acknowledged with both outcomes, by their ids. */
   readonly #inBothWays = new Map<ByteString, UnitOfEnvelope>();
+  /** The daemons that have refused an envelope of their own as not applied, by its id. */
+  readonly #refused = new Map<ByteString, string>();
   /** The acknowledged answers to envelopes that were only placed, by the ids of the envelopes. */
   readonly placed = new Map<ByteString, PlacedAnswer>();
   /** The members of each signed list, by its hash. */
@@ -158,6 +160,19 @@ export class DecisionLedger {
     return `${shortId(id)} was answered with ${before.texts} by ${before.host}, and with ${texts} by ${host}`;
   }
 
+  /** Records that a daemon has answered that an envelope that it has signed is never applied. */
+  refused(id: ByteString, host: string): void {
+    this.#refused.set(id, host);
+  }
+
+  /** Returns the refused envelopes that the members have decided to apply. */
+  #appliedThough(): string[] {
+    return [...this.#refused].flatMap(([id, host]) => {
+      const isApplied = this.on(id).some(({ envelope }) => envelope.decided?.outcomes.includes("applied"));
+      return isApplied ? [`${host} has refused ${shortId(id)} as not applied, but it was decided`] : [];
+    });
+  }
+
   /** Whether the decision that was acknowledged on a unit is lost, so that its effect is missing. */
   isLost({ id, index }: UnitOfEnvelope, outcomes: Outcomes): boolean {
     const [decisions, word] = [this.on(id), this.wordOn({ id, index })];
@@ -182,7 +197,8 @@ export class DecisionLedger {
       const isSame = found.some(({ envelope }) => envelope.decided?.outcomes[index] === word);
       return isSame ? [] : [`${name} was acknowledged as ${word}, but is not`];
     });
-    return hasLiar ? broken : [...this.#contradicting(outcomes), ...broken];
+    const wrong = [...broken, ...this.#appliedThough()];
+    return hasLiar ? wrong : [...this.#contradicting(outcomes), ...wrong];
   }
 
   /** Returns the contradictions that the removal of members does not explain. */
