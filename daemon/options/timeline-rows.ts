@@ -237,7 +237,7 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: MINUTE,
     summary:
-      "with --peer or --order: after a pause longer than this (stopped, suspended, a long garbage collection), a daemon counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
+      "with --peer or --order: after a pause longer than this (stopped, suspended, a long garbage collection), a daemon counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream; 2 s more without a message from most members, and nothing waits for their decisions any longer",
     reason:
       "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,

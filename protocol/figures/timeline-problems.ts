@@ -246,7 +246,7 @@ export const TIMELINE_ALARMS = {
     severity: "critical",
     summary: "{{ $labels.instance }} may have lost promises, and does not vote in decisions on conditions",
     steps:
-      "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are answered `undecided`",
+      "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are refused (`cannot-decide`), or answered `undecided`",
   },
   DbsyncUndecided: {
     expr: "dbsyncd_decision_undecided_seconds > 0",
@@ -255,7 +255,7 @@ export const TIMELINE_ALARMS = {
     summary:
       "On {{ $labels.instance }}, units with conditions have waited for {{ $value }} s without a decision",
     steps:
-      "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are answered `undecided`, and plain writes continue ([the guarantees](consistency.md#what-the-answer-to-a-condition-means))",
+      "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are refused (`cannot-decide`), or answered `undecided`, and plain writes continue ([the guarantees](consistency.md#what-the-answer-to-a-condition-means))",
   },
   DbsyncDecisionsDisturbed: {
     expr: "dbsyncd_decision_disturbing_members > 0",
@@ -516,7 +516,7 @@ const OF_DAEMON = {
       const advice = EVICTION_HELPS.has(cause) ? evictionAdvice(names, undecidedFor, list !== null) : "";
       return [[secondsBetween(0, undecidedFor), says.replace("…", names.join(", ")), `${fix}${advice}`]];
     },
-    says: "units with conditions have waited for a decision for … s: …",
+    says: "units with conditions have had no decision for … s: …",
     fix: "…",
     severity: "problem",
     alarm: "DbsyncUndecided",

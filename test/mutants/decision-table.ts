@@ -102,8 +102,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a full member refuses a unit that it may have voted for",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "if (this.#votes.hasProposalOf(id))",
-    replace: "if (false)",
+    find: "|| this.#votes.hasProposalOf(id)",
+    replace: "",
     test: MEMBERS,
   },
   {
@@ -130,8 +130,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member without a majority refuses a unit that waits here",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#findUnit(id) !== undefined || open.some(({ unit }) => unit === id)",
-    replace: "false",
+    find: "this.#findUnit(id) !== undefined || this.#isProposed(id)",
+    replace: "this.#isProposed(id)",
     test: MEMBERS,
   },
   {
@@ -417,8 +417,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a disk that fails after a decision ends the daemon",
     file: "daemon/cluster/replica/member-answers.js",
-    find: 'refused("undecided", "not in time")));\n    }\n    catch (problem) {\n        return notFlushed(id, problem);',
-    replace: 'refused("undecided", "not in time")));\n    }\n    catch (problem) {\n        throw problem;',
+    find: "?? refusal;\n        }\n        catch (problem) {\n            return notFlushed(id, problem);",
+    replace: "?? refusal;\n        }\n        catch (problem) {\n            throw problem;",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
@@ -684,6 +684,62 @@ export const decisionMutants: readonly Mutant[] = [
     name: "decisions: no member reports that nothing is decided",
     file: "daemon/cluster/peers/decisions/undecided.js",
     find: "milliseconds >= REPORTED_MS",
+    replace: "false",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: clients wait for members that are silent",
+    file: "daemon/cluster/peers/roster.js",
+    find: "[now, ...times][Math.floor((others + 1) / 2)]",
+    replace: "[now][0]",
+    test: "test/simulation/cut-off.test.js",
+  },
+  {
+    name: "decisions: a member that was suspended believes that the others are silent",
+    file: "daemon/cluster/peers/decisions/majority-silence.js",
+    find: "this.#stoppedMs += Math.min(stoppedMs, Math.max(0, now - heardAt));",
+    replace: "",
+    test: WAITING,
+  },
+  {
+    name: "decisions: what a keeper has proposed is refused as not applied",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "!isOnlyHere || isProposed || sentTo !== null",
+    replace: "!isOnlyHere || sentTo !== null",
+    test: WAITING,
+  },
+  {
+    name: "decisions: what was sent to a keeper is refused as not applied",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "!isOnlyHere || isProposed || sentTo !== null",
+    replace: "!isOnlyHere || isProposed",
+    test: WAITING,
+  },
+  {
+    name: "decisions: an envelope that a client sends again is refused, although it may be decided",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (unit.isOnlyHere)",
+    replace: "if (true)",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a client that sends an envelope after a member waits for a silent majority",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "known.giveUps.push(giveUp);",
+    replace: ";",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a member does not report that it refuses units without a majority",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (reason !== null)",
+    replace: "if (false)",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: what a silent majority did not decide is reported after it has returned",
+    file: "daemon/cluster/peers/decisions/undecided.js",
+    find: "now - this.#returnedAt >= RETURNED_MS",
     replace: "false",
     test: UNDECIDED,
   },
@@ -1363,8 +1419,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: clients of waiting units need a share of those that wait for answers",
     file: "daemon/cluster/replica/member-answers.js",
-    find: "this.#waiters.waitForAdmitted(verified.id)",
-    replace: "this.#waiters.wait(verified.id, verified.envelope.key, verified.message.body.length)",
+    find: "this.#waiters.waitForAdmitted(entry.id)",
+    replace: "this.#waiters.wait(entry.id, verified.envelope.key, verified.message.body.length)",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {

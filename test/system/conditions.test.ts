@@ -15,6 +15,7 @@ import type { Client } from "../../client/public-api.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
+import { PATIENT } from "../support/active-cluster.js";
 import { amount, skipUnlessFull } from "../support/amount.js";
 import type { DaemonHere } from "../support/daemon-here.js";
 import { contributionsOf } from "../support/face-contributions.js";
@@ -401,7 +402,7 @@ test("an expired key that a Redis client watches does not fail EXEC", async () =
 });
 
 test("while an EXEC waits for the members, other clients do not, and the connection of its client can be killed", async (t) => {
-  await using own = await Trio.start(PORTS);
+  await using own = await Trio.start([...PORTS, ...PATIENT]);
   await authorizeDaemons(own);
   await own.list();
   const port = await respPort(own, 0);

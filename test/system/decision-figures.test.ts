@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pairsOf } from "../../protocol/figures/info-figures.js";
 import { runDbsync } from "../client/child.js";
+import { PATIENT } from "../support/active-cluster.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { fieldsOf } from "./status.js";
@@ -13,7 +14,7 @@ import { fieldsOf } from "./status.js";
 const LOCKS = 5;
 
 test("daemons report the keeper, the decided units, and the units that wait by signing key", async () => {
-  await using trio = await Trio.start(["--admin", "0"]);
+  await using trio = await Trio.start(["--admin", "0", ...PATIENT]);
   using folder = new ScratchFolder();
   await trio.list();
   await trio.untilNoneIsLate();
@@ -58,7 +59,7 @@ test("daemons report the keeper, the decided units, and the units that wait by s
   const { stdout: output } = await runDbsync(["status", "-k", key, "-s", trio.servers.join()]);
   assert.match(output, /^DECISIONS OF +KEEPER +SLOTS +UNITS +LAST +UNDECIDED +OF KEYS +BLOCKED BY$/m);
 
-  // Two of three members are suspended, so that nothing is decided.
+  // Two of three members are suspended, so that nothing is decided, and the envelopes wait.
   for (const index of [1, 2]) trio.daemon(index).kill("SIGSTOP");
   await using alone = trio.client([0], { timeout: 20_000 });
   const calls = Array.from({ length: 3 }, (_, lock) =>

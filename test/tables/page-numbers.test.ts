@@ -66,6 +66,8 @@ const LIST = "protocol/members/member-list";
 const limits = Object.fromEntries(
   Object.entries(PEERING_LIMITS).map(([name, value]) => [name, textsOf(value)]),
 ) as Readonly<Record<keyof typeof PEERING_LIMITS, NumberTexts>>;
+/** The time after which members that have sent nothing count as silent. */
+const silence = textsOf(PEERING_LIMITS.standstillMs + PEERING_LIMITS.statusEveryMs);
 const option = (name: "maxRequestBytes" | "maxOutputBytes" | "maxEventBytes") =>
   textsOf(LIMITS[name].fallback);
 const envelope = of("protocol/version-2/envelope");
@@ -263,6 +265,7 @@ const PROTOCOL: readonly string[] = [
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
+  `from so many members for ${silence.s} (\`--standstill\`, and the time between two statuses)`,
   `At most ${decisions("UNITS_MAX").count} envelopes with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where an envelope counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
   `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
   `to the keeper in turn, too, and again after ${decisions("FORWARD_AGAIN_MS").s}`,
@@ -302,7 +305,9 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `dated more than ${later("FOLD_AHEAD_MS").s} ahead of the daemon's clock`,
     `a period of more than ${limits.standstillMs.s} (\`--standstill\`)`,
     `and at most ${limits.catchUpMs.s}. Meanwhile`,
-    `from most of its peers for ${textsOf(PEERING_LIMITS.standstillMs + PEERING_LIMITS.statusEveryMs).s} also marks`,
+    `from most of its peers for ${silence.s} also marks`,
+    `those that wait are answered [after ${silence.s}](`,
+    `from a majority for ${silence.s} of its running time (\`--standstill\` and ${limits.statusEveryMs.s}) ends the waits`,
     `if it reaches no peer for ${limits.catchUpMs.s} when it starts`,
     `state without the entry for ${limits.catchUpStuckMs.s}`,
     `removes the effect after ${limits.catchUpStuckMs.s}`,

@@ -10,6 +10,7 @@ import type { CopyPeers } from "../../engine/backends/durable-copies.js";
 import type { DecidedPattern } from "../../store/rights/decided-patterns.js";
 import type { AddedEntry, Entry } from "../../timeline/entries/entry.js";
 import type { DecisionFigures } from "./decisions/decision-figures.js";
+import type { GiveUp } from "./decisions/decision-types.js";
 import type { Undecided } from "./decisions/undecided.js";
 import type { QuarantineFigures } from "./exchange/entry-intake.js";
 import type { Delay } from "./finality/finality-delay.js";
@@ -64,10 +65,10 @@ export interface Members extends CopyPeers {
      */
     obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null;
     /**
-     * Passes a unit to the members.
+     * Passes a unit of a client to the members.
      * @param isOnlyHere  whether no other member receives it from the client
      */
-    submit(entry: Entry, isOnlyHere: boolean): void;
+    submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void;
     /** The members' median clock, as far as this daemon knows it: milliseconds since 1970, an integer. */
     readonly commonClock: number;
     /** Whether the decision in a slot and all before it are part of the state, as far as this daemon knows. */

@@ -126,6 +126,7 @@ export class Peering implements Members, RosterEvents {
       epoch: () => `${this.#reports.serialAtLoss} ${this.#memberLists.own}`,
       serial: () => this.#reports.lastSerial,
       latestTaken: (since) => this.#latestTaken(since),
+      majorityHeardAt: () => roster.majorityHeardAt(cluster.uptime()),
     });
 
     this.standstill = new StandstillDetector(cluster, roster);

@@ -203,12 +203,25 @@ export class Roster implements ConnectionHandlers {
   count(since: number): { readonly size: number; readonly seen: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let seen = 1;
-    for (const id of ids) {
-      const lastSeenAt =
-        this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#absences.lastSeen.get(id);
-      if (lastSeenAt !== undefined && lastSeenAt >= since) seen++;
-    }
+    for (const id of ids) if (this.#lastSeenAt(id) >= since) seen++;
     return { size: others + 1, seen };
+  }
+
+  /**
+   * Returns when so many of the other daemons that vote had sent something that they and this daemon are a majority.
+   * @param now  `uptime` milliseconds, like the result
+   * @returns minus infinity: too few have sent something since the start
+   */
+  majorityHeardAt(now: number): number {
+    const { ids, others } = electorateIn(this.#cluster);
+    const times = Array.from(ids, (id) => this.#lastSeenAt(id)).sort((a, b) => b - a);
+    return [now, ...times][Math.floor((others + 1) / 2)] ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Returns when a daemon has last sent something; minus infinity: not since the start. */
+  #lastSeenAt(id: ByteString): number {
+    const connection = this.#cluster.members.get(id)?.connection;
+    return connection?.lastSeenAt ?? this.#absences.lastSeen.get(id) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */

@@ -11,6 +11,7 @@ import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, outcomeAt } from "../../../protocol/version-2/envelope.js";
 import {
+  type EnvelopeAnswer,
   notApplied,
   type RefusedEnvelope,
   type Result,
@@ -132,19 +133,51 @@ export class MemberAnswers {
   }
 
   /**
-   * Waits for the answer to a unit that waits for a decision, or returns null if that takes too long. The room for
-   * waiting units limits the number of these waits.
+   * Passes a client's envelope to the members, and waits for their decision. The room for waiting units limits the
+   * number of these waits.
    */
-  async waitForDecision(verified: VerifiedEnvelope): Promise<Result | null> {
-    return (await this.#waiters.waitForAdmitted(verified.id)) ? this.find(verified) : null;
+  decisionFor(
+    verified: VerifiedEnvelope,
+    entry: Entry,
+    decisions: Members["decisions"],
+  ): Promise<EnvelopeAnswer> {
+    const wait = async () => ((await this.#waiters.waitForAdmitted(entry.id)) ? this.find(verified) : null);
+    return this.#decisionOn(entry, decisions, { wait, isOnlyHere: false });
   }
 
-  /**
-   * Waits for the decision on an envelope that this daemon has signed.
-   * @param id  the id of its envelope
-   * @returns null if it takes too long, or if the replies are not known
-   */
-  async waitForOwn(id: ByteString): Promise<DecidedUnits | null> {
+  /** Passes an envelope that this daemon has signed to the members, and waits for their decision. */
+  decisionOnOwn(entry: Entry, decisions: Members["decisions"]): Promise<DecidedUnits | RefusedEnvelope> {
+    const wait = () => this.#waitForOwn(entry.id);
+    return this.#decisionOn(entry, decisions, { wait, isOnlyHere: true });
+  }
+
+  async #decisionOn<Answer>(
+    entry: Entry,
+    decisions: Members["decisions"],
+    { wait, isOnlyHere }: DecisionOptions<Answer>,
+  ): Promise<Answer | RefusedEnvelope> {
+    const { id, body, envelope } = entry;
+    const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
+    if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
+
+    const answer = wait();
+    let refusal = unknown(notApplied(id, refused("undecided", "not in time")));
+    decisions.submit(entry, isOnlyHere, (wasSent, reason) => {
+      refusal = wasSent
+        ? unknown(notApplied(id, refused("undecided", reason)))
+        : notApplied(id, refused("cannot-decide", reason));
+      this.#waiters.giveUp(id);
+    });
+
+    try {
+      return (await answer) ?? refusal;
+    } catch (problem) {
+      return notFlushed(id, problem as Error);
+    }
+  }
+
+  /** @returns null if the decision takes too long, or if the replies are not known */
+  async #waitForOwn(id: ByteString): Promise<DecidedUnits | null> {
     this.#own.set(id, null);
     await this.#waiters.waitForAdmitted(id);
     const answer = this.#own.get(id) ?? null;
@@ -204,24 +237,6 @@ interface DecisionOptions<Answer> {
   readonly wait: () => Promise<Answer | null>;
   /** Whether no other member receives the envelope from the client. */
   readonly isOnlyHere: boolean;
-}
-
-/** Passes an envelope to the members, and waits for their decision. */
-export async function decisionOn<Answer>(
-  entry: Entry,
-  decisions: Members["decisions"],
-  { wait, isOnlyHere }: DecisionOptions<Answer>,
-): Promise<Answer | RefusedEnvelope> {
-  const { id, body, envelope } = entry;
-  const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
-  if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
-  const answer = wait();
-  decisions.submit(entry, isOnlyHere);
-  try {
-    return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
-  } catch (problem) {
-    return notFlushed(id, problem as Error);
-  }
 }
 
 export const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>

@@ -28,7 +28,7 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations, unmetResultOf, whenDatable, whenFlushed } from "./delayed-answers.js";
 import type { DecidedUnits, Recorded } from "./entry-recorder.js";
-import { decisionOn, MemberAnswers, notFlushed } from "./member-answers.js";
+import { MemberAnswers, notFlushed } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
 import { PatternOrders } from "./pattern-orders.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
@@ -252,14 +252,11 @@ export class Recorder extends RecordingBase {
   }
 
   /** Waits for the members' decision on a client's envelope. */
-  readonly #decide = (verified: VerifiedEnvelope): Promise<EnvelopeAnswer> => {
-    const wait = () => this.memberAnswers.waitForDecision(verified);
-    return decisionOn(entryOf(verified), this.#node.peering.decisions, { wait, isOnlyHere: false });
-  };
+  readonly #decide = (verified: VerifiedEnvelope): Promise<EnvelopeAnswer> =>
+    this.memberAnswers.decisionFor(verified, entryOf(verified), this.#node.peering.decisions);
 
   decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope> {
-    const wait = () => this.memberAnswers.waitForOwn(entry.id);
-    return decisionOn(entry, this.#node.peering.decisions, { wait, isOnlyHere: true });
+    return this.memberAnswers.decisionOnOwn(entry, this.#node.peering.decisions);
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */

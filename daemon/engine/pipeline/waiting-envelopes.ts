@@ -65,6 +65,11 @@ export class WaitingEnvelopes {
     if (this.#waiting.size > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
   }
 
+  /** Ends the waits for an envelope that may never be applied here. */
+  giveUp(id: ByteString): void {
+    for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(false);
+  }
+
   /** Ends all waits. */
   stop(): void {
     for (const waiting of [...this.#waiting.values()]) for (const resume of [...waiting]) resume(false);

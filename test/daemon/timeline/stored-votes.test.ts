@@ -89,6 +89,7 @@ test("nothing from an open vote's date on becomes final before this daemon takes
       epoch: () => "",
       serial: () => 0,
       latestTaken: () => null,
+      majorityHeardAt: () => 0,
     };
     const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, members);
     decisions.tick();

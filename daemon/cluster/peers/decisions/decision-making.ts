@@ -51,6 +51,7 @@ import type {
   DateBounds,
   DecisionPorts,
   FoldedDecision,
+  GiveUp,
   Judgement,
   Objection,
   Proposal,
@@ -102,8 +103,10 @@ class ProposalRoom {
   }
 }
 
-/** What this daemon knows of the other members by comparing itself with them. */
+/** What this daemon knows of the other members by comparing itself with them, and by hearing from them. */
 export interface ComparedMembers extends Finality {
+  /** As in `DecisionPorts`. */
+  readonly majorityHeardAt: () => number;
   /** Whether members are connected, and have the same entries up to a date as this daemon. */
   readonly areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean;
   /**
@@ -231,9 +234,9 @@ export class DecisionMaking {
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
 
-  /** Passes a unit to the members. @param isOnlyHere  as in `Decisions.submit` */
-  submit(entry: Entry, isOnlyHere: boolean): void {
-    this.#voting?.submit(this.#waitingUnit(entry), isOnlyHere);
+  /** Passes a unit of a client to the members. @param isOnlyHere  as in `Decisions.submit` */
+  submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void {
+    this.#voting?.submit(this.#waitingUnit(entry), isOnlyHere, giveUp);
     this.#pin();
   }
 
@@ -291,7 +294,7 @@ export class DecisionMaking {
     const members = undecided.members.map(hexOf);
     const { says } = UNDECIDED_CAUSES[cause];
     const why = says.replace("…", members.join(", "));
-    notices.warn("undecided", { cause, members, milliseconds }, `units wait for a decision: ${why}`, cause);
+    notices.warn("undecided", { cause, members, milliseconds }, `units have no decision: ${why}`, cause);
   }
 
   /** Keeps the dates from an open vote on from becoming final. */
@@ -435,6 +438,8 @@ export class DecisionMaking {
       nextTurn: cluster.nextTurn,
       lists: (since) => this.#votingLists(since),
       isConnected: (id) => cluster.members.has(id),
+      majorityHeardAt: this.#members.majorityHeardAt,
+      silentAfterMs: cluster.limits.standstillMs + cluster.limits.statusEveryMs,
       isReady: (id) => (cluster.members.get(id)?.status ?? null) !== null,
       roundTrip: (id) => cluster.members.get(id)?.roundTrip ?? null,
       send: (to, message) => this.#send(to, message),

@@ -23,6 +23,13 @@ export interface WaitingUnit {
   readonly until: number;
 }
 
+/**
+ * Called when a client no longer waits for the decision on its unit, although none is known here.
+ * @param wasSent  whether it was proposed, or another member may have received it, so that it may still be decided
+ * @param reason  a clause, as from `Decisions.obstacle`
+ */
+export type GiveUp = (wasSent: boolean, reason: string) => void;
+
 /** A proposed decision: the position and the outcomes of one envelope. `at`, `seq` and `id` are the position. */
 export interface ProposedDecision extends OrderKey {
   /** Its number. Each decision follows the previous one, in the order of the slots and in that of the entries. */
@@ -153,6 +160,13 @@ export interface DecisionPorts {
    */
   readonly lists: (since: number) => VotingLists | null;
   readonly isConnected: (member: ByteString) => boolean;
+  /**
+   * Returns when so many members had sent something that they and this daemon are a majority; `uptime` milliseconds, or
+   * minus infinity.
+   */
+  readonly majorityHeardAt: () => number;
+  /** Milliseconds without a message after which a member counts as silent. */
+  readonly silentAfterMs: number;
   /** Whether a message to a member is sent: it is connected, and has sent its first status. */
   readonly isReady: (member: ByteString) => boolean;
   /** Returns the milliseconds of the last round trip to a member; null if it is unknown, or not connected. */

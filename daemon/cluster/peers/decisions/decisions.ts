@@ -26,6 +26,7 @@ import { DecisionChain } from "./decision-chain.js";
 import type {
   Accepted,
   DecisionPorts,
+  GiveUp,
   Objection,
   PromiseOf,
   Proposal,
@@ -36,6 +37,7 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Keeper, nextAttempt } from "./keeper.js";
+import { MajoritySilence } from "./majority-silence.js";
 import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
 import { PATIENCE_MS_MAX, Timeouts } from "./timeouts.js";
@@ -71,9 +73,13 @@ const RECOVERY_MS = 250;
 
 /** The maximum random addition to this daemon's patience, for members that do not see the same ones connected. */
 const RANDOM_SHARE = 1 / 8;
+/** The reasons for which a unit does not wait here, or no longer: clauses. */
+const SHARE_USED =
+  "the waiting units of its key would use more room than remains free for other keys: send fewer at the same time";
 const PROMISES_LOST =
   "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
+const SILENT = "it has received nothing from a majority of the members for some seconds";
 const EARLIER_AWAY =
   "members that may have decided under an earlier list are not connected: start or replace those that dbsync status names";
 const PAIR_IS_APART =
@@ -82,11 +88,19 @@ const PAIR_IS_APART =
 /** A unit that waits, and the member to which it was sent last. */
 interface Waiting extends WaitingUnit {
   readonly since: number;
+  /** Answers the clients of this daemon that wait for it. */
+  readonly giveUps: GiveUp[];
+  /** Whether this daemon has proposed it, as the keeper. */
+  isProposed: boolean;
   /** Whether the keeper does not receive it from the client. */
   readonly isOnlyHere: boolean;
   sentTo: ByteString | null;
   sentAt: number;
 }
+
+/** Whether a unit was proposed, or another member may have received it. */
+const wasSent = ({ isOnlyHere, isProposed, sentTo }: Waiting): boolean =>
+  !isOnlyHere || isProposed || sentTo !== null;
 
 type Propose = DecisionMessage & { kind: "propose" };
 type SentUnit = DecisionMessage & { kind: "unit" };
@@ -136,6 +150,7 @@ export class Decisions {
   /** Limits how many units that are not valid each member can send, because each costs a verification. */
   readonly #invalidUnits = new MessageLimit();
   readonly #undecidedTime = new UndecidedTime();
+  readonly #silence: MajoritySilence;
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
   /** The last slot for whose decisions the members may send more messages. */
@@ -173,6 +188,7 @@ export class Decisions {
     this.#signatures = new SignatureChecks(ports, () => this.#lists());
     this.#chain = new DecisionChain(ports);
     this.#timeouts = new Timeouts(ports.uptime);
+    this.#silence = new MajoritySilence(ports.silentAfterMs);
     this.#voter = new Voter(ports, this.#timeouts, stored);
 
     this.#keeper = new Keeper(
@@ -183,6 +199,7 @@ export class Decisions {
         isIncomplete: () => this.#chain.isIncomplete,
         waiting: () => this.#queue.inTurn(),
         postpone: (unit) => this.#postpone(unit),
+        proposing: (proposal) => this.#markProposed(proposal),
         broadcast: (message) => this.#broadcast(message),
         voted: (vote) => this.#voted(vote),
         follow: (last) => this.#follow(last),
@@ -317,12 +334,25 @@ export class Decisions {
   /**
    * Adds a unit of a client, or of another member, whose signature is verified.
    * @param isOnlyHere  whether the keeper does not receive it from the client, so that it is sent to it immediately
+   * @param giveUp  null: no client of this daemon waits for it
    */
-  submit(unit: WaitingUnit, isOnlyHere = false): void {
-    if (this.#findUnit(unit.id) !== undefined || this.#ports.isPart(unit.id, unit.body)) return;
+  submit(unit: WaitingUnit, isOnlyHere = false, giveUp: GiveUp | null = null): void {
+    const known = this.#findUnit(unit.id);
+    // A member may have sent it before, or its client sends it again.
+    if (known !== undefined && giveUp !== null) known.giveUps.push(giveUp);
+    if (known !== undefined || this.#ports.isPart(unit.id, unit.body)) return;
     if (!this.#shares.take(unit.caller, unit.body.length)) return;
 
-    const waiting: Waiting = { ...unit, since: this.#ports.uptime(), isOnlyHere, sentTo: null, sentAt: 0 };
+    const since = this.#ports.uptime();
+    const waiting: Waiting = {
+      ...unit,
+      since,
+      giveUps: giveUp === null ? [] : [giveUp],
+      isProposed: false,
+      isOnlyHere,
+      sentTo: null,
+      sentAt: 0,
+    };
     if (unit.earliest > this.#ports.proposableTo()) this.#earlyUnits.set(unit.id, waiting);
     else this.#addUnit(waiting);
   }
@@ -352,14 +382,25 @@ export class Decisions {
    * @param isOnlyHere  as in `submit`: a member that may have lost its promises sends no units on
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere = false): string | null {
-    const open = this.#voter.open?.proposal.decisions ?? [];
-    if (this.#findUnit(id) !== undefined || open.some(({ unit }) => unit === id)) return null;
-    if (this.#votes.hasProposalOf(id)) return null;
+    if (this.#findUnit(id) !== undefined || this.#isProposed(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
-    if (this.#canDecide) return null;
+    const reason = this.#lackOfMajority;
+    if (reason !== null) this.#undecidedTime.refused(this.#ports.uptime());
+    return reason;
+  }
+
+  /** Why the members that this daemon hears can make no decision; null: they are a majority. */
+  get #lackOfMajority(): string | null {
+    if (this.#canDecide) return this.#silence.isSilent ? SILENT : null;
     if (this.#isMajorityConnected) return EARLIER_AWAY;
     return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
+  }
+
+  /** Whether a proposal of a unit is known that is not decided, so that it may be. */
+  #isProposed(id: ByteString): boolean {
+    const open = this.#voter.open?.proposal.decisions ?? [];
+    return open.some(({ unit }) => unit === id) || this.#votes.hasProposalOf(id);
   }
 
   get #isMajorityConnected(): boolean {
@@ -379,6 +420,43 @@ export class Decisions {
     if (unit === undefined) return;
     this.#queue.served(unit);
     this.#queue.add(unit);
+  }
+
+  /** Called when this daemon is about to propose decisions, as the keeper. */
+  #markProposed({ decisions }: Proposal): void {
+    for (const { unit } of decisions) {
+      const waiting = unit === null ? undefined : this.#units.get(unit);
+      if (waiting !== undefined) waiting.isProposed = true;
+    }
+  }
+
+  /** Yields the units that wait, and those that are too early. Units may be removed meanwhile. */
+  *#allUnits(): Generator<Waiting> {
+    yield* this.#units.values();
+    yield* this.#earlyUnits.values();
+  }
+
+  /** Lets the clients of this daemon no longer wait for the decision on a unit. */
+  #giveUp(unit: Waiting, reason: string): void {
+    for (const giveUp of unit.giveUps.splice(0)) giveUp(wasSent(unit), reason);
+  }
+
+  /** Removes a unit without a decision. This daemon sends it to no member any longer. */
+  #drop(unit: Waiting, reason: string): void {
+    this.#removeUnit(unit.id);
+    this.#giveUp(unit, reason);
+  }
+
+  /** Lets no client wait while a majority is silent. */
+  #giveUpIfSilent(): void {
+    if (!this.#silence.isSilent) return;
+    for (const unit of this.#allUnits()) {
+      if (unit.giveUps.length === 0) continue;
+      // The command would take effect long after the error. An envelope of a client stays: the client may send it
+      // again, and other members may have it, so that "not applied" would be wrong then.
+      if (unit.isOnlyHere) this.#drop(unit, SILENT);
+      else this.#giveUp(unit, SILENT);
+    }
   }
 
   /** Called when a unit no longer waits. Its key follows the other keys. */
@@ -463,6 +541,8 @@ export class Decisions {
     const { own, roundTrip } = this.#ports;
     const stopped = this.#timeouts.tick(own.id, lists?.current ?? null, roundTrip);
     this.#progressAt = Math.min(this.#progressAt + stopped, now);
+    this.#silence.tick(now, this.#ports.majorityHeardAt(), stopped);
+    this.#giveUpIfSilent();
     this.#oldest = now;
     for (const [id, { since, until }] of this.#units) {
       if (now >= until) this.#removeUnit(id);
@@ -472,7 +552,7 @@ export class Decisions {
 
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
-    this.#undecidedTime.tick(this.#isNeeded, now);
+    this.#undecidedTime.tick(this.#isNeeded, this.#lackOfMajority !== null, now);
     if (lists.current.hash !== this.#listHash) {
       this.#listHash = lists.current.hash;
       this.#keeper.stop();
@@ -942,9 +1022,6 @@ export class Decisions {
     });
   }
 }
-
-const SHARE_USED =
-  "the waiting units of its key would use more room than remains free for other keys: send fewer at the same time";
 
 type SigningPorts = Pick<DecisionPorts, "cluster" | "hash" | "verify">;
 

@@ -74,6 +74,8 @@ export interface KeeperHandlers {
   readonly waiting: () => Iterable<WaitingUnit>;
   /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
   readonly postpone: (unit: ByteString) => void;
+  /** Called before a proposal is sent. */
+  readonly proposing: (proposal: Proposal) => void;
   /** Sends a message to all other members of the lists. */
   readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
   /** Adds this daemon's own vote, and sends it to the others. */
@@ -437,6 +439,7 @@ export class Keeper {
     };
 
     this.#votes.addProposal(proposal, this.#ports.own.id, this.#handlers.last().slot);
+    this.#handlers.proposing(proposal);
     this.#send(this.#proposed, now);
   }
 

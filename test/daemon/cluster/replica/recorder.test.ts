@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { GiveUp } from "../../../../daemon/cluster/peers/decisions/decision-types.js";
 import type { Peering } from "../../../../daemon/cluster/peers/peering.js";
 import { Confirmations } from "../../../../daemon/cluster/replica/delayed-answers.js";
 import { Recorder } from "../../../../daemon/cluster/replica/recorder.js";
@@ -105,7 +106,10 @@ const quietPeers = () => ({
     hasAllUpTo: (_slot: number) => true,
     /** Those that no other member receives from the client. */
     onlyHere: [] as string[],
-    submit({ id }: Entry, isOnlyHere: boolean) {
+    /** Ends the wait for the last unit. */
+    giveUp: (() => {}) as GiveUp,
+    submit({ id }: Entry, isOnlyHere: boolean, giveUp: GiveUp) {
+      this.giveUp = giveUp;
       this.submitted.push(id);
       if (isOnlyHere) this.onlyHere.push(id);
     },
@@ -584,6 +588,27 @@ test("a unit of the daemon itself is passed on immediately, and answered with it
     isHeld: true,
   });
   assert.deepEqual(timeline.taken, []);
+});
+
+test("a unit that no longer waits for a decision is refused, and its effect is unknown if it was sent", async () => {
+  const made = fixture();
+  const { peers, lists, recorder, scene } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const { own } = ownUnit(made, "applied");
+  const refusal = { kind: "refused", id: own.id, detail: "a majority is silent" };
+  for (const [isSent, expected] of [
+    [false, { ...refusal, code: "cannot-decide", effect: "not-applied" }],
+    [true, { ...refusal, code: "undecided", effect: "unknown" }],
+  ] as const) {
+    const decided = recorder.decide(own);
+    peers.decisions.giveUp(isSent, refusal.detail);
+    assert.deepEqual(await decided, expected);
+  }
+
+  const answer = scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true }));
+  peers.decisions.giveUp(true, refusal.detail);
+  assert.equal(await codeOf(answer), "undecided unknown");
 });
 
 test("a unit of the daemon itself whose conditions do not hold is answered with nil, without waiting for the disk", async () => {

@@ -109,7 +109,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a decision that too few members can make",
     { undecidedFor: 12_400, undecidedCause: "no-majority", undecidedMembers: ["ab", "cd".repeat(32)] },
-    /waited for a decision for 12 s: .*\(missing: 10\.0\.0\.2:1111, cdcdcdcdcdcd\); start these members/,
+    /had no decision for 12 s: .*\(missing: 10\.0\.0\.2:1111, cdcdcdcdcdcd\); start these members/,
   ],
   [
     "a promised round above the date",
@@ -119,7 +119,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a cause that only a newer daemon knows",
     { undecidedFor: 12_400, undecidedCause: "new" },
-    /waited for a decision for 12 s: its log names the reason; read its log/,
+    /had no decision for 12 s: its log names the reason; read its log/,
   ],
   [
     "a member that prevents decisions",

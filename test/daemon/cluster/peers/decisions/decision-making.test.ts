@@ -118,7 +118,7 @@ function start(
     hash: sha256,
     uptime: () => 0,
     clock: () => OWN_CLOCK,
-    limits: { ...window, skewMs: 2_000 },
+    limits: { ...window, skewMs: 2_000, standstillMs: 3_000, statusEveryMs: 2_000 },
     checkUnit: check,
     random: () => 0,
     nextTurn: (step: () => void) => step(),
@@ -134,6 +134,7 @@ function start(
     epoch: () => "",
     serial: () => 0,
     latestTaken: () => null,
+    majorityHeardAt: () => 0,
   };
   return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
 }
@@ -328,7 +329,7 @@ test("units count for the key that has signed them, also if a member sends them,
     withId(entry("unit", at % 1_000, [`SET lock:${at} me NX`], { decide: true })),
   );
   for (const [index, unit] of units.entries())
-    if (index % 2 === 0) decisions.submit(unit, false);
+    if (index % 2 === 0) decisions.submit(unit, false, () => {});
     else decisions.receive(sha256(PEER), messageOf(unit));
   assert.equal(decisions.waiting, 2_048);
 
@@ -534,7 +535,7 @@ function startAlone(
   const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
     for (const one of envelopes) {
       const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
-      decisions.submit(withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi })), false);
+      decisions.submit(withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi })), false, () => {});
     }
     await proceed();
   };
@@ -568,7 +569,7 @@ test("a decision on a daemon's envelope is dated after it, and waits until its d
     const clock = { common: COMMON };
     const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
     for (const ahead of [900, 100, 124, 0, 125])
-      decisions.submit(incrAt(ahead, ahead % 100 === 0), isOnlyHere);
+      decisions.submit(incrAt(ahead, ahead % 100 === 0), isOnlyHere, () => {});
 
     await proceed();
     const dates = made.splice(0).map(datesOf);
@@ -594,9 +595,9 @@ test("a unit whose date is no longer reached, because the clock was set back, de
   const { decisions, proceed } = startAlone({ ring: ringOf("daemon") }, made, clock);
   const signedAt = () => made.map((one) => datesOf(one)[0]);
 
-  decisions.submit(incrAt(124), true);
+  decisions.submit(incrAt(124), true, () => {});
   clock.common--;
-  decisions.submit(incrAt(0), true);
+  decisions.submit(incrAt(0), true, () => {});
   await proceed();
   assert.deepEqual([signedAt(), decisions.waiting], [[0], 1]);
 
@@ -625,9 +626,9 @@ test("a client's envelope is placed at most 5 s before its date", async () => {
   const made: Entry[] = [];
   const clock = { common: COMMON };
   const { decisions, proceed } = startAlone({ ring: ringOf("write") }, made, clock);
-  decisions.submit(incrAt(5_125), false);
-  decisions.submit(incrAt(5_126), false);
-  decisions.submit(incrAt(9_000, true), false);
+  decisions.submit(incrAt(5_125), false, () => {});
+  decisions.submit(incrAt(5_126), false, () => {});
+  decisions.submit(incrAt(9_000, true), false, () => {});
 
   await proceed();
   assert.deepEqual(made.splice(0).map(datesOf), [
@@ -671,10 +672,10 @@ test("a unit that another daemon has recorded does not wait for a decision, and 
   ];
   for (const one of [sent, submitted]) store(one);
   decisions.receive(sha256(PEER), messageOf(sent));
-  decisions.submit(submitted, false);
+  decisions.submit(submitted, false, () => {});
   assert.equal(decisions.waiting, 0, "it is part of the state when it arrives");
 
-  for (const one of [later, known]) decisions.submit(one, false);
+  for (const one of [later, known]) decisions.submit(one, false, () => {});
   assert.equal(decisions.waiting, 2);
   // It is stored, but not yet part of the state.
   for (const one of [later, known]) store(one);
@@ -744,7 +745,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   while (!works[0]?.next().done);
 
   for (let count = 0; count < 3; count++) {
-    decisions.submit(withId(entry("unit", count, ["SET lock me NX"], { decide: true })), false);
+    decisions.submit(withId(entry("unit", count, ["SET lock me NX"], { decide: true })), false, () => {});
   }
   await until("the decisions on two of them", () => made.length >= 2);
 
@@ -967,5 +968,5 @@ for (const [cause, timeline, at] of CAUSES)
 
     assert.deepEqual(decisions.undecided, { milliseconds: 11_000, cause, members: [peer] });
     assert.deepEqual(lines.length, 1);
-    assert.match(lines[0] ?? "", /^units wait for a decision: /);
+    assert.match(lines[0] ?? "", /^units have no decision: /);
   });

@@ -250,6 +250,8 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     roundTrip: () => null,
     lists: () => ({ current, earlier: [], unknown: new Set() }),
     isConnected: () => true,
+    majorityHeardAt: () => now,
+    silentAfterMs: 5_000,
     isReady: () => true,
     send: () => {},
     save: (_, then) => then(),

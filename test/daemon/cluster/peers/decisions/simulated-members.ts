@@ -142,6 +142,8 @@ export class Member {
   readonly processor: Processor = { busyUntil: 0 };
   /** Units to which it objects, whatever their outcome. */
   readonly objectsTo = new Set<string>();
+  /** When a majority of the members was last heard, in milliseconds of the run; null: now. */
+  heardAt: number | null = null;
   #life = 0;
   readonly #world: World;
   readonly name: string;
@@ -272,6 +274,8 @@ export class Member {
         return { current, earlier, unknown: new Set() };
       },
       isConnected: (id) => world.isConnected(this.id, id),
+      majorityHeardAt: () => this.heardAt ?? world.scheduler.time,
+      silentAfterMs: SILENT_AFTER_MS,
       isReady: (id) => world.isReady(this.id, id),
       roundTrip: (id) => (world.isConnected(this.id, id) ? world.roundTripMs(this, id) : null),
       send: (to, message) => {
@@ -400,6 +404,9 @@ export class Member {
 }
 
 const keyOf = ({ at, seq, id }: OrderKey): OrderKey => ({ at, seq, id });
+
+/** Milliseconds without a message after which a member counts as silent. */
+export const SILENT_AFTER_MS = 5_000;
 
 /** Rules that a test breaks, to show that the run finds it. */
 export interface Rules {

@@ -98,6 +98,78 @@ test("members name the lost one of an earlier list, and not each other, until a 
   }
 });
 
+/** Lets a client send units to one member as long as they are not refused. */
+async function tryFor(world: World, milliseconds: number, member: Member): Promise<void> {
+  const end = world.scheduler.time + milliseconds;
+  while (world.scheduler.time < end) {
+    const unit = world.unitOf(world.casOf(member, "x"));
+    if (member.decisions?.obstacle(unit.id, unit.caller, unit.body.length, true) === null)
+      member.decisions.submit(unit, true, () => {});
+    await world.scheduler.runUntil(world.scheduler.time + 500);
+  }
+}
+
+test("while a majority is silent, what is refused counts as required", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  await runFor(world, 2_000, members);
+  world.faults = { ...world.faults, loss: 1 };
+  a.heardAt = world.scheduler.time;
+  const reported = () => a.decisions?.undecided?.milliseconds ?? 0;
+  await tryFor(world, 9_000, a);
+  assert.equal(reported(), 0);
+  await tryFor(world, 3_000, a);
+  assert.ok(reported() > 10_000);
+  for (const member of [b, c]) member.stop();
+  await tryFor(world, 70_000, a);
+  expectCause(a, "no-majority", ["b", "c"]);
+});
+
+test("a majority of which one message arrives now and then is reported", async () => {
+  const { world, members } = threeMembers();
+  const [a] = members;
+  await runFor(world, 2_000, members);
+  world.faults = { ...world.faults, loss: 1 };
+  for (let message = 0; message < 3; message++) {
+    a.heardAt = world.scheduler.time;
+    await tryFor(world, 7_000, a);
+  }
+  assert.ok((a.decisions?.undecided?.milliseconds ?? 0) > 15_000);
+});
+
+test("a refusal between two ticks is not reported later", async () => {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  await runFor(world, 2_000, members);
+  await world.scheduler.runUntil(world.scheduler.time + 1_000);
+  const { isConnected } = world;
+  world.isConnected = () => false;
+  assert.notEqual(a.decisions?.obstacle("unit", "key", 1), null);
+  world.isConnected = isConnected;
+  await world.scheduler.runUntil(world.scheduler.time + 12_000);
+  for (const member of [a, b, c]) assert.equal(member.decisions?.undecided, null);
+});
+
+test("nothing is reported after units were given up, once a majority is heard again", async () => {
+  const { world, members } = threeMembers();
+  const [a] = members;
+  await runFor(world, 2_000, members);
+  world.faults = { ...world.faults, loss: 1 };
+  a.heardAt = world.scheduler.time;
+  await tryFor(world, 12_000, a);
+  const isReported = () => a.decisions?.undecided !== null;
+  assert.ok(isReported());
+  a.heardAt = null;
+  world.faults = { ...world.faults, loss: 0 };
+  await world.scheduler.runUntil(world.scheduler.time + 50);
+  assert.ok(!isReported());
+  await world.scheduler.runUntil(world.scheduler.time + 11_000);
+  world.faults = { ...world.faults, loss: 1 };
+  a.decisions?.submit(world.unitOf(world.casOf(a, "x")), true, () => {});
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(!isReported());
+});
+
 test("it is no longer reported some time after the last unit was given up", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;

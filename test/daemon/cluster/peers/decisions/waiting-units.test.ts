@@ -1,4 +1,7 @@
-/** Tests the units that wait for a decision: the share of each key, and the order in which units are proposed. */
+/**
+ * Tests the units that wait for a decision: the share of each key, the order in which units are proposed, and when the
+ * wait ends without a decision.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seed } from "../../../../support/seed.js";
@@ -8,6 +11,7 @@ import {
   type Member,
   readDecision,
   runUntil,
+  SILENT_AFTER_MS,
   startThree,
   type World,
 } from "./simulated-members.js";
@@ -257,4 +261,103 @@ test("units that are too early for a proposal use the share of their key, and wa
   member.clockOffset += 1_000;
   decisions.tick();
   assert.equal(decisions.waiting, UNITS_MAX / 2 + 1, "one was above the share of its key");
+});
+
+/** What a client of one member receives when its unit no longer waits: whether it was sent, and why. */
+type Given = [isSent: boolean, reason: string][];
+
+/** Submits a unit of a client of one member only. */
+function submitHere(world: World, member: Member, key: string) {
+  const given: Given = [];
+  const unit = world.unitOf(world.casOf(member, key));
+  member.decisions?.submit(unit, true, (isSent, reason) => given.push([isSent, reason]));
+  return { id: unit.id, given };
+}
+
+const runFor = ({ scheduler }: World, milliseconds: number) =>
+  scheduler.runUntil(scheduler.time + milliseconds);
+
+/** Lets members hear nothing, from the next moment on. */
+function silence(world: World, ...members: readonly Member[]): void {
+  for (const member of members) member.heardAt = world.scheduler.time;
+}
+
+/** All messages are lost, although the members are connected; and none. */
+const LOST = { loss: 1, repeat: 0, delayMs: 3 };
+const NONE_LOST = { ...LOST, loss: 0 };
+const SILENT = "it has received nothing from a majority of the members for some seconds";
+
+test("while a majority is silent, a member gives up the units of its clients, and refuses further ones", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper, other] = members;
+  world.faults = LOST;
+  silence(world, keeper, other);
+  const proposed = submitHere(world, keeper, "proposed");
+  const behind = submitHere(world, keeper, "behind");
+  const sent = submitHere(world, other, "sent");
+  await runFor(world, 50);
+  world.unready.add(other.id);
+  const unsent = submitHere(world, other, "unsent");
+  await runFor(world, SILENT_AFTER_MS - 100);
+  for (const { given } of [proposed, behind, sent, unsent]) assert.deepEqual(given, []);
+
+  await runFor(world, 100);
+  assert.deepEqual(proposed.given, [[true, SILENT]]);
+  assert.deepEqual(behind.given, [[false, SILENT]], "it was proposed nowhere");
+  assert.deepEqual(sent.given, [[true, SILENT]], "the keeper may have received it");
+  assert.deepEqual(unsent.given, [[false, SILENT]]);
+  assert.equal(other.decisions?.obstacle("next", OTHER, 1), SILENT);
+
+  world.faults = NONE_LOST;
+  world.unready.clear();
+  for (const member of [keeper, other]) member.heardAt = null;
+  await runFor(world, 50);
+  assert.equal(other.decisions.obstacle("next", OTHER, 1), null);
+  const after = submitHere(world, other, "after");
+  await runUntil(world, "units are decided again", () => world.decidedUnits.has(after.id));
+  for (const { id } of [behind, unsent]) assert.ok(!world.decidedUnits.has(id), "it is not applied");
+  assert.deepEqual(after.given, []);
+});
+
+test("an envelope of a client whose effect is unknown is not refused as not applied when it is sent again", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper, other] = members;
+  world.faults = LOST;
+  silence(world, other);
+  const unit = world.unitOf(world.casOf(other, "lock"));
+  const given: Given = [];
+  const submitAgain = (count: number): void => {
+    assert.equal(other.decisions?.obstacle(unit.id, unit.caller, unit.body.length), null);
+    for (let copy = 0; copy < count; copy++)
+      other.decisions.submit(unit, false, (isSent, reason) => given.push([isSent, reason]));
+  };
+
+  // A member has sent it before the first client of this one.
+  other.receive(keeper.id, { kind: "unit", body: unit.body, signature: unit.signature });
+  submitAgain(2);
+  await runFor(world, SILENT_AFTER_MS + 50);
+  assert.deepEqual(given, Array(2).fill([true, SILENT]), "each client is answered");
+  submitAgain(1);
+  await runFor(world, 50);
+  assert.deepEqual(given, Array(3).fill([true, SILENT]));
+
+  world.faults = NONE_LOST;
+  other.heardAt = null;
+  await runUntil(world, "it is decided", () => world.decidedUnits.has(unit.id));
+});
+
+test("a member does not count time as silence in which its process did not run", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper] = members;
+  world.faults = LOST;
+  silence(world, keeper);
+  const { given } = submitHere(world, keeper, "lock");
+  await runFor(world, 1_000);
+  for (let pause = 0; pause < 3; pause++) {
+    keeper.processor.busyUntil = world.scheduler.time + 2_000;
+    await runFor(world, 3_000);
+    assert.deepEqual(given, []);
+  }
+  await runFor(world, 1_500);
+  assert.deepEqual(given, [[true, SILENT]]);
 });

@@ -1,0 +1,70 @@
+/**
+ * Tests when clients are answered at a member that receives nothing from the others: their processes are suspended, and
+ * their connections are open. Source: docs/consistency.md "What a decision guarantees".
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { randomBytes } from "./cast.js";
+import { sign } from "./signatures.js";
+import { startMembers } from "./started-members.js";
+import type { Host, World } from "./world.js";
+
+/** Milliseconds without a majority after which a waiting unit is given up, as docs/consistency.md states. */
+const GIVEN_UP_MS = 5_000;
+const SUSPENDED_MS = 8_000;
+
+/** Sends a member an envelope. @returns a function that returns its answer; null: there is none yet */
+function sendTo(
+  { genesis, ledger }: World,
+  host: Host,
+  { argv, decide, random }: { argv: readonly ByteString[]; decide: boolean; random: SeededRandom },
+): () => EnvelopeAnswer | null {
+  let found: EnvelopeAnswer | null = null;
+  const key = genesis.contender ?? assert.fail();
+  const nonce = randomBytes(random, 16);
+  const entry = sign(key, { cluster: genesis.cluster, nonce, at: host.clock(), seq: 0, decide }, [argv]);
+  ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [] });
+  host.send(entry, undefined, (answer) => {
+    found = answer;
+  });
+  return () => found;
+}
+
+const shown = (answer: EnvelopeAnswer | null): string =>
+  answer?.kind === "refused" ? `${answer.code} ${answer.effect}` : (answer?.kind ?? "none");
+
+const seed = seedOfRun();
+test(`a member that receives nothing from a majority answers within 5 s, and refuses at once what follows (seed ${seed})`, async () => {
+  const world = await startMembers(seed, [0, 0, 0]);
+  const { scheduler, hosts } = world;
+  const [host, ...others] = hosts as [Host, Host, Host];
+  const random = new SeededRandom(seed, 21);
+  const send = (argv: readonly ByteString[], decide = true) => sendTo(world, host, { argv, decide, random });
+  const runFor = (milliseconds: number) => scheduler.runUntil(scheduler.time + milliseconds);
+
+  const before = send(["SET", "lock", "first", "NX"]);
+  await runFor(2_000);
+  assert.equal(shown(before()), "result");
+
+  const resumedAt = scheduler.time + SUSPENDED_MS;
+  for (const { processor } of others) processor.busyUntil = resumedAt;
+  const waiting = send(["INCR", "counter"]);
+  await runFor(GIVEN_UP_MS / 2);
+  assert.equal(shown(waiting()), "none", "the members may only be slow");
+  await runFor(GIVEN_UP_MS / 2 + 100);
+  assert.equal(shown(waiting()), "undecided unknown");
+
+  const refused = send(["INCR", "counter"]);
+  const plain = send(["INCR", "plain"], false);
+  await runFor(100);
+  assert.equal(shown(refused()), "cannot-decide not-applied");
+  assert.equal(shown(plain()), "result");
+
+  await scheduler.runUntil(resumedAt + 3_000);
+  const after = send(["INCR", "counter"]);
+  await runFor(2_000);
+  assert.equal(shown(after()), "result");
+});
