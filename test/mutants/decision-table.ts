@@ -716,6 +716,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: WAITING,
   },
   {
+    name: "decisions: an old unit is given up although it may be decided",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "!proposed.has(unit.id) || now >= unit.until + HELD_MS",
+    replace: "true",
+    test: WAITING,
+  },
+  {
     name: "decisions: an envelope that a client sends again is refused, although it may be decided",
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "if (unit.isOnlyHere)",
@@ -727,6 +734,13 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "known.giveUps.push(giveUp);",
     replace: ";",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a held unit still counts as one that waits",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#units.delete(unit.id);\n        this.#queue.served(unit);",
+    replace: "this.#units.delete(unit.id);",
     test: WAITING,
   },
   {
@@ -742,6 +756,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "now - this.#returnedAt >= RETURNED_MS",
     replace: "false",
     test: UNDECIDED,
+  },
+  {
+    name: "decisions: a unit whose pattern was removed waits",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (patterns === this.#patterns)",
+    replace: "if (true)",
+    test: MAKING,
   },
   {
     name: "decisions: an idle member reports for ever that nothing was decided",

@@ -266,6 +266,7 @@ const PROTOCOL: readonly string[] = [
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
   `from so many members for ${silence.s} (\`--standstill\`, and the time between two statuses)`,
+  `waits for a proposal of it that it knows, for ${decisions("HELD_MS").s} at most`,
   `At most ${decisions("UNITS_MAX").count} envelopes with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where an envelope counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
   `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
   `to the keeper in turn, too, and again after ${decisions("FORWARD_AGAIN_MS").s}`,

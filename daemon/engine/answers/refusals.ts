@@ -129,7 +129,7 @@ export const REFUSALS = {
   },
   "cannot-decide": {
     sentence:
-      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, is not connected to a majority of the members or has received nothing from one for some seconds, units of its key that wait for a decision use the key's share of the room, or a unit that writes decided keys also takes elements of other keys.",
+      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet or any longer, is not connected to a majority of the members or has received nothing from one for some seconds, units of its key that wait for a decision use the key's share of the room, or a unit that writes decided keys also takes elements of other keys.",
     wire: never(
       "send it to the members of the list, or try again later; send fewer units of one key at the same time; take elements of other keys in a separate unit",
     ),

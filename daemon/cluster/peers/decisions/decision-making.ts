@@ -42,6 +42,7 @@ import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js
 import type { Work } from "../../../net/process/background-work.js";
 import { namedPattern } from "../../../store/commands/key-ring-commands.js";
 import { patternWordOf } from "../../../store/key-command.js";
+import type { DecidedPatterns } from "../../../store/rights/decided-patterns.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
@@ -128,6 +129,8 @@ export class DecisionMaking {
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
+  /** The patterns of decided keys as of the last tick. */
+  #patterns: DecidedPatterns | null = null;
   readonly #certificates = new SlotCertificates();
   /** The parsed bodies of decisions, which are evaluated and recorded. */
   readonly #entries = new WeakMap<ProposedDecision, Entry>();
@@ -236,6 +239,12 @@ export class DecisionMaking {
 
   /** Passes a unit of a client to the members. @param isOnlyHere  as in `Decisions.submit` */
   submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void {
+    // A daemon's command may have waited for others while its pattern was removed.
+    if (!this.beginnings.decidesOn(entry.envelope)) {
+      giveUp(!isOnlyHere, PATTERN_REMOVED);
+      return;
+    }
+
     this.#voting?.submit(this.#waitingUnit(entry), isOnlyHere, giveUp);
     this.#pin();
   }
@@ -272,18 +281,35 @@ export class DecisionMaking {
 
   tick(): void {
     this.listsChanged();
+    this.#endUndecidable();
     this.#voting?.tick();
     this.#pin();
     this.beginnings.tick();
     this.#logUndecided();
   }
 
-  /** Called when the lists have changed: they may permit this daemon to vote. Its open vote is known from then on. */
+  /**
+   * Called when the lists have changed: they may permit this daemon to vote, and its open vote is known from then on.
+   * Or they no longer name it, and what waits here is given up.
+   */
   listsChanged(): void {
     const isListed = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
     if (isListed && this.#decisions === null) this.#begin();
     this.isPossible = isListed && this.#areStoredKnown;
+    const { lists, timeline } = this.#cluster;
+    if (lists?.isOutside === true) this.#voting?.dropAll(REMOVED);
+    if (timeline.failure !== null) this.#voting?.dropAll(DISK_FAILED);
     this.#pin();
+  }
+
+  /** Ends the units whose pattern was removed while they waited: no keeper proposes them any longer. */
+  #endUndecidable(): void {
+    const { timeline, slices } = this.#cluster;
+    const { patterns } = timeline.ring;
+    if (patterns === this.#patterns) return;
+    this.#patterns = patterns;
+    const isOver = ({ body }: WaitingUnit): boolean => !this.beginnings.decidesOn(readBody(body));
+    if (this.#voting !== null) slices.add(this.#voting.end(isOver, PATTERN_REMOVED));
   }
 
   #logUndecided(): void {
@@ -784,6 +810,9 @@ const NO_UNIT = { unit: null, envelope: null } as const;
 
 const TWO_OF_ONE_SLOT =
   "two different decisions of one slot are part of the state: a member is broken or lies, or the slots have begun again after a restore, and an effect may have happened twice";
+const PATTERN_REMOVED = "the pattern of its keys was removed, so that the members no longer decide on it";
+const REMOVED = "the list of members no longer names it";
+const DISK_FAILED = "its disk has failed";
 const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
 
 const votingList = ({ hash, list: { number, members } }: SignedList): VotingList => ({

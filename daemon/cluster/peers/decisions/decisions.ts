@@ -21,6 +21,7 @@ import type { MemberSignature } from "../../../../protocol/members/member-signat
 import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
 import { FairQueue } from "../../../engine/backends/fair-queue.js";
 import { WaitingShares } from "../../../engine/backends/fair-shares.js";
+import type { Work } from "../../../net/process/background-work.js";
 import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
 import type {
@@ -68,6 +69,11 @@ const STARVING_PATIENCE = 4;
  * was damaged, for example. Members report their entries every 2 s.
  */
 const LOST_AFTER_MS = 10_000;
+/**
+ * Maximum milliseconds for which a unit is held that no keeper proposes any longer, because an earlier proposal of it
+ * may be decided: as long as its client waits. A member that lies could repeat that proposal for ever.
+ */
+const HELD_MS = 20_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
@@ -80,6 +86,7 @@ const PROMISES_LOST =
   "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
 const SILENT = "it has received nothing from a majority of the members for some seconds";
+const TOO_OLD = "no member proposed it before its date was too old (--window)";
 const EARLIER_AWAY =
   "members that may have decided under an earlier list are not connected: start or replace those that dbsync status names";
 const PAIR_IS_APART =
@@ -88,6 +95,10 @@ const PAIR_IS_APART =
 /** A unit that waits, and the member to which it was sent last. */
 interface Waiting extends WaitingUnit {
   readonly since: number;
+  /** When no keeper proposes it any longer, `uptime` milliseconds: as in `WaitingUnit`, or earlier. */
+  until: number;
+  /** Why no keeper proposes it from then on. */
+  endReason: string;
   /** Answers the clients of this daemon that wait for it. */
   readonly giveUps: GiveUp[];
   /** Whether this daemon has proposed it, as the keeper. */
@@ -123,10 +134,10 @@ export class Decisions {
   /** The waiting units by id. */
   readonly #units = new Map<ByteString, Waiting>();
   /**
-   * Units that no keeper can propose until a date is reached, by id. They use room and end like those that wait, but no
-   * decision is needed yet: a keeper that can propose nothing would be replaced.
+   * Units that no keeper can propose, by id: their date is not reached, or they have ended, and an earlier proposal of
+   * them may be decided. They use room, but no decision is needed: a keeper that can propose nothing would be replaced.
    */
-  readonly #earlyUnits = new Map<ByteString, Waiting>();
+  readonly #heldUnits = new Map<ByteString, Waiting>();
   /** The waiting units, in the order in which a keeper proposes them. */
   readonly #queue = new FairQueue<Waiting>();
   readonly #shares = new WaitingShares(UNITS_MAX, UNIT_BYTES_MAX);
@@ -322,13 +333,13 @@ export class Decisions {
     return this.#queue.counts();
   }
 
-  /** Returns the unit with an id that waits, or that is too early. */
+  /** Returns the unit with an id that waits, or that is held. */
   waitingUnit(id: ByteString): WaitingUnit | undefined {
     return this.#findUnit(id);
   }
 
   #findUnit(id: ByteString): Waiting | undefined {
-    return this.#units.get(id) ?? this.#earlyUnits.get(id);
+    return this.#units.get(id) ?? this.#heldUnits.get(id);
   }
 
   /**
@@ -347,13 +358,14 @@ export class Decisions {
     const waiting: Waiting = {
       ...unit,
       since,
+      endReason: TOO_OLD,
       giveUps: giveUp === null ? [] : [giveUp],
       isProposed: false,
       isOnlyHere,
       sentTo: null,
       sentAt: 0,
     };
-    if (unit.earliest > this.#ports.proposableTo()) this.#earlyUnits.set(unit.id, waiting);
+    if (unit.earliest > this.#ports.proposableTo()) this.#heldUnits.set(unit.id, waiting);
     else this.#addUnit(waiting);
   }
 
@@ -430,10 +442,10 @@ export class Decisions {
     }
   }
 
-  /** Yields the units that wait, and those that are too early. Units may be removed meanwhile. */
+  /** Yields the units that wait, and those that are held. Units may be removed meanwhile. */
   *#allUnits(): Generator<Waiting> {
     yield* this.#units.values();
-    yield* this.#earlyUnits.values();
+    yield* this.#heldUnits.values();
   }
 
   /** Lets the clients of this daemon no longer wait for the decision on a unit. */
@@ -459,11 +471,55 @@ export class Decisions {
     }
   }
 
+  /** Drops the units that no keeper proposes any longer. It holds those of which a proposal is known. */
+  #dropEnded(now: number): void {
+    let proposed: ReadonlySet<ByteString | null> | null = null;
+    for (const unit of this.#allUnits()) {
+      if (now < unit.until) continue;
+      proposed ??= this.#proposedUnits();
+      if (!proposed.has(unit.id) || now >= unit.until + HELD_MS) this.#drop(unit, unit.endReason);
+      else if (this.#units.has(unit.id)) this.#hold(unit);
+    }
+  }
+
+  #proposedUnits(): ReadonlySet<ByteString | null> {
+    const open = this.#voter.open?.proposal.decisions ?? [];
+    return new Set([...this.#votes.proposedUnits(), ...open.map(({ unit }) => unit)]);
+  }
+
+  /** Keeps a waiting unit apart. */
+  #hold(unit: Waiting): void {
+    this.#units.delete(unit.id);
+    this.#queue.served(unit);
+    this.#heldUnits.set(unit.id, unit);
+  }
+
+  /**
+   * Ends units: from now on, no keeper proposes them.
+   * @param isOver  whether a unit is one of them
+   * @param reason  a clause, as from `obstacle`
+   */
+  *end(isOver: (unit: WaitingUnit) => boolean, reason: string): Work {
+    for (const id of Array.from(this.#allUnits(), (unit) => unit.id)) {
+      const unit = this.#findUnit(id);
+      if (unit !== undefined && isOver(unit)) {
+        unit.until = Math.min(unit.until, this.#ports.uptime());
+        unit.endReason = reason;
+      }
+      yield;
+    }
+  }
+
+  /** Drops all units, because this daemon will receive no decision. @param reason  a clause, as from `obstacle` */
+  dropAll(reason: string): void {
+    for (const unit of this.#allUnits()) this.#drop(unit, reason);
+  }
+
   /** Called when a unit no longer waits. Its key follows the other keys. */
   #removeUnit(id: ByteString): void {
     const unit = this.#findUnit(id);
     if (unit === undefined) return;
-    this.#earlyUnits.delete(id);
+    this.#heldUnits.delete(id);
     if (this.#units.delete(id)) this.#queue.served(unit);
     this.#shares.give(unit.caller, unit.body.length);
   }
@@ -473,7 +529,7 @@ export class Decisions {
    * has recorded it. Members would object to it, and later units of its key would wait for it.
    */
   recorded(entries: readonly { readonly id: ByteString }[]): void {
-    if (this.#units.size + this.#earlyUnits.size === 0) return;
+    if (this.#units.size + this.#heldUnits.size === 0) return;
     for (const { id } of entries) this.#removeUnit(id);
   }
 
@@ -543,12 +599,10 @@ export class Decisions {
     this.#progressAt = Math.min(this.#progressAt + stopped, now);
     this.#silence.tick(now, this.#ports.majorityHeardAt(), stopped);
     this.#giveUpIfSilent();
+    this.#dropEnded(now);
     this.#oldest = now;
-    for (const [id, { since, until }] of this.#units) {
-      if (now >= until) this.#removeUnit(id);
-      else this.#oldest = Math.min(this.#oldest, since);
-    }
-    if (this.#earlyUnits.size > 0) this.#tickEarly(now);
+    for (const { since } of this.#units.values()) this.#oldest = Math.min(this.#oldest, since);
+    this.#releaseHeld(now);
 
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
@@ -572,15 +626,14 @@ export class Decisions {
     else if (this.#isNeeded) this.#findKeeper(lists, now);
   }
 
-  /** Adds the units whose date is reached to those that wait. */
-  #tickEarly(now: number): void {
+  /** Adds the held units whose date is reached to those that wait. */
+  #releaseHeld(now: number): void {
+    if (this.#heldUnits.size === 0) return;
     const proposableTo = this.#ports.proposableTo();
-    for (const [id, unit] of this.#earlyUnits) {
-      if (now >= unit.until) this.#removeUnit(id);
-      else if (unit.earliest <= proposableTo) {
-        this.#earlyUnits.delete(id);
-        this.#addUnit({ ...unit, since: now });
-      }
+    for (const [id, unit] of this.#heldUnits) {
+      if (unit.earliest > proposableTo || now >= unit.until) continue;
+      this.#heldUnits.delete(id);
+      this.#addUnit({ ...unit, since: now });
     }
   }
 

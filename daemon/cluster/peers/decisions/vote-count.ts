@@ -110,6 +110,13 @@ export class VoteCount {
     return false;
   }
 
+  /** Yields the ids of the envelopes on which decisions were proposed that are not made yet. */
+  *proposedUnits(): Generator<ByteString> {
+    for (const bySlot of this.#proposals.values())
+      for (const { proposal } of bySlot.values())
+        for (const { unit } of proposal.decisions) if (unit !== null) yield unit;
+  }
+
   /** Whether a member has voted for a proposal. */
   isVotedFor(proposal: Proposal): boolean {
     for (const votes of this.#votes.get(proposal.slot)?.values() ?? [])

@@ -82,7 +82,7 @@ function start(
   prunedTo = -1,
   check: ClusterState["checkUnit"] = checkUnit,
   others: Partial<Record<"timeline" | "cluster", object>> & { readonly clock?: { common: number } } = {},
-): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
+): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[]; state: object } {
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
   const decided = new DecidedUnits({
@@ -136,7 +136,8 @@ function start(
     latestTaken: () => null,
     majorityHeardAt: () => 0,
   };
-  return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
+  const decisions = new DecisionMaking(cluster as unknown as ClusterState, members);
+  return { decisions, decided, works, state: cluster.timeline };
 }
 
 test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
@@ -501,11 +502,20 @@ function startAlone(
   submit: (...envelopes: readonly Submitted[]) => Promise<void>;
   proceed: () => Promise<void>;
   record: (entry: Entry) => void;
+  leave: () => void;
+  fail: () => void;
 } {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
   const history = new ListHistory(storage);
+  const lists = {
+    isReporting: true,
+    isOutside: false,
+    heads: [list],
+    history,
+    membership: { inForce: list },
+  };
   let now = 0;
   let units = 0;
   const acceptDecisions = (entries: readonly Entry[]): void => {
@@ -513,11 +523,11 @@ function startAlone(
     decided.note(entries);
   };
 
-  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+  const { decisions, decided, works, state } = start(storage, -1, checkUnit, {
     timeline: { ...JUDGED, acceptDecisions, ...timeline },
     cluster: {
       uptime: () => now,
-      lists: { isReporting: true, heads: [list], history, membership: { inForce: list } },
+      lists,
       identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
     },
     clock,
@@ -530,6 +540,7 @@ function startAlone(
       await nextTurn();
       now += 25;
       decisions.tick();
+      for (const work of works.splice(0)) while (!work.next().done);
     }
   };
   const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
@@ -543,8 +554,38 @@ function startAlone(
   /** Makes an entry part of the state. */
   const record = (one: Entry) => void decided.note([one]);
 
-  return { decisions, submit, proceed, record };
+  /** Replaces the list by one that does not name the daemon. */
+  const leave = () => {
+    Object.assign(lists, { isReporting: false, isOutside: true });
+    decisions.listsChanged();
+  };
+
+  /** Lets the daemon's disk fail. */
+  const fail = () => void Object.assign(state, { failure: "no space" });
+
+  return { decisions, submit, proceed, record, leave, fail };
 }
+
+/** Submits units that no keeper can propose, because entries before them wait. @returns those that are given up */
+function submitThree(decisions: DecisionMaking): [name: string, isSent: boolean, reason: string][] {
+  const given: [name: string, isSent: boolean, reason: string][] = [];
+  for (const [name, isOnlyHere, ahead] of [
+    ["here", true, 0],
+    ["elsewhere", false, 0],
+    ["early", true, 9_000],
+  ] as const) {
+    const unit = withId(entry(name, COMMON - AT + ahead, [`INCR d:${name}`]));
+    decisions.submit(unit, isOnlyHere, (isSent, reason) => given.push([name, isSent, reason]));
+  }
+  return given;
+}
+
+/** What `submitThree` returns once all of them are given up for a reason. */
+const allGiven = (reason: string) => [
+  ["here", false, reason],
+  ["elsewhere", true, reason],
+  ["early", false, reason],
+];
 
 /** A key ring in which each key is that of a daemon or of a client, and the members decide on `d:*`. */
 const ringOf = (role: "daemon" | "write") => ({
@@ -587,6 +628,49 @@ test("a decision on a daemon's envelope is dated after it, and waits until its d
       [900, 125],
     );
   }
+});
+
+test("units whose pattern is removed while they wait are given up, and one that requests a decision is not", async () => {
+  const ring = { ...ringOf("write") };
+  const { decisions, proceed } = startAlone({ ring, isFolded: () => false }, []);
+  const given = submitThree(decisions);
+  const requested = withId(entry("requested", COMMON - AT, ["INCR d:requested"], { decide: true }));
+  decisions.submit(requested, true, () => assert.fail("it is decided without a pattern"));
+  await proceed();
+  assert.deepEqual([given, decisions.waiting], [[], 3]);
+
+  ring.patterns = DecidedPatterns.NONE;
+  await proceed();
+  assert.deepEqual(
+    given,
+    allGiven("the pattern of its keys was removed, so that the members no longer decide on it"),
+  );
+  assert.equal(decisions.waiting, 1);
+});
+
+test("a unit whose pattern is removed before it arrives is given up", () => {
+  const { decisions } = startAlone({ ring: { ...ringOf("daemon"), patterns: DecidedPatterns.NONE } }, []);
+  const reason = "the pattern of its keys was removed, so that the members no longer decide on it";
+  assert.deepEqual(submitThree(decisions), allGiven(reason));
+});
+
+test("units that wait at a daemon that is removed, or whose disk fails, are given up", async () => {
+  const removed = startAlone({ ring: ringOf("write"), isFolded: () => false }, []);
+  const given = submitThree(removed.decisions);
+  await removed.proceed();
+  assert.deepEqual([given, removed.decisions.waiting], [[], 2]);
+  removed.leave();
+  await removed.proceed();
+  assert.deepEqual(given, allGiven("the list of members no longer names it"), "once");
+  assert.equal(removed.decisions.waiting, 0);
+
+  const failing = startAlone({ ring: ringOf("write"), isFolded: () => false }, []);
+  const lost = submitThree(failing.decisions);
+  await failing.proceed();
+  assert.deepEqual(lost, []);
+  failing.fail();
+  await failing.proceed();
+  assert.deepEqual(lost, allGiven("its disk has failed"));
 });
 
 test("a unit whose date is no longer reached, because the clock was set back, delays no other one", async () => {

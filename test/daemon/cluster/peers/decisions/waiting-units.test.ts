@@ -266,10 +266,10 @@ test("units that are too early for a proposal use the share of their key, and wa
 /** What a client of one member receives when its unit no longer waits: whether it was sent, and why. */
 type Given = [isSent: boolean, reason: string][];
 
-/** Submits a unit of a client of one member only. */
-function submitHere(world: World, member: Member, key: string) {
+/** Submits a unit of a client of one member only. @param until  when it becomes too old for a proposal */
+function submitHere(world: World, member: Member, key: string, until = Number.POSITIVE_INFINITY) {
   const given: Given = [];
-  const unit = world.unitOf(world.casOf(member, key));
+  const unit = { ...world.unitOf(world.casOf(member, key)), until };
   member.decisions?.submit(unit, true, (isSent, reason) => given.push([isSent, reason]));
   return { id: unit.id, given };
 }
@@ -286,6 +286,7 @@ function silence(world: World, ...members: readonly Member[]): void {
 const LOST = { loss: 1, repeat: 0, delayMs: 3 };
 const NONE_LOST = { ...LOST, loss: 0 };
 const SILENT = "it has received nothing from a majority of the members for some seconds";
+const TOO_OLD = "no member proposed it before its date was too old (--window)";
 
 test("while a majority is silent, a member gives up the units of its clients, and refuses further ones", async () => {
   const { world, members } = await startThree(seed(), 1);
@@ -360,4 +361,61 @@ test("a member does not count time as silence in which its process did not run",
   }
   await runFor(world, 1_500);
   assert.deepEqual(given, [[true, SILENT]]);
+});
+
+test("a unit that has become too old for a proposal is given up, unless an earlier proposal of it may be decided", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper, other] = members;
+  world.faults = LOST;
+  const until = world.scheduler.time + 1_000;
+  const proposed = submitHere(world, keeper, "proposed", until);
+  const behind = submitHere(world, keeper, "behind", until);
+  const sent = submitHere(world, other, "sent", until);
+  await world.scheduler.runUntil(until + 50);
+  assert.deepEqual(behind.given, [[false, TOO_OLD]]);
+  assert.deepEqual(sent.given, [[true, TOO_OLD]]);
+  assert.deepEqual(proposed.given, [], "it may still be decided");
+  assert.deepEqual([keeper.decisions?.waiting, [...(keeper.decisions?.waitingByKey ?? [])]], [0, []]);
+  assert.equal(keeper.decisions?.obstacle(proposed.id, "proposed", 1), null);
+
+  world.faults = NONE_LOST;
+  await runUntil(world, "it is decided", () => world.decidedUnits.has(proposed.id));
+  await runFor(world, 30_000);
+  assert.deepEqual(proposed.given, []);
+});
+
+test("a unit that is too old is given up after 20 s, although a proposal of it is known", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper] = members;
+  world.faults = LOST;
+  const until = world.scheduler.time + 1_000;
+  const { given } = submitHere(world, keeper, "lock", until);
+  await world.scheduler.runUntil(until + 19_900);
+  assert.deepEqual(given, []);
+  await world.scheduler.runUntil(until + 20_100);
+  assert.equal(given.length, 1);
+  assert.equal(keeper.decisions?.waiting, 0);
+});
+
+test("units that have ended are given up once no proposal of them is known, and others are not", async () => {
+  const { world, members } = await startThree(seed(), 1);
+  const [keeper] = members;
+  const decisions = keeper.decisions ?? assert.fail();
+  world.faults = LOST;
+  const [proposed, behind, kept] = ["proposed", "behind", "kept"].map((key) =>
+    submitHere(world, keeper, key),
+  );
+  await runFor(world, 50);
+  const work = decisions.end(({ id }) => id !== kept?.id, "it has ended");
+  work.next();
+  const late = submitHere(world, keeper, "late");
+  while (!work.next().done);
+  await runFor(world, 50);
+  assert.deepEqual(behind?.given, [[false, "it has ended"]]);
+  assert.deepEqual([proposed?.given, kept?.given, late.given], [[], [], []]);
+
+  world.faults = NONE_LOST;
+  await runUntil(world, "the others are decided", () =>
+    [proposed, kept, late].every((unit) => unit !== undefined && world.decidedUnits.has(unit.id)),
+  );
 });
