@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { makeDebianPackage } from "./packages/debian-package.js";
 import { some } from "./support/amount.js";
 import { FACE_NAMES } from "./support/face-contributions.js";
@@ -253,6 +254,27 @@ test("the Debian package, installed into an empty root, has programs, manual pag
   const unit = readFileSync(join(root, "usr/lib/systemd/system/dbsyncd.service"), "utf8");
   const [, program = "", config = ""] = /^ExecStart=(\S+) --config (\S+)$/m.exec(unit) ?? [];
   assert.ok(existsSync(join(root, program)), program);
+
+  const lock = JSON.parse(readFileSync(join(repositoryRoot, "package-lock.json"), "utf8")) as {
+    readonly packages: Readonly<Record<string, { readonly version: string }>>;
+  };
+  const library = join(root, "usr/lib/dbsync");
+  const copyright = readFileSync(join(root, "usr/share/doc/dbsyncd/copyright"), "utf8");
+  const included = Object.entries(lock.packages).filter(
+    ([path]) => path !== "" && existsSync(join(library, path, "package.json")),
+  );
+  assert.ok(included.length > 10);
+  for (const [path, { version }] of included) {
+    const found = JSON.parse(readFileSync(join(library, path, "package.json"), "utf8")) as typeof lock & {
+      readonly name: string;
+      readonly version: string;
+    };
+    assert.equal(found.version, version, path);
+    assert.ok(copyright.includes(`  ${found.name} ${version}: `), path);
+  }
+  const changelog = gunzipSync(readFileSync(join(root, "usr/share/doc/dbsyncd/changelog.gz"))).toString();
+  assert.match(changelog, /^dbsyncd \(\d+\.\d+\.\d+\) stable; .*\n\n {2}\* .*CHANGELOG\.md.*\n\n -- .*\n$/);
+
   // The package contains no key: the administrator copies public keys into this folder.
   execFileSync(join(root, "usr/bin/dbsync-keygen"), ["--out", join(root, "etc/dbsync/keys")], {
     stdio: "ignore",

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -21,9 +22,11 @@ import { npmVariables } from "../support/test-environment.js";
 
 /** The folder of the npm packages in the Debian package. */
 const LIBRARY = "usr/lib/dbsync";
+const MAINTAINER = "dbsync <root@localhost>";
 const CONFIGURATION = "etc/dbsync/dbsyncd.toml";
 
 interface Manifest {
+  readonly name: string;
   readonly version: string;
   readonly license: string;
   readonly description: string;
@@ -42,6 +45,8 @@ export function makeDebianPackage(packed: string, folder: string): string {
   try {
     const installed = installPackage(packed, root);
     const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+    // npm makes the programs executable only if it installs them.
+    for (const path of Object.values(manifest.bin)) chmodSync(join(installed, path), 0o755);
     linkPrograms(manifest, root);
     writeManualPages(join(installed, "dist/man"), root);
     writeUnit(root);
@@ -57,18 +62,22 @@ export function makeDebianPackage(packed: string, folder: string): string {
   }
 }
 
-/** Installs the npm package with what it needs. @returns its folder */
+/** Installs the npm package with what it needs, in the versions of the lock file. @returns its folder */
 function installPackage(packed: string, root: string): string {
   const library = join(root, LIBRARY);
   mkdirSync(library, { recursive: true });
-  writeFileSync(join(library, "package.json"), "{}\n");
+  const manifests = ["package.json", "package-lock.json"];
+  for (const name of manifests) cpSync(join(repositoryRoot, name), join(library, name));
   // The packages contain files that were built before, so no script has to run.
   const options = ["--omit=dev", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-  execFileSync("npm", ["install", ...options, packed], { cwd: library, stdio: "pipe", env: npmVariables() });
-  // These files contain the path of the packed file.
-  for (const name of ["package.json", "package-lock.json", "node_modules/.package-lock.json"])
+  execFileSync("npm", ["ci", ...options], { cwd: library, stdio: "pipe", env: npmVariables() });
+  for (const name of [...manifests, "node_modules/.package-lock.json"])
     rmSync(join(library, name), { force: true });
-  return join(library, "node_modules/dbsyncd");
+
+  const installed = join(library, "node_modules/dbsyncd");
+  mkdirSync(installed);
+  execFileSync("tar", ["-xzf", packed, "-C", installed, "--strip-components=1"]);
+  return installed;
 }
 
 function linkPrograms({ bin }: Manifest, root: string): void {
@@ -101,14 +110,17 @@ function writeControl(
 ): void {
   const doc = join(root, "usr/share/doc/dbsyncd");
   mkdirSync(doc, { recursive: true });
-  cpSync(join(repositoryRoot, "LICENSE"), join(doc, "copyright"));
+  const own = readFileSync(join(repositoryRoot, "LICENSE"), "utf8");
+  writeFileSync(join(doc, "copyright"), `${own}\n${includedLicences(join(root, LIBRARY, "node_modules"))}`);
+  writeFileSync(join(doc, "changelog.gz"), gzipSync(changelogOf(version), { level: 9 }));
+
   const control = join(root, "DEBIAN");
   mkdirSync(control);
   const lines = [
     "Package: dbsyncd",
     `Version: ${version}`,
     `Architecture: ${architecture}`,
-    "Maintainer: dbsync <root@localhost>",
+    `Maintainer: ${MAINTAINER}`,
     "Section: database",
     "Priority: optional",
     `Installed-Size: ${kibibytesOf(root)}`,
@@ -119,6 +131,28 @@ function writeControl(
   writeFileSync(join(control, "control"), `${lines.join("\n")}\n`);
   // dpkg asks before an upgrade replaces a configuration that was edited.
   writeFileSync(join(control, "conffiles"), `/${CONFIGURATION}\n`);
+}
+
+/** Returns the npm packages in the package with their versions and licences. Most of their folders have the text. */
+function includedLicences(modules: string): string {
+  const lines = readdirSync(modules, { recursive: true, encoding: "utf8" })
+    .filter((file) => /(?:^|node_modules\/)(?:@[^/]+\/)?[^/@]+\/package\.json$/.test(file))
+    .map((file) => JSON.parse(readFileSync(join(modules, file), "utf8")) as Manifest)
+    .filter(({ name }) => name !== "dbsyncd")
+    .map(({ name, version, license }) => `  ${name} ${version}: ${license}`);
+  const intro = `This package also contains these npm packages, in /${LIBRARY}/node_modules, with their licences:`;
+  return `${intro}\n${[...new Set(lines)].sort().join("\n")}\n`;
+}
+
+/** Returns the changelog in the format of Debian, which refers to that of the project. */
+function changelogOf(version: string): string {
+  const date = new Date().toUTCString().replace("GMT", "+0000");
+  return `dbsyncd (${version}) stable; urgency=medium
+
+  * Version ${version}: /${LIBRARY}/node_modules/dbsyncd/CHANGELOG.md describes it.
+
+ -- ${MAINTAINER}  ${date}
+`;
 }
 
 /** Returns what the files need on a disk, by which apt checks the free space. */
