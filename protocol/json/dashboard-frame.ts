@@ -5,7 +5,7 @@
  */
 
 import type { ClientTotals } from "../figures/figure.js";
-import type { Problem } from "../figures/problem.js";
+import type { Problem, Severity } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
 /** The range of dates, in milliseconds, that `arrivals` counts together. */
@@ -60,6 +60,8 @@ export interface DashboardFrame {
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
+  /** The severity of the state, so that the page needs no table of states; null: nothing is wrong. */
+  readonly stateSeverity: Severity | null;
   /** Whether load balancers should send clients to this daemon. */
   readonly isHealthy: boolean;
   /** The problems, with the sentences of dbsync doctor. */

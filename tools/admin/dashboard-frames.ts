@@ -9,6 +9,7 @@ import { DiskSpace } from "../../daemon/net/process/disk.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
 import { isHealthy, type Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
+import { rowOfState } from "../../protocol/daemon-states.js";
 import {
   databaseProblems,
   isDescribedElsewhere,
@@ -16,7 +17,7 @@ import {
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
 import type { ClientTotals } from "../../protocol/figures/figure.js";
-import { type Problem, problemsBy } from "../../protocol/figures/problem.js";
+import { type Problem, problemsBy, type Severity } from "../../protocol/figures/problem.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import { addressOf, publicProblems } from "../../protocol/figures/timeline-problems.js";
 import {
@@ -128,6 +129,7 @@ export class Frames implements EventSource {
       startedAt: performance.timeOrigin,
       version: state.version,
       state: state.state,
+      stateSeverity: severityOf(state.state),
       isHealthy: isHealthy(state),
       problems: this.#problems(figures, now),
       sample: this.#samples.last,
@@ -295,6 +297,12 @@ function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {
       .filter(([, count]) => count > 0)
       .map(([reason, count]) => ({ listener, reason, count })),
   );
+}
+
+/** Returns the severity of a state; null: nothing is wrong. A state without a row is a problem. */
+export function severityOf(state: string): Severity | null {
+  const row = rowOfState(state);
+  return row === null ? "problem" : (row.problem?.severity ?? null);
 }
 
 const othersOf = (figures: ReplicaFigures | null): readonly MemberReport[] =>

@@ -1,5 +1,4 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
-import { rowOfState } from "../../../protocol/daemon-states.js";
 import {
   bytesText,
   countOf,
@@ -33,10 +32,9 @@ const FREE_MIN = 0.1;
 const NUMBER = "number";
 
 /** Returns the CSS class of a daemon's state; work in progress is only a warning. */
-export function stateClass({ state }: DashboardFrame): "good" | "warn" | "bad" {
-  const row = rowOfState(state);
-  if (row?.problem === null) return "good";
-  return row?.problem.severity === "progress" ? "warn" : "bad";
+export function stateClass({ stateSeverity }: DashboardFrame): "good" | "warn" | "bad" {
+  if (stateSeverity === null) return "good";
+  return stateSeverity === "progress" ? "warn" : "bad";
 }
 
 export const isAway = ({ connection }: FrameMember): boolean => connection !== "connected";

@@ -1,4 +1,5 @@
 /** Creates frames like those of a daemon, for pages that receive frames from a test. */
+
 import {
   type DashboardFrame,
   type FrameMember,
@@ -7,6 +8,7 @@ import {
   SAMPLE_SERIES,
   SAMPLES_MAX,
 } from "../../../../protocol/json/dashboard-frame.js";
+import { severityOf } from "../../../../tools/admin/dashboard-frames.js";
 
 export const NOW = Date.UTC(2030, 0, 2, 3, 4, 5);
 
@@ -69,6 +71,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
     startedAt: NOW - 7_200_000,
     version: "0.1.0",
     state: "live",
+    stateSeverity: severityOf(parts.state ?? "live"),
     isHealthy: true,
     problems: problems.map((text) => ({
       code: "failed",
