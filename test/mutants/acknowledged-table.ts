@@ -402,8 +402,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "suspension: entries that are not in the state count",
     file: DETECTOR,
-    find: "2 * (1 + compared) > size && this.#isFolded()",
-    replace: "2 * (1 + compared) > size",
+    find: "2 * (1 + compared) > this.#roster.size && this.#isFolded()",
+    replace: "2 * (1 + compared) > this.#roster.size",
     test: DETECTOR_TEST,
   },
   {

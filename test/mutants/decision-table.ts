@@ -690,7 +690,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: clients wait for members that are silent",
     file: "daemon/cluster/peers/roster.js",
-    find: "[now, ...times][Math.floor((others + 1) / 2)]",
+    find: "[now, ...times][majority - 1]",
     replace: "[now][0]",
     test: "test/simulation/cut-off.test.js",
   },

@@ -90,8 +90,7 @@ export class CatchingUp {
   tick(now: number): void {
     const [peering, missing] = [this.#cluster, this.#missing];
     this.#cluster.electorate = electorateIn(this.#cluster);
-    const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
-    const isMajority = 2 * seen > size;
+    const isMajority = this.#roster.majorityHeardAt(now) >= now - peering.limits.silenceMs;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     const isNew = this.#joining.isUnderWay;
     const isDisputed = isNew && this.#joining.isDisputed(this.#statuses, peering.electorate);

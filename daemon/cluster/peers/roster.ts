@@ -196,15 +196,9 @@ export class Roster implements ConnectionHandlers {
     return allMembersIfConnected(this.#dialers.all, this.#listed, this.members);
   }
 
-  /**
-   * Returns how many daemons vote, and how many of them have sent something since a given time; both numbers include
-   * this daemon.
-   */
-  count(since: number): { readonly size: number; readonly seen: number } {
-    const { ids, others } = electorateIn(this.#cluster);
-    let seen = 1;
-    for (const id of ids) if (this.#lastSeenAt(id) >= since) seen++;
-    return { size: others + 1, seen };
+  /** The number of daemons that vote, including this one. */
+  get size(): number {
+    return electorateIn(this.#cluster).others + 1;
   }
 
   /**
@@ -215,7 +209,8 @@ export class Roster implements ConnectionHandlers {
   majorityHeardAt(now: number): number {
     const { ids, others } = electorateIn(this.#cluster);
     const times = Array.from(ids, (id) => this.#lastSeenAt(id)).sort((a, b) => b - a);
-    return [now, ...times][Math.floor((others + 1) / 2)] ?? Number.NEGATIVE_INFINITY;
+    const majority = Math.floor((others + 1) / 2) + 1;
+    return [now, ...times][majority - 1] ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Returns when a daemon has last sent something; minus infinity: not since the start. */

@@ -42,12 +42,11 @@ export class StandstillDetector {
   tick(now: number): void {
     this.#measure(now);
     const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
-    const { size, seen } = this.#roster.count(now - standstillMs - statusEveryMs);
-    this.isCutOff = 2 * seen <= size;
+    this.isCutOff = this.#roster.majorityHeardAt(now) < now - standstillMs - statusEveryMs;
 
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voters.filter((member) => member.compared !== null).length;
-    if (2 * (1 + compared) > size && this.#isFolded()) this.#done(now, "compared");
+    if (2 * (1 + compared) > this.#roster.size && this.#isFolded()) this.#done(now, "compared");
     // Stop waiting if too few members are reachable. The state `isolated` then reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
@@ -56,7 +55,7 @@ export class StandstillDetector {
     const { limits, log } = this.#cluster;
     const stoodFor = this.#clock.elapsed(now);
     // A daemon without members cannot have missed any entry.
-    if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
+    if (stoodFor <= limits.standstillMs || this.#roster.size === 1) return;
 
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
