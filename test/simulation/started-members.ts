@@ -1,5 +1,6 @@
 /** Starts members that decide, in simulated time, without the clients and faults of a random run. */
 import assert from "node:assert/strict";
+import type { PeeringLimits } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { nextTurn } from "../support/until.js";
 import { Administrator } from "./lists/administrator.js";
@@ -7,10 +8,17 @@ import { SignedLists } from "./lists/known-lists.js";
 import { makeWorld } from "./simulate.js";
 import type { Daemon, World } from "./world.js";
 
-/** Starts members with the given clocks, and signs their list. */
-export async function startMembers(seed: number, clocks: readonly number[]): Promise<World> {
+/**
+ * Starts members with the given clocks, and signs their list.
+ * @param peering  limits that differ from the usual ones
+ */
+export async function startMembers(
+  seed: number,
+  clocks: readonly number[],
+  peering: Partial<PeeringLimits> = {},
+): Promise<World> {
   const settings = { hosts: clocks.length, byzantine: null, lists: true, contended: 1, readMs: 0 } as const;
-  const limits = { window: { past: 30_000, future: 5_000 }, peering: {}, snapshotEvery: 0, syncEveryMs: 0 };
+  const limits = { window: { past: 30_000, future: 5_000 }, peering, snapshotEvery: 0, syncEveryMs: 0 };
   const tails = [{ tailMs: 90_000, tailBytes: 100_000_000 }];
   const fixed = { ...settings, ...limits, tails, faults: new Set<never>(), remembered: 1_000 };
 

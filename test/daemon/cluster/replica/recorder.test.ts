@@ -597,12 +597,12 @@ test("a unit that no longer waits for a decision is refused, and its effect is u
   peers.decisions.isPossible = true;
   const { own } = ownUnit(made, "applied");
   const refusal = { kind: "refused", id: own.id, detail: "a majority is silent" };
-  for (const [isSent, expected] of [
+  for (const [wasSent, expected] of [
     [false, { ...refusal, code: "cannot-decide", effect: "not-applied" }],
     [true, { ...refusal, code: "undecided", effect: "unknown" }],
   ] as const) {
     const decided = recorder.decide(own);
-    peers.decisions.giveUp(isSent, refusal.detail);
+    peers.decisions.giveUp(wasSent, refusal.detail);
     assert.deepEqual(await decided, expected);
   }
 

@@ -264,13 +264,13 @@ test("units that are too early for a proposal use the share of their key, and wa
 });
 
 /** What a client of one member receives when its unit no longer waits: whether it was sent, and why. */
-type Given = [isSent: boolean, reason: string][];
+type Given = [wasSent: boolean, reason: string][];
 
 /** Submits a unit of a client of one member only. @param until  when it becomes too old for a proposal */
 function submitHere(world: World, member: Member, key: string, until = Number.POSITIVE_INFINITY) {
   const given: Given = [];
   const unit = { ...world.unitOf(world.casOf(member, key)), until };
-  member.decisions?.submit(unit, true, (isSent, reason) => given.push([isSent, reason]));
+  member.decisions?.submit(unit, true, (wasSent, reason) => given.push([wasSent, reason]));
   return { id: unit.id, given };
 }
 
@@ -330,7 +330,7 @@ test("an envelope of a client whose effect is unknown is not refused as not appl
   const submitAgain = (count: number): void => {
     assert.equal(other.decisions?.obstacle(unit.id, unit.caller, unit.body.length), null);
     for (let copy = 0; copy < count; copy++)
-      other.decisions.submit(unit, false, (isSent, reason) => given.push([isSent, reason]));
+      other.decisions.submit(unit, false, (wasSent, reason) => given.push([wasSent, reason]));
   };
 
   // A member has sent it before the first client of this one.
