@@ -49,7 +49,7 @@ export const INFO_FIGURES = {
   undecided: {
     field: "dbsync_undecided",
     kind: "text-or-nil",
-    help: "why the members have made no decision for some time although units wait, as undecided-cause of TIMELINE STATUS; -: they have",
+    help: "why the members have made no decision for some time although one is required, as undecided-cause of TIMELINE STATUS; -: they have",
   },
   master: {
     field: "dbsync_sentinel_master",

@@ -252,8 +252,7 @@ export const TIMELINE_ALARMS = {
     expr: "dbsyncd_decision_undecided_seconds > 0",
     lasting: "1m",
     severity: "critical",
-    summary:
-      "On {{ $labels.instance }}, units with conditions have waited for {{ $value }} s without a decision",
+    summary: "On {{ $labels.instance }}, units with conditions have had no decision for {{ $value }} s",
     steps:
       "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are refused (`cannot-decide`), or answered `undecided`, and plain writes continue ([the guarantees](consistency.md#what-the-answer-to-a-condition-means))",
   },

@@ -44,7 +44,7 @@ export interface Members extends CopyPeers {
   };
   /** The decisions of the members on conditional units. */
   readonly decisions: {
-    /** Why the members have made no decision for some time, although units wait; null if they have. */
+    /** Why the members have made no decision for some time, although one is required; null if they have. */
     readonly undecided: Undecided | null;
     /** What the members have decided, and what waits for a decision here. */
     readonly figures: DecisionFigures;

@@ -170,7 +170,7 @@ export class DecisionMaking {
     return this.#decisions?.missingPromises ?? [];
   }
 
-  /** Why the members have made no decision for some time, although units wait; null if they have. */
+  /** Why the members have made no decision for some time, although one is required; null if they have. */
   get undecided(): Undecided | null {
     const undecided = this.#voting?.undecided ?? null;
     const objection = this.#objection;

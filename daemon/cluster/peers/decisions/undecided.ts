@@ -1,4 +1,4 @@
-/** Recognizes that the members make no decisions although units wait. */
+/** Recognizes that the members make no decisions although one is required. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { UndecidedCause } from "../../../../protocol/figures/undecided-causes.js";
 
