@@ -27,8 +27,9 @@ import {
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
-import { admit, outcomesInTurn, unmetNow } from "./fold/entry-budget.js";
+import { admit, unmetNow } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "./fold/fold.js";
+import { outcomesInTurn } from "./fold/outcomes-in-turn.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";

@@ -102,6 +102,7 @@ const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const making = of("daemon/cluster/peers/decisions/decision-making");
+const turn = of("daemon/timeline/fold/outcomes-in-turn");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
 const timeouts = of("daemon/cluster/peers/decisions/timeouts");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
@@ -230,7 +231,7 @@ const PROTOCOL: readonly string[] = [
   `on the envelopes that wait: at most ${togetherMax}, and with more than one at most ${making("PROPOSAL_BYTES").mib} and ${making("PROPOSAL_COMMANDS").count} commands.`,
   `("Decisions") | at most ${envelope("DECIDED_UNITS_MAX").plain} units |`,
   `the body has at most ${envelope("DECIDED_BYTES_MAX").mib}, and each command is one of`,
-  `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,
+  `or ${turn("TURN_STEPS_MAX").count} steps`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
   `have reported the same entries up to its date for ${decisions("LOST_AFTER_MS").s}`,

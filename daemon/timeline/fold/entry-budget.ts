@@ -4,10 +4,8 @@
  */
 
 import { isOneConditional } from "../../../protocol/implicit-condition.js";
-import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
-import { missingCode } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -110,14 +108,19 @@ export function unmetNow(
  * @param done  receives their undo records
  * @returns whether they do not change the key ring
  */
-function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: KeyRing): boolean {
+export function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: KeyRing): boolean {
   const units = unitsOf(entry, database.keyspaces.length, ring.known);
   for (const unit of units) applyOne(unit, done, database, ring);
   return units.every(({ kind }) => kind !== "ring");
 }
 
 /** Applies a unit to the newest data. @param done  receives its undo records @returns null if it changes no data */
-function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: KeyRing): UnitAnswer | null {
+export function applyOne(
+  unit: FoldUnit,
+  done: UndoRecord[],
+  database: Database,
+  ring: KeyRing,
+): UnitAnswer | null {
   if (unit.kind !== "data") return null;
   const records: UndoRecord[] = [];
   const signer = ring.find(unit.envelope.key);
@@ -125,89 +128,4 @@ function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: 
   const answer = applyUnit(unit, context, ring, database, records);
   for (const record of records) done.push(record);
   return answer;
-}
-
-/**
- * The maximum number of steps of the units that one proposal decides, except the first one. It is the same for all
- * members: one that could not evaluate what the keeper has evaluated would object.
- */
-const TURN_STEPS_MAX = 1_000_000;
-
-/**
- * Returns the outcomes of the units of each envelope on the newest state, after those before it have been applied or
- * not.
- * @param envelopes  with the positions of their decisions
- * @param decisionOf  returns the decision on an envelope: random choices of its commands depend on its id. It is called
- * for one envelope after the other
- * @returns at least those of one envelope, and of fewer than all if the others would exceed the steps, or follow a
- * change of the key ring or a command whose code this build does not contain, which are not evaluated here
- */
-export function outcomesInTurn(
-  envelopes: readonly Envelope[],
-  decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
-  state: { readonly database: Database; readonly ring: KeyRing },
-): readonly DecidedOutcome[][] {
-  const known: DecidedOutcome[][] = [];
-  const { database, ring } = state;
-  const [first] = envelopes;
-  if (first === undefined) return known;
-  if (envelopes.length === 1 && !(first.decide && unitsIn(first).length > 1))
-    return [[outcomeNow(first, 0, database)]];
-
-  try {
-    database.tryOut(TURN_STEPS_MAX, (done) => {
-      for (const [i, envelope] of envelopes.entries()) {
-        if (envelope.decide && unitsIn(envelope).length > 1) {
-          const several = outcomesOf(envelope, done, state);
-          decisionOf(i, several);
-          known.push(several);
-          continue;
-        }
-        const outcomes = [outcomeNow(envelope, 0, database)];
-        const decision = decisionOf(i, outcomes);
-        known.push(outcomes);
-        if (known.length === envelopes.length || missingCode(envelope.commands) !== null) break;
-        if (!applyAll(withOutcomes(decision, outcomes), done, database, ring)) break;
-      }
-    });
-  } catch (problem) {
-    if (!(problem instanceof BudgetExceeded)) throw problem;
-  }
-  return known;
-}
-
-/**
- * Returns the outcomes of the several units of an envelope, and applies them. The id of their decision depends on all
- * outcomes, so that a unit is applied without it: no command that may share an envelope makes random choices. A
- * condition that names the id as the writer of a key, in an envelope that is decided together with this one, does not
- * hold at any member.
- * @param done  receives the undo records of the units
- */
-function outcomesOf(
-  envelope: Envelope,
-  done: UndoRecord[],
-  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
-): DecidedOutcome[] {
-  const outcomes: DecidedOutcome[] = [];
-  const entry = withOutcomes({ id: NO_ID, body: EMPTY, signature: EMPTY, envelope }, outcomes);
-  for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
-    outcomes.push(outcomeNow(envelope, unit.index, database));
-    applyOne(unit, done, database, ring);
-  }
-  return outcomes;
-}
-
-/** An id that no decision has. */
-const NO_ID = "";
-const EMPTY = Buffer.alloc(0);
-
-/** An envelope that does not request a decision is placed; the fold evaluates its conditions there. */
-const outcomeNow = (envelope: Envelope, index: number, database: Database): DecidedOutcome =>
-  !envelope.decide || conditionsHold(envelope, index, database) ? "applied" : "unmet";
-
-function withOutcomes(entry: Entry, outcomes: readonly DecidedOutcome[]): Entry {
-  const { envelope } = entry;
-  const { at, seq } = envelope;
-  const decided = { slot: 0, outcomes, signed: envelope.decided?.signed ?? { at, seq } };
-  return { ...entry, envelope: { ...envelope, decided } };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";
 import type { KeyRing } from "../../../../daemon/store/key-ring.js";
-import { outcomesInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
+import { outcomesInTurn } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
 import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 
 test("a unit without the code of its command is not run to evaluate the next one, which waits", () => {
