@@ -54,6 +54,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: ADMISSION,
   },
   {
+    name: "budgets: a query in an envelope that writes does not count",
+    file: "daemon/timeline/fold/entry-budget.js",
+    find: "command.writes || command.isQuery || countsReads",
+    replace: "command.writes",
+    test: ADMISSION,
+  },
+  {
     name: "budgets: a late entry is applied without a trial",
     file: "daemon/timeline/fold/entry-budget.js",
     find: "if (!isAfter([entry], fold.newest))",

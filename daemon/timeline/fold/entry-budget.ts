@@ -51,12 +51,20 @@ export function admit(
   }
 }
 
-/** Whether an entry has a command that the budgets count. */
-export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boolean {
+/**
+ * Whether an entry has a command that the budgets count: they also count the reads of a unit that writes.
+ * @param countsReads  whether they count all reads
+ */
+export function isCounted(
+  { envelope }: Pick<Entry, "envelope">,
+  { table, known }: KeyRing,
+  countsReads = envelope.multi || envelope.units !== null,
+): boolean {
   const rows = table ?? known.newest;
   return envelope.commands.some((argv) => {
     const command = rows.resolve(argv);
-    return !(command instanceof CommandFailure) && command.writes && !command.isLinear;
+    if (command instanceof CommandFailure || command.isLinear) return false;
+    return command.writes || command.isQuery || countsReads;
   });
 }
 
@@ -64,14 +72,10 @@ export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boole
  * Whether an entry exceeds a budget. To find out, the function applies the entry to the newest state and undoes it.
  * @param stepsMax  for all its units together
  */
-export function exceeds(
-  entry: Entry,
-  stepsMax: number,
-  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
-): boolean {
+export function exceeds(entry: Entry, stepsMax: number, state: TrialState): boolean {
   try {
-    database.tryOut(stepsMax, (done) => {
-      applyAll(entry, done, database, ring);
+    state.database.tryOut(stepsMax, (done) => {
+      applyAll(entry, done, state, ({ command }) => command?.isQuery === true);
     });
     return false;
   } catch (problem) {
@@ -97,31 +101,38 @@ export function unmetNow(
   return database.tryOut(stepsMax, (done) => {
     if (conditionsHold(now.envelope, 0, database)) return null;
     const [unit] = unitsOf(now, database.keyspaces.length, ring.known);
-    const answer = unit === undefined ? null : applyOne(unit, done, database, ring);
+    const answer = unit?.kind === "data" ? applyOne(unit, done, { database, ring }) : null;
     // It may be malformed, too.
     return answer?.reply.kind === "error" ? null : answer;
   });
 }
 
+/** The state on which entries are tried. */
+export interface TrialState {
+  readonly database: Database;
+  readonly ring: KeyRing;
+}
+
 /**
  * Applies the units of an entry to the newest data.
  * @param done  receives their undo records
+ * @param isRun  whether a unit that only reads is run, too; by default each is. The fold limits all reads but queries
  * @returns whether they do not change the key ring
  */
-export function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: KeyRing): boolean {
-  const units = unitsOf(entry, database.keyspaces.length, ring.known);
-  for (const unit of units) applyOne(unit, done, database, ring);
+export function applyAll(
+  entry: Entry,
+  done: UndoRecord[],
+  state: TrialState,
+  isRun: (read: FoldUnit) => boolean = () => true,
+): boolean {
+  const units = unitsOf(entry, state.database.keyspaces.length, state.ring.known);
+  for (const unit of units)
+    if (unit.kind === "data" || (unit.kind === "read" && isRun(unit))) applyOne(unit, done, state);
   return units.every(({ kind }) => kind !== "ring");
 }
 
-/** Applies a unit to the newest data. @param done  receives its undo records @returns null if it changes no data */
-export function applyOne(
-  unit: FoldUnit,
-  done: UndoRecord[],
-  database: Database,
-  ring: KeyRing,
-): UnitAnswer | null {
-  if (unit.kind !== "data") return null;
+/** Applies a unit that is not for the key ring to the newest data. @param done  receives its undo records */
+export function applyOne(unit: FoldUnit, done: UndoRecord[], { database, ring }: TrialState): UnitAnswer {
   const records: UndoRecord[] = [];
   const signer = ring.find(unit.envelope.key);
   const context = { signer, table: ring.table, decided: ring.patterns };

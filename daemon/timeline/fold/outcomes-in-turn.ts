@@ -6,12 +6,11 @@
 import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import type { Database } from "../../store/database.js";
 import { missingCode } from "../../store/family-code.js";
-import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { conditionsHold } from "./apply-unit.js";
-import { applyAll, applyOne } from "./entry-budget.js";
+import { applyAll, applyOne, type TrialState } from "./entry-budget.js";
 import { unitsOf } from "./fold-unit.js";
 
 /**
@@ -32,10 +31,10 @@ const TURN_STEPS_MAX = 1_000_000;
 export function outcomesInTurn(
   envelopes: readonly Envelope[],
   decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
-  state: { readonly database: Database; readonly ring: KeyRing },
+  state: TrialState,
 ): readonly DecidedOutcome[][] {
   const known: DecidedOutcome[][] = [];
-  const { database, ring } = state;
+  const { database } = state;
   const [first] = envelopes;
   if (first === undefined) return known;
   if (envelopes.length === 1 && !(first.decide && unitsIn(first).length > 1))
@@ -54,7 +53,7 @@ export function outcomesInTurn(
         const decision = decisionOf(i, outcomes);
         known.push(outcomes);
         if (known.length === envelopes.length || missingCode(envelope.commands) !== null) break;
-        if (!applyAll(withOutcomes(decision, outcomes), done, database, ring)) break;
+        if (!applyAll(withOutcomes(decision, outcomes), done, state, () => false)) break;
       }
     });
   } catch (problem) {
@@ -70,16 +69,13 @@ export function outcomesInTurn(
  * hold at any member.
  * @param done  receives the undo records of the units
  */
-function outcomesOf(
-  envelope: Envelope,
-  done: UndoRecord[],
-  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
-): DecidedOutcome[] {
+function outcomesOf(envelope: Envelope, done: UndoRecord[], state: TrialState): DecidedOutcome[] {
+  const { database, ring } = state;
   const outcomes: DecidedOutcome[] = [];
   const entry = withOutcomes({ id: NO_ID, body: EMPTY, signature: EMPTY, envelope }, outcomes);
   for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
     outcomes.push(outcomeNow(envelope, unit.index, database));
-    applyOne(unit, done, database, ring);
+    applyOne(unit, done, state);
   }
   return outcomes;
 }

@@ -96,6 +96,20 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     assert.notEqual(sql(10 + i, text), "too-many-steps", text);
 });
 
+test("a query in an envelope that writes counts, also if the entry is late", () => {
+  for (const multi of [false, true])
+    for (const first of ["SET k v", "SETRANGE k 0 v"]) {
+      const fold = newFold();
+      fold.merge([entry("x", 1, [["SET", "x", "a".repeat(2_000)]]), entry("l", 5, ["SET other v"])]);
+      for (const at of [9, 3])
+        assert.equal(
+          admit(fold, entry(`unit ${at}`, at, [first, "LCS x x LEN"], { multi })),
+          "too-many-steps",
+          `${first}, ${at}, ${multi}`,
+        );
+    }
+});
+
 test("the budget does not count the size of the unit itself", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
