@@ -106,7 +106,8 @@ export function readDecision(body: Buffer): Decision {
   return { slot, index, count, previous, at, seq, outcomes, unit: unit.body.length === 0 ? null : unit };
 }
 
-const isOutcome = (text: string): text is DecidedOutcome => text === "applied" || text === "unmet";
+const isOutcome = (text: string): text is DecidedOutcome =>
+  text === "applied" || text === "unmet" || text === "too-much";
 
 /** Parses the body of an entry: an envelope, or the envelope of a decision with its position. @throws MalformedFrame */
 export function readEntryBody(body: Buffer): Envelope {
@@ -131,10 +132,11 @@ export function decidedEnvelope(
 ): Envelope {
   const signed = { at: envelope.at, seq: envelope.seq };
   // An envelope that does not request a decision is only placed: its conditions are evaluated at its position.
-  const isValid = envelope.decide
-    ? outcomes.length === unitsIn(envelope).length
-    : outcomes.length === 1 && outcomes[0] === "applied";
-  if (!isValid) throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
+  const count = envelope.decide ? unitsIn(envelope).length : 1;
+  const isImpossible = (outcome: DecidedOutcome): boolean =>
+    outcome === "unmet" ? !envelope.decide : outcome === "too-much" && count > 1;
+  if (outcomes.length !== count || outcomes.some(isImpossible))
+    throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
   const decided: Decided = unit === undefined ? { slot, outcomes, signed } : { slot, outcomes, signed, unit };
   return Object.assign(envelope, { at, seq, decided });
 }

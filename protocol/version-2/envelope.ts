@@ -107,14 +107,17 @@ export interface EnvelopeHeader extends EnvelopeHead {
   readonly decide: boolean;
 }
 
-/** What the members have decided on a unit. */
-export type DecidedOutcome = "applied" | "unmet";
+/** What the members have decided on a unit. `too-much`: they do not run its envelope, which needs too many steps. */
+export type DecidedOutcome = "applied" | "unmet" | "too-much";
 
 /** What the members have decided on an envelope. */
 export interface Decided {
   /** The number of the decision. */
   readonly slot: number;
-  /** The outcome of each unit. A decision without an envelope has one, which means nothing. */
+  /**
+   * The outcome of each unit. An envelope that is only placed has one for all its units, and a decision without an
+   * envelope has one, which means nothing.
+   */
   readonly outcomes: readonly DecidedOutcome[];
   /** The date that the client has signed; null: there is none. The unit's own date is that of the decision. */
   readonly signed: { readonly at: number; readonly seq: number } | null;

@@ -72,9 +72,9 @@ export interface ListenMessage {
 }
 
 /** The number of the protocol between members. Members with different numbers do not connect. */
-export const MEMBERS_PROTOCOL = 2;
+export const MEMBERS_PROTOCOL = 3;
 
-/** The name in a member's hello for the number of the protocol between members, such as `members-2`. */
+/** The name in a member's hello for the number of the protocol between members, such as `members-3`. */
 const MEMBERS_NAME = /^members-([1-9]\d{0,3})$/;
 
 /** Returns what a member's hello announces. */

@@ -91,8 +91,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a placed envelope has the outcomes that a keeper names",
     file: "protocol/version-2/decision-body.js",
-    find: 'outcomes.length === 1 && outcomes[0] === "applied"',
-    replace: "true",
+    find: 'outcome === "unmet" ? !envelope.decide',
+    replace: 'outcome === "unmet" ? false',
     test: FOLD,
   },
   {

@@ -1179,6 +1179,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/daemon/timeline/fold/units-without-code.test.js",
   },
   {
+    name: "decisions: the fold applies a unit that is too much",
+    file: "daemon/timeline/fold/apply-unit.js",
+    find: 'decided?.outcomes[0] === "too-much"',
+    replace: "false",
+    test: FOLD,
+  },
+  {
     name: "decisions: a keeper counts the decisions of a proposal before it knows how many it can evaluate",
     file: "daemon/cluster/peers/decisions/decision-making.js",
     find: "if (decisions.length === count)",

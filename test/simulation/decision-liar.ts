@@ -241,7 +241,7 @@ export class DecisionLiar {
           index === one ? (flipped[one] as typeof outcome) : outcome,
         ),
       },
-      { outcomes: outcomes.length > 1 ? outcomes.slice(1) : flipped },
+      { outcomes: outcomes.length > 1 ? outcomes.slice(1) : ["too-much"] },
       { outcomes: [...outcomes, random.oneOf(flipped)] },
       { at: at + 1 },
       { at: at + YEAR_MS },

@@ -337,7 +337,7 @@ export interface RecordedUnit {
   /** The commands; long commands are truncated and end with an ellipsis. */
   readonly commands: readonly (readonly RecordedArgument[])[];
   /** The outcome; `error`: the unit was permitted but failed. */
-  readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
+  readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed" | "too-much";
   /** The beginning of the reply. */
   readonly reply: RecordedArgument;
   /** The change of the key, for `blame`, or null if it was not requested. */
@@ -348,6 +348,7 @@ export interface RecordedUnit {
 const TONES: ReadonlyMap<string, Tone> = new Map([
   ["error", "warn"],
   ["unmet", "warn"],
+  ["too-much", "warn"],
   ["denied", "bad"],
   ["malformed", "bad"],
 ]);

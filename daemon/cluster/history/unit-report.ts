@@ -15,6 +15,7 @@ import {
 } from "../../../protocol/reply.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
+import type { UnitAnswer } from "../../timeline/fold/fold-unit.js";
 import type { RecalledUnit } from "../../timeline/history-fold.js";
 
 /** The maximum number of bytes that are shown of an argument or a reply. */
@@ -25,7 +26,7 @@ const SHOWN_ARGUMENTS_MAX = 16;
 /** The text that replaces omitted bytes and arguments. */
 export const ELLIPSIS = bytesOfText("…");
 
-export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
+export type Outcome = UnitAnswer["outcome"] | "error";
 
 /** Returns the outcome of a unit; `error` means that it was permitted, but its command has failed. */
 export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {

@@ -106,19 +106,22 @@ export const finalResultOf: WriteResult = (id, answers, options) =>
 
 /**
  * Returns the flags of a unit. `provisional` marks an answer that may still change: a unit that failed, was not
- * permitted, or whose condition did not hold may succeed if an earlier unit arrives late. Only an error that depends
- * solely on the command's bytes is certain.
+ * permitted, or whose condition did not hold may succeed if an earlier unit arrives late.
  */
 function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";
-  if (reply.kind === "error" && outcome !== "malformed") return late ? "late provisional" : "provisional";
+  if (reply.kind === "error" && !isCertain(outcome)) return late ? "late provisional" : "provisional";
   return late ? "late" : "";
 }
 
 function decidedFlagsOf({ reply, outcome }: UnitAnswer): ByteString {
-  const mayChange = reply.kind === "error" && outcome !== "malformed" && outcome !== "unmet";
+  const mayChange = reply.kind === "error" && outcome !== "unmet" && !isCertain(outcome);
   return outcome === "unmet" ? "decided unmet" : mayChange ? "decided provisional" : "decided";
 }
+
+/** Whether an error depends solely on the command's bytes, or on what the members have decided. */
+const isCertain = (outcome: UnitAnswer["outcome"]): boolean =>
+  outcome === "malformed" || outcome === "too-much";
 
 const placedFlagsOf = (answer: UnitAnswer): ByteString => `placed ${flagsOf(answer)}`.trimEnd();
 

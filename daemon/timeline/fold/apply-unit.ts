@@ -38,6 +38,9 @@ const INTERNAL = error("ERR internal error, and nothing was changed");
 const VOID = error(
   "NOPERM this write is void: the members decide on its keys, and have not decided on it (CLUSTER DECIDE)",
 );
+const TOO_MUCH = error(
+  "TOOMUCH the command would produce or read more than the members of the list run in one step: split it",
+);
 const UNKNOWN_MEANING = error("ERR this release does not know the semantics version at this position");
 
 /** The signer and the command table at a unit's position. */
@@ -72,6 +75,7 @@ export function applyUnit(
   if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
   const { envelope, index } = unit;
   const { decided } = envelope;
+  if (decided?.outcomes[0] === "too-much") return answer(TOO_MUCH, "too-much", unit);
   if (decided !== null && envelope.decide)
     return applyDecided(unit, outcomeAt(decided, index), database, records);
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))

@@ -25,7 +25,7 @@ import { mayChange } from "../entries/recorded-envelopes.js";
 
 export interface UnitAnswer {
   readonly reply: Reply;
-  readonly outcome: "applied" | "denied" | "unmet" | "malformed";
+  readonly outcome: "applied" | "denied" | "unmet" | "malformed" | "too-much";
   /**
    * Whether a unit that follows this unit in the order was applied before it and conflicts with it. Two units conflict
    * if one of them may write a key that the other touches.

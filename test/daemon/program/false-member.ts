@@ -66,7 +66,7 @@ export class FalseMember implements Disposable {
     if (hello !== undefined && challenge !== undefined) {
       const nonce = randomBytes(32).toString("latin1");
       const names = cluster + this.identity.id + hello.daemon + nonce + challenge.nonce;
-      const proven = Buffer.from(`dbsync2\0members-2\0${names}\x01`, "latin1");
+      const proven = Buffer.from(`dbsync2\0members-3\0${names}\x01`, "latin1");
       const mac = secret === null ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
       this.send({ kind: "challenge", nonce });
       const signature = sign(null, proven, this.identity.key);

@@ -123,7 +123,7 @@ test("members and clients send the same hello", () => {
     state: "live",
     role: "daemon",
     members: null,
-    knows: ["members-2"],
+    knows: ["members-3"],
   } as const;
   assert.deepEqual(readMemberMessage(Buffer.from(writeHello(hello), "latin1")), hello);
 });

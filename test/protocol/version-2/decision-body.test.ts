@@ -111,7 +111,29 @@ test("a decision has an outcome for each unit of its envelope, and no other numb
   assert.throws(() => readEntryBody(decide(2, null)), MalformedFrame, "a decision without an envelope");
 });
 
-test("the outcomes of a decision are a list of two words", () => {
+test("an envelope that is too much has this outcome alone, and one that is only placed is not unmet", () => {
+  const readable = (outcomes: Decision["outcomes"], unit: Decision["unit"]): boolean => {
+    const bytes = writeDecision({ ...first, outcomes, unit });
+    try {
+      return readEntryBody(bytes).decided?.outcomes.join() === outcomes.join();
+    } catch (problem) {
+      assert.ok(problem instanceof MalformedFrame);
+      return false;
+    }
+  };
+  const [decided, placed] = [{}, { decide: false }];
+  assert.ok(readable(["too-much"], unitWith(1, decided)));
+  assert.ok(readable(["too-much"], unitWith(3, { multi: true })));
+  assert.ok(!readable(["applied", "too-much"], unitWith(2, decided)));
+  assert.ok(!readable(["too-much", "too-much"], unitWith(2, decided)));
+  for (const commands of [1, 3]) {
+    assert.ok(readable(["applied"], unitWith(commands, placed)));
+    assert.ok(readable(["too-much"], unitWith(commands, placed)));
+    assert.ok(!readable(["unmet"], unitWith(commands, placed)));
+  }
+});
+
+test("the outcomes of a decision are a list of known words", () => {
   const good = writeDecision({ ...first, outcomes: ["applied", "unmet"], unit: unitWith(2) });
   for (const wrong of [
     "applied,Unmet",

@@ -171,7 +171,7 @@ async function proveBack(connection: Connection, options: MemberOptions): Promis
 }
 
 function proofOf({ key, secret }: MemberOptions, parts: readonly Buffer[]): Buffer[] {
-  const proven = Buffer.concat([Buffer.from("dbsync2\0members-2\0"), ...parts]);
+  const proven = Buffer.concat([Buffer.from("dbsync2\0members-3\0"), ...parts]);
   const mac = secret === undefined ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
   return [key.spki, signatureOf(key, proven), mac];
 }

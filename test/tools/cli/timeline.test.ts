@@ -281,7 +281,7 @@ describe("a disconnected daemon and its folder", () => {
     assert.match(stdout, /^entries +8, 0 of them for the key ring, /);
     assert.match(
       stdout,
-      /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 correct\n/,
+      /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed, 0 too-much\nsignatures +8 correct\n/,
     );
     assert.match(stdout, /\nNo faults\.\n$/);
 

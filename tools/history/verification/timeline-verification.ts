@@ -125,7 +125,7 @@ export class Verification {
   readonly #onProgress: (entries: number) => void;
   readonly #faults: Fault[] = [];
   readonly #unknown: Entry[] = [];
-  readonly #units = { applied: 0, error: 0, denied: 0, unmet: 0, malformed: 0 };
+  readonly #units = { applied: 0, error: 0, denied: 0, unmet: 0, malformed: 0, "too-much": 0 };
   readonly #compared: number[] = [];
   #faultCount = 0;
   #entries = 0;

@@ -80,10 +80,10 @@ class Hand implements MemberSocket {
     const challenge = this.received.find(({ kind }) => kind === "challenge") as { nonce: string };
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
     this.send({ kind: "challenge", nonce: NONCE });
-    const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-2\0${names}\x01`, "latin1"));
+    const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-3\0${names}\x01`, "latin1"));
     this.send({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
     const proof = this.received.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
-    const theirs = signatureOf(proof.spki, Buffer.from(`dbsync2\0members-2\0${names}\x02`, "latin1"));
+    const theirs = signatureOf(proof.spki, Buffer.from(`dbsync2\0members-3\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
   }
 
@@ -579,7 +579,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
 
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
-  const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-2\0${names}\x02`, "latin1"));
+  const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-3\0${names}\x02`, "latin1"));
   const frame = writeMemberMessage({ kind: "have", number: 0, orderKeys: [] });
   send(
     Buffer.concat([

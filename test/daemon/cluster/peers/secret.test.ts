@@ -121,7 +121,7 @@ function proveTo(node: Node, nonce: string, macOf: (proven: (side: number) => Bu
   enemy.owner = node.peering.accept(enemy, hello);
   const names = CLUSTER + me.id + node.key.id + nonce + (enemy.find("challenge")?.nonce ?? assert.fail());
   const proven = (side: number) =>
-    Buffer.from(`dbsync2\0members-2\0${names}${String.fromCharCode(side)}`, "latin1");
+    Buffer.from(`dbsync2\0members-3\0${names}${String.fromCharCode(side)}`, "latin1");
   enemy.say({ kind: "challenge", nonce });
   enemy.say({ kind: "proof", spki: me.spki, signature: signatureOf(me.spki, proven(1)), mac: macOf(proven) });
   return enemy;
@@ -202,7 +202,7 @@ test("an attacker cannot deceive a daemon by sending back the mac that the daemo
     const challenge = enemy.find("challenge") ?? assert.fail();
     const proof = enemy.find("proof") ?? assert.fail();
     const names = CLUSTER + node.key.id + as.id + challenge.nonce + nonce;
-    const signature = signatureOf(as.spki, Buffer.from(`dbsync2\0members-2\0${names}\x02`, "latin1"));
+    const signature = signatureOf(as.spki, Buffer.from(`dbsync2\0members-3\0${names}\x02`, "latin1"));
     enemy.say(own ? proof : { kind: "proof", spki: as.spki, signature, mac: proof.mac });
     assert.equal(enemy.last, own ? "bad-proof" : "other-secret");
     assert.ok(!isConnected(node));

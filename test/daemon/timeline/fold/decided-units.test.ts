@@ -43,6 +43,21 @@ function decided(
   return { id: idOf(name), body: bytes, signature, envelope: readEntryBody(bytes) };
 }
 
+/** Returns a decision on an envelope that does not request one. */
+function placed(
+  name: string,
+  at: number,
+  lines: readonly string[],
+  outcome: DecidedOutcome,
+  fields: { readonly multi?: boolean } = {},
+): Entry {
+  const { body, signature } = entry(`client of ${name}`, at - 50, lines, fields);
+  const previous = { at: AT, seq: 0, id: idOf("previous") };
+  const place = { slot: 2, index: 0, count: 1, previous, at: AT + at, seq: 0 };
+  const bytes = writeDecision({ ...place, outcomes: [outcome], unit: { body, signature } });
+  return { id: idOf(name), body: bytes, signature, envelope: readEntryBody(bytes) };
+}
+
 const absent: readonly Condition[] = [{ db: 0, key: "k", writer: "" }];
 
 test("a decided unit keeps its effect, although an earlier write arrives later", () => {
@@ -223,6 +238,22 @@ test("a random choice of a unit that is decided together with others is that of 
     subject.merge(pop);
     subject.merge(moved);
     assert.equal(hold[2], subject.ask("EXISTS t") === ":0");
+  }
+});
+
+test("a unit that is too much for the members has no effect, whatever arrives before it later", () => {
+  for (const isPlaced of [false, true]) {
+    const subject = new Subject();
+    const unit = isPlaced
+      ? placed("unit", 100, ["SET k v", "SET l v"], "too-much")
+      : decided("unit", 100, "SET k v", "too-much");
+    const replies = subject.replies(unit);
+    assert.equal(replies.length, isPlaced ? 2 : 1);
+    for (const reply of replies)
+      assert.match(reply, /TOOMUCH .* than the members of the list run in one step/);
+    subject.merge(entry("late", 50, ["SET k w"]));
+    assert.equal(subject.ask("GET k"), '"w"');
+    assert.deepEqual(...subject.states);
   }
 });
 

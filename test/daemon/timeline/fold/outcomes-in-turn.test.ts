@@ -92,7 +92,7 @@ const stateOf = ({ database, ring }: Fold) => [...canonicalState(database), ...c
 const CONDITIONAL = /^([HM]?SETNX|SET [^ ]* [^ ]* .*\b[NX]X)/is;
 
 /** Returns the outcome that a unit's own reply shows, or null if it shows none. */
-function shownBy(reply: Reply | null, argv: readonly ByteString[]): DecidedOutcome | null {
+function shownBy(reply: Reply | null, argv: readonly ByteString[]): "applied" | "unmet" | null {
   if (reply === null || reply.kind === "error") return null;
   if (reply.kind === "nil-array") return "unmet";
   const isGet = argv.slice(3).some((word) => word.toUpperCase() === "GET");

@@ -24,7 +24,7 @@ export interface NaiveUnit {
   readonly index: number;
   readonly commands: readonly Argv[];
   reply: Reply;
-  outcome: "applied" | "denied" | "unmet" | "malformed";
+  outcome: "applied" | "denied" | "unmet" | "malformed" | "too-much";
 }
 
 export interface NaiveState {
@@ -62,6 +62,9 @@ export function naiveFold(entries: readonly Entry[], ring: KeyRing, databases: n
   }
   return { database, ring, units };
 }
+
+const TOO_MUCH =
+  "TOOMUCH the command would produce or read more than the members of the list run in one step: split it";
 
 function applied(
   { entry, index, commands }: NaiveUnit,
@@ -102,6 +105,8 @@ function applied(
 
   if (db >= database.keyspaces.length)
     return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
+  if (decided?.outcomes[0] === "too-much")
+    return { reply: { kind: "error", text: TOO_MUCH }, outcome: "too-much" };
   if (decided !== null) {
     // Only units of one command each have other indexes than 0, and these are their numbers.
     const isUnmet = decided.outcomes[index] === "unmet";

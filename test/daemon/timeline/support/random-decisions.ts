@@ -29,6 +29,10 @@ const sharing = commandGrammars.filter(({ name }) => SHARING_NAME.test(name));
 const UNITS_MAX = 8;
 const DATABASES_USED = 3;
 
+/** The outcomes of each of several units, and of a single one. */
+const SEVERAL_UNITS: readonly DecidedOutcome[] = ["applied", "unmet"];
+const ONE_UNIT: readonly DecidedOutcome[] = [...SEVERAL_UNITS, "too-much"];
+
 export class RandomDecisions {
   readonly #random: SeededRandom;
   readonly #g: Generator;
@@ -47,7 +51,9 @@ export class RandomDecisions {
     const random = this.#random;
     return Array.from({ length: count }, () => {
       const body = this.envelope();
-      const outcomes = unitsIn(readBody(body)).map(() => random.oneOf(["applied", "unmet"] as const));
+      const units = unitsIn(readBody(body));
+      const words = units.length === 1 ? ONE_UNIT : SEVERAL_UNITS;
+      const outcomes = units.map(() => random.oneOf(words));
       const { at, seq } = random.oneOf(this.#made).envelope;
       const entry = this.decision(body, { at, seq: seq + random.below(2) }, outcomes);
       this.#made.push(entry);

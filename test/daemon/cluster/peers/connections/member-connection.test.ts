@@ -429,7 +429,7 @@ test("a daemon with another number of the protocol between members is refused, a
   assert.equal(line?.facts["detail"], `${CLOSE_REASONS["other-protocol"]} It sent number 7.`);
   assert.match(
     CLOSE_REASONS["other-protocol"],
-    /than number 2, which runs here: install the same version on all daemons/,
+    /than number 3, which runs here: install the same version on all daemons/,
   );
 
   const old = new RecordingSocket();
