@@ -42,6 +42,7 @@ export class Database {
   /** How recently or how often keys are used. */
   readonly usage: KeyUsage;
   #expired = 0;
+  #countsReads = false;
   /** Receives the changes that commands make to keys, or null if nothing observes them. */
   observer: ChangeObserver | null = null;
   /**
@@ -297,17 +298,20 @@ export class Database {
    * Runs units and undoes them, without notifying the observer and without counting look-ups.
    * @param stepsMax maximum number of steps of all units together
    * @param run receives the array to which it adds the undo records
+   * @param countsReads whether the steps of all reads count, and not only those of queries and of units that write
    * @throws BudgetExceeded if a command exceeds it
    */
-  tryOut<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result): Result {
+  tryOut<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result, countsReads = false): Result {
     const { observer } = this;
     const expired = this.#expired;
     const { hits, misses } = this.lookups;
     const records: UndoRecord[] = [];
+    this.#countsReads = countsReads;
     this.observer = null;
     try {
       return this.withBudget(stepsMax, () => run(records));
     } finally {
+      this.#countsReads = false;
       this.undo(records);
       this.observer = observer;
       this.#expired = expired;
@@ -349,7 +353,9 @@ export class Database {
 
   /** Runs a command as `execute` does, after the caller has resolved it for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
-    const isCounted = command.writes ? !command.isLinear : command.isQuery && unit.takesSteps !== true;
+    const isCounted = command.writes
+      ? !command.isLinear
+      : (command.isQuery && unit.takesSteps !== true) || this.#countsReads;
     if (!isCounted) {
       if (command.isQuery) return this.#query(command, argv, unit);
       if (command.writes) return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);

@@ -269,11 +269,13 @@ export class Timeline {
    * other ones cannot be evaluated together with these.
    * @param envelopes  with the positions of their decisions
    * @param decisionOf  returns the decision on an envelope
+   * @param stepsMax  the steps that the envelopes may take together
    */
   outcomesInTurn = (
     envelopes: readonly Envelope[],
     decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
-  ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisionOf, this.#folding.fold);
+    stepsMax: number,
+  ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisionOf, stepsMax, this.#folding.fold);
 
   /** Whether this build contains the code of an entry's commands. */
   hasCode = ({ envelope }: Pick<Entry, "envelope">): boolean => missingCode(envelope.commands) === null;

@@ -1160,8 +1160,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: units of one proposal are evaluated without those before them",
     file: "daemon/timeline/fold/outcomes-in-turn.js",
-    find: "if (known.length === envelopes.length ||",
-    replace: "if (true ||",
+    find: "if (!goesOn)",
+    replace: "if (true)",
     test: FOLD,
   },
   {
@@ -1174,9 +1174,30 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a keeper runs a command whose code its build does not contain",
     file: "daemon/timeline/fold/outcomes-in-turn.js",
-    find: " || missingCode(envelope.commands) !== null",
+    find: "missingCode(envelope.commands) === null && ",
     replace: "",
     test: "test/daemon/timeline/fold/units-without-code.test.js",
+  },
+  {
+    name: "decisions: members decide on a unit that needs any number of steps",
+    file: "daemon/timeline/fold/outcomes-in-turn.js",
+    find: "!needsTrial(first, ring)",
+    replace: "true",
+    test: FOLD,
+  },
+  {
+    name: "decisions: what a unit reads does not count",
+    file: "daemon/timeline/fold/outcomes-in-turn.js",
+    find: "}, true);",
+    replace: "}, false);",
+    test: FOLD,
+  },
+  {
+    name: "decisions: a unit that is too much prevents decisions on others",
+    file: "daemon/timeline/fold/outcomes-in-turn.js",
+    find: 'decisionOf(0, ["too-much"]);',
+    replace: "",
+    test: FOLD,
   },
   {
     name: "decisions: the fold applies a unit that is too much",
@@ -1184,6 +1205,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: 'decided?.outcomes[0] === "too-much"',
     replace: "false",
     test: FOLD,
+  },
+  {
+    name: "decisions: a member objects if it counts one step more than the keeper",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "const STEPS_FACTOR = 2;",
+    replace: "const STEPS_FACTOR = 1;",
+    test: MAKING,
   },
   {
     name: "decisions: a keeper counts the decisions of a proposal before it knows how many it can evaluate",

@@ -6,61 +6,77 @@
 import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import type { Database } from "../../store/database.js";
 import { missingCode } from "../../store/family-code.js";
+import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { conditionsHold } from "./apply-unit.js";
-import { applyAll, applyOne, type TrialState } from "./entry-budget.js";
+import { applyAll, applyOne, isCounted, type TrialState } from "./entry-budget.js";
 import { unitsOf } from "./fold-unit.js";
 
 /**
- * The maximum number of steps of the units that one proposal decides, except the first one. It is the same for all
- * members: one that could not evaluate what the keeper has evaluated would object.
+ * The maximum number of steps of the envelopes that one proposal decides together, including their reads. It is the
+ * same for all members, whatever `--max-unit-steps` they have: one with a lower limit would always object to what
+ * another one proposes.
  */
-const TURN_STEPS_MAX = 1_000_000;
+export const PROPOSAL_STEPS_MAX = 1_000_000;
 
 /**
  * Returns the outcomes of the units of each envelope on the newest state, after those before it have been applied or
- * not.
+ * not. If the first envelope alone exceeds the steps, it is too much, and is decided alone.
  * @param envelopes  with the positions of their decisions
- * @param decisionOf  returns the decision on an envelope: random choices of its commands depend on its id. It is called
- * for one envelope after the other
- * @returns at least those of one envelope, and of fewer than all if the others would exceed the steps, or follow a
- * change of the key ring or a command whose code this build does not contain, which are not evaluated here
+ * @param decisionOf  returns the decision on an envelope: random choices of its commands depend on its id. It may be
+ * called twice for an envelope; the later call counts
+ * @param stepsMax  for all envelopes together
+ * @returns at least those of one envelope, and of fewer than all if the others would exceed the steps, or follow an
+ * envelope that is too much, a change of the key ring, or a command whose code this build does not contain
  */
 export function outcomesInTurn(
   envelopes: readonly Envelope[],
   decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
+  stepsMax: number,
   state: TrialState,
 ): readonly DecidedOutcome[][] {
   const known: DecidedOutcome[][] = [];
-  const { database } = state;
+  const { database, ring } = state;
   const [first] = envelopes;
   if (first === undefined) return known;
-  if (envelopes.length === 1 && !(first.decide && unitsIn(first).length > 1))
-    return [[outcomeNow(first, 0, database)]];
+  if (envelopes.length === 1 && !needsTrial(first, ring)) return [[outcomeNow(first, 0, database)]];
 
   try {
-    database.tryOut(TURN_STEPS_MAX, (done) => {
-      for (const [i, envelope] of envelopes.entries()) {
-        if (envelope.decide && unitsIn(envelope).length > 1) {
-          const several = outcomesOf(envelope, done, state);
-          decisionOf(i, several);
-          known.push(several);
-          continue;
+    database.tryOut(
+      stepsMax,
+      (done) => {
+        for (const [i, envelope] of envelopes.entries()) {
+          if (envelope.decide && unitsIn(envelope).length > 1) {
+            const several = outcomesOf(envelope, done, state);
+            decisionOf(i, several);
+            known.push(several);
+            continue;
+          }
+          const outcomes = [outcomeNow(envelope, 0, database)];
+          const decision = decisionOf(i, outcomes);
+          const isLast = i === envelopes.length - 1;
+          const mayRun = missingCode(envelope.commands) === null && (!isLast || needsTrial(envelope, ring));
+          const goesOn = mayRun && applyAll(withOutcomes(decision, outcomes), done, state);
+          known.push(outcomes);
+          if (!goesOn) break;
         }
-        const outcomes = [outcomeNow(envelope, 0, database)];
-        const decision = decisionOf(i, outcomes);
-        known.push(outcomes);
-        if (known.length === envelopes.length || missingCode(envelope.commands) !== null) break;
-        if (!applyAll(withOutcomes(decision, outcomes), done, state, () => false)) break;
-      }
-    });
+      },
+      true,
+    );
   } catch (problem) {
     if (!(problem instanceof BudgetExceeded)) throw problem;
+    if (known.length > 0) return known;
+    known.push(["too-much"]);
+    decisionOf(0, ["too-much"]);
   }
   return known;
 }
+
+/** Whether an envelope must be run to know its outcomes. */
+const needsTrial = (envelope: Envelope, ring: KeyRing): boolean =>
+  (envelope.decide && unitsIn(envelope).length > 1) || isCounted({ envelope }, ring, true);
 
 /**
  * Returns the outcomes of the several units of an envelope, and applies them. The id of their decision depends on all

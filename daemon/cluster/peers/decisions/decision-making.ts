@@ -44,6 +44,7 @@ import { namedPattern } from "../../../store/commands/key-ring-commands.js";
 import { patternWordOf } from "../../../store/key-command.js";
 import type { DecidedPatterns } from "../../../store/rights/decided-patterns.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
+import { PROPOSAL_STEPS_MAX } from "../../../timeline/fold/outcomes-in-turn.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
 import { PLACED_AHEAD_MS, PROPOSED_AHEAD_MS } from "../shared/peering-limits.js";
@@ -89,6 +90,12 @@ const PROPOSAL_BYTES = 1024 * 1024;
 
 /** The maximum number of their commands, unless it decides only one envelope. */
 const PROPOSAL_COMMANDS = 1024;
+
+/**
+ * The factor by which a member may count more or fewer steps than the keeper, and still agree with its outcomes. They
+ * usually count the same; what a command reads may depend on what a member has dropped or indexed already.
+ */
+const STEPS_FACTOR = 2;
 
 /** The room of one proposal for envelopes. The first one always fits. */
 class ProposalRoom {
@@ -681,13 +688,13 @@ export class DecisionMaking {
   ): ProposedDecision[] {
     const decisions: ProposedDecision[] = [];
     const decide = (index: number, outcomes: Decision["outcomes"]): Entry => {
-      const previous = decisions.at(-1) ?? last.orderKey;
+      const previous = decisions[index - 1] ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
       const { unit, envelope } = units[index] as ChosenUnit;
       const decision = { ...place, ...(dates[index] as EnvelopeDate), outcomes, unit };
       const decided = envelope === null ? undefined : decidedEnvelope(decision, { ...envelope }, unit.id);
       const entry = this.#entryOf(writeDecision(decision), NO_SIGNATURE, decided);
-      decisions.push(this.#decisionOf(entry, decision));
+      decisions[index] = this.#decisionOf(entry, decision);
       return entry;
     };
 
@@ -695,9 +702,11 @@ export class DecisionMaking {
       envelope === null ? [] : [{ ...envelope, ...dates[index] }],
     );
     const known: readonly Decision["outcomes"][] =
-      envelopes.length === 0 ? [["unmet"]] : this.#cluster.timeline.outcomesInTurn(envelopes, decide);
+      envelopes.length === 0
+        ? [["unmet"]]
+        : this.#cluster.timeline.outcomesInTurn(envelopes, decide, PROPOSAL_STEPS_MAX);
     for (const outcomes of known.slice(decisions.length)) decide(decisions.length, outcomes);
-    return decisions;
+    return decisions.slice(0, known.length);
   }
 
   #judge(proposal: Proposal): Judgement {
@@ -749,14 +758,21 @@ export class DecisionMaking {
     const changed = isChanged === null ? [] : objected(isChanged);
     if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
 
+    const isTooMuch = entries[0]?.envelope.decided?.outcomes[0] === "too-much";
     const known = timeline.outcomesInTurn(
       entries.map(({ envelope }) => envelope),
       (index) => entries[index] as Entry,
+      isTooMuch ? PROPOSAL_STEPS_MAX / STEPS_FACTOR : PROPOSAL_STEPS_MAX * STEPS_FACTOR,
     );
     const wrong = objected(
       ({ envelope }, index) => known[index]?.join() !== envelope.decided?.outcomes.join(),
     );
-    return wrong.length === 0 ? "yes" : objectionBecause("outcome", wrong);
+    if (wrong.length === 0) return "yes";
+    // It would be evaluated again and again before the objection: units that need many steps are proposed later.
+    const isDear = isTooMuch || known.length < entries.length || known[0]?.[0] === "too-much";
+    return isDear
+      ? { ...objectionFrom(first.at + 1, wrong), cause: "outcome" }
+      : objectionBecause("outcome", wrong);
   }
 
   /**

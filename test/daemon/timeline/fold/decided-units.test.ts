@@ -9,7 +9,7 @@ import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
 import { touchTest } from "../../../../daemon/timeline/fold/changed-keys.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
-import { outcomesInTurn } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
+import { outcomesInTurn, PROPOSAL_STEPS_MAX } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
 import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
@@ -49,7 +49,7 @@ function placed(
   at: number,
   lines: readonly string[],
   outcome: DecidedOutcome,
-  fields: { readonly multi?: boolean } = {},
+  fields: Parameters<typeof entry>[3] = {},
 ): Entry {
   const { body, signature } = entry(`client of ${name}`, at - 50, lines, fields);
   const previous = { at: AT, seq: 0, id: idOf("previous") };
@@ -220,6 +220,7 @@ test("a condition that names a decision of several units in the same proposal do
     const found = outcomesInTurn(
       decisions.map(({ envelope }) => envelope),
       (index) => decisions[index] as Entry,
+      PROPOSAL_STEPS_MAX,
       fold,
     );
     assert.deepEqual(found, [["applied", "unmet", "applied"], ["unmet"], ["applied"]]);
@@ -257,6 +258,92 @@ test("a unit that is too much for the members has no effect, whatever arrives be
   }
 });
 
+/** Returns decisions on envelopes, in order; a signer has requested only those of single lines. */
+const draftsOf = (lines: readonly (string | readonly string[])[]): readonly Entry[] =>
+  lines.map((line, index) =>
+    typeof line === "string"
+      ? decided(`draft ${index}`, 100 + index, line, "applied")
+      : placed(`draft ${index}`, 100 + index, line, "applied"),
+  );
+
+/** Returns the outcomes of envelopes that are evaluated together. @param chosen  receives those that were asked for */
+function outcomesWithin(stepsMax: number, drafts: readonly Entry[], fold: Fold, chosen: string[] = []) {
+  return outcomesInTurn(
+    drafts.map(({ envelope }) => envelope),
+    (index, outcomes) => {
+      chosen[index] = outcomes.join();
+      return drafts[index] as Entry;
+    },
+    stepsMax,
+    fold,
+  ).map((outcomes) => outcomes.join());
+}
+
+test("an envelope that alone needs more steps than members permit is too much, and is decided without the others", () => {
+  const { fold } = new Subject();
+  const before = canonicalState(fold.database);
+  for (const dear of ["SETRANGE k 70000000 x", ["SET l v", "SETRANGE k 70000000 x"]]) {
+    assert.deepEqual(outcomesWithin(PROPOSAL_STEPS_MAX, draftsOf([dear]), fold), ["too-much"]);
+    const chosen: string[] = [];
+    const drafts = draftsOf([dear, "SET a v NX"]);
+    assert.deepEqual(outcomesWithin(PROPOSAL_STEPS_MAX, drafts, fold, chosen), ["too-much"]);
+    assert.equal(chosen[0], "too-much", "the decision on it is made");
+
+    const last = outcomesWithin(PROPOSAL_STEPS_MAX, draftsOf(["SET a v NX", dear]), fold);
+    assert.deepEqual(last, ["applied"], "it waits until it is the first");
+    const cheaper = outcomesWithin(2 * PROPOSAL_STEPS_MAX, draftsOf([dear]), fold);
+    assert.deepEqual(cheaper, ["applied"], "other members may permit more");
+  }
+  assert.deepEqual(canonicalState(fold.database), before, "nothing is applied");
+});
+
+test("the reads of an envelope that members decide on count, alone or in a transaction", () => {
+  const subject = new Subject();
+  const members = Array.from({ length: 400 }, (_, index) => `m${index}`);
+  subject.merge(
+    entry("values", 40, [
+      ["SET", "x", "a".repeat(2_000)],
+      ["SADD", "s", ...members],
+    ]),
+  );
+  const lcs = Array.from({ length: 3 }, () => "LCS x x LEN");
+  const sets = Array.from({ length: 200 }, () => `SINTER ${"s ".repeat(20)}`.trim());
+  for (const reads of [lcs, sets])
+    for (const multi of [false, true])
+      for (const first of ["SET d v", "SETRANGE d 0 v"]) {
+        const unit = placed("unit", 100, [first, ...reads], "applied", { multi });
+        const within = (stepsMax: number) => outcomesWithin(stepsMax, [unit], subject.fold).join();
+        const what = `${first}; ${reads[0]}; ${multi}`;
+        assert.equal(within(20_000), "too-much", what);
+        assert.equal(within(20_000_000), "applied", what);
+      }
+});
+
+test("reads that the fold does not run do not count", () => {
+  const subject = new Subject();
+  subject.merge(entry("values", 40, [["SET", "x", "a".repeat(2_000)], "SET k a"]));
+  const unmet = decided("unmet", 100, "LCS x x LEN", "applied", absent);
+  assert.deepEqual(outcomesWithin(20_000, [unmet], subject.fold), ["unmet"]);
+  const placedUnmet = placed("unmet", 100, ["LCS x x LEN"], "applied", { if: absent });
+  assert.deepEqual(outcomesWithin(20_000, [placedUnmet], subject.fold), ["applied"]);
+  const denied = placed("denied", 100, ["SET d v", "LCS x x LEN"], "applied", { key: "?".repeat(32) });
+  assert.deepEqual(outcomesWithin(20_000, [denied], subject.fold), ["applied"]);
+});
+
+test("envelopes that need too many steps only together wait for each other", () => {
+  const { fold } = new Subject();
+  const drafts = draftsOf(["a", "b", "c"].map((key) => `SETRANGE ${key} 25000000 x`));
+  assert.deepEqual(outcomesWithin(PROPOSAL_STEPS_MAX, drafts, fold), ["applied", "applied"]);
+  assert.deepEqual(outcomesWithin(PROPOSAL_STEPS_MAX, drafts.slice(2), fold), ["applied"]);
+});
+
+test("a unit whose conditions do not hold is never too much", () => {
+  const subject = new Subject();
+  subject.merge(entry("first", 40, ["SET k a"]));
+  const unit = decided("unit", 100, "SETRANGE k 70000000 x", "applied", absent);
+  assert.deepEqual(outcomesWithin(PROPOSAL_STEPS_MAX, [unit], subject.fold), ["unmet"]);
+});
+
 test("changes after a position concern a unit only if it touches their keys", () => {
   const unit = entry("u", 100, ["SET k v"], { if: [{ db: 0, key: "l", writer: "" }] });
   const changed = (key: string, db = 0) => ({ keys: [{ db, key }], changesDatabase: false, next: null });
@@ -273,5 +360,7 @@ test("changes after a position concern a unit only if it touches their keys", ()
 function heldIn(decisions: readonly Entry[], fold: Fold): boolean[] {
   const decide = (index: number) => decisions[index] as Entry;
   const envelopes = decisions.map(({ envelope }) => envelope);
-  return outcomesInTurn(envelopes, decide, fold).map(([outcome]) => outcome === "applied");
+  return outcomesInTurn(envelopes, decide, PROPOSAL_STEPS_MAX, fold).map(
+    ([outcome]) => outcome === "applied",
+  );
 }

@@ -12,7 +12,7 @@ import { refusalOf } from "../../../../daemon/store/unit-permission.js";
 import { compareEntries, type Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { touchTest } from "../../../../daemon/timeline/fold/changed-keys.js";
 import { Fold, type UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
-import { outcomesInTurn } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
+import { outcomesInTurn, PROPOSAL_STEPS_MAX } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import { type DecidedOutcome, readBody, unitsIn } from "../../../../protocol/version-2/envelope.js";
@@ -57,7 +57,7 @@ class Evaluation {
   get outcomes(): readonly DecidedOutcome[][] {
     const decide = (index: number, outcomes: readonly DecidedOutcome[]) => this.decision(index, outcomes);
     const envelopes = this.bodies.map((body, index) => ({ ...readBody(body), at: this.#at + 1 + index }));
-    return outcomesInTurn(envelopes, decide, this.fold);
+    return outcomesInTurn(envelopes, decide, PROPOSAL_STEPS_MAX, this.fold);
   }
 
   /** Runs a unit of a decision on the copy with its conditions. @returns the reply, or null if it is refused */

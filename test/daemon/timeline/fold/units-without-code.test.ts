@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";
 import type { KeyRing } from "../../../../daemon/store/key-ring.js";
-import { outcomesInTurn } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
+import { outcomesInTurn, PROPOSAL_STEPS_MAX } from "../../../../daemon/timeline/fold/outcomes-in-turn.js";
 import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 
 test("a unit without the code of its command is not run to evaluate the next one, which waits", () => {
@@ -13,5 +13,5 @@ test("a unit without the code of its command is not run to evaluate the next one
     ["SET", "k", "v", "NX"],
   ].map((argv) => ({ if: null, commands: [argv], at: 1, db: 0, multi: false }) as unknown as Envelope);
   const decide = (index: number) => ({ envelope: units[index] }) as never;
-  assert.deepEqual(outcomesInTurn(units, decide, fold), [["applied"]]);
+  assert.deepEqual(outcomesInTurn(units, decide, PROPOSAL_STEPS_MAX, fold), [["applied"]]);
 });

@@ -17,6 +17,7 @@ import {
 } from "../../../../../daemon/timeline/entries/entry.js";
 import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
+import { PROPOSAL_STEPS_MAX } from "../../../../../daemon/timeline/fold/outcomes-in-turn.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
 import {
@@ -959,6 +960,62 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
     ["applied", "unmet", "applied", "applied"],
   ] as const)
     assert.ok(!isVoted(outcomes, [outcomes]), "the number of outcomes");
+});
+
+test("a member agrees that an envelope is too much, or is not, if its own count of steps differs little", () => {
+  const { body, signature } = withId(entry("several", 0, ["SET k v"], { decide: true }));
+  const isVoted = (outcome: DecidedOutcome, steps: number) => {
+    const outcomesInTurn = (_: unknown, _decide: unknown, stepsMax: number) => [
+      [steps > stepsMax ? "too-much" : "applied"],
+    ];
+    return isVotedFor([{ outcomes: [outcome], unit: { body, signature } }], { ...JUDGED, outcomesInTurn });
+  };
+  for (const factor of [0.6, 1, 1.9])
+    for (const outcome of ["applied", "too-much"] as const)
+      assert.ok(isVoted(outcome, factor * PROPOSAL_STEPS_MAX), `${outcome}: ${factor}`);
+  assert.ok(isVoted("applied", 1) && !isVoted("too-much", 0.4 * PROPOSAL_STEPS_MAX));
+  assert.ok(isVoted("too-much", 1e9) && !isVoted("applied", 2.1 * PROPOSAL_STEPS_MAX));
+});
+
+test("a member objects immediately to outcomes that it does not reach within its steps", () => {
+  const evaluations = (known: readonly (readonly DecidedOutcome[])[], proposed: DecidedOutcome) => {
+    let count = 0;
+    const { body, signature } = withId(entry("several", 0, ["SET k v"], { decide: true }));
+    const outcomesInTurn = () => {
+      count++;
+      return known;
+    };
+    isVotedFor([{ outcomes: [proposed], unit: { body, signature } }], { ...JUDGED, outcomesInTurn });
+    return count;
+  };
+  assert.equal(evaluations([["too-much"]], "applied"), 1);
+  assert.equal(evaluations([["applied"]], "too-much"), 1);
+  assert.ok(evaluations([["unmet"]], "applied") > 1, "an entry that is missing may arrive");
+});
+
+test("a keeper decides that an envelope is too much, and then decides on the others", async () => {
+  const made: Entry[] = [];
+  const asked: number[] = [];
+  const outcomesInTurn = (all: readonly Envelope[], decide: DecisionOf, stepsMax: number) => {
+    asked.push(stepsMax);
+    // As the timeline does, it first asks for the decision that the envelope is applied.
+    decide(0, ["applied"]);
+    if (all[0]?.commands[0]?.[1] !== "dear") return all.map((): DecidedOutcome[] => ["applied"]);
+    decide(0, ["too-much"]);
+    return [["too-much"]];
+  };
+  const { submit } = startAlone({ outcomesInTurn }, made);
+  await submit("SET dear v NX", "SET a v NX", "SET b v NX");
+
+  assert.deepEqual(
+    made.map(({ envelope }) => envelope.decided?.outcomes.join()),
+    ["too-much", "applied", "applied"],
+  );
+  assert.deepEqual(
+    made.map(({ body }) => readDecision(body).count),
+    [1, 2, 2],
+  );
+  assert.deepEqual(new Set(asked), new Set([PROPOSAL_STEPS_MAX]));
 });
 
 /** A ring with a pattern of decided keys. */
