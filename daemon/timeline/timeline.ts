@@ -29,7 +29,7 @@ import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
 import { admit, unmetNow } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import { outcomesInTurn } from "./fold/outcomes-in-turn.js";
+import { exceedsUndecided, outcomesInTurn } from "./fold/outcomes-in-turn.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";
@@ -276,6 +276,11 @@ export class Timeline {
     decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
     stepsMax: number,
   ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisionOf, stepsMax, this.#folding.fold);
+
+  /** Whether the members would not run an envelope, or this daemon permits no unit that needs so many steps. */
+  exceedsUndecided(entry: Entry): boolean {
+    return exceedsUndecided(entry, this.#parts.limits.unitSteps, this.#folding.fold);
+  }
 
   /** Whether this build contains the code of an entry's commands. */
   hasCode = ({ envelope }: Pick<Entry, "envelope">): boolean => missingCode(envelope.commands) === null;

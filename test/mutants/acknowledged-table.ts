@@ -79,7 +79,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own decisions: an answer with replies does not wait for the disk",
     file: "daemon/cluster/replica/member-answers.js",
-    find: "if (answer?.isHeld)",
+    find: 'if (answer !== null && "isHeld" in answer && answer.isHeld)',
     replace: "if (false)",
     test: RECORDER_TEST,
   },

@@ -12,6 +12,20 @@ const BEGINNINGS = "test/daemon/cluster/peers/decisions/pattern-beginnings.test.
 
 export const decidedKeyMutants: readonly Mutant[] = [
   {
+    name: "decided keys: commands that are too much together are refused",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "if (commands.length === 1)",
+    replace: "if (true)",
+    test: PATH,
+  },
+  {
+    name: "decided keys: commands that are too much together are sent in another order",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "[...commands, ...this.#waiting]",
+    replace: "[...this.#waiting, ...commands]",
+    test: PATH,
+  },
+  {
     name: "decided keys: a class at the end of a pattern is compared as text",
     file: "daemon/store/rights/pattern-index.js",
     find: 'glob.includes("[") ? ""',

@@ -130,8 +130,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member without a majority refuses a unit that waits here",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#findUnit(id) !== undefined || this.#isProposed(id)",
-    replace: "this.#isProposed(id)",
+    find: "this.#findUnit(id) !== undefined",
+    replace: "false",
     test: MEMBERS,
   },
   {
@@ -1212,6 +1212,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "const STEPS_FACTOR = 2;",
     replace: "const STEPS_FACTOR = 1;",
     test: MAKING,
+  },
+  {
+    name: "decisions: an envelope is refused as too much although the members know it",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "!decisions.isKnown(id) && ",
+    replace: "",
+    test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
     name: "decisions: a keeper counts the decisions of a proposal before it knows how many it can evaluate",

@@ -64,6 +64,8 @@ export interface Members extends CopyPeers {
      * @param isOnlyHere  whether no other member receives it from the client
      */
     obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null;
+    /** Whether a unit waits here, or a proposal of it is known, so that the members may decide on it. */
+    isKnown(id: ByteString): boolean;
     /**
      * Passes a unit of a client to the members.
      * @param isOnlyHere  whether no other member receives it from the client

@@ -60,6 +60,7 @@ export class NoMembers implements Members {
     contradicting: new Set<never>(),
     missingPromises: [],
     obstacle: () => "it is not a voting member yet",
+    isKnown: () => false,
     submit: () => {},
     commonClock: 0,
     hasAllUpTo: () => false,

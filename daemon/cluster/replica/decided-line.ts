@@ -98,7 +98,7 @@ export class DecidedLines {
     const known = this.#lines.get(name);
     if (known !== undefined) return known;
 
-    const line = new DecidedLine(this.#recorder, this.#own, as);
+    const line = new DecidedLine(this.#recorder, this.#own, as, this.#defer);
     this.#lines.set(name, line);
     this.#defer(() => void line.run(() => this.#lines.delete(name)));
     return line;
@@ -110,12 +110,21 @@ class DecidedLine {
   readonly #recorder: EntryRecorder;
   readonly #own: OwnEnvelopes;
   readonly #as: ByteString | null;
+  readonly #defer: (step: () => void) => void;
   #waiting: Waiting[] = [];
+  /** The maximum number of commands of the next envelope. */
+  #max = DECIDED_UNITS_MAX;
 
-  constructor(recorder: EntryRecorder, own: OwnEnvelopes, as: ByteString | null) {
+  constructor(
+    recorder: EntryRecorder,
+    own: OwnEnvelopes,
+    as: ByteString | null,
+    defer: (step: () => void) => void,
+  ) {
     this.#recorder = recorder;
     this.#own = own;
     this.#as = as;
+    this.#defer = defer;
   }
 
   add(command: Waiting): void {
@@ -141,8 +150,23 @@ class DecidedLine {
       this.#own.decidedDate(commands.map(({ followed }) => followed)),
     );
     const decided = await this.#recorder.decide(entry);
+    if ("kind" in decided && decided.code === "too-much") {
+      if (commands.length === 1) this.#refuse(commands, decided);
+      else this.#split(commands);
+      // This daemon may have tried them in this turn.
+      await new Promise<void>((resolve) => this.#defer(resolve));
+      return;
+    }
+
+    this.#max = Math.min(2 * this.#max, DECIDED_UNITS_MAX);
     if ("kind" in decided) this.#refuse(commands, decided);
     else answerAll(commands, decided, this.#recorder);
+  }
+
+  /** Puts commands back that are too much together: each of them has the steps of an envelope. */
+  #split(commands: readonly Waiting[]): void {
+    this.#waiting = [...commands, ...this.#waiting];
+    this.#max = commands.length >> 1;
   }
 
   /** Takes the first commands that may share an envelope. */
@@ -152,7 +176,7 @@ class DecidedLine {
     const end = this.#waiting.findIndex((command, index) => {
       bytes += command.bytes;
       if (index === 0) return false;
-      return command.db !== first.db || bytes > ENVELOPE_BYTES_MAX || index === DECIDED_UNITS_MAX;
+      return command.db !== first.db || bytes > ENVELOPE_BYTES_MAX || index === this.#max;
     });
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }

@@ -32,8 +32,8 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Members } from "../peers/members-interface.js";
 import type { DecidedUnits } from "./entry-recorder.js";
+import type { NodeState } from "./replica-context.js";
 
 /**
  * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
@@ -58,6 +58,9 @@ interface StoredAnswer {
   readonly isHeld: boolean;
 }
 
+/** What passes envelopes to the members. */
+type DecidingNode = Pick<NodeState, "peering" | "timeline">;
+
 export class MemberAnswers {
   readonly #environment: Environment;
   readonly #past: number;
@@ -69,7 +72,7 @@ export class MemberAnswers {
   /** The clients that wait until a member's copy of their envelope has been folded. */
   readonly #waiters: WaitingEnvelopes;
   /** The answers to this daemon's own envelopes that wait for a decision, by their ids; null: not known. */
-  readonly #own = new Map<ByteString, OwnAnswer | null>();
+  readonly #own = new Map<ByteString, OwnAnswer | RefusedEnvelope | null>();
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
@@ -136,29 +139,28 @@ export class MemberAnswers {
    * Passes a client's envelope to the members, and waits for their decision. The room for waiting units limits the
    * number of these waits.
    */
-  decisionFor(
-    verified: VerifiedEnvelope,
-    entry: Entry,
-    decisions: Members["decisions"],
-  ): Promise<EnvelopeAnswer> {
+  decisionFor(verified: VerifiedEnvelope, entry: Entry, node: DecidingNode): Promise<EnvelopeAnswer> {
     const wait = async () => ((await this.#waiters.waitForAdmitted(entry.id)) ? this.find(verified) : null);
-    return this.#decisionOn(entry, decisions, { wait, isOnlyHere: false });
+    return this.#decisionOn(entry, node, { wait, isOnlyHere: false });
   }
 
   /** Passes an envelope that this daemon has signed to the members, and waits for their decision. */
-  decisionOnOwn(entry: Entry, decisions: Members["decisions"]): Promise<DecidedUnits | RefusedEnvelope> {
+  decisionOnOwn(entry: Entry, node: DecidingNode): Promise<DecidedUnits | RefusedEnvelope> {
     const wait = () => this.#waitForOwn(entry.id);
-    return this.#decisionOn(entry, decisions, { wait, isOnlyHere: true });
+    return this.#decisionOn(entry, node, { wait, isOnlyHere: true });
   }
 
   async #decisionOn<Answer>(
     entry: Entry,
-    decisions: Members["decisions"],
+    { peering: { decisions }, timeline }: DecidingNode,
     { wait, isOnlyHere }: DecisionOptions<Answer>,
   ): Promise<Answer | RefusedEnvelope> {
     const { id, body, envelope } = entry;
     const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
     if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
+    // The members may still decide on a unit that they know, whatever this daemon answers.
+    if (!decisions.isKnown(id) && timeline.exceedsUndecided(entry))
+      return notApplied(id, refused("too-much", "on this daemon's state"));
 
     const answer = wait();
     let refusal = unknown(notApplied(id, refused("undecided", "not in time")));
@@ -177,12 +179,12 @@ export class MemberAnswers {
   }
 
   /** @returns null if the decision takes too long, or if the replies are not known */
-  async #waitForOwn(id: ByteString): Promise<DecidedUnits | null> {
+  async #waitForOwn(id: ByteString): Promise<DecidedUnits | RefusedEnvelope | null> {
     this.#own.set(id, null);
     await this.#waiters.waitForAdmitted(id);
     const answer = this.#own.get(id) ?? null;
     this.#own.delete(id);
-    if (answer?.isHeld) await this.#storage?.flushed();
+    if (answer !== null && "isHeld" in answer && answer.isHeld) await this.#storage?.flushed();
     return answer;
   }
 
@@ -191,6 +193,10 @@ export class MemberAnswers {
     const { decided } = entry.envelope;
     const id = requestedId(entry);
     if (decided === null || !this.#own.has(id)) return;
+    if (decided.outcomes[0] === "too-much") {
+      this.#own.set(id, notApplied(id, refused("too-much", "on the members' state")));
+      return;
+    }
     const known = answered.find((one) => one.entry === entry)?.answers;
     const isUnmet = decided.outcomes.length === 1 && outcomeAt(decided, 0) === "unmet";
     const answers = this.#mayChange(entry.envelope) ? null : (known ?? (isUnmet ? [UNMET] : null));
@@ -229,7 +235,8 @@ const showsOnlyDecision = ({ decided, decide, multi, commands }: Envelope): bool
   decided !== null &&
   decide &&
   decided.outcomes.every(
-    (outcome, index) => outcome === "unmet" || (!multi && implicitCondition(commands[index] ?? []) !== null),
+    (outcome, index) =>
+      outcome !== "applied" || (!multi && implicitCondition(commands[index] ?? []) !== null),
   );
 
 interface DecisionOptions<Answer> {

@@ -253,10 +253,10 @@ export class Recorder extends RecordingBase {
 
   /** Waits for the members' decision on a client's envelope. */
   readonly #decide = (verified: VerifiedEnvelope): Promise<EnvelopeAnswer> =>
-    this.memberAnswers.decisionFor(verified, entryOf(verified), this.#node.peering.decisions);
+    this.memberAnswers.decisionFor(verified, entryOf(verified), this.#node);
 
   decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope> {
-    return this.memberAnswers.decisionOnOwn(entry, this.#node.peering.decisions);
+    return this.memberAnswers.decisionOnOwn(entry, this.#node);
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */

@@ -154,7 +154,9 @@ export const REFUSALS = {
   "too-much": {
     sentence:
       "The commands would read or produce more than this daemon processes in one step (--max-unit-steps).",
-    wire: never("split the command, or raise the daemon's --max-unit-steps"),
+    wire: never(
+      "split the command, or raise the daemon's --max-unit-steps; what the members of a list decide has a fixed limit",
+    ),
   },
   "working-memory": {
     sentence: "The query needs more memory than this daemon grants a query, which is half of --work-memory.",

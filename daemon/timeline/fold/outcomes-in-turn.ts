@@ -12,6 +12,7 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { conditionsHold } from "./apply-unit.js";
 import { applyAll, applyOne, isCounted, type TrialState } from "./entry-budget.js";
+import type { Fold } from "./fold.js";
 import { unitsOf } from "./fold-unit.js";
 
 /**
@@ -72,6 +73,25 @@ export function outcomesInTurn(
     decisionOf(0, ["too-much"]);
   }
   return known;
+}
+
+/**
+ * Whether an envelope on which the members are to decide needs too many steps on the newest state, for them or for this
+ * daemon.
+ * @param stepsMax  the steps that this daemon permits
+ */
+export function exceedsUndecided(
+  entry: Entry,
+  stepsMax: number,
+  state: TrialState & Pick<Fold, "newest">,
+): boolean {
+  if (!isCounted(entry, state.ring, true)) return false;
+  // A key that has expired at the date of the newest entry is absent.
+  const at = Math.max(entry.envelope.at, state.newest?.at ?? 0);
+  const placed = { ...entry, envelope: { ...entry.envelope, at } };
+  const lowest = Math.min(stepsMax, PROPOSAL_STEPS_MAX);
+  const [outcomes] = outcomesInTurn([placed.envelope], () => placed, lowest, state);
+  return outcomes?.[0] === "too-much";
 }
 
 /** Whether an envelope must be run to know its outcomes. */

@@ -244,6 +244,11 @@ export class DecisionMaking {
     return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
 
+  /** As in `Decisions.isKnown`. */
+  isKnown(id: ByteString): boolean {
+    return this.#decisions?.isKnown(id) ?? false;
+  }
+
   /** Passes a unit of a client to the members. @param isOnlyHere  as in `Decisions.submit` */
   submit(entry: Entry, isOnlyHere: boolean, giveUp: GiveUp): void {
     // A daemon's command may have waited for others while its pattern was removed.

@@ -394,7 +394,7 @@ export class Decisions {
    * @param isOnlyHere  as in `submit`: a member that may have lost its promises sends no units on
    */
   obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere = false): string | null {
-    if (this.#findUnit(id) !== undefined || this.#isProposed(id)) return null;
+    if (this.isKnown(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
     const reason = this.#lackOfMajority;
@@ -409,8 +409,9 @@ export class Decisions {
     return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
   }
 
-  /** Whether a proposal of a unit is known that is not decided, so that it may be. */
-  #isProposed(id: ByteString): boolean {
+  /** Whether a unit waits here, or a proposal of it is known, so that the members may decide on it. */
+  isKnown(id: ByteString): boolean {
+    if (this.#findUnit(id) !== undefined) return true;
     const open = this.#voter.open?.proposal.decisions ?? [];
     return open.some(({ unit }) => unit === id) || this.#votes.hasProposalOf(id);
   }

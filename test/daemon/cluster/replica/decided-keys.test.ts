@@ -145,7 +145,7 @@ function scene() {
     textOf(await path.executeTogether(lines.map(checked), [{ db: 0, key, writer: "" }], by));
 
   /** Waits until a decision is requested, and ends it. */
-  const decide = async (end?: (entry: Entry) => RefusedEnvelope): Promise<void> => {
+  const decide = async (end?: (entry: Entry) => RefusedEnvelope | null): Promise<void> => {
     await until("a decision is requested", () => decisions.length > 0, { pause: nextTurn });
     const decision = decisions.shift() ?? assert.fail();
     const { entry } = decision;
@@ -159,6 +159,7 @@ function scene() {
   return { done, decisions, decide, send, exec, execIf, sender, state };
 }
 
+const tooMuch = ({ id }: Entry) => notApplied(id, refused("too-much", "on this daemon's state"));
 const undecided = ({ id }: Entry) => unknown(notApplied(id, refused("undecided", "not in time")));
 const refusedDecision = ({ id }: Entry) => notApplied(id, refused("cannot-decide", "too few members"));
 
@@ -390,6 +391,40 @@ test("commands that arrive while the members decide share the next envelope", as
     requests.map((one) => one.split(";").length),
     [1, 256, 256, 88],
   );
+});
+
+test("commands that need too many steps together are decided in smaller envelopes, in order", async () => {
+  const { done, decide, send, sender } = scene();
+  const lines = Array.from({ length: 10 }, (_, i) => (i === 1 ? "SETRANGE d:a 9 x" : `INCR d:${i}`));
+  const by = sender();
+  const answers = lines.map((line) => send(by, line));
+
+  // More than three commands, or SETRANGE, need too many steps.
+  let isAnswered = false;
+  void Promise.all(answers).then(() => {
+    isAnswered = true;
+  });
+  const applied: string[] = [];
+  while (!isAnswered) {
+    await decide((entry) => {
+      const commands = entry.envelope.commands.map((argv) => argv.join(" "));
+      if (commands.length > 3 || commands.some((line) => line.startsWith("SETRANGE"))) return tooMuch(entry);
+      applied.push(...commands);
+      return null;
+    });
+    await nextTurn();
+  }
+
+  assert.deepEqual(
+    await Promise.all(answers),
+    lines.map((line) => (line.startsWith("SETRANGE") ? "TOOMUCH" : "bulk")),
+  );
+  assert.deepEqual(
+    applied,
+    lines.filter((line) => !line.startsWith("SETRANGE")),
+  );
+  const sizes = done.filter((one) => one.startsWith("decide ")).map((one) => one.split(";").length);
+  assert.deepEqual(sizes, [10, 5, 2, 1, 2, 1, 1, 2, 4, 2, 3]);
 });
 
 test("after an unknown effect the commands that the connection has already sent are not executed", async () => {

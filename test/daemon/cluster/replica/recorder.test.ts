@@ -53,6 +53,7 @@ class FakeTimeline {
   steps = 0;
   flush: Promise<void> = Promise.resolve();
   unmet: UnitAnswer | null = null;
+  isTooMuch = false;
   answers: readonly UnitAnswer[] = [applied];
   taking: (entry: Entry) => AcceptOutcome = (entry) => {
     this.taken.push(entry);
@@ -69,6 +70,10 @@ class FakeTimeline {
 
   unmetAlone(): UnitAnswer | null {
     return this.unmet;
+  }
+
+  exceedsUndecided(): boolean {
+    return this.isTooMuch;
   }
 
   holds({ id }: OrderKey): boolean {
@@ -101,6 +106,7 @@ const quietPeers = () => ({
       if (!this.isPossible) return "it is not a voting member yet";
       return this.full === caller ? "the share of its key is used" : null;
     },
+    isKnown: (_id: string) => false,
     commonClock: NOW,
     submitted: [] as string[],
     hasAllUpTo: (_slot: number) => true,
@@ -552,7 +558,7 @@ test("each unit of a decided envelope has its own answer, and all wait for the d
 /** An envelope of the daemon itself, and the decision on it. */
 function ownUnit(
   { scene }: Fixture,
-  outcome: "applied" | "unmet",
+  outcome: DecidedOutcome,
 ): { readonly own: Entry; readonly entry: Entry } {
   const { id, body, signature } = scene.sign([["INCR", "n"]], { decide: true, multi: true });
   const own = { id, body, signature, envelope: readBody(body) };
@@ -609,6 +615,40 @@ test("a unit that no longer waits for a decision is refused, and its effect is u
   const answer = scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true }));
   peers.decisions.giveUp(true, refusal.detail);
   assert.equal(await codeOf(answer), "undecided unknown");
+});
+
+test("an envelope that needs too many steps is not passed to the members, unless they may decide on it anyway", async () => {
+  const made = fixture();
+  const { peers, lists, recorder, scene, timeline } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  timeline.isTooMuch = true;
+  const { own } = ownUnit(made, "applied");
+  assert.deepEqual(await recorder.decide(own), {
+    ...{ kind: "refused", id: own.id, code: "too-much", effect: "not-applied" },
+    detail: "on this daemon's state",
+  });
+  const envelope = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
+  assert.equal(await codeOf(scene.take(envelope)), "too-much not-applied");
+  assert.deepEqual(peers.decisions.submitted, []);
+
+  const copy = scene.sign([["SET", "other", "me", "NX"]], { decide: true });
+  peers.decisions.isKnown = (id) => id === copy.id;
+  void scene.take(copy);
+  assert.deepEqual(peers.decisions.submitted, [copy.id]);
+});
+
+test("a unit of the daemon itself that is too much for the members is refused without waiting for the disk", async () => {
+  const made = fixture();
+  const { peers, lists, recorder, disk } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const { own, entry } = ownUnit(made, "too-much");
+  const decided = recorder.decide(own);
+  disk.flushed = heldFlush().flushed;
+  recorder.folded([entry], []);
+  const answer = await decided;
+  assert.equal("kind" in answer && `${answer.code} ${answer.effect}`, "too-much not-applied");
 });
 
 test("a unit of the daemon itself whose conditions do not hold is answered with nil, without waiting for the disk", async () => {

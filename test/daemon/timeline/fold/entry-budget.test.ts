@@ -156,6 +156,27 @@ test("a timeline does not record an entry that it refuses, but folds it once ano
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
+test("a daemon passes no entry to the members that exceeds its own budget or theirs, on the newest state", async () => {
+  const timelineWith = async (unitSteps: number) => {
+    const { timeline } = await new TimelineSubject({ now: START + 10_000, limits: { unitSteps } }).open();
+    timeline.accept(entryAt(START + 2000, "SET k v PX 1000"));
+    timeline.accept(entryAt(START + 4000, "SET l v"));
+    return timeline;
+  };
+  const of = (bytes: number, at = 5000) => entryAt(START + at, `SETRANGE d:k ${bytes} x`);
+
+  const small = await timelineWith(STEPS);
+  const before = canonicalState(small.database);
+  assert.ok(!small.exceedsUndecided(of(500_000)) && small.exceedsUndecided(of(1_000_000)));
+  const large = await timelineWith(1e9);
+  assert.ok(!large.exceedsUndecided(of(50_000_000)) && large.exceedsUndecided(of(70_000_000)));
+  assert.deepEqual(canonicalState(small.database), before, "nothing is applied");
+
+  const absent = { multi: true, if: [{ db: 0, key: "k", writer: "" }], decide: true };
+  const conditional = entry("conditional", 2500, [["SETRANGE", "d:k", "70000000", "x"]], absent);
+  assert.ok(small.exceedsUndecided(conditional), "its key has expired at the date of the newest entry");
+});
+
 /** The index up to which an update pads an array in each document. The budget counts two steps for each element. */
 const INDEX = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * INDEX)) + 1;
