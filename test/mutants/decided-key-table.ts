@@ -19,6 +19,13 @@ export const decidedKeyMutants: readonly Mutant[] = [
     test: PATH,
   },
   {
+    name: "decided keys: a daemon tries all commands of a line in one turn",
+    file: "daemon/cluster/replica/decided-line.js",
+    find: "await new Promise((resolve) => this.#defer(resolve));",
+    replace: "",
+    test: "test/system/decided-steps.test.js",
+  },
+  {
     name: "decided keys: commands that are too much together are sent in another order",
     file: "daemon/cluster/replica/decided-line.js",
     find: "[...commands, ...this.#waiting]",
