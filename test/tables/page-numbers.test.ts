@@ -277,6 +277,7 @@ const PROTOCOL: readonly string[] = [
 
 /** The sentences of docs/limits.md with numbers that neither a table nor test/daemon/store/effort-page.test.ts has. */
 const LIMITS_PAGE: readonly string[] = [
+  `it may need at most ${turn("PROPOSAL_STEPS_MAX").count} steps with its reads`,
   `a snapshot after every ${textsOf(LIMITS.snapshotEntries.fallback / constant(SCHEDULE, "URGENCY")).count} envelopes`,
   `may contain at most ${envelope("UNIT_COMMANDS_MAX").count} commands that write or publish, and ${textsOf(LIMITS.maxRequestBytes.max).mib} of them`,
   `compares the ${lists("NEAR_ELEMENTS").plain} elements nearest to the end (${READS_PER_STEP / constant(LISTS, "COMPARED_ELEMENT_READS")} comparisons count as a step)`,

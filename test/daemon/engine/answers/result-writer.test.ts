@@ -1,7 +1,11 @@
 /** Tests the bytes of results, and the memory that stored results use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decidedResultOf, ResultWriter } from "../../../../daemon/engine/answers/result-writer.js";
+import {
+  decidedResultOf,
+  placedResultOf,
+  ResultWriter,
+} from "../../../../daemon/engine/answers/result-writer.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import { bulk, error, OK, type Reply } from "../../../../protocol/reply.js";
 import { bytesInUse } from "../../../support/garbage.js";
@@ -31,10 +35,10 @@ test("short and long replies are written in the same way", () => {
   assert.equal(answer([OK, bulk(long)]).replies, `+OK\r\n$0\r\n\r\n$1000\r\n${long}\r\n$0\r\n\r\n`);
 });
 
-test("an error of a decided unit may be removed by an earlier unit, unless it depends only on the command", () => {
-  const flagsOf = (reply: Reply, outcome: UnitAnswer["outcome"]) => {
+test("an error of a decided unit may be removed by an earlier unit, unless it depends only on the command or is decided", () => {
+  const flagsOf = (reply: Reply, outcome: UnitAnswer["outcome"], write = decidedResultOf) => {
     const answers = [{ reply, outcome, late: false }];
-    const { replies } = decidedResultOf("i".repeat(32), answers, { maxReplyBytes: ROOM, readStatus: "" });
+    const { replies } = write("i".repeat(32), answers, { maxReplyBytes: ROOM, readStatus: "" });
     return replies.split("\r\n").at(-2);
   };
   const wrongType = error("WRONGTYPE Operation against a key holding the wrong kind of value");
@@ -43,4 +47,6 @@ test("an error of a decided unit may be removed by an earlier unit, unless it de
   assert.equal(flagsOf(error("NOPERM"), "denied"), "decided provisional");
   assert.equal(flagsOf(error("ERR syntax error"), "malformed"), "decided");
   assert.equal(flagsOf({ kind: "nil-array" }, "unmet"), "decided unmet");
+  assert.equal(flagsOf(error("TOOMUCH"), "too-much"), "decided");
+  assert.equal(flagsOf(error("TOOMUCH"), "too-much", placedResultOf), "placed");
 });
