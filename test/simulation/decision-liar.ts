@@ -3,6 +3,7 @@
  * justify. It signs with its own key only, so it cannot forge another member's vote or a client's unit.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
 import {
   ATTEMPT_MAX,
   type Ballot,
@@ -215,12 +216,14 @@ export class DecisionLiar {
     decisions[changed] = this.#changed(decisions[changed] as Decision);
     const [first, ...others] = random.chance(0.2) ? decisions.slice(0, 1 + changed) : decisions;
     const count = 1 + others.length;
-    const written = [writeDecision({ ...(first as Decision), count })];
+    let last = { ...(first as Decision), count };
+    const written = [writeDecision(last)];
     for (const [before, { at, ...decision }] of others.entries()) {
-      const last = readDecision(written[before] as Buffer);
+      // What it has written may be malformed, so it is not read.
       const previous = { at: last.at, seq: last.seq, id: sha256(signedBytes(written[before] as Buffer)) };
-      const place = { slot: last.slot + 1, index: before + 1, count, previous };
-      written.push(writeDecision({ ...decision, ...place, at: Math.max(at, last.at + 1) }));
+      const place = { slot: last.slot + 1, index: before + 1, previous };
+      last = { ...decision, ...place, count, at: Math.max(at, last.at + 1) };
+      written.push(writeDecision(last));
     }
     return written;
   }
@@ -265,7 +268,7 @@ export class DecisionLiar {
   }
 
   #voteFor(ballot: Ballot, bodies: readonly Buffer[]): Vote {
-    const { slot } = readDecision(bodies[0] as Buffer);
+    const slot = slotOf(bodies[0] as Buffer);
     const ids = bodies.map((body) => sha256(signedBytes(body)));
     return this.#vote({ ballot, slot, count: ids.length, root: rootOf(ids, sha256) });
   }
@@ -281,5 +284,15 @@ export class DecisionLiar {
 
   get #cluster(): ByteString {
     return this.#world.genesis.cluster;
+  }
+}
+
+/** Returns the slot of a decision, or 1 if this member has made it malformed. */
+function slotOf(body: Buffer): number {
+  try {
+    return readDecision(body).slot;
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return 1;
+    throw problem;
   }
 }
