@@ -90,7 +90,7 @@ export const decidedKeyMutants: readonly Mutant[] = [
   },
   {
     name: "decided keys: writes are void as soon as a pattern is announced",
-    file: "daemon/timeline/fold/apply-unit.js",
+    file: "daemon/timeline/fold/void-units.js",
     find: "export function isVoid({ envelope, commands, table }, { begun })",
     replace: "export function isVoid({ envelope, commands, table }, begun)",
     test: FOLD,

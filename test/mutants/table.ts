@@ -229,7 +229,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "only the listener checks permissions",
     file: "daemon/timeline/fold/apply-unit.js",
-    find: "const refusal = isVoid(unit, patterns) ? VOID : verdictOn(unit, signer, ring);",
+    find: "const refusal = verdictOn(unit, signer, ring) ?? (isVoidUnit ? VOID : null);",
     replace: "const refusal = null;",
   },
   {

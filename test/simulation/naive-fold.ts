@@ -98,6 +98,8 @@ function areDecided(group: readonly Argv[], db: number, { patterns, table }: Key
 }
 
 const NOPERM: Reply = { kind: "error", text: "NOPERM" };
+/** The answer of a unit that is permitted, but writes decided keys, and the members have not decided on it. */
+export const UNDECIDED: Reply = { kind: "error", text: "NOPERM this write is void" };
 const UNMET: Reply = { kind: "nil-array" };
 
 function runUnit({ database, ring, envelope, index, unit, group }: Running): NaiveUnit {
@@ -111,7 +113,6 @@ function runUnit({ database, ring, envelope, index, unit, group }: Running): Nai
   const isUndecided = decided === null && begun.findIn({ commands: group, db: unit.db }, ring) !== null;
   const about = { isUndecided, isOnDecidedKeys: areDecided(group, unit.db, ring) };
   const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true, ...about });
-  if (isUndecided) return refused(NOPERM);
 
   // A daemon may add its own key only if no other key could add it.
   const newcomer = ring.introduction(group, key, unit.at);
@@ -120,6 +121,8 @@ function runUnit({ database, ring, envelope, index, unit, group }: Running): Nai
   if (group.some((argv) => connectionMistake(argv) !== null)) return refused(NOPERM);
   const denial = ring.judge(signer, group, { conditions });
   if (denial !== null && (newcomer === null || !denial.text.startsWith("NOPERM"))) return refused(denial);
+
+  if (isUndecided) return refused(UNDECIDED);
 
   const done = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: false, ...about });
   if (isKeyCommand(group[0] as Argv)) {

@@ -32,12 +32,10 @@ import type { Entry } from "../entries/entry.js";
 import type { BetweenUnits } from "./entry-batch.js";
 import type { FoldUnit, UnitAnswer } from "./fold-unit.js";
 import type { Undoing } from "./tail.js";
+import { isVoid, VOID } from "./void-units.js";
 
 /** Our own error instead of the engine's message, which differs between versions. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
-const VOID = error(
-  "NOPERM this write is void: the members decide on its keys, and have not decided on it (CLUSTER DECIDE)",
-);
 const TOO_MUCH = error(
   "TOOMUCH the command would produce or read more than the members of the list run in one step: split it",
 );
@@ -69,7 +67,8 @@ export function applyUnit(
   if (table === null) return unknownMeaning(unit);
   unit.setTable(table);
 
-  const refusal = isVoid(unit, patterns) ? VOID : verdictOn(unit, signer, ring);
+  const isVoidUnit = unit.isRunnable && isVoid(unit, patterns);
+  const refusal = verdictOn(unit, signer, ring) ?? (isVoidUnit ? VOID : null);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
   if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
@@ -128,15 +127,6 @@ export function conditionsHold(envelope: Envelope, index: number, database: Data
 export function unknownMeaning(unit: FoldUnit): UnitAnswer {
   unit.isDenied = false;
   return answer(UNKNOWN_MEANING, "malformed", unit);
-}
-
-/**
- * Whether a unit writes a decided key without a decision. Daemons send no such unit: this one is from before a folder
- * was restored, or from a member that lies.
- */
-export function isVoid({ envelope, commands, table }: FoldUnit, { begun }: DecidedPatterns): boolean {
-  if (begun.isEmpty || envelope.decided !== null) return false;
-  return begun.findIn({ commands, db: envelope.db }, { table }) !== null;
 }
 
 /**

@@ -10,7 +10,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyOrdinary, applyUnit, isVoid, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
+import { applyOrdinary, applyUnit, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import {
   type Arrival,
@@ -27,6 +27,7 @@ import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf
 import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail.js";
 import { TouchedTail } from "./touched-tail.js";
+import { isVoid, isVoidAnswer, VoidUnits } from "./void-units.js";
 
 export type { BetweenUnits, FoldedEntry, UnitAnswer };
 
@@ -46,6 +47,8 @@ export class Fold {
   end: OrderKey | null = null;
   /** The reason why no more entries may be applied: this build does not contain the code of one. Null: they may. */
   missingCode: string | null = null;
+  /** The void units after the state from which the fold began. */
+  readonly voids = new VoidUnits();
   /** The greatest order key so far. Only this class sets it. */
   newest: OrderKey | null = null;
   #ring: RingFold;
@@ -279,6 +282,8 @@ export class Fold {
       const from = changed.get(key);
       if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
       unit.setTable(table);
+      // Both a void unit and one that is not permitted are denied, but only the former is a dead letter.
+      if (isVoid(unit, ring.patternsAt(unit))) return true;
       return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
     });
   }
@@ -330,12 +335,14 @@ export class Fold {
     const context = { signer, table: ring.tableAt(unit), decided: ring.patternsAt(unit) };
     const answer = applyUnit(unit, context, ring.newest, this.database, records);
     unit.records = takeRecords(records);
+    if (isVoidAnswer(answer)) this.voids.add(unit);
     return answer;
   }
 
   #undo(unit: FoldUnit): void {
     const { records } = unit;
     unit.records = null;
+    this.voids.remove(unit);
     if (records !== null) this.database.undo(Array.isArray(records) ? records : [records]);
   }
 
