@@ -14,7 +14,13 @@ import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type DigestIndex, LEVEL_SECONDS, shortIdOf } from "./compare/digest-index.js";
 import { OrderKeyWalk, ownRows } from "./compare/index-walk.js";
 import type { SumRow } from "./compare/reconcile-message.js";
-import type { DeadLetterFigures, DeadLetterReason, DeadLetterWriter } from "./dead-letters.js";
+import {
+  commitDeadLetters,
+  type DeadLetterFigures,
+  type DeadLetterReason,
+  type DeadLetterToStore,
+  type DeadLetterWriter,
+} from "./dead-letters.js";
 import {
   dateOf,
   type Entry,
@@ -23,7 +29,7 @@ import {
   readOrderKey,
   writeOrderKey,
 } from "./entries/entry.js";
-import type { Mark, Storage } from "./entries/storage.js";
+import type { Mark } from "./entries/storage.js";
 import { readEntry, viewEntry } from "./entries/stored-value.js";
 import type { EntryStore } from "./entry-store.js";
 import { unitsOf } from "./fold/fold-unit.js";
@@ -33,8 +39,6 @@ import type { TimelineParts } from "./timeline-environment.js";
 const REPORTED_MAX = 200;
 /** The maximum number of entries to search for and store: about 50 MB of order keys. */
 const DEAD_LETTERS_MAX = 250_000;
-/** Dead letters that are written between two turns. */
-const DEAD_LETTERS_PER_STEP = 64;
 
 /** Entries of this daemon that are lost once it has adopted a snapshot. */
 export interface LostEntries {
@@ -97,14 +101,17 @@ export async function findEntriesToDrop(
   const read = (group: readonly Buffer[]) => readFirst(group, parts);
 
   // Store the certainly lost entries first, because the space may not suffice for all entries.
-  const groups = [
-    { reason: "missing", group: missing },
-    { reason: "unknown-key", group: unknown },
-    { reason: "possible", group: doubtful },
-  ] as const;
+  const letters = function* (): Generator<DeadLetterToStore> {
+    yield* lettersOf("missing", missing);
+    yield* lettersOf("unknown-key", unknown);
+    yield* lettersOf("possible", doubtful);
+  };
 
   const deadLetters = openDeadLetters === null ? null : openDeadLetters(cutAt);
-  const mark = deadLetters === null ? null : await storeAll(parts, deadLetters, groups);
+  const { mark } =
+    deadLetters === null
+      ? { mark: null }
+      : await commitDeadLetters(parts.storage, deadLetters, letters(), parts);
 
   const orphans: FoundOrphans = {
     count,
@@ -116,37 +123,8 @@ export async function findEntriesToDrop(
   return { orphans, dropped: [...unknown, ...damaged], deadLetters, marks: mark === null ? [] : [mark] };
 }
 
-interface DeadLetterGroup {
-  readonly reason: DeadLetterReason;
-  readonly group: readonly Buffer[];
-}
-
-async function storeAll(
-  parts: TimelineParts,
-  deadLetters: DeadLetterWriter,
-  groups: readonly DeadLetterGroup[],
-): Promise<Mark | null> {
-  try {
-    await inTurns(storeSteps(parts.storage, deadLetters, groups), parts);
-    return await deadLetters.commit();
-  } catch (problem) {
-    deadLetters.discard();
-    throw problem;
-  }
-}
-
-function* storeSteps(
-  storage: Storage,
-  deadLetters: DeadLetterWriter,
-  groups: readonly DeadLetterGroup[],
-): Steps<void> {
-  let number = 0;
-  for (const { reason, group } of groups)
-    for (const orderKey of group) {
-      const value = storage.get(orderKey);
-      if (value !== null) deadLetters.store(orderKey, value, reason);
-      if (++number % DEAD_LETTERS_PER_STEP === 0) yield;
-    }
+function* lettersOf(reason: DeadLetterReason, orderKeys: readonly Buffer[]): Generator<DeadLetterToStore> {
+  for (const orderKey of orderKeys) yield { orderKey, reason, units: null };
 }
 
 /** Returns the first of the given entries, as far as they can be read. */

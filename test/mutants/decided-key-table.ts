@@ -375,4 +375,11 @@ export const decidedKeyMutants: readonly Mutant[] = [
     replace: "0",
     test: MAKING,
   },
+  {
+    name: "dead letters: a start removes a file that was not settled",
+    file: "daemon/cluster/dead-letters/dead-letter-store.js",
+    find: "[...this.#store.unsettled, basename(this.#path)]",
+    replace: "[basename(this.#path)]",
+    test: "test/daemon/cluster/dead-letters/dead-letters.test.js",
+  },
 ];

@@ -125,7 +125,8 @@ export function addDeadLetters(program: Command): void {
       `
 A daemon that was disconnected for longer than its peers retain commands replaces its state with a snapshot from a peer. Writes that it had acknowledged and
 that are missing from the snapshot, or may be missing, become dead letters: they are stored in dead-letters/ in its data folder, with their signatures.
-dbsync dead-letters find does the same with entries that an evicted daemon has and no member has.
+dbsync dead-letters find does the same with entries that an evicted daemon has and no member has. Each member also stores writes without an effect: their keys are
+decided (dbsync decide), and a daemon that was restored from an old copy of its folder accepted them before it knew that.
 Run this on the daemon's machine, as its user or as root; the daemon may be running.
 
 Examples:
@@ -158,7 +159,8 @@ States: waiting: not written again yet; written: written again by this program; 
 next start.
 Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which does not list ids that old; unknown-key: the command
 that added its key is missing too; evicted: its daemon was evicted before a member received it (find); stranded: no peer has admitted its daemon;
-joined: its daemon has joined another group of members (dbsync members join).
+joined: its daemon has joined another group of members (dbsync members join); void: it writes decided keys (dbsync decide), and the members have not decided on
+it: only commands without an effect are shown, each member has them, and write-again needs their ids and --anyway.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
@@ -209,7 +211,7 @@ function addWriteAgain(command: Command): void {
     )
     .option(
       "--anyway",
-      "include dead letters that were already written again, that may be in the state, or that take what is there (LPOP)",
+      "include dead letters that were already written again, that may be in the state, that each member has (void), or that take what is there (LPOP)",
     )
     .addHelpText(
       "after",
@@ -307,17 +309,28 @@ function reportStranded(flags: DeadLetterFlags, { kept, unread, ofRing, hasPrune
   if (unread > 0) printLine(unreadablePages(unread));
 }
 
-function reportWaiting(flags: DeadLetterFlags, { count, possible }: WaitingDeadLetters): void {
+function reportWaiting(flags: DeadLetterFlags, waiting: WaitingDeadLetters): void {
   process.exitCode = EXIT.failed;
-  if (flags.json) printJson({ waiting: count, possible });
-  else {
-    const [letters, their] = count === 1 ? ["letter", "its"] : ["letters", "their"];
-    const advice =
-      possible === 0
-        ? "run this command again; name those that are undecided, or that take what is there, with --anyway"
-        : `of which ${possible} may be in the state: check ${their} keys (dbsync dead-letters list), then write by id with --anyway, or remove`;
-    printLine(`${count} dead ${letters} still waiting${possible === 0 ? ": " : ", "}${advice}`);
+  if (flags.json) {
+    printJson({ waiting: waiting.count, possible: waiting.possible, void: waiting.void });
+    return;
   }
+
+  const letters = waiting.count === 1 ? "letter" : "letters";
+  const groups = [
+    [
+      waiting.possible,
+      "may be in the state: check their keys (dbsync dead-letters list), then write by id with --anyway, or remove",
+    ],
+    [
+      waiting.void,
+      "are on each member (void): write by id with --anyway from one folder, and remove from the other ones",
+    ],
+  ] as const;
+  const advice = groups.flatMap(([count, text]) => (count === 0 ? [] : [`, of which ${count} ${text}`]));
+  const other =
+    ": run this command again; name those that are undecided, or that take what is there, with --anyway";
+  printLine(`${waiting.count} dead ${letters} still waiting${advice.join("") || other}`);
 }
 
 interface Sent {
@@ -333,15 +346,19 @@ async function writeOne(
 ): Promise<Sent> {
   if (envelope === null) return UNREADABLE;
   if (envelope.choices.length > 0 && !isAnyway) return TAKES;
-  const { commands, conditions, multi, decide } = envelope;
+  const { commands, conditions, multi, decide, units } = envelope;
   if (!decide || multi || commands.length === 1) return await writeUnit(client, commands, multi, envelope);
-  // Each command is a unit of its own, on which the members decide.
+
+  // The members decide on each unit by itself.
   const texts: string[] = [];
-  for (const [unit, argv] of commands.entries()) {
-    const own = { ...envelope, conditions: conditions.filter((condition) => condition.unit === unit) };
-    const { outcome, text } = await writeUnit(client, [argv], false, own);
-    if (outcome !== "written") return { outcome: unit === 0 ? outcome : "unknown", text };
+  let first = 0;
+  for (const length of units ?? commands.map(() => 1)) {
+    const unit = commands.slice(first, first + length);
+    const own = conditions.filter((condition) => condition.unit === null || condition.unit === first);
+    const { outcome, text } = await writeUnit(client, unit, length > 1, { ...envelope, conditions: own });
+    if (outcome !== "written") return { outcome: first === 0 ? outcome : "unknown", text };
     texts.push(text);
+    first += length;
   }
   return { outcome: "written", text: texts.join(", ") };
 }

@@ -22,7 +22,13 @@ import { crc32 } from "node:zlib";
 import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
+import {
+  ENTRY_ORDER_KEY_BYTES,
+  type Envelope,
+  hexOf,
+  type UnitRange,
+  unitsIn,
+} from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { syncPathNow } from "../../net/process/disk.js";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../timeline/dead-letters.js";
@@ -135,10 +141,13 @@ export class DeadLetterFolder {
         const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
-          : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // If the same entry was dropped twice, the dead letter that is already valid takes precedence over the
-        // undecided one.
-        if (!deadLetters.has(id) || deadLetters.get(id)?.state === "undecided")
+          : ((marks.size === 0 ? null : marks.get(hexOf(id))) ?? UNTOUCHED.waiting);
+        // If the same entry was stored twice, the dead letter that is already valid takes precedence over the undecided
+        // one, and then the one that is certain.
+        const known = deadLetters.get(id);
+        const isLess =
+          known?.reason === "possible" && head.reason !== "possible" && state.state !== "undecided";
+        if (known === undefined || known.state === "undecided" || isLess)
           deadLetters.set(id, { ...head, file, ...state });
       }
     }
@@ -241,6 +250,10 @@ export class DeadLetterFolder {
   }
 }
 
+/** Returns the units of a dead letter's envelope that are dead letters, in order. */
+export const deadUnitsOf = (envelope: Envelope, { units }: Pick<DeadLetter, "units">): readonly UnitRange[] =>
+  unitsIn(envelope).filter(({ index }) => units === null || units.includes(index));
+
 /** Returns the number of a file's format if this program does not read it, or null. */
 export const otherFormatOf = (file: string): number | null => reading(file, (opened) => opened.otherFormat);
 
@@ -334,14 +347,19 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** The number of the format that this program reads and writes. */
-const DEAD_LETTERS_FORMAT = 1;
+const DEAD_LETTERS_FORMAT = 2;
 export const DEAD_LETTERS_MAGIC = Buffer.from(`dbsync-letters-${DEAD_LETTERS_FORMAT}`);
 const MAGIC = /^dbsync-letters-([1-9])$/;
 
 const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
-const ORDER_KEY_AT = LENGTH_AT + 4;
-const HEAD_BYTES = ORDER_KEY_AT + ENTRY_ORDER_KEY_BYTES;
+const COUNT_AT = LENGTH_AT + 4;
+const ORDER_KEY_AT = COUNT_AT + 4;
+const UNITS_AT = ORDER_KEY_AT + ENTRY_ORDER_KEY_BYTES;
+/** The number of bytes that are read together. */
+const BLOCK_BYTES = 65_536;
+/** The bytes of a unit's index. */
+const INDEX_BYTES = 4;
 /** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -353,6 +371,10 @@ const REASONS = new Map<number, DeadLetterReason>(
 interface DeadLetterHead {
   readonly orderKey: OrderKey;
   readonly reason: DeadLetterReason;
+  /** The indexes of the first commands of the units that are dead letters; null: all are. */
+  readonly units: readonly number[] | null;
+  /** The index of the entry's first byte. */
+  readonly valueFrom: number;
   /** The index of the dead letter's first byte, which belongs to its head, and the index after its last byte. */
   readonly from: number;
   readonly to: number;
@@ -369,20 +391,27 @@ interface DeadLetterHeads {
 /**
  * Returns a dead letter as its file contains it. The file has lengths in bytes and big-endian integers:
  * "dbsync-letters-" and the number of the format, one digit (16), then for each dead letter
- *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as stored
- * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
- * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
- * look like a dead letter. A file of another format is never changed.
+ *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ number of units (4) ‖ order key (42) ‖
+ *   index of the first command of each unit (4 each), which is the end of the head ‖ value as stored
+ * If no units are named, all units of the entry are dead letters. A value is verified by its own CRC and by its id. The
+ * numbers in each head determine where the next head begins. If a head is damaged, the remaining bytes are skipped,
+ * because a value contains bytes that a client chose and that could look like a dead letter. A file of another format
+ * is never changed.
+ * @param units  null: all
  */
 export function deadLetterBytes(
   orderKey: Buffer,
   value: Buffer,
   reason: DeadLetterReason,
+  units: readonly number[] | null = null,
 ): readonly Buffer[] {
-  const head = Buffer.alloc(HEAD_BYTES);
+  const named = units ?? [];
+  const head = Buffer.alloc(UNITS_AT + INDEX_BYTES * named.length);
   head[CRC_BYTES] = DEAD_LETTER_REASONS[reason];
   head.writeUInt32BE(value.length, LENGTH_AT);
+  head.writeUInt32BE(named.length, COUNT_AT);
   head.set(orderKey, ORDER_KEY_AT);
+  for (const [i, index] of named.entries()) head.writeUInt32BE(index, UNITS_AT + INDEX_BYTES * i);
   head.writeUInt32BE(crc32(head.subarray(CRC_BYTES)), 0);
   return [head, value];
 }
@@ -391,6 +420,8 @@ export function deadLetterBytes(
 class DeadLetterFile {
   readonly #descriptor: number;
   readonly #size: number;
+  /** The block that was read last. */
+  #block: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
 
   /** @throws Error  the system's error */
   constructor(path: string, size: number) {
@@ -413,27 +444,54 @@ class DeadLetterFile {
     const heads: DeadLetterHead[] = [];
     if (!this.#begin.equals(DEAD_LETTERS_MAGIC))
       return { heads, unread: this.#size, otherFormat: this.otherFormat };
+
     let from = DEAD_LETTERS_MAGIC.length;
     while (from < this.#size) {
-      const head = this.read(from, from + HEAD_BYTES);
-      const reason = REASONS.get(head[CRC_BYTES] ?? 0);
-      const isIntact = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
-      const bytes = isIntact ? head.readUInt32BE(LENGTH_AT) : 0;
-      const to = from + HEAD_BYTES + bytes;
-      if (!isIntact || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
-      heads.push({ orderKey: readOrderKey(head.subarray(ORDER_KEY_AT)), reason, from, to });
-      from = to;
+      const head = this.#headAt(from);
+      if (head === null) break;
+      heads.push(head);
+      from = head.to;
     }
     return { heads, unread: this.#size - from, otherFormat: null };
   }
 
-  /** Returns the entry, or null if its bytes are damaged. */
-  entry({ orderKey, from, to }: DeadLetterHead): Entry | null {
-    return readEntry(orderKey, this.read(from + HEAD_BYTES, to), hashOf);
+  /** Reads the head that begins at an index. @returns null if it is damaged */
+  #headAt(from: number): DeadLetterHead | null {
+    const begin = this.read(from, from + UNITS_AT);
+    if (begin.length < UNITS_AT) return null;
+    const valueFrom = from + UNITS_AT + INDEX_BYTES * begin.readUInt32BE(COUNT_AT);
+    if (valueFrom > this.#size) return null;
+
+    const head = this.read(from, valueFrom);
+    const reason = REASONS.get(head[CRC_BYTES] ?? 0);
+    const bytes = head.readUInt32BE(LENGTH_AT);
+    const to = valueFrom + bytes;
+    const isIntact = crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
+    if (!isIntact || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) return null;
+
+    const units: number[] = [];
+    for (let at = UNITS_AT; at < head.length; at += INDEX_BYTES) units.push(head.readUInt32BE(at));
+    const orderKey = readOrderKey(head.subarray(ORDER_KEY_AT, UNITS_AT));
+    return { orderKey, reason, units: units.length === 0 ? null : units, valueFrom, from, to };
   }
 
-  /** Returns a range of the file's bytes, which is shorter if the file ends before `to`. */
+  /** Returns the entry, or null if its bytes are damaged. */
+  entry({ orderKey, valueFrom, to }: DeadLetterHead): Entry | null {
+    return readEntry(orderKey, this.read(valueFrom, to), hashOf);
+  }
+
+  /**
+   * Returns a range of the file's bytes, which is shorter if the file ends before `to`. Short ranges are read in
+   * blocks, because a file may contain 100,000 short dead letters.
+   */
   read(from: number, to: number): Buffer {
+    if (to - from > BLOCK_BYTES) return this.#readRange(from, to);
+    const isRead = from >= this.#block.from && to <= this.#block.from + this.#block.bytes.length;
+    if (!isRead) this.#block = { from, bytes: this.#readRange(from, from + BLOCK_BYTES) };
+    return this.#block.bytes.subarray(from - this.#block.from, to - this.#block.from);
+  }
+
+  #readRange(from: number, to: number): Buffer {
     const bytes = Buffer.alloc(to - from);
     return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));
   }

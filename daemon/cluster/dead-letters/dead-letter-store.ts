@@ -1,11 +1,11 @@
 /**
- * Stores dead letters, in one file for each adopted snapshot. The file is complete and on disk before the timeline
- * drops any of its entries. It is called `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark
- * names it, and then `NAME.letters`.
+ * Stores dead letters, in one file for each adopted snapshot, and for void writes that have become final together. The
+ * file is complete and on disk before the timeline drops any of its entries. It is called `NAME.partial` while it is
+ * written, `NAME.undecided` until the timeline's mark names it, and then `NAME.letters`.
  */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "../../../keys/key-source.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
@@ -13,6 +13,7 @@ import { syncPath } from "../../net/process/disk.js";
 import type {
   DeadLetterFigures,
   DeadLetterReason,
+  DeadLetterToStore,
   DeadLetterWriter,
   OpenDeadLetters,
 } from "../../timeline/dead-letters.js";
@@ -51,6 +52,8 @@ export class DeadLetterStore {
   /** The maximum bytes of all dead letters together. */
   readonly maxBytes: number;
   readonly write: WriteBytes;
+  /** The names, without their suffix, of files that are valid, but that may not have been renamed. */
+  readonly unsettled = new Set<string>();
 
   /**
    * @param data  the data folder
@@ -73,22 +76,24 @@ export class DeadLetterStore {
   }
 
   /**
-   * Called at the start, for files that an earlier process left undecided. The file that the timeline's mark names
-   * becomes valid, because its entries were dropped from the timeline, and so does a file of `openJoined` if the
-   * timeline has no member list, because it is a new one. All remaining files are removed, because their entries were
-   * not dropped. A file of another format is not changed.
+   * Called at the start, for files that an earlier process left undecided. The files that the timeline's mark names
+   * become valid, because the timeline no longer needs their entries, and so does a file of `openJoined` if the
+   * timeline has no member list, because it is a new one. All remaining files are removed. A file of another format is
+   * not changed.
    */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
-    const decided = storage.mark("letters")?.toString() ?? "";
     const isMoved = storage.mark("members") === null;
+    for (const name of namesInMark(storage.mark("letters"))) this.unsettled.add(name);
     try {
+      this.settleAll();
       for (const name of namesIn(path)) {
         if (!name.endsWith(UNDECIDED) && !name.endsWith(PARTIAL)) continue;
         const file = join(path, name);
         const format = otherFormatOf(file);
         if (format !== null) log.warn({ file, reason: otherFormatText(format) }, NOT_DECIDED);
-        else if (name === decided + UNDECIDED || (isMoved && isOfJoined(name))) settleFile(file);
+        else if (this.unsettled.has(basename(name, UNDECIDED))) log.warn({ file }, NOT_DECIDED);
+        else if (isMoved && isOfJoined(name)) settleFile(file);
         else rmSync(file);
       }
       syncFolder(path);
@@ -97,10 +102,25 @@ export class DeadLetterStore {
     }
   }
 
-  readonly open: OpenDeadLetters = (cutAt) => this.#open("", cutAt);
+  /** Renames the files in `unsettled`, and leaves those there that cannot be renamed or have another format. */
+  settleAll(): void {
+    for (const name of this.unsettled) {
+      const file = join(this.folder.path, name + UNDECIDED);
+      try {
+        if (existsSync(file) && otherFormatOf(file) !== null) continue;
+        settleFile(file);
+      } catch (problem) {
+        // A file that is not there was renamed or removed.
+        if (errnoOf(problem) !== "ENOENT") continue;
+      }
+      this.unsettled.delete(name);
+    }
+  }
+
+  readonly open: OpenDeadLetters = (at, share = 1) => this.#open("", at, share);
 
   /** Opens a file for the entries of a timeline that is moved away before the file is settled. */
-  readonly openJoined: OpenDeadLetters = (now) => this.#open(JOINED, now);
+  readonly openJoined: OpenDeadLetters = (now) => this.#open(JOINED, now, 1);
 
   /** Makes the files valid whose timeline was moved away. @returns whether there was one */
   settleJoined(): boolean {
@@ -111,12 +131,14 @@ export class DeadLetterStore {
     return files.length > 0;
   }
 
-  #open(prefix: string, at: number): DeadLetterWriter {
+  #open(prefix: string, at: number, share: number): DeadLetterWriter {
     const date = dateText(at).replaceAll(":", "-");
     const name = `${prefix}${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
-    return new DeadLetterFileWriter(join(this.folder.path, name), this);
+    return new DeadLetterFileWriter(join(this.folder.path, name), this, share * this.maxBytes);
   }
 }
+
+const namesInMark = (mark: Buffer | null): readonly string[] => mark?.toString().split(" ") ?? [];
 
 const isOfJoined = (name: string): boolean => name.startsWith(JOINED) && name.endsWith(UNDECIDED);
 
@@ -126,20 +148,28 @@ class DeadLetterFileWriter implements DeadLetterWriter {
   /** The path without its suffix. */
   readonly #path: string;
   readonly #store: DeadLetterStore;
+  readonly #maxBytes: number;
   #descriptor: number | null = null;
   #room = 0;
   #stored = 0;
   #notStored = 0;
 
-  constructor(path: string, store: DeadLetterStore) {
+  /** @param maxBytes  the maximum bytes of all dead letters together */
+  constructor(path: string, store: DeadLetterStore, maxBytes: number) {
     this.#path = path;
     this.#store = store;
+    this.#maxBytes = maxBytes;
   }
 
-  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void {
+  store(
+    orderKey: Buffer,
+    value: Buffer,
+    reason: DeadLetterReason,
+    units: DeadLetterToStore["units"] = null,
+  ): void {
     this.#try(() => {
       const descriptor = this.#opened();
-      const pieces = deadLetterBytes(orderKey, value, reason);
+      const pieces = deadLetterBytes(orderKey, value, reason, units);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
 
       if (bytes > this.#room) {
@@ -161,6 +191,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
 
     try {
       this.#close();
+      this.#store.settleAll();
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
@@ -170,7 +201,8 @@ class DeadLetterFileWriter implements DeadLetterWriter {
       throw failure(this.#path, problem);
     }
 
-    return ["letters", Buffer.from(basename(this.#path))];
+    // The mark names each file that the next start must not remove.
+    return ["letters", Buffer.from([...this.#store.unsettled, basename(this.#path)].join(" "))];
   }
 
   settle(): void {
@@ -179,7 +211,8 @@ class DeadLetterFileWriter implements DeadLetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // Ignore the error: the next start renames the file, because the timeline's mark names it.
+      // The next start renames the file, because the timeline's mark names it, or the next `commit` does.
+      this.#store.unsettled.add(basename(this.#path));
     }
   }
 
@@ -202,8 +235,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
   #opened(): number {
     if (this.#descriptor !== null) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
-    const { maxBytes, folder } = this.#store;
-    this.#room = Math.max(0, maxBytes - folder.bytes - DEAD_LETTERS_MAGIC.length);
+    this.#room = Math.max(0, this.#maxBytes - this.#store.folder.bytes - DEAD_LETTERS_MAGIC.length);
     this.#descriptor = openSync(this.#path + PARTIAL, "wx", FILE_MODE);
     this.#write(this.#descriptor, [DEAD_LETTERS_MAGIC]);
     return this.#descriptor;
@@ -236,7 +268,7 @@ export class DeadLettersNotStored extends Error {
 
 const failure = (path: string, problem: unknown) =>
   new DeadLettersNotStored(
-    `the entries that the snapshot may not contain cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
+    `dead letters cannot be stored in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
     { cause: problem },
   );
 

@@ -20,7 +20,9 @@ import {
 import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
 import {
   bytesOfHex,
+  commandsIn,
   ENTRY_ORDER_KEY_BYTES,
+  type Envelope,
   HASH_BYTES,
   hexOf,
 } from "../../../protocol/version-2/envelope.js";
@@ -32,11 +34,11 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { DigestIndex } from "../../timeline/compare/digest-index.js";
-import { readOrderKey } from "../../timeline/entries/entry.js";
+import { type Entry, readOrderKey } from "../../timeline/entries/entry.js";
 import { RecallFailure, Recalls } from "../../timeline/history-fold.js";
 import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/rules.js";
 import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
-import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
+import { type DeadLetter, type DeadLetterFolder, deadUnitsOf } from "../dead-letters/dead-letter-folder.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { type FoldMirror, repairMirror } from "./fold-mirror.js";
@@ -247,9 +249,15 @@ function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null
       signer: entry === null ? NIL : bulk(hexOf(entry.envelope.key)),
       label: bulk(entry === null ? "" : (ring.find(entry.envelope.key)?.label ?? "")),
       db: entry === null ? NIL : integer(entry.envelope.db),
-      commands: entry === null ? NIL : shownCommands(readEntryBody(entry.body).commands),
+      commands: entry === null ? NIL : shownCommands(deadCommandsOf(entry, deadLetter)),
     }),
   );
+}
+
+/** Returns the commands of an entry that are dead letters. */
+function deadCommandsOf({ body }: Entry, deadLetter: DeadLetter): Envelope["commands"] {
+  const envelope = readEntryBody(body);
+  return deadUnitsOf(envelope, deadLetter).flatMap((unit) => commandsIn(envelope, unit));
 }
 
 /** Returns the figures as a map, in the table's order. */

@@ -59,10 +59,13 @@ const doubtful = deadLetter(4, [["INCR", "doubtful"]]);
 const conditional = deadLetter(5, [["SET", "there", "late"]], { if: [{ db: 0, key: "there", writer: "" }] });
 const wrong = deadLetter(6, [["INCR", "list"]]);
 
-async function keep(deadLetters: readonly (readonly [Entry, DeadLetterReason])[]): Promise<void> {
+async function keep(
+  deadLetters: readonly (readonly [Entry, DeadLetterReason])[],
+  units: readonly number[] | null = null,
+): Promise<void> {
   const writer = new DeadLetterStore(data, 1e6).open(AT);
   for (const [entry, reason] of deadLetters)
-    writer.store(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
+    writer.store(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason, units);
   await writer.commit();
   writer.settle();
 }
@@ -177,7 +180,7 @@ test("--all writes only dead letters that are certainly missing, in their order"
   const { stdout: json, code: waiting } = await writeAgain("--all", "--json");
   assert.deepEqual(
     [waiting, JSON.parse(json.trimEnd().split("\n").at(-1) ?? "")],
-    [1, { waiting: 2, possible: 1 }],
+    [1, { waiting: 2, possible: 1, void: 0 }],
   );
 
   const doubted = await writeAgain(shortId(doubtful));
@@ -330,6 +333,68 @@ test("each unit of a letter on which members had to decide is written again with
   assert.equal(await client.send("MGET unit:d unit:e"), "1\n");
   await writeAgain(shortId(failing), "--anyway");
   assert.equal(await client.send("MGET unit:d unit:e"), "1\n", "its condition does not hold any longer");
+});
+
+test("only void units of an envelope are shown, and written again, each by itself, and not by --all", async () => {
+  const commands = [
+    ["INCR", "void:a"],
+    ["INCR", "void:kept"],
+    ["INCR", "void:b"],
+    ["SET", "void:c", "1"],
+    ["INCR", "void:kept"],
+  ];
+  const choices = new Map([[4, ["kept"]]]);
+  const letter = deadLetter(21, commands, { units: [1, 1, 2, 1], choices });
+  await keep([[letter, "void"]], [0, 2]);
+
+  const listed = await runDeadLetters("list");
+  assert.match(listed.stdout, new RegExp(`${shortId(letter)} .* waiting +void +INCR void:a and 2 more\n`));
+  const shown = await runDeadLetters("show", shortId(letter));
+  assert.match(
+    shown.stdout,
+    /units +of 1, 2 commands, each in one step\ncommand +INCR void:a\ncommand +INCR void:b\ncommand +SET void:c 1\n\n$/,
+  );
+
+  const all = await writeAgain("--all");
+  assert.equal(all.code, 1);
+  assert.match(
+    all.stdout,
+    /of which 1 are on each member \(void\): write by id with --anyway from one folder/,
+  );
+  const named = await writeAgain(shortId(letter));
+  assert.match(
+    named.stderr,
+    /each member has it: write it from one folder, and remove it from the other ones/,
+  );
+  assert.equal(await client.send("EXISTS void:a"), "0");
+
+  const { code, stdout, stderr } = await writeAgain(shortId(letter), "--anyway");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`^${shortId(letter)} written again: 1, 1, OK\n`));
+  assert.equal(await client.send("MGET void:a void:b void:c void:kept"), "1\n1\n1\n");
+});
+
+test("conditions and what was taken belong to the void units that are written again", async () => {
+  const commands = [
+    ["SET", "cond:plain", "1"],
+    ["SET", "cond:a", "1"],
+    ["LPOP", "cond:list"],
+  ];
+  const ifs = new Map([
+    [0, [{ db: 0, key: "cond:plain", writer: "" }]],
+    [1, [{ db: 0, key: "cond:a", writer: "" }]],
+  ]);
+  const choices = new Map([[2, ["x"]]]);
+  const letter = deadLetter(22, commands, { ifs, choices, decide: true });
+  await keep([[letter, "void"]], [1, 2]);
+
+  const [line] = (await runDeadLetters("show", shortId(letter), "--json")).stdout.split("\n");
+  const { envelope } = JSON.parse(line ?? "");
+  assert.deepEqual(
+    [envelope.conditions.map((one: { unit: number }) => one.unit), envelope.choices[0]?.index],
+    [[0], 1],
+  );
+  assert.match((await writeAgain(shortId(letter), "--anyway")).stdout, /written again: OK, \(nil\)/);
 });
 
 /** Creates the data folder of a daemon. @param mark  what the daemon has recorded of its state and its admission */

@@ -8,6 +8,7 @@ import {
   DeadLetterFolder,
   DeadLettersNotWritten,
   deadLettersFolder,
+  deadUnitsOf,
   type UnreadDeadLetters,
 } from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import {
@@ -29,6 +30,7 @@ import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Condition,
+  commandsIn,
   dateText,
   ENTRY_ORDER_KEY_BYTES,
   hexOf,
@@ -61,7 +63,7 @@ export interface DeadLetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
-  /** Whether the members of a list had to decide on its units. */
+  /** Whether the members of a list have to decide on its units, each by itself. */
   readonly decide: boolean;
   /** The number of commands of each unit, if there are several units of which some have several commands; else null. */
   readonly units: readonly number[] | null;
@@ -77,7 +79,7 @@ export interface DeadLetterEnvelope {
   }[];
   /** Number of commands. */
   readonly count: number;
-  /** The commands; in a list only the beginning of the first command. */
+  /** The commands of the units that are dead letters; in a list only the beginning of the first command. */
   readonly commands: readonly (readonly Buffer[])[];
   /** What commands took at the daemon that answered them, as it has recorded it; empty if it has recorded nothing. */
   readonly choices: readonly {
@@ -173,6 +175,8 @@ export interface WaitingDeadLetters {
   readonly count: number;
   /** The number of these that may be in the state. */
   readonly possible: number;
+  /** The number of these that each member has, because they write decided keys without a decision. */
+  readonly void: number;
 }
 
 /**
@@ -212,10 +216,9 @@ export function writeDeadLettersAgain(
     }
 
     const waiting = folder.list().deadLetters.filter(({ state }) => state !== "written");
-    return {
-      count: waiting.length,
-      possible: waiting.filter(({ reason }) => reason === "possible").length,
-    };
+    const voids = waiting.filter(isOfVoids);
+    const possible = waiting.filter((one) => one.reason === "possible" && !isOfVoids(one));
+    return { count: waiting.length, possible: possible.length, void: voids.length };
   });
 }
 
@@ -231,12 +234,23 @@ async function daemonFolder(flags: FolderFlags): Promise<string> {
 
 function listedDeadLetter(deadLetter: DeadLetter, entry: Entry | null, isBrief: boolean): ListedDeadLetter {
   const { orderKey, from, to, reason, state, since, file } = deadLetter;
-  const envelope = entry === null ? null : deadLetterEnvelope(entry, isBrief);
+  const envelope = entry === null ? null : deadLetterEnvelope(entry, deadLetter, isBrief);
   return { id: hexOf(orderKey.id), at: orderKey.at, bytes: to - from, reason, state, since, file, envelope };
 }
 
-function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEnvelope {
-  const { key, as, db, multi, decide, units, commands } = envelope;
+function deadLetterEnvelope(
+  { envelope }: Entry,
+  deadLetter: DeadLetter,
+  isBrief: boolean,
+): DeadLetterEnvelope {
+  const { key, as, db, multi } = envelope;
+  const dead = deadUnitsOf(envelope, deadLetter);
+  const commands = dead.flatMap((unit) => commandsIn(envelope, unit));
+  const lengths = dead.map(({ length }) => length);
+  const indexes = dead.flatMap(({ index, length }) => Array.from({ length }, (_, i) => index + i));
+  /** The indexes that commands of the envelope have among `commands`. */
+  const shownAt = new Map(indexes.map((index, at) => [index, at]));
+
   const brief = commands
     .slice(0, 1)
     .map((argv) => argv.slice(0, MAX_BRIEF_ARGUMENTS).map((word) => word.slice(0, MAX_BRIEF_BYTES)));
@@ -245,19 +259,25 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     as: as === null ? null : bytes(as),
     db,
     multi,
-    decide,
-    units,
+    decide: envelope.decide || isOfVoids(deadLetter),
+    units: multi || lengths.every((length) => length === 1) ? null : lengths,
     conditions: [
       ...(envelope.if ?? []).map((condition) => listedCondition(condition, null)),
       ...[...(envelope.ifs ?? [])].flatMap(([unit, conditions]) =>
-        conditions.map((condition) => listedCondition(condition, unit)),
+        conditions.flatMap((condition) => {
+          const at = shownAt.get(unit);
+          return at === undefined ? [] : listedCondition(condition, at);
+        }),
       ),
     ],
     count: commands.length,
     commands: (isBrief ? brief : commands).map((argv) => argv.map(bytes)),
     choices: isBrief
       ? []
-      : [...(envelope.choices ?? [])].map(([index, took]) => ({ index, took: took.map(bytes) })),
+      : [...(envelope.choices ?? [])].flatMap(([index, took]) => {
+          const at = shownAt.get(index);
+          return at === undefined ? [] : { index: at, took: took.map(bytes) };
+        }),
   };
 }
 
@@ -304,11 +324,17 @@ function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): D
   return deadLetters.filter((deadLetter) => found.has(deadLetter));
 }
 
+/** Whether a dead letter is a write to decided keys without a decision, which each member has. */
+const isOfVoids = ({ units }: Pick<DeadLetter, "units">): boolean => units !== null;
+
 /** Returns why a dead letter may not be written again without confirmation, or null if it may. */
-function reasonNotToWrite({ state, reason, since }: DeadLetter): string | null {
+function reasonNotToWrite(deadLetter: DeadLetter): string | null {
+  const { state, reason, since } = deadLetter;
   const when = since === null ? "" : ` at ${dateText(since)}`;
   if (state === "written") return `it was written again${when}`;
   if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
+  if (isOfVoids(deadLetter))
+    return "each member has it: write it from one folder, and remove it from the other ones";
   return reason === "possible" ? "the state may contain it: check that first" : null;
 }
 

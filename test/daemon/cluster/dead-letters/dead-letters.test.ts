@@ -6,9 +6,12 @@ import assert from "node:assert/strict";
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -121,6 +124,61 @@ test("a crash leaves no letter before the timeline's mark is on the disk, and al
   assert.equal(readdirSync(path).length, 1);
 });
 
+test("the timeline's mark names each file that could not be settled, also after a start", async () => {
+  using data = makeFolder();
+  const entries = some(4);
+  const stored = async (deadLetters: DeadLetterStore, prepare: (name: string) => void = () => {}) => {
+    const writer = deadLetters.open(CUT_AT);
+    keep(writer, entries.splice(0, 1));
+    const mark = await writer.commit();
+    prepare(mark?.[1].toString() ?? "");
+    writer.settle();
+    return mark;
+  };
+
+  // Its name is taken while two more files are written, with a start in between.
+  const first = deadLettersIn(data.path);
+  let blocked = "";
+  await stored(first, (name) => {
+    blocked = join(data.path, "dead-letters", `${name}.letters`);
+    mkdirSync(blocked);
+  });
+  const second = deadLettersIn(data.path);
+  const warnings: object[] = [];
+  second.decide(markOf(await stored(first)), { ...quiet, warn: (facts) => void warnings.push(facts) });
+  assert.deepEqual(warnings, [{ file: blocked.replace(".letters", ".undecided") }]);
+  const mark = await stored(second);
+
+  rmdirSync(blocked);
+  const third = deadLettersIn(data.path);
+  third.decide(markOf(mark), quiet);
+  assert.deepEqual(
+    third.folder.list().deadLetters.map(({ state }) => state),
+    ["waiting", "waiting", "waiting"],
+  );
+
+  // A file that is gone prevents nothing.
+  await stored(third, (name) => unlinkSync(join(data.path, "dead-letters", `${name}.undecided`)));
+  assert.equal(third.unsettled.size, 1);
+  third.settleAll();
+  assert.equal(third.unsettled.size, 0);
+});
+
+test("an entry that was stored as possible, and then as void, is listed as void", async () => {
+  for (const reasons of [
+    ["possible", "void"],
+    ["void", "possible"],
+  ] as const) {
+    using data = makeFolder();
+    const [entry] = some(1) as [Entry];
+    for (const reason of reasons) await keepAll(deadLettersIn(data.path), [entry], reason);
+    assert.deepEqual(
+      new DeadLetterFolder(data.path).list().deadLetters.map(({ reason }) => reason),
+      ["void"],
+    );
+  }
+});
+
 test("a full disk is reported, and no partial file remains", async () => {
   using data = makeFolder();
   let room = 300;
@@ -133,7 +191,7 @@ test("a full disk is reported, and no partial file remains", async () => {
   const writer = new DeadLetterStore(data.path, MEBIBYTE, write).open(CUT_AT);
   assert.throws(
     () => keep(writer, some(5)),
-    /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): free space/,
+    /dead letters cannot be stored in .*dead-letters \(ENOSPC\): free space/,
   );
   writer.discard();
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")), []);
@@ -143,7 +201,7 @@ test("a folder that cannot be created is reported", () => {
   using data = makeFolder();
   writeFileSync(join(data.path, "dead-letters"), "a file");
   const deadLetters = deadLettersIn(data.path);
-  assert.throws(() => keep(deadLetters.open(CUT_AT), some(1)), /cannot be stored as dead letters/);
+  assert.throws(() => keep(deadLetters.open(CUT_AT), some(1)), /dead letters cannot be stored/);
   const warnings: string[] = [];
   deadLetters.decide(markOf(null), { ...quiet, warn: (_, line) => void warnings.push(line) });
   assert.equal(warnings.length, 1);
@@ -211,12 +269,48 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   );
 });
 
+test("a letter names the units that are dead letters, and a head with other units is damaged", async () => {
+  using data = makeFolder();
+  const [first, second] = some(2) as [Entry, Entry];
+  const writer = deadLettersIn(data.path).open(CUT_AT);
+  const storedValue = (entry: Entry) => writeValue(entry.body, entry.signature);
+  writer.store(writeOrderKey(orderKeyOf(first)), storedValue(first), "void", [0, 70_000]);
+  writer.store(writeOrderKey(orderKeyOf(second)), storedValue(second), "missing");
+  await writer.commit();
+  writer.settle();
+
+  const folder = new DeadLetterFolder(data.path);
+  const [letter] = folder.list().deadLetters;
+  assert.deepEqual(
+    folder.list().deadLetters.map(({ reason, units }) => [reason, units]),
+    [
+      ["void", [0, 70_000]],
+      ["missing", null],
+    ],
+  );
+  assert.deepEqual(folder.entry(letter ?? assert.fail()), first);
+
+  const file = writer.figures.file ?? assert.fail();
+  const intact = readFileSync(file);
+  for (let at = letter?.from ?? 0; at < (letter?.valueFrom ?? 0); at++) {
+    const bytes = Buffer.from(intact);
+    bytes[at] = (bytes[at] as number) ^ 0x81;
+    writeFileSync(file, bytes);
+    const { deadLetters, unread } = folder.list();
+    assert.deepEqual(
+      [deadLetters.length, unread[0]?.bytes],
+      [0, intact.length - DEAD_LETTERS_MAGIC.length],
+      `byte ${at}`,
+    );
+  }
+});
+
 test("a file of another format is reported with both numbers, and never changed, renamed or removed", async () => {
   using data = makeFolder();
   const own = some(2);
   const file = await keepAll(deadLettersIn(data.path), own);
   const later = readFileSync(file);
-  later[DEAD_LETTERS_MAGIC.length - 1] = "2".charCodeAt(0);
+  later[DEAD_LETTERS_MAGIC.length - 1] = "1".charCodeAt(0);
 
   const folder = new DeadLetterFolder(data.path);
   const names = ["later.letters", "later.undecided", "later.partial", "marked.undecided"];
@@ -231,7 +325,7 @@ test("a file of another format is reported with both numbers, and never changed,
 
   const { deadLetters, unread } = folder.list();
   const reason =
-    "it has format 2, and this program reads only format 1; it was not changed: use the version of dbsync that wrote it";
+    "it has format 1, and this program reads only format 2; it was not changed: use the version of dbsync that wrote it";
   assert.deepEqual(
     unread.map((one) => [basename(one.file), one.bytes, one.reason]),
     ["later.letters", "later.undecided", "marked.undecided"].map((name) => [name, later.length, reason]),
@@ -359,6 +453,23 @@ test("a letter in a decided and an undecided file is listed once, from the decid
   assert.ok(existsSync(file));
   appendFileSync(join(data.path, "dead-letters", "of another program"), "x");
   assert.equal(new DeadLetterFolder(data.path).list().deadLetters.length, 1);
+});
+
+test("TIMELINE DEADLETTERS shows only the commands of the units that are dead letters", async () => {
+  using data = makeFolder();
+  const deadLetters = deadLettersIn(data.path);
+  const [entry] = some(1) as [Entry];
+  for (const units of [[0], [1]]) {
+    const writer = deadLetters.open(CUT_AT);
+    writer.store(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), "void", units);
+    await writer.commit();
+    writer.settle();
+    const ring = double<KeyRing>({ find: () => undefined });
+    const reply = writeReply(deadLettersReply(["TIMELINE", "DEADLETTERS"], deadLetters.folder, ring));
+    assert.equal(/SET\r\n\$2\r\nk0/.test(reply), units[0] === 0);
+    assert.match(reply, /void/);
+    deadLetters.folder.remove(deadLetters.folder.list().deadLetters);
+  }
 });
 
 test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and does not read long ones", async () => {
