@@ -9,6 +9,7 @@ import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
 import type { EntryStore } from "./entry-store.js";
 import { Fold, type FoldedEntry, trim } from "./fold/fold.js";
+import { appliesAt } from "./fold/semantics-standstill.js";
 import type { TimelineParts } from "./timeline-environment.js";
 import { FOLD_AHEAD_MS, UnfoldedEntries } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
@@ -49,6 +50,11 @@ export class ServingFold {
   /** Whether entries are merged into the fold as they arrive. */
   get isServing(): boolean {
     return this.isOpen && !this.refolding.isRunning && this.fold.missingCode === null;
+  }
+
+  /** Whether the state includes everything that is stored and dated up to a time. */
+  isFolded(at: number): boolean {
+    return this.isServing && this.waiting.hasNoneUpTo(at) && appliesAt(this.fold, at);
   }
 
   /**

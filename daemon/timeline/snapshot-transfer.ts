@@ -23,6 +23,7 @@ import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-stores.js";
 import { LaterSteps, type TimelineParts } from "./timeline-environment.js";
+import type { VoidLetters } from "./void-letters.js";
 
 /** Milliseconds for which no entries are removed after a call of `hold`. */
 const HOLD_MS = 5000;
@@ -63,6 +64,14 @@ interface Arrived {
   readonly handlers: AdoptionHandlers;
 }
 
+/** The parts of the timeline whose state a snapshot replaces. */
+interface TransferParts {
+  readonly folding: ServingFold;
+  readonly retention: Retention;
+  readonly voidLetters: VoidLetters;
+  readonly failure: DiskFailure;
+}
+
 export class SnapshotTransfer {
   /**
    * The number of times that a member's snapshot has replaced the entries here. After each
@@ -72,16 +81,18 @@ export class SnapshotTransfer {
   readonly #parts: TimelineParts;
   readonly #folding: ServingFold;
   readonly #retention: Retention;
+  readonly #voidLetters: VoidLetters;
   readonly #failure: DiskFailure;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #retainsFrom = Number.POSITIVE_INFINITY;
   readonly #later: LaterSteps;
 
-  constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: DiskFailure) {
+  constructor(parts: TimelineParts, { folding, retention, voidLetters, failure }: TransferParts) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
     this.#folding = folding;
     this.#retention = retention;
+    this.#voidLetters = voidLetters;
     this.#failure = failure;
   }
 
@@ -233,9 +244,10 @@ export class SnapshotTransfer {
     await this.#folding.open(index);
   }
 
-  /** Waits until no refold runs and everything is on the disk. */
+  /** Waits until no refold runs, no dead letters are being stored, and everything is on the disk. */
   async #becomeIdle(): Promise<void> {
     const { soon, storage } = this.#parts;
+    await this.#voidLetters.idle();
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
       // The refold waits for the disk too. Without this wait, the loop would only burn CPU until the disk is ready.
       await storage.flushed();

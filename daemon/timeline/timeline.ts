@@ -30,7 +30,7 @@ import { touchTest } from "./fold/changed-keys.js";
 import { admit, unmetNow } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import { exceedsUndecided, outcomesInTurn } from "./fold/outcomes-in-turn.js";
-import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
+import { limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";
 import { Retention } from "./retention.js";
@@ -39,6 +39,7 @@ import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
 import type { AcceptOutcome, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
+import { VoidLetters } from "./void-letters.js";
 import { Watermark } from "./watermark.js";
 
 /** Expired keys that are dropped in one tick. */
@@ -63,6 +64,7 @@ export class Timeline {
   readonly #refolding: BackgroundRefold;
   readonly #retention: Retention;
   readonly #late: LateMerges;
+  readonly voidLetters: VoidLetters;
   readonly waiting: UnfoldedEntries;
   readonly forgotten: ForgottenAnswers;
   /** Snapshots for members that are missing pruned entries. */
@@ -89,7 +91,13 @@ export class Timeline {
 
     this.#retention = new Retention(parts, this.#entryStore);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
-    this.handover = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
+    this.voidLetters = new VoidLetters(parts, this.#folding, this.#failure);
+    this.handover = new SnapshotTransfer(parts, {
+      folding: this.#folding,
+      retention: this.#retention,
+      voidLetters: this.voidLetters,
+      failure: this.#failure,
+    });
     this.damagedEntries = new DamagedEntries(parts, this.#folding, this.#late);
     this.digests = new StateDigests(this.#folding);
   }
@@ -102,7 +110,7 @@ export class Timeline {
   /** Resolves when everything is on disk. */
   async stop(): Promise<void> {
     this.#folding.isOpen = false;
-    for (const part of [this.#refolding, this.handover, this.damagedEntries]) part.stop();
+    for (const part of [this.#refolding, this.handover, this.damagedEntries, this.voidLetters]) part.stop();
     if (this.failure === null) await this.#parts.storage.flushed().catch(() => {});
     await this.#entryStore.making?.stop();
     await this.#parts.storage.close();
@@ -170,9 +178,7 @@ export class Timeline {
   }
 
   /** Whether the state includes everything that is stored and dated up to a time. */
-  isFolded(at: number): boolean {
-    return this.#folding.isServing && this.waiting.hasNoneUpTo(at) && appliesAt(this.#folding.fold, at);
-  }
+  isFolded = (at: number): boolean => this.#folding.isFolded(at);
 
   /** Whether an entry is stored, and the state includes it. */
   hasFolded = (orderKey: OrderKey): boolean =>
@@ -354,7 +360,7 @@ export class Timeline {
 
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...limitToEnd(this.#folding.fold, this.#dates.finalTo),
+      ...limitToEnd(this.#folding.fold, this.#dates.finalTo, this.voidLetters.snapshotsTo),
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       retainsFrom: this.handover.retainsFrom,

@@ -779,7 +779,7 @@ const OF_DATA = {
   },
   deadLetters: {
     when: ({ deadLetters: count }) => count > 0 && [[count, count === 1 ? "letter" : "letters"]],
-    says: "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
+    says: "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member, or that write decided keys without a decision",
     fix: "run dbsync dead-letters list there, then write them again or remove them",
     severity: "problem",
     alarm: "DbsyncDeadLetters",

@@ -7,6 +7,7 @@ const FOLD = "test/daemon/timeline/fold/decided-keys.test.js";
 const ENTRIES = "test/daemon/cluster/replica/check-entry.test.js";
 const PATH = "test/daemon/cluster/replica/decided-keys.test.js";
 const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
+const VOIDS = "test/daemon/timeline/void-letters.test.js";
 const LATEST = "test/daemon/cluster/peers/finality/latest-taken.test.js";
 const BEGINNINGS = "test/daemon/cluster/peers/decisions/pattern-beginnings.test.js";
 
@@ -376,10 +377,136 @@ export const decidedKeyMutants: readonly Mutant[] = [
     test: MAKING,
   },
   {
+    name: "void letters: a daemon does not learn what is final",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "this.timeline.voidLetters.tick(this.#members?.stablePoint ?? 0);",
+    replace: ";",
+    test: "test/daemon/cluster/node/cluster-node.test.js",
+  },
+  {
+    name: "void letters: a unit that is no longer void becomes a dead letter",
+    file: "daemon/timeline/fold/fold.js",
+    find: "this.voids.remove(unit);",
+    replace: "",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: what its signer was not permitted to write becomes a dead letter",
+    file: "daemon/timeline/fold/void-units.js",
+    find: "export const isVoidAnswer = ({ reply }) => reply === VOID;",
+    replace: "export const isVoidAnswer = ({ outcome }) => outcome === 'denied';",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a write becomes a dead letter before its position is final",
+    file: "daemon/timeline/void-letters.js",
+    find: "voids.upTo(dueTo)",
+    replace: "voids.upTo(Infinity)",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a snapshot contains writes that are not stored yet",
+    file: "daemon/timeline/fold/semantics-standstill.js",
+    find: "const to = end === null ? limit : Math.min(limit, end.at - 1);",
+    replace: "const to = end === null ? Infinity : Math.min(limit, end.at - 1);",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a restart stores them again",
+    file: "daemon/timeline/void-letters.js",
+    find: "this.#storedTo = mark === null ? null : Number(mark.readBigUInt64BE());",
+    replace: "this.#storedTo = mark === null ? null : 0;",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a new member stores what the other ones have stored before",
+    file: "daemon/timeline/void-letters.js",
+    find: "this.#storedTo = finalTo;",
+    replace: "this.#storedTo = -1;",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: all units of an entry are stored",
+    file: "daemon/timeline/void-letters.js",
+    find: ': "void", units }',
+    replace: ': "void", units: null }',
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a crash drops a file whose writes are never stored again",
+    file: "daemon/timeline/void-letters.js",
+    find: "[markOf(storedTo)] : [markOf(storedTo), mark]",
+    replace: "[markOf(storedTo)] : [markOf(storedTo)]",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a snapshot is adopted while they are being stored",
+    file: "daemon/timeline/snapshot-transfer.js",
+    find: "await this.#voidLetters.idle();",
+    replace: "",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: they take the room of all dead letters",
+    file: "daemon/timeline/void-letters.js",
+    find: "const SHARE = 0.5;",
+    replace: "const SHARE = 1;",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: one whose signer's key was revoked becomes a dead letter",
+    file: "daemon/timeline/fold/fold.js",
+    find: "if (isVoid(unit, ring.patternsAt(unit)))",
+    replace: "if (false)",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a malformed unit becomes a dead letter",
+    file: "daemon/timeline/fold/apply-unit.js",
+    find: "unit.isRunnable && isVoid(unit, patterns)",
+    replace: "isVoid(unit, patterns)",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: snapshots wait without an end",
+    file: "daemon/timeline/void-letters.js",
+    find: "uptime() < this.#waitsUntil ?",
+    replace: "true ?",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a member that lies causes many files",
+    file: "daemon/timeline/void-letters.js",
+    find: "this.#stored(STORE_EVERY_MS)",
+    replace: "this.#stored(RETRY_EVERY_MS)",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: the units of an entry take no room",
+    file: "daemon/timeline/fold/void-units.js",
+    find: "(known === undefined ? 1 : 0) + (units.has(index) ? 0 : 1)",
+    replace: "known === undefined ? 2 : 0",
+    test: VOIDS,
+  },
+  {
+    name: "void letters: a snapshot contains writes for which there was no room",
+    file: "daemon/timeline/fold/void-units.js",
+    find: "this.forgottenTo > at ? at + 1 :",
+    replace: "",
+    test: VOIDS,
+  },
+  {
     name: "dead letters: a start removes a file that was not settled",
     file: "daemon/cluster/dead-letters/dead-letter-store.js",
     find: "[...this.#store.unsettled, basename(this.#path)]",
     replace: "[basename(this.#path)]",
     test: "test/daemon/cluster/dead-letters/dead-letters.test.js",
+  },
+  {
+    name: "void letters: what was stored as possible is stored again by each refold",
+    file: "daemon/timeline/void-letters.js",
+    find: "this.#possible.set(id, at);",
+    replace: "",
+    test: VOIDS,
   },
 ];

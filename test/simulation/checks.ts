@@ -13,6 +13,7 @@ import { wrongAcknowledgements } from "./acknowledged.js";
 import { firstKeys, ringOf, shortId } from "./cast.js";
 import type { Outcomes } from "./decisions.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
+import { wrongVoidLetters } from "./lists/simulated-dead-letters.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { wrongOnDecidedKeys } from "./patterns.js";
 import { isExcused } from "./stable-promises.js";
@@ -260,6 +261,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   problems.push(...ledger.decisions.broken(outcomes, settings.byzantine !== null));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...wrongOnDecidedKeys(world, entries, oracle, outcomes));
+  problems.push(...wrongVoidLetters(world, entries, oracle));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
 }

@@ -20,7 +20,7 @@ import { randomBytes, ringOf, shortId } from "./cast.js";
 import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
-import { openDeadLettersOf } from "./lists/simulated-dead-letters.js";
+import { noteVoidsFrom, openDeadLettersOf } from "./lists/simulated-dead-letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { isSignedBy, sha256, signatureOf } from "./signatures.js";
@@ -317,7 +317,11 @@ export function startDaemon(host: Host, world: World): Daemon {
         host.disk.held().map((orderKey) => orderKey.slice(10)),
       );
 
-      every(TIMELINE_TICK_MS, () => timeline.tick());
+      every(TIMELINE_TICK_MS, () => {
+        timeline.tick();
+        timeline.voidLetters.tick(peering.stablePoint);
+        noteVoidsFrom(host.disk);
+      });
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
       const beginningWatch = new BeginningWatch(host, world);
       const comparisonWatch = new ComparisonWatch(host, world);

@@ -3,6 +3,7 @@
  * remaining writes, each complete or not at all. Bytes rot, and the disk can be full or slow.
  */
 
+import type { DeadLetterToStore } from "../../daemon/timeline/dead-letters.js";
 import { firstOrderKeyBytes } from "../../daemon/timeline/entries/entry.js";
 import type { Mark, MarkName, Storage } from "../../daemon/timeline/entries/storage.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -12,6 +13,9 @@ import type { Processor, Scheduler } from "./scheduler.js";
 
 /** The points of a disk operation at which a run may crash the daemon. */
 export type DiskMoment = "before put" | "after put" | "before sync" | "after sync";
+
+/** The units that are dead letters, by the order keys of their entries; null: all units of the entry. */
+export type SimulatedLetters = ReadonlyMap<ByteString, DeadLetterToStore["units"]>;
 
 /** The data that a member's snapshot has replaced, as it was put aside. */
 export interface KeptAside {
@@ -34,10 +38,12 @@ export class Disk {
   readonly replaced = new Map<number, () => void>();
   /** Data that was put aside, until an operator removes it. */
   readonly asides: KeptAside[] = [];
-  /** The order keys of entries stored as undecided dead letters, by file name. */
-  readonly undecided = new Map<string, ReadonlySet<ByteString>>();
+  /** Undecided dead letters, by file name. */
+  readonly undecided = new Map<string, SimulatedLetters>();
   /** Dead letters, until an operator removes them. */
-  readonly deadLetters = new Set<ByteString>();
+  readonly deadLetters = new Map<ByteString, DeadLetterToStore["units"]>();
+  /** The date up to which the daemon has left void writes to the members that reported before it. */
+  voidsFrom = Number.POSITIVE_INFINITY;
   /** The order keys that must be among the dead letters, unless the entry is still here. */
   readonly requiredDeadLetters = new Set<ByteString>();
   /** Whether one of the snapshots came from a member. */
@@ -155,6 +161,7 @@ export class Disk {
 
   wipe(): void {
     this.#folder++;
+    this.voidsFrom = Number.POSITIVE_INFINITY;
     this.unsynced.length = 0;
     this.entries.clear();
     this.marks.clear();

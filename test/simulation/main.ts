@@ -39,6 +39,7 @@ const FIGURES = [
   "lists",
   "pruned",
   "compared",
+  "voids",
   "redone",
   "healedAfter",
 ] as const;

@@ -43,7 +43,8 @@ function undecidedWrite(host: Host, { genesis, ledger, random, settings }: World
     ["FLUSHALL"],
     ["SET", `plain:x${random.below(2)}`, "of the liar"],
   ];
-  const entry = sign(host.identity, header, [random.oneOf(commands)]);
+  const several = Array.from({ length: 1 + random.below(3) }, () => random.oneOf(commands));
+  const entry = sign(host.identity, header, several);
   ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [] });
   return entry;
 }

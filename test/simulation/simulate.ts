@@ -25,6 +25,7 @@ import { Ledger } from "./ledger.js";
 import { isInEach } from "./lists/known-lists.js";
 import { brokenLists } from "./lists/list-checks.js";
 import { ListWork } from "./lists/list-work.js";
+import { voidLettersOf } from "./lists/simulated-dead-letters.js";
 import { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { PatternWork } from "./patterns.js";
@@ -78,6 +79,8 @@ export interface Verdict {
   readonly pruned: number;
   /** The number of comparisons of members' states. */
   readonly compared: number;
+  /** The number of dead letters of void writes on all hosts. */
+  readonly voids: number;
   /** The number of units that were undone and applied again. */
   readonly redone: number;
   /** Simulated milliseconds from the last fault until all daemons were equal. */
@@ -204,6 +207,7 @@ export async function simulate(
     lists: Object.values(ledger.lists).reduce((sum, count) => sum + count, 0),
     pruned: world.honest.filter(({ disk }) => disk.marks.has("pruned")).length,
     compared: ledger.compared,
+    voids: voidLettersOf(world),
     redone: hosts.reduce((sum, { daemon }) => sum + (daemon?.timeline.figures.redone ?? 0), 0),
     healedAfter: equalAt - healedAt,
   };

@@ -328,6 +328,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   #tickTimeline(): void {
     this.peering.watchClock();
     this.timeline.tick();
+    this.timeline.voidLetters.tick(this.#members?.stablePoint ?? 0);
     this.backend.tick();
     this.recording.logStandstill();
     this.recording.patternOrders.tick();

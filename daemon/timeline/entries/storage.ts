@@ -20,6 +20,7 @@ export type MarkName =
   | "signed-list"
   | "decisions"
   | "letters"
+  | "void"
   | "state"
   | "closed";
 

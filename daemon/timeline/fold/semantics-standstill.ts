@@ -29,10 +29,10 @@ export function standstillOf(fold: Fold): string | null {
 /** Whether the fold applies entries dated at a time. */
 export const appliesAt = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
-/** Limits `cutAt` and `finalTo` to the last date before the fold's end. */
-export function limitToEnd({ end, cutAt }: Fold, finalTo: number) {
-  if (end === null) return { cutAt, finalTo };
-  return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
+/** Limits `cutAt` and `finalTo` to the last date before the fold's end, and to `limit`. */
+export function limitToEnd({ end, cutAt }: Fold, finalTo: number, limit: number) {
+  const to = end === null ? limit : Math.min(limit, end.at - 1);
+  return { cutAt: Math.min(cutAt, to), finalTo: Math.min(finalTo, to) };
 }
 
 /** Returns the entries that the fold has applied; only their answers are results of the commands. */

@@ -240,7 +240,8 @@ class Founding {
     trace(odd.name, () => `the operator corrects: ${this.trouble}`);
     odd.kill("restarted by its operator");
     if (this.trouble === "other list" || this.trouble === "left out") {
-      for (const orderKey of [...odd.disk.held(), ...odd.disk.deadLetters]) ledger.putAside.add(orderKey);
+      for (const orderKey of [...odd.disk.held(), ...odd.disk.deadLetters.keys()])
+        ledger.putAside.add(orderKey);
       odd.wipe();
     }
     Object.assign(odd.options, { peers: null, cluster: null, hasData: true });

@@ -184,7 +184,8 @@ export class ListWork {
     if (host === undefined || host.daemon === null || heads.length === 0 || isInEach(heads, host)) return;
     if (!isRemoved(heads, host) && host.disk.held().length === 0) return;
     host.kill("its folder is replaced by an empty one");
-    for (const orderKey of [...host.disk.held(), ...host.disk.deadLetters]) ledger.putAside.add(orderKey);
+    for (const orderKey of [...host.disk.held(), ...host.disk.deadLetters.keys()])
+      ledger.putAside.add(orderKey);
     host.wipe();
     host.restartAfter(this.#random.oneOf([10, 1_000]));
   }

@@ -92,7 +92,7 @@ test("the first write of a client is stored in one step with the record that the
   }
 });
 
-test("a daemon has no members until it has a peer or a list, also after a restart", async () => {
+test("a daemon has no members until it has a peer or a list, also after a restart", async (t) => {
   using folder = makeFolder();
   const node = await open(folder.path);
   await node.start();
@@ -118,6 +118,12 @@ test("a daemon has no members until it has a peer or a list, also after a restar
     assert.ok(typeof outcome === "object" && "saved" in outcome, JSON.stringify(outcome));
     await outcome.saved;
     assert.equal(node.recording.state, "live");
+
+    const { mock } = t.mock.method(node.timeline.voidLetters, "tick", () => {});
+    Object.defineProperty(node.peering, "stablePoint", { value: 7 });
+    await until("the timeline knows what is final", () =>
+      mock.calls.some(({ arguments: [before] }) => before === 7),
+    );
   } finally {
     await node.stop();
   }
