@@ -3,9 +3,8 @@
  * This also holds after a restart. Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
  */
 
-import type { Storage } from "./entries/storage.js";
+import { dateMark, markedDate, type Storage } from "./entries/storage.js";
 
-const BYTES = 8;
 /**
  * Milliseconds by which the date on the disk is ahead of the closed dates, so that the disk has to be written only
  * about once in half of this time. After a restart, the first writes may be dated this far ahead.
@@ -25,8 +24,7 @@ export class OwnDates {
 
   constructor(storage: OwnDatesStorage) {
     this.#storage = storage;
-    const mark = storage.mark("closed");
-    this.closedTo = mark === null ? 0 : Number(mark.readBigUInt64BE());
+    this.closedTo = markedDate(storage, "closed") ?? 0;
     this.#reservedTo = this.closedTo;
     this.#renewedAbove = this.closedTo;
   }
@@ -48,9 +46,7 @@ export class OwnDates {
   #reserve(closed: number, to: number): void {
     this.#renewedAbove = Math.floor((closed + to) / 2);
     if (to <= this.#reservedTo) return;
-    const bytes = Buffer.alloc(BYTES);
-    bytes.writeBigUInt64BE(BigInt(to));
     this.#reservedTo = to;
-    this.#storage.put([], [["closed", bytes]]);
+    this.#storage.put([], [dateMark("closed", to)]);
   }
 }

@@ -7,7 +7,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { commitDeadLetters, type DeadLetterToStore, type OpenDeadLetters } from "./dead-letters.js";
 import type { DiskFailure } from "./disk-failure.js";
 import { type OrderKey, writeOrderKey } from "./entries/entry.js";
-import type { Mark } from "./entries/storage.js";
+import { dateMark, markedDate } from "./entries/storage.js";
 import type { VoidEntry, VoidUnits } from "./fold/void-units.js";
 import type { ServingFold } from "./serving-fold.js";
 import { LaterSteps, type TimelineParts } from "./timeline-environment.js";
@@ -28,7 +28,6 @@ const WAIT_MS = 600_000;
 const SHARE = 0.5;
 /** The maximum number of entries that a line of the log names. */
 const NAMED_MAX = 20;
-const DATE_BYTES = 8;
 
 export class VoidLetters {
   readonly #parts: TimelineParts;
@@ -55,8 +54,7 @@ export class VoidLetters {
     this.#parts = { ...parts, soon: this.#later.soon };
     this.#folding = folding;
     this.#failure = failure;
-    const mark = parts.storage.mark("void");
-    this.#storedTo = mark === null ? null : Number(mark.readBigUInt64BE());
+    this.#storedTo = markedDate(parts.storage, "void");
   }
 
   /** Stops without finishing: the next start finds the void writes again. */
@@ -97,7 +95,7 @@ export class VoidLetters {
     if (this.#storedTo === null) {
       // What was final before this daemon's first report is a dead letter of the members that reported then.
       if (finalTo < 0) return;
-      storage.put([], [markOf(finalTo)]);
+      storage.put([], [dateMark("void", finalTo)]);
       this.#storedTo = finalTo;
     }
 
@@ -139,7 +137,8 @@ export class VoidLetters {
     const writer = open(Math.floor(this.#parts.clock()), SHARE);
     const { mark, gone } = await commitDeadLetters(storage, writer, found, this.#parts);
     if (this.#later.isStopped) return writer.discard();
-    storage.put([], mark === null ? [markOf(storedTo)] : [markOf(storedTo), mark]);
+    const date = dateMark("void", storedTo);
+    storage.put([], mark === null ? [date] : [date, mark]);
     await storage.synced();
     writer.settle();
 
@@ -192,12 +191,6 @@ class FoundLetters implements Iterable<DeadLetterToStore> {
       yield { orderKey: writeOrderKey(orderKey), reason: at > this.#finalTo ? "possible" : "void", units };
     }
   }
-}
-
-function markOf(date: number): Mark {
-  const bytes = Buffer.alloc(DATE_BYTES);
-  bytes.writeBigUInt64BE(BigInt(date));
-  return ["void", bytes];
 }
 
 const VOID =

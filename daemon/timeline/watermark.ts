@@ -5,9 +5,9 @@
  */
 
 import type { DiskFailure } from "./disk-failure.js";
+import { dateMark, markedDate } from "./entries/storage.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
-const BYTES = 8;
 /** Milliseconds after which the clock raises the watermark again, and the watermark is published again. */
 const PUBLISH_EVERY_MS = 2000;
 
@@ -28,8 +28,7 @@ export class Watermark {
     this.#decided = decided;
     this.#parts = parts;
     this.#failure = failure;
-    const mark = parts.storage.mark("watermark");
-    this.value = mark === null ? 0 : Number(mark.readBigUInt64BE());
+    this.value = markedDate(parts.storage, "watermark") ?? 0;
     this.published = this.value;
   }
 
@@ -69,11 +68,8 @@ export class Watermark {
     const value = Math.min(this.value, Math.max(this.published, this.#decided.openDate - 1));
     if (this.#isWriting || this.published === value || isJoining()) return;
 
-    const bytes = Buffer.alloc(BYTES);
-    bytes.writeBigUInt64BE(BigInt(value));
-
     this.#isWriting = true;
-    storage.put([], [["watermark", bytes]]);
+    storage.put([], [dateMark("watermark", value)]);
     storage.synced().then(() => {
       this.#isWriting = false;
       this.published = value;

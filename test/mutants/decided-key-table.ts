@@ -414,8 +414,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "void letters: a restart stores them again",
     file: "daemon/timeline/void-letters.js",
-    find: "this.#storedTo = mark === null ? null : Number(mark.readBigUInt64BE());",
-    replace: "this.#storedTo = mark === null ? null : 0;",
+    find: 'this.#storedTo = markedDate(parts.storage, "void");',
+    replace: 'this.#storedTo = markedDate(parts.storage, "void") && 0;',
     test: VOIDS,
   },
   {
@@ -435,8 +435,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "void letters: a crash drops a file whose writes are never stored again",
     file: "daemon/timeline/void-letters.js",
-    find: "[markOf(storedTo)] : [markOf(storedTo), mark]",
-    replace: "[markOf(storedTo)] : [markOf(storedTo)]",
+    find: "[date] : [date, mark]",
+    replace: "[date] : [date]",
     test: VOIDS,
   },
   {

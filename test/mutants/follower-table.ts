@@ -21,7 +21,7 @@ export const followerMutants: readonly Mutant[] = [
   {
     name: "followers: a daemon forgets at a restart which dates it has closed",
     file: "daemon/timeline/own-dates.js",
-    find: "mark === null ? 0 : Number(mark.readBigUInt64BE())",
+    find: 'markedDate(storage, "closed") ?? 0',
     replace: "0",
     test: OWN,
   },

@@ -106,6 +106,21 @@ export interface Storage extends EntrySource, MarkSource {
 
 export type Mark = readonly [name: MarkName, value: Buffer];
 
+const DATE_BYTES = 8;
+
+/** Returns a mark that contains a date. @param date  milliseconds since 1970, an integer */
+export function dateMark(name: MarkName, date: number): Mark {
+  const bytes = Buffer.alloc(DATE_BYTES);
+  bytes.writeBigUInt64BE(BigInt(date));
+  return [name, bytes];
+}
+
+/** Returns the date that `dateMark` has written, in milliseconds since 1970, or null if the mark was never set. */
+export function markedDate(source: MarkSource, name: MarkName): number | null {
+  const mark = source.mark(name);
+  return mark === null ? null : Number(mark.readBigUInt64BE());
+}
+
 /** One change of the storage. Each put and each remove is a list of such operations, in the log and in LMDB. */
 export type StorageOperation =
   | { readonly kind: "put"; readonly orderKey: Buffer; readonly value: Buffer }
