@@ -105,11 +105,12 @@ export class VoidLetters {
     const isNext = firstAt > this.#firstAt || this.#firstAt === Number.POSITIVE_INFINITY;
     if (isNext) this.#waitsUntil = uptime() + WAIT_MS;
     this.#firstAt = firstAt;
-    const dueTo = uptime() < this.#waitsUntil ? finalTo : Math.max(finalTo, this.#folding.fold.cutAt);
+    const isStalled = firstAt > finalTo && uptime() >= this.#waitsUntil;
+    const dueTo = isStalled ? this.#folding.fold.cutAt : finalTo;
     if (firstAt > dueTo || uptime() < this.#nextAt) return;
 
-    const due = { storedTo: Math.max(this.#storedTo, finalTo), dueTo: firstAt > finalTo ? dueTo : finalTo };
-    this.#running = this.#store(open, due).then(
+    const storedTo = Math.max(this.#storedTo, finalTo);
+    this.#running = this.#store(open, { storedTo, dueTo }).then(
       () => this.#stored(STORE_EVERY_MS),
       ({ message }: Error) => {
         this.#stored(RETRY_EVERY_MS);

@@ -470,8 +470,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "void letters: snapshots wait without an end",
     file: "daemon/timeline/void-letters.js",
-    find: "uptime() < this.#waitsUntil ?",
-    replace: "true ?",
+    find: "firstAt > finalTo && uptime() >= this.#waitsUntil",
+    replace: "false",
     test: VOIDS,
   },
   {

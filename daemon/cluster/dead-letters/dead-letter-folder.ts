@@ -141,13 +141,12 @@ export class DeadLetterFolder {
         const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
-          : ((marks.size === 0 ? null : marks.get(hexOf(id))) ?? UNTOUCHED.waiting);
+          : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
         // If the same entry was stored twice, the dead letter that is already valid takes precedence over the undecided
         // one, and then the one that is certain.
         const known = deadLetters.get(id);
-        const isLess =
-          known?.reason === "possible" && head.reason !== "possible" && state.state !== "undecided";
-        if (known === undefined || known.state === "undecided" || isLess)
+        const isCertain = head.reason !== "possible" && state.state !== "undecided";
+        if (known === undefined || known.state === "undecided" || (isCertain && known.reason === "possible"))
           deadLetters.set(id, { ...head, file, ...state });
       }
     }

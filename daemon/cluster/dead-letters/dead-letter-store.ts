@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "../../../keys/key-source.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
@@ -107,7 +107,7 @@ export class DeadLetterStore {
     for (const name of this.unsettled) {
       const file = join(this.folder.path, name + UNDECIDED);
       try {
-        if (existsSync(file) && otherFormatOf(file) !== null) continue;
+        if (otherFormatOf(file) !== null) continue;
         settleFile(file);
       } catch (problem) {
         // A file that is not there was renamed or removed.

@@ -328,6 +328,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   #tickTimeline(): void {
     this.peering.watchClock();
     this.timeline.tick();
+    // Without members, `peering` follows this daemon's own clock, which says nothing of what members have stored.
     this.timeline.voidLetters.tick(this.#members?.stablePoint ?? 0);
     this.backend.tick();
     this.recording.logStandstill();
