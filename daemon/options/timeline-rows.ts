@@ -218,7 +218,7 @@ export const TIMELINE_LIMITS = {
     min: 0,
     max: 1024 * KIB * MIB,
     summary:
-      "with --data and --peer: bytes of dead letters in the data folder, half of it for writes without an effect (void); further ones are reported but not stored",
+      "with --data and --peer: bytes of dead letters in the data folder; further ones are reported but not stored, and so are writes without an effect (void) from half of it on",
     reason: "200,000 short commands; if a disconnected daemon had more, they are in replaced/",
     restart: true,
   },
